@@ -1,0 +1,64 @@
+package clock
+
+import (
+	"reflect"
+	"testing"
+	"time"
+)
+
+var start = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+
+func TestVirtualFiresInOrderOfTimeThenArming(t *testing.T) {
+	v := NewVirtual(start)
+	var got []string
+	note := func(s string) func() { return func() { got = append(got, s) } }
+	v.AfterFunc(2*time.Second, note("c"))
+	v.AfterFunc(time.Second, note("a"))
+	v.AfterFunc(time.Second, note("b"))
+	stopped := v.AfterFunc(time.Second, note("stopped"))
+	if !stopped.Stop() || stopped.Stop() {
+		t.Fatal("Stop reports pending once")
+	}
+	v.Advance(time.Second)
+	if want := []string{"a", "b"}; !reflect.DeepEqual(got, want) {
+		t.Fatalf("after 1s: %v, want %v", got, want)
+	}
+	v.Advance(time.Hour)
+	if want := []string{"a", "b", "c"}; !reflect.DeepEqual(got, want) {
+		t.Fatalf("after an hour: %v, want %v", got, want)
+	}
+	if now := v.Now(); !now.Equal(start.Add(time.Hour + time.Second)) {
+		t.Fatalf("now %v", now)
+	}
+}
+
+func TestVirtualTimerArmedWhileFiring(t *testing.T) {
+	v := NewVirtual(start)
+	var at []time.Duration
+	var tm Timer
+	tm = v.AfterFunc(time.Second, func() {
+		at = append(at, v.Now().Sub(start))
+		if len(at) < 3 {
+			tm.Reset(time.Second)
+		}
+	})
+	v.Advance(10 * time.Second)
+	if want := []time.Duration{time.Second, 2 * time.Second, 3 * time.Second}; !reflect.DeepEqual(at, want) {
+		t.Fatalf("fired at %v, want %v", at, want)
+	}
+}
+
+func TestVirtualWaitsForWorkInFlight(t *testing.T) {
+	v := NewVirtual(start)
+	v.Busy(1)
+	order := make(chan string, 2)
+	go func() {
+		order <- "work"
+		v.Busy(-1)
+	}()
+	v.AfterFunc(0, func() { order <- "timer" })
+	v.Advance(time.Second)
+	if first, second := <-order, <-order; first != "work" || second != "timer" {
+		t.Fatalf("%s before %s", first, second)
+	}
+}
