@@ -1,0 +1,111 @@
+package media
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Local is our side of an offer/answer exchange.
+type Local struct {
+	Addr      netip.Addr // address that the peer sends to
+	Port      uint16     // RTP; RTCP is the next one
+	SessionID uint64     // constant for the life of the session
+	Version   uint64     // one more for every description that differs
+	Codecs    []*Codec   // in the order of preference
+	Direction Direction  // what we want
+	PtimeMs   int        // stated packet time; 0 = 20
+
+	EventPT uint8  // payload type of telephone-event in our offers; 0 = 101
+	Lines   []Line // m= lines of the exchange before; the others stay refused
+}
+
+// DefaultEventPT is the payload type offered for telephone-event.
+const DefaultEventPT = 101
+
+// Following is l for the next description of a session that has agreed on r:
+// one version later, same m= lines and payload types (RFC 3264 §8).
+func (l Local) Following(r Remote) Local {
+	l.Version++
+	l.Lines = r.Lines
+	if r.ourEventPT != 0 {
+		l.EventPT = r.ourEventPT
+	}
+	return l
+}
+
+func (l Local) eventPT() uint8 {
+	if l.EventPT != 0 {
+		return l.EventPT
+	}
+	return DefaultEventPT
+}
+
+// BuildOffer writes an offer: every codec of l and telephone-event at 8000 Hz.
+func BuildOffer(l Local) []byte {
+	var b strings.Builder
+	l.header(&b, "0 0")
+	if len(l.Lines) == 0 {
+		l.audioLine(&b, "RTP/AVP", l.offered(), []EventFormat{{PT: l.eventPT(), Clock: SampleRate}}, l.Direction)
+		return []byte(b.String())
+	}
+	for _, line := range l.Lines {
+		if line.Active {
+			l.audioLine(&b, line.Proto, l.offered(), []EventFormat{{PT: l.eventPT(), Clock: SampleRate}}, l.Direction)
+			continue
+		}
+		refuse(&b, line)
+	}
+	return []byte(b.String())
+}
+
+// offered are the codecs under their static payload types.
+func (l Local) offered() []AudioFormat {
+	list := make([]AudioFormat, len(l.Codecs))
+	for i, c := range l.Codecs {
+		list[i] = AudioFormat{PT: c.PT, Codec: c}
+	}
+	return list
+}
+
+// header writes the session part (RFC 8866 §5).
+func (l Local) header(b *strings.Builder, timing string) {
+	family, addr := "IP4", l.Addr.Unmap()
+	if addr.Is6() {
+		family = "IP6"
+	}
+	fmt.Fprintf(b, "v=0\r\no=- %d %d IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=%s\r\n",
+		l.SessionID, l.Version, family, addr, family, addr, timing)
+}
+
+// audioLine writes the active m= line.
+func (l Local) audioLine(b *strings.Builder, proto string, audio []AudioFormat, events []EventFormat, dir Direction) {
+	fmt.Fprintf(b, "m=audio %d %s", l.Port, proto)
+	for _, f := range audio {
+		fmt.Fprintf(b, " %d", f.PT)
+	}
+	for _, f := range events {
+		fmt.Fprintf(b, " %d", f.PT)
+	}
+	b.WriteString("\r\n")
+	for _, f := range audio {
+		fmt.Fprintf(b, "a=rtpmap:%d %s/%d\r\n", f.PT, f.Codec.Name, f.Codec.Clock)
+	}
+	for _, f := range events {
+		fmt.Fprintf(b, "a=rtpmap:%d %s/%d\r\na=fmtp:%d %s\r\n", f.PT, eventName, f.Clock, f.PT, eventFmtp)
+	}
+	ptime := l.PtimeMs
+	if ptime == 0 {
+		ptime = int(FrameDuration.Milliseconds())
+	}
+	fmt.Fprintf(b, "a=ptime:%d\r\na=%s\r\n", ptime, dir)
+}
+
+// refuse writes an m= line with port 0, which declines the stream (RFC 3264 §6).
+func refuse(b *strings.Builder, line Line) {
+	formats := line.Formats
+	if formats == "" {
+		formats = "0"
+	}
+	fmt.Fprintf(b, "m=%s 0 %s %s\r\n", line.Media, line.Proto, formats)
+}
