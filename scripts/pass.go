@@ -1,0 +1,214 @@
+package scripts
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// pass looks at the whole folder once and builds what needs it. A full pass,
+// the answer to Reload and to the first Open, builds every script.
+func (r *Registry) pass(ctx context.Context, full bool) error {
+	r.count(func(s *Stats) { s.Passes++ })
+	dir := realPath(r.opts.Dir)
+	entries, err := Discover(dir)
+	if err != nil {
+		return err
+	}
+	seen, err := readTree(r.opts.Dir, dir)
+	if err != nil {
+		return err
+	}
+	moved := !slices.Equal(seen.files, r.tree.files)
+	r.tree = seen
+	r.dropMissing(entries)
+	work := r.stale(dir, entries, full || moved)
+	results := r.build(ctx, dir, work)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for i, e := range work {
+		r.settle(e, results[i])
+	}
+	return nil
+}
+
+// stale are the entries to build: all of them, or those that are new, failed
+// last time, or were bundled from something that has changed since.
+func (r *Registry) stale(dir string, entries []Entry, all bool) []Entry {
+	hashes := map[string]string{}
+	changed := func(file, hash string) bool {
+		now, ok := hashes[file]
+		if !ok {
+			now = hashFile(filepath.Join(dir, filepath.FromSlash(file)))
+			hashes[file] = now
+		}
+		return now != hash
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool {
+		s := r.scripts[e.Name]
+		if all || s == nil || !s.present || s.entry.File != e.File || len(s.errors) > 0 || len(s.inputs) == 0 {
+			return false
+		}
+		for file, hash := range s.inputs {
+			if changed(file, hash) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// build runs the builder for each entry, a few at a time.
+func (r *Registry) build(ctx context.Context, dir string, work []Entry) []BuildResult {
+	results := make([]BuildResult, len(work))
+	slots := make(chan struct{}, r.opts.Parallel)
+	var wg sync.WaitGroup
+	for i, e := range work {
+		slots <- struct{}{}
+		wg.Go(func() {
+			results[i] = r.buildOne(ctx, dir, e)
+			<-slots
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+func (r *Registry) buildOne(ctx context.Context, dir string, e Entry) BuildResult {
+	if e.Error != nil {
+		return BuildResult{Errors: []Diagnostic{*e.Error}}
+	}
+	res, err := r.opts.Builder.Build(ctx, BuildRequest{Dir: dir, Script: e.Name, Entry: e.File, Modules: r.opts.Modules})
+	r.count(func(s *Stats) { s.Builds++ })
+	if err != nil {
+		res.Errors = append(res.Errors, builderFailed(e, err))
+	}
+	return res
+}
+
+// builderFailed makes a diagnostic of a build child that crashed or ran out of
+// time or memory: the source is too much for the parser.
+func builderFailed(e Entry, err error) Diagnostic {
+	d := Diagnostic{Place: e.File + ":1:1", Message: err.Error(), Hint: fault.HintOf(err)}
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Place != "" {
+		d.Place, d.Frame, d.Message = f.Place, f.Frame, f.Message
+	}
+	return d
+}
+
+// dropMissing retires scripts whose file is gone.
+func (r *Registry) dropMissing(entries []Entry) {
+	names := map[string]bool{}
+	for _, e := range entries {
+		names[e.Name] = true
+	}
+	var gone []Change
+	r.mu.Lock()
+	for _, name := range slices.Sorted(maps.Keys(r.scripts)) {
+		if s := r.scripts[name]; s.present && !names[name] {
+			c := Change{Kind: Removed, Script: name}
+			if s.current != nil {
+				c.Previous = s.current.ID
+			}
+			r.retireLocked(s)
+			*s = script{name: name, old: s.old}
+			r.forgetLocked(s)
+			gone = append(gone, c)
+		}
+	}
+	r.mu.Unlock()
+	r.report(gone)
+}
+
+// retireLocked takes the current version out of service; it drains while calls
+// hold pins.
+func (r *Registry) retireLocked(s *script) {
+	if s.current != nil && s.current.pins > 0 {
+		s.old[s.current.ID] = s.current
+	}
+	s.current = nil
+}
+
+func (r *Registry) report(list []Change) {
+	for _, c := range list {
+		r.opts.OnChange(c)
+	}
+}
+
+// settle takes the result of one build in.
+func (r *Registry) settle(e Entry, res BuildResult) {
+	if len(res.Errors) == 0 {
+		res.Errors = r.store(e, res)
+	}
+	r.mu.Lock()
+	change, ok := r.settleLocked(e, res)
+	r.mu.Unlock()
+	if ok {
+		r.opts.OnChange(change)
+	}
+}
+
+// store writes a new version to the cache folder before anything can run on it.
+func (r *Registry) store(e Entry, res BuildResult) []Diagnostic {
+	r.mu.RLock()
+	s := r.scripts[e.Name]
+	known := s != nil && s.current != nil && s.current.ID == res.Version
+	full := s != nil && len(s.old) >= MaxVersions
+	r.mu.RUnlock()
+	if known {
+		return nil
+	}
+	if full {
+		return []Diagnostic{{Place: e.File + ":1:1",
+			Message: "too many old versions of this script still have calls",
+			Hint:    "save again when some of them have ended"}}
+	}
+	if err := r.cache.write(r.version(e, res)); err != nil {
+		r.opts.Log.Warn("the bundle could not be kept; afterCall of this version will not survive a restart",
+			"script", e.Name, "version", res.Version, "error", err)
+	}
+	return nil
+}
+
+func (r *Registry) version(e Entry, res BuildResult) *Version {
+	return &Version{Script: e.Name, ID: res.Version, Entry: e.File, Dir: filepath.Join(r.opts.Dir, filepath.FromSlash(e.Dir)),
+		Source: res.Source, Map: res.Map, Config: res.Config, Exports: res.Exports, Uses: res.Uses, Built: r.opts.Clock.Now()}
+}
+
+func (r *Registry) settleLocked(e Entry, res BuildResult) (Change, bool) {
+	s := r.scriptLocked(e.Name)
+	again := s.present && s.last == res.Version && slices.Equal(s.errors, res.Errors)
+	s.present, s.entry, s.last, s.inputs, s.errors = true, e, res.Version, res.Inputs, res.Errors
+	c := Change{Script: e.Name, Errors: res.Errors, Warnings: res.Warnings}
+	if s.current != nil {
+		c.Version = s.current.Version
+	}
+	if len(res.Errors) > 0 {
+		r.stats.Failures++
+		c.Kind = Failed
+		return c, !again
+	}
+	if s.current != nil && s.current.ID == res.Version {
+		return c, false // as it was, perhaps after a broken save was undone
+	}
+	c.Kind = Swapped
+	if s.current != nil {
+		c.Previous = s.current.ID
+	}
+	r.retireLocked(s)
+	h := s.old[res.Version] // a save that goes back to an old content
+	if h == nil {
+		h = &holder{Version: r.version(e, res)}
+	}
+	delete(s.old, res.Version)
+	s.current, c.Version = h, h.Version
+	return c, true
+}

@@ -1,0 +1,158 @@
+package scripts
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// pollEvery is how often the folder is looked at when a part of it cannot be
+// watched, for lack of inotify watches or on a file system without events.
+const pollEvery = 2 * time.Second
+
+// reload asks the registry's goroutine for a full pass.
+type reload struct{ done chan error }
+
+// Reload looks at the whole folder now, builds every script and returns when
+// that is done. Errors of scripts are in List; an error here means the folder
+// could not be read.
+func (r *Registry) Reload(ctx context.Context) error {
+	q := reload{done: make(chan error, 1)}
+	select {
+	case r.wake <- q:
+	case <-r.done:
+		return fault.New(fault.Unavailable, "scripts: reload: the registry is closed")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-q.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// watch is the registry's view of the file system's events. A nil notify
+// means the folder is not followed.
+type watch struct {
+	notify  *fsnotify.Watcher
+	watched map[string]bool
+	polling bool // something could not be watched
+}
+
+func newWatch(r *Registry) (*watch, error) {
+	w := &watch{watched: map[string]bool{}}
+	if !r.opts.Watch {
+		return w, nil
+	}
+	var err error
+	if w.notify, err = fsnotify.NewWatcher(); err != nil {
+		return nil, fault.New(fault.Unavailable, "scripts: watch: %w", err).
+			WithHint("raise fs.inotify.max_user_instances, or run without watching")
+	}
+	return w, nil
+}
+
+// run is the registry's goroutine: it waits for events to calm down and then
+// looks at the folder again.
+func (r *Registry) run(ctx context.Context, w *watch) {
+	defer close(r.done)
+	var events chan fsnotify.Event
+	var faults chan error
+	if w.notify != nil {
+		defer w.notify.Close()
+		events, faults = w.notify.Events, w.notify.Errors
+	}
+	c := newCalm(r.opts)
+	defer c.stop()
+	if r.follow(w) {
+		c.touch() // something may have changed before the watches were set
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case q := <-r.wake:
+			q.done <- r.look(ctx, w, c, true)
+		case e := <-events:
+			if e.Op != fsnotify.Chmod {
+				c.touch()
+			}
+		case err := <-faults:
+			if errors.Is(err, fsnotify.ErrEventOverflow) {
+				r.count(func(s *Stats) { s.Overflows++ })
+			}
+			c.touch()
+		case <-c.due:
+			if err := r.look(ctx, w, c, false); err != nil && ctx.Err() == nil {
+				r.opts.Log.Error("the scripts folder could not be read", "error", err)
+			}
+		}
+	}
+}
+
+// look runs a pass. New folders are watched before they are read, so that a
+// file written into one a moment later is an event or already seen.
+func (r *Registry) look(ctx context.Context, w *watch, c *calm, full bool) error {
+	c.begin()
+	err := r.pass(ctx, full)
+	if r.follow(w) {
+		c.touch()
+	}
+	if w.polling {
+		c.later(pollEvery)
+	}
+	return err
+}
+
+// follow sets a watch on every folder of the tree and of the scripts' other
+// inputs, drops those that are gone, and reports whether there was a new one.
+func (r *Registry) follow(w *watch) (added bool) {
+	if w.notify == nil {
+		return false
+	}
+	want := r.folders()
+	w.polling = len(want) > MaxWatches
+	unwatched := uint64(0)
+	for i, dir := range want {
+		if w.watched[dir] || i >= MaxWatches {
+			continue
+		}
+		if err := w.notify.Add(dir); err != nil {
+			w.polling = true
+			unwatched++
+			continue
+		}
+		w.watched[dir], added = true, true
+	}
+	for dir := range w.watched {
+		if _, ok := slices.BinarySearch(want, dir); !ok {
+			_ = w.notify.Remove(dir) // an error means the folder itself is gone
+			delete(w.watched, dir)
+		}
+	}
+	r.count(func(s *Stats) { s.Unwatched += unwatched })
+	return added
+}
+
+// folders are the real paths to watch, sorted.
+func (r *Registry) folders() []string {
+	dir := realPath(r.opts.Dir)
+	list := slices.Clone(r.tree.folders)
+	r.mu.RLock()
+	for _, s := range r.scripts {
+		for file := range s.inputs {
+			list = append(list, realPath(filepath.Join(dir, filepath.Dir(filepath.FromSlash(file)))))
+		}
+	}
+	r.mu.RUnlock()
+	slices.Sort(list)
+	return slices.Compact(list)
+}
