@@ -1,0 +1,94 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// HTTP is the API, the hooks and the console.
+type HTTP struct {
+	Listen netip.AddrPort `yaml:"listen" default:"127.0.0.1:8780" doc:"Address of API and console."`
+	Tokens Tokens         `yaml:"tokens" doc:"Bearer tokens: a list (full rights) or name: {token, allow, scripts}."`
+	Public *Public        `yaml:"public" doc:"A second listener for hooks and signed recording links only."`
+}
+
+// Public is a listener that serves hooks and signed recording links only.
+type Public struct {
+	Listen netip.AddrPort `yaml:"listen" required:"yes" doc:"Address it listens on."`
+	URL    string         `yaml:"url" doc:"How the world reaches it: https://pbx.example.ru."`
+	TLS    *TLS           `yaml:"tls" doc:"Certificate, if TLS ends here."`
+}
+
+// Tokens are the bearer tokens of the API, in file order.
+type Tokens []Token
+
+// Token is one bearer token and what it may do.
+type Token struct {
+	Name    string   `yaml:"-"`
+	Token   Secret   `yaml:"token" required:"yes" doc:"The bearer token."`
+	Allow   []string `yaml:"allow" enum:"calls campaigns flows kv stoplist people users messages read" doc:"Parts of the API; default: all."`
+	Scripts []string `yaml:"scripts" doc:"Scripts it may start or see; default: all."`
+}
+
+// Speech is synthesis and recognition.
+type Speech struct {
+	TTS TTS `yaml:"tts" doc:"Speech synthesis."`
+	ASR ASR `yaml:"asr" later:"speech recognition is" doc:"Speech recognition."`
+}
+
+// TTS is the chain of synthesisers. An engine is espeak, rhvoice, or a name of
+// Engines. With nothing set the installed ones are found.
+type TTS struct {
+	Default       []string      `yaml:"default" doc:"Engines in the order in which they are tried."`
+	Languages     []Chain       `yaml:"languages,keyed" doc:"Other chains by language: {kk: espeak}."`
+	Voices        []VoiceFor    `yaml:"voices,keyed" doc:"Voice by engine, language or alias: {rhvoice: Anna}."`
+	Engines       []Engine      `yaml:"engines,keyed" doc:"Engines of your own."`
+	Cache         Cache         `yaml:"cache" doc:"Disk cache of rendered prompts."`
+	Timeout       time.Duration `yaml:"timeout" default:"15s" doc:"Longest synthesis of one text before the next engine is tried."`
+	MaxText       int           `yaml:"max_text" default:"4000" range:"1..100000" doc:"Longest text in characters."`
+	NonCommercial bool          `yaml:"allow_non_commercial_voices" doc:"Also use voices whose licence forbids commercial use."`
+}
+
+// Chain is the engines of one language.
+type Chain struct {
+	Name    string   `yaml:"-"`
+	Engines []string `yaml:",inline"`
+}
+
+// VoiceFor is the voice of an engine, a language or an alias.
+type VoiceFor struct {
+	Name  string `yaml:"-"`
+	Voice string `yaml:",inline"`
+}
+
+// Engine is a synthesiser of the user's own.
+type Engine struct {
+	Name    string        `yaml:"-"`
+	Driver  string        `yaml:"driver" required:"yes" enum:"espeak rhvoice command http openai yandex" doc:"Kind of engine."`
+	Command []string      `yaml:"command" doc:"Program and arguments: text on stdin, WAV on stdout."`
+	URL     string        `yaml:"url" doc:"Address of an OpenAI-compatible /v1/audio/speech."`
+	Key     Secret        `yaml:"key" doc:"Bearer token of the URL."`
+	Model   string        `yaml:"model" doc:"Model name."`
+	Voice   string        `yaml:"voice" doc:"Voice name."`
+	Speed   float64       `yaml:"speed" default:"1" range:"0.25..4" doc:"Speed of speech."`
+	Timeout time.Duration `yaml:"timeout" default:"15s" doc:"Longest synthesis of one text."`
+}
+
+// Cache is a bounded folder.
+type Cache struct {
+	Dir string `yaml:"dir" default:"cache/speech" doc:"Folder, inside store.dir unless absolute."`
+	Max Bytes  `yaml:"max" default:"1GB" range:"1048576..1099511627776" doc:"The least used files beyond this are deleted."`
+}
+
+// ASR is speech recognition; its part is not built yet.
+type ASR struct {
+	Default string   `yaml:"default" doc:"Recogniser."`
+	Engines []Engine `yaml:"engines,keyed" doc:"Recognisers of your own."`
+}
+
+// Webhook is told about every call.
+type Webhook struct {
+	URL    string   `yaml:"url" required:"yes" doc:"Address that gets the POST."`
+	Events []string `yaml:"events" default:"[call.result, call.ended, order.done]" enum:"call.ringing call.answered call.result call.ended recording.stored order.done" doc:"What it is told."`
+	Secret Secret   `yaml:"secret" doc:"Key of the Loopstart-Signature header."`
+}

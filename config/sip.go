@@ -1,0 +1,89 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// SIP is where SIP is listened to and who may use it.
+type SIP struct {
+	Listen    []Listener     `yaml:"listen" default:"[udp://0.0.0.0:5060, tcp://0.0.0.0:5060]" doc:"udp://, tcp://, tls://, ws:// or wss:// addresses."`
+	Advertise netip.Addr     `yaml:"advertise" doc:"Public address behind NAT; default: the interface's."`
+	Trust     []netip.Prefix `yaml:"trust" default:"[127.0.0.0/8, \"::1\"]" doc:"Sources that reach the routes unchallenged and are never banned."`
+	Users     []User         `yaml:"users,keyed" doc:"Accounts that may register here."`
+	Realm     string         `yaml:"realm" default:"loopstart" doc:"Realm of the digest challenge."`
+	Agent     string         `yaml:"agent" default:"loopstart" doc:"User-Agent and Server header."`
+	TLS       *TLS           `yaml:"tls" later:"SIP over TLS is" doc:"Certificate of tls:// and wss://."`
+}
+
+// Listener is one address of sip.listen.
+type Listener struct {
+	Transport string // udp, tcp, tls, ws, wss
+	Addr      netip.AddrPort
+}
+
+// TLS names a certificate's files.
+type TLS struct {
+	Cert string `yaml:"cert" required:"yes" doc:"PEM file of the certificate chain."`
+	Key  string `yaml:"key" required:"yes" doc:"PEM file of the private key."`
+}
+
+// User is an account that may register: an operator, a softphone.
+type User struct {
+	Name     string   `yaml:"-"`
+	Password Secret   `yaml:"password" required:"yes" doc:"Digest password."`
+	Display  string   `yaml:"name" doc:"Display name."`
+	Mobile   string   `yaml:"mobile" doc:"Number that belongs to the same person."`
+	MaxCalls int      `yaml:"max_calls" default:"1" range:"1..1000" doc:"Calls at once."`
+	Dial     []string `yaml:"dial" default:"[users]" doc:"What this user may dial: users, or prefixes such as +7."`
+	Transfer string   `yaml:"transfer" default:"users" enum:"off users any" doc:"Where this user may transfer a call to."`
+}
+
+// Trunk is a provider or a PBX.
+type Trunk struct {
+	Name         string         `yaml:"-"`
+	Address      string         `yaml:"address" required:"yes" doc:"Request-URI and domain: host[:port][;transport=udp]."`
+	Proxy        string         `yaml:"proxy" doc:"Where packets go, if elsewhere."`
+	Domain       string         `yaml:"domain" doc:"Domain of From and To, if it differs from the address."`
+	Username     string         `yaml:"username" doc:"User of From, Contact and REGISTER."`
+	AuthUser     string         `yaml:"auth_user" doc:"Digest user; default: username."`
+	Password     Secret         `yaml:"password" doc:"Digest password."`
+	Accounts     []Account      `yaml:"accounts" later:"several accounts of one trunk are" doc:"Several accounts to register."`
+	Register     Register       `yaml:"register" default:"false" doc:"true, false or {expires: 300s}."`
+	From         []string       `yaml:"from" doc:"Caller numbers this trunk may present."`
+	Allow        []netip.Prefix `yaml:"allow" doc:"Sources accepted as this trunk; default: what address and proxy resolve to."`
+	DID          []string       `yaml:"did" default:"[request-uri, to, p-called-party-id, diversion]" enum:"request-uri to p-called-party-id diversion history-info x-did" doc:"Headers searched for a number we own, in order."`
+	Caller       []string       `yaml:"caller" default:"[p-asserted-identity, from]" enum:"p-asserted-identity remote-party-id p-preferred-identity from" doc:"Headers believed for the caller's number, in order."`
+	Present      string         `yaml:"present" default:"from" enum:"from pai ppi rpid" doc:"Header that carries our number."`
+	Format       string         `yaml:"format" default:"e164" enum:"e164 digits national" doc:"+7916…, 7916… or 8916…."`
+	Codecs       []string       `yaml:"codecs" enum:"PCMA PCMU G722 opus" doc:"Order of the offer; default: media.codecs."`
+	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" doc:"How keys are sent."`
+	EarlyMedia   string         `yaml:"early_media" default:"pass" enum:"pass ringback ignore" doc:"What the caller hears before the answer."`
+	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" doc:"Media encryption."`
+	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" doc:"accept, off or an interval such as 1800s."`
+	Options      time.Duration  `yaml:"options" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`
+	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" doc:"Calls at once, both directions."`
+	MaxOut       int            `yaml:"max_out" range:"0..1000000" doc:"Of max_calls, how many we may start; default: all."`
+	MaxCPS       float64        `yaml:"max_cps" default:"5" range:"0.01..10000" doc:"New outgoing calls a second."`
+	Destinations []string       `yaml:"destinations" doc:"Prefixes that may be dialled; default: the project's country."`
+}
+
+// Account is one of several registrations of a trunk.
+type Account struct {
+	Username string `yaml:"username" required:"yes" doc:"User of From, Contact and REGISTER."`
+	Password Secret `yaml:"password" required:"yes" doc:"Digest password."`
+	Number   string `yaml:"number" doc:"The number of this account."`
+}
+
+// Register is trunks.X.register: false, true, or {expires: 300s}.
+type Register struct {
+	On      bool
+	Expires time.Duration // asked for; the registrar may shorten it
+}
+
+// SessionTimer is trunks.X.session_timer: accept (both zero), off, or the
+// Session-Expires interval we ask for (RFC 4028).
+type SessionTimer struct {
+	Off      bool
+	Interval time.Duration
+}
