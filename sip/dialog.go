@@ -1,0 +1,193 @@
+package sip
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// Dialog is one call leg as signalling sees it, for both roles: a UAS dialog
+// began with a received INVITE, a UAC dialog with Dial.
+//
+// Its methods post commands to the dialog's goroutine and return; what they do
+// comes back as events.
+type Dialog struct {
+	e        *Endpoint
+	id       string
+	outbound bool
+	origin   Origin
+	request  Address
+	from     Address
+	to       Address
+	headers  Headers
+	offer    []byte
+
+	box      mailbox
+	events   chan Event
+	overflow atomic.Bool
+	remote   atomic.Pointer[Address]
+	accepts  atomic.Pointer[[]string] // INFO content types beside DTMF
+	hangup   atomic.Bool
+	done     chan struct{} // closed when the goroutine has ended
+}
+
+// ID names the dialog within its endpoint's life.
+func (d *Dialog) ID() string { return d.id }
+
+// Outbound tells that we placed the call.
+func (d *Dialog) Outbound() bool { return d.outbound }
+
+// Origin is who sent the INVITE; for an outbound dialog, Name is its trunk or
+// user.
+func (d *Dialog) Origin() Origin { return d.origin }
+
+// RequestURI is the Request-URI of the INVITE.
+func (d *Dialog) RequestURI() Address { return d.request }
+
+// From is the From address of the INVITE.
+func (d *Dialog) From() Address { return d.from }
+
+// To is the To address of the INVITE.
+func (d *Dialog) To() Address { return d.to }
+
+// RemoteTarget is the newest Contact of the peer.
+func (d *Dialog) RemoteTarget() Address {
+	if a := d.remote.Load(); a != nil {
+		return *a
+	}
+	return Address{}
+}
+
+// Headers is the header fields of the received INVITE, or the extra ones of
+// ours.
+func (d *Dialog) Headers() Headers { return d.headers }
+
+// Offer is the body of the INVITE.
+func (d *Dialog) Offer() []byte { return d.offer }
+
+// Events delivers what happens, in order; it is closed after Ended. A dialog
+// whose events are not read ends when EventCapacity of them wait.
+func (d *Dialog) Events() <-chan Event { return d.events }
+
+// Provisional sends a 1xx other than 100 to the caller; with a body it opens
+// early media.
+func (d *Dialog) Provisional(code int, reason string, body []byte, h ...Header) error {
+	if code <= 100 || code > 199 {
+		return fault.New(fault.Invalid, "sip: %d is no provisional status", code)
+	}
+	return d.command(command{kind: cmdProvisional, code: code, reason: reason, body: body, headers: h})
+}
+
+// Accept answers the caller 200 with the body, an SDP answer, or an offer when
+// the INVITE had none. In an outbound dialog it gives the SDP answer of the
+// ACK, after an Answered event that carried the callee's offer.
+func (d *Dialog) Accept(body []byte, h ...Header) error {
+	return d.command(command{kind: cmdAccept, code: 200, reason: "OK", body: body, headers: h})
+}
+
+// Reject answers the caller with a status of 300 to 699. A redirect gives its
+// Contact header.
+func (d *Dialog) Reject(code int, reason string, h ...Header) error {
+	if code < 300 || code > 699 {
+		return fault.New(fault.Invalid, "sip: %d is no final status to refuse with", code)
+	}
+	return d.command(command{kind: cmdReject, code: code, reason: reason, headers: h})
+}
+
+// Hangup ends the dialog as its state demands: BYE, CANCEL or 480. It may be
+// called at any time and more than once; the first call's headers are sent.
+func (d *Dialog) Hangup(h ...Header) {
+	if checkHeaders(h) != nil {
+		h = nil
+	}
+	if d.hangup.CompareAndSwap(false, true) {
+		d.box.postUrgent(input{kind: inCommand, cmd: command{kind: cmdHangup, headers: h}})
+	}
+}
+
+// Reoffer sends a re-INVITE with the SDP offer; the result is a Reoffered event.
+func (d *Dialog) Reoffer(body []byte) error {
+	if len(body) == 0 {
+		return fault.New(fault.Invalid, "sip: a re-INVITE needs an offer")
+	}
+	return d.command(command{kind: cmdReoffer, body: body})
+}
+
+// Respond answers the Offered event of that ID.
+func (d *Dialog) Respond(id uint64, code int, body []byte) error {
+	if code < 200 || code > 699 {
+		return fault.New(fault.Invalid, "sip: %d is no final status", code)
+	}
+	return d.command(command{kind: cmdRespond, id: id, code: code, body: body})
+}
+
+// Info sends an INFO.
+func (d *Dialog) Info(contentType string, body []byte) error {
+	if err := checkHeaders([]Header{{"Content-Type", contentType}}); err != nil {
+		return err
+	}
+	return d.command(command{kind: cmdInfo, reason: contentType, body: body})
+}
+
+// AcceptInfo names content types of INFO that the call takes beside
+// application/dtmf-relay and application/dtmf; others are answered 415.
+func (d *Dialog) AcceptInfo(contentTypes ...string) {
+	list := append([]string(nil), contentTypes...)
+	d.accepts.Store(&list)
+}
+
+// Refer asks the peer to call target; Referred events tell how that goes.
+func (d *Dialog) Refer(target string, h ...Header) error {
+	a, err := ParseAddress(target)
+	if err != nil {
+		return fault.New(fault.Invalid, "sip: refer: %w", err)
+	}
+	return d.command(command{kind: cmdRefer, reason: "<" + a.URI() + ">", headers: h})
+}
+
+func (d *Dialog) command(c command) error {
+	if err := checkHeaders(c.headers); err != nil {
+		return err
+	}
+	if len(c.body) > MaxBody {
+		return fault.New(fault.Limit, "sip: a body of %d bytes, at most %d are allowed", len(c.body), MaxBody)
+	}
+	return d.box.post(input{kind: inCommand, cmd: c})
+}
+
+// command is what a call asks of its dialog.
+type command struct {
+	kind    commandKind
+	code    int
+	reason  string
+	body    []byte
+	headers []Header
+	id      uint64
+}
+
+type commandKind uint8
+
+const (
+	cmdProvisional commandKind = iota + 1
+	cmdAccept
+	cmdReject
+	cmdHangup
+	cmdReoffer
+	cmdRespond
+	cmdInfo
+	cmdRefer
+)
+
+// input is one thing that a dialog's goroutine has to do.
+type input struct {
+	kind inputKind
+	cmd  command
+	at   time.Time
+}
+
+type inputKind uint8
+
+const (
+	inCommand inputKind = iota + 1
+)

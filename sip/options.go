@@ -1,0 +1,113 @@
+package sip
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/clock"
+)
+
+// Limits of an endpoint.
+const (
+	MaxDialogs              = 10000           // dialogs at one time, both directions
+	MaxMessage              = 64 << 10        // bytes of one SIP message
+	MaxHeaders              = 128             // header fields of one message
+	MaxHeaderLine           = 8 << 10         // bytes of one header field, unfolded
+	MaxConnections          = 1024            // TCP connections, both directions
+	MaxConnectionsPerSource = 64              // TCP connections accepted from one IP address
+	MaxForks                = 16              // early dialogs of one outgoing INVITE
+	EventCapacity           = 256             // events a dialog keeps for its call
+	MailboxCapacity         = 256             // inputs a dialog keeps for its goroutine
+	MaxBody                 = 60 << 10        // bytes of a body we send
+	DefaultRingTimeout      = 3 * time.Minute // of an Outgoing that names none
+)
+
+// Config is what an endpoint serves. Update replaces users, trunks and trust;
+// the listeners stay.
+type Config struct {
+	Listen    []Listener
+	Advertise netip.Addr     // public address behind NAT; invalid: the interface's
+	Trust     []netip.Prefix // sources that need no credentials
+	Users     []User
+	Trunks    []Trunk
+	Agent     string // User-Agent and Server header; "" sends "loopstart"
+	Realm     string // digest realm; "" means "loopstart"
+	Register  bool   // false: we neither register nor ping anywhere
+}
+
+// Listener is one socket to listen on.
+type Listener struct {
+	Transport string // "udp" or "tcp"
+	Addr      netip.AddrPort
+}
+
+// User is an account that may register here and call.
+type User struct {
+	Name     string
+	Password string
+	Display  string
+	MaxCalls int // 0: no limit
+}
+
+// Trunk is a provider's SIP service.
+type Trunk struct {
+	Name      string
+	Address   string         // Request-URI and domain: host[:port][;transport=tcp]
+	Proxy     string         // where packets go, if elsewhere
+	Domain    string         // of From and To, if it is not Address
+	Username  string         // From, Contact, REGISTER
+	AuthUser  string         // digest user; "" means Username
+	Password  string         // digest password
+	Realm     string         // answer only this digest realm; "" any of its own address
+	Register  bool           // we register there
+	Expires   time.Duration  // wish for REGISTER; 0: default
+	Allow     []netip.Prefix // sources accepted as this trunk; empty: what Address and Proxy resolve to
+	Options   time.Duration  // health by OPTIONS; 0: off
+	Transport string         // "udp", "tcp" or "" for the address's own
+	From      []string       // caller numbers this trunk may present
+	Present   string         // header of the caller number: from, pai, ppi, rpid
+}
+
+// Deps is what an endpoint needs from its surroundings.
+type Deps struct {
+	Clock    clock.Clock         // nil: the system's
+	Log      *slog.Logger        // nil: no log
+	Incoming func(*Dialog)       // a new call; on its own goroutine, must return soon
+	Register func(RegisterEvent) // registrations in and out; may be nil
+}
+
+// RegisterEvent tells that a registration changed. Exactly one of User and
+// Trunk is set.
+type RegisterEvent struct {
+	User    string // a user registered here
+	Trunk   string // we registered there
+	State   string // "registered", "unregistered", "refused", "failed"
+	Contact string
+	Source  netip.AddrPort
+	Code    int // of the peer's answer, for trunks
+	Reason  string
+	Expires time.Duration
+}
+
+// Target is whom to call. Exactly one of URI, Trunk with Number, and User is
+// set.
+type Target struct {
+	URI     string // "sip:name@host:port;transport=tcp"
+	Trunk   string
+	Number  string // as it goes into the Request-URI
+	User    string
+	Binding string // one binding of User, by Binding.ID; "" is the newest
+
+	Next          netip.AddrPort // overrides where the packets go
+	NextTransport string         // with Next: "udp" or "tcp"; "" is udp
+}
+
+// Outgoing is a call to place.
+type Outgoing struct {
+	Target  Target
+	From    Address       // what we present; an empty host is filled in
+	Body    []byte        // SDP offer; empty: the callee offers and Accept answers
+	Headers []Header      // extra headers of the INVITE
+	Timeout time.Duration // ring time until CANCEL; 0 means DefaultRingTimeout
+}

@@ -1,0 +1,53 @@
+package sip
+
+import "sync/atomic"
+
+// Stats counts what an endpoint did since Open; Dialogs and Connections are
+// present numbers.
+type Stats struct {
+	Dialogs     int // now
+	Connections int // TCP, now
+	Sources     int // UDP sources remembered for answers, now
+
+	Received  uint64 // messages that passed raw validation
+	Malformed uint64 // messages refused by raw validation
+	Answered  uint64 // of those, with 400, 505 and the like
+	Limited   uint64 // requests of unknown sources over the rate limit
+	Rejected  uint64 // requests refused by origin rules
+
+	Inbound      uint64 // dialogs by incoming INVITE
+	Outbound     uint64 // dialogs by Dial
+	DialogsFull  uint64 // INVITEs answered 503 by MaxDialogs
+	Drained      uint64 // INVITEs answered 503 while draining
+	Merged       uint64 // INVITEs answered 482
+	Unmatched    uint64 // requests answered 481
+	Overflows    uint64 // dialogs ended because events or mailbox overflowed
+	OutOfOrder   uint64 // requests refused by CSeq
+	Reordered    uint64 // requests held until an earlier one came
+	Panics       uint64 // recovered
+	LateAnswers  uint64 // 2xx that met no transaction
+	ForkedEnded  uint64 // forked 2xx that were acknowledged and ended
+	Connects     uint64 // TCP connections opened or accepted
+	ConnsRefused uint64 // TCP connections over a limit
+	WriteErrors  uint64
+}
+
+// counters is the live form of Stats.
+type counters struct {
+	received, malformed, answered, limited, rejected                 atomic.Uint64
+	inbound, outbound, dialogsFull, drained, merged, unmatched       atomic.Uint64
+	overflows, outOfOrder, reordered, panics, lateAnswers, forkEnded atomic.Uint64
+	connects, connsRefused, writeErrors                              atomic.Uint64
+}
+
+func (c *counters) snapshot() Stats {
+	return Stats{
+		Received: c.received.Load(), Malformed: c.malformed.Load(), Answered: c.answered.Load(),
+		Limited: c.limited.Load(), Rejected: c.rejected.Load(),
+		Inbound: c.inbound.Load(), Outbound: c.outbound.Load(), DialogsFull: c.dialogsFull.Load(),
+		Drained: c.drained.Load(), Merged: c.merged.Load(), Unmatched: c.unmatched.Load(),
+		Overflows: c.overflows.Load(), OutOfOrder: c.outOfOrder.Load(), Reordered: c.reordered.Load(),
+		Panics: c.panics.Load(), LateAnswers: c.lateAnswers.Load(), ForkedEnded: c.forkEnded.Load(),
+		Connects: c.connects.Load(), ConnsRefused: c.connsRefused.Load(), WriteErrors: c.writeErrors.Load(),
+	}
+}
