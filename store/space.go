@@ -1,0 +1,116 @@
+package store
+
+import (
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// MaxOps is how many changes one Apply of a space may hold.
+const MaxOps = 256
+
+// Space is a private ordered space of keys for a package built on the store,
+// such as the outbox. Keys are at most MaxKey, values at most MaxDocument bytes.
+type Space struct {
+	store  *Store
+	name   string
+	prefix []byte
+}
+
+// Op is one change in a space: Value is stored under Key, or, when it is nil,
+// Key is removed.
+type Op struct {
+	Key   string
+	Value []byte
+}
+
+// Entry is one key of a space.
+type Entry struct {
+	Key   string
+	Value []byte
+}
+
+// Space returns the space of that name; it needs no making.
+func (s *Store) Space(name string) *Space {
+	prefix := append([]byte{classSpace}, name...)
+	return &Space{store: s, name: name, prefix: append(prefix, 0)}
+}
+
+// Apply makes all changes or none, and returns when they are durable.
+func (p *Space) Apply(ops ...Op) error {
+	if err := p.check(ops); err != nil {
+		return err
+	}
+	return p.store.update(func(t *tx) error { return p.apply(t, ops) })
+}
+
+// ApplyLater is Apply without waiting; done hears when it is durable.
+func (p *Space) ApplyLater(done func(error), ops ...Op) {
+	err := p.check(ops)
+	p.store.updateLater(func(t *tx) error {
+		if err != nil {
+			return err
+		}
+		return p.apply(t, ops)
+	}, done)
+}
+
+// Get reads one key.
+func (p *Space) Get(key string) (value []byte, ok bool, err error) {
+	err = p.store.view(func(v *view) error {
+		c, found, err := v.get(p.key(key))
+		value, ok = c.value, found
+		return err
+	})
+	return value, ok, err
+}
+
+// Scan returns at most limit entries whose key begins with prefix and is
+// larger than after, in byte order.
+func (p *Space) Scan(prefix, after string, limit int) (entries []Entry, err error) {
+	from := p.key(max(prefix, after))
+	if after != "" && after >= prefix {
+		from = append(from, 0)
+	}
+	err = p.store.view(func(v *view) error {
+		return v.scan(p.key(prefix), from, func(key []byte, c cell) (bool, error) {
+			if len(entries) == limit {
+				return false, nil
+			}
+			entries = append(entries, Entry{Key: string(key[len(p.prefix):]), Value: c.value})
+			return true, nil
+		})
+	})
+	return entries, err
+}
+
+func (p *Space) check(ops []Op) error {
+	if len(ops) > MaxOps {
+		return fault.New(fault.Limit, "store: %s: %d changes at once, the most is %d", p.name, len(ops), MaxOps)
+	}
+	total := 0
+	for _, op := range ops {
+		total += len(op.Value)
+		if op.Key == "" || len(op.Key) > MaxKey || total > MaxDocument {
+			return fault.New(fault.Limit, "store: %s: a key has 1 to %d bytes and one change %d in all", p.name, MaxKey, MaxDocument)
+		}
+	}
+	return nil
+}
+
+func (p *Space) apply(t *tx, ops []Op) error {
+	for _, op := range ops {
+		var err error
+		if op.Value == nil {
+			err = t.del(p.key(op.Key))
+		} else {
+			err = t.put(p.key(op.Key), op.Value, 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Space) key(key string) []byte {
+	return append(p.prefix[:len(p.prefix):len(p.prefix)], key...)
+}
