@@ -66,8 +66,7 @@ type mediaBlock struct {
 
 // connection is a c= line.
 type connection struct {
-	present bool
-	addr    netip.Addr // invalid when it is a name or not an IP address
+	addr netip.Addr // invalid when it is a name or not an IP address
 }
 
 // parseSDP reads a description leniently: any line end, any order below the
@@ -141,8 +140,8 @@ func (d *description) line(block *mediaBlock, kind byte, value string) {
 // parseMedia reads "<media> <port>[/<count>] <proto> <fmt> …" (RFC 8866 §5.14).
 func parseMedia(value string, session *mediaBlock) (*mediaBlock, error) {
 	fields := strings.Fields(value)
-	if len(fields) < 3 {
-		return nil, malformed("short m= line")
+	if len(fields) < 3 || !printableASCII(value) {
+		return nil, malformed("m= line is short or holds control characters")
 	}
 	portText, _, _ := strings.Cut(fields[1], "/")
 	port, err := strconv.ParseUint(portText, 10, 16)
@@ -158,10 +157,20 @@ func parseMedia(value string, session *mediaBlock) (*mediaBlock, error) {
 	}, nil
 }
 
+// printableASCII guards what is repeated in our own description.
+func printableASCII(s string) bool {
+	for i := range len(s) {
+		if (s[i] < ' ' && s[i] != '\t') || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // parseConnection reads "IN IP4 192.0.2.1[/ttl]".
 func parseConnection(value string) connection {
 	fields := strings.Fields(value)
-	c := connection{present: true}
+	c := connection{}
 	if len(fields) < 3 || !strings.EqualFold(fields[0], "IN") {
 		return c
 	}

@@ -1,0 +1,145 @@
+package media
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// LoadOptions says what is done to audio after decoding.
+type LoadOptions struct {
+	Normalise bool // active level to −20 dBFS, peaks under −3 dBFS
+	Trim      bool // leading and trailing silence down to 30 and 80 ms
+}
+
+// loadChunk is how many samples are decoded between looks at the context.
+const loadChunk = 4096
+
+// decodeAudio reads one file. kind is "wav", "mp3" or "" (look at the bytes).
+func decodeAudio(ctx context.Context, in io.Reader, kind string, longest time.Duration, opts LoadOptions) (*Prompt, error) {
+	src, err := openSource(in, kind)
+	if err != nil {
+		return nil, undecodable(err)
+	}
+	pcm, err := drain(ctx, src, int(longest*SampleRate/time.Second))
+	if err != nil {
+		return nil, err
+	}
+	if len(pcm) == 0 {
+		return nil, undecodable(errors.New("there is no audio in it"))
+	}
+	if opts.Trim {
+		pcm = trim(pcm)
+	}
+	if opts.Normalise {
+		normalise(pcm)
+	}
+	return NewPrompt(exact(pcm)), nil
+}
+
+// exact drops spare capacity, because prompts live long.
+func exact(pcm []int16) []int16 {
+	if cap(pcm) == len(pcm) {
+		return pcm
+	}
+	return append(make([]int16, 0, len(pcm)), pcm...)
+}
+
+// openSource picks the reader.
+func openSource(in io.Reader, kind string) (source, error) {
+	r := bufio.NewReaderSize(in, 1<<14)
+	if kind == "" {
+		kind = sniff(r)
+	}
+	switch kind {
+	case "wav":
+		return newWAVReader(r)
+	case "mp3":
+		return newMP3Reader(r)
+	}
+	return nil, fmt.Errorf("%s is neither WAV nor MP3", printable(kind))
+}
+
+// sniff names the format by its first bytes.
+func sniff(r *bufio.Reader) string {
+	b, _ := r.Peek(12)
+	has := func(at int, magic string) bool {
+		return len(b) >= at+len(magic) && string(b[at:at+len(magic)]) == magic
+	}
+	switch {
+	case len(b) == 0:
+		return "an empty file"
+	case has(8, "WAVE"):
+		return "wav"
+	case has(0, "OggS"):
+		return "Ogg"
+	case has(0, "fLaC"):
+		return "FLAC"
+	case has(4, "ftyp"):
+		return "MP4/M4A"
+	case has(0, "ID3"), bytes.IndexByte(b, 0xFF) == 0:
+		return "mp3"
+	}
+	return "this file"
+}
+
+// drain decodes, resamples and rounds up to limit samples.
+func drain(ctx context.Context, src source, limit int) ([]int16, error) {
+	filter, err := newResampler(src.rate())
+	if err != nil {
+		return nil, undecodable(err)
+	}
+	var pcm []int16
+	chunk := make([]float32, loadChunk)
+	var filtered []float32
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("media: load: %w", err)
+		}
+		n, readErr := src.read(chunk)
+		if filter != nil {
+			filtered = filter.process(filtered[:0], chunk[:n])
+			pcm = appendRounded(pcm, filtered)
+		} else {
+			pcm = appendRounded(pcm, chunk[:n])
+		}
+		if len(pcm) > limit {
+			return nil, tooLong(limit)
+		}
+		if errors.Is(readErr, io.EOF) {
+			break
+		}
+		if readErr != nil {
+			return nil, undecodable(readErr)
+		}
+	}
+	if filter != nil {
+		pcm = appendRounded(pcm, filter.flush(nil))
+	}
+	return pcm, nil
+}
+
+func appendRounded(pcm []int16, in []float32) []int16 {
+	for _, v := range in {
+		pcm = append(pcm, int16(math.Round(float64(max(min(v, math.MaxInt16), math.MinInt16)))))
+	}
+	return pcm
+}
+
+const formatHint = "WAV (PCM, float, A-law, mu-law) and MP3 can be played; convert with: ffmpeg -i INPUT -ar 16000 -ac 1 OUTPUT.wav"
+
+func undecodable(cause error) error {
+	return fault.New(fault.Media, "media: the audio cannot be decoded: %w", cause).WithHint(formatHint)
+}
+
+func tooLong(samples int) error {
+	return fault.New(fault.Limit, "media: the audio is longer than %s", time.Duration(samples)*time.Second/SampleRate).
+		WithHint("split it, or play it as several files")
+}
