@@ -16,10 +16,12 @@ type Space struct {
 }
 
 // Op is one change in a space: Value is stored under Key, or, when it is nil,
-// Key is removed.
+// Key is removed. With New the key must not exist, else the whole Apply is
+// CONFLICT.
 type Op struct {
 	Key   string
 	Value []byte
+	New   bool
 }
 
 // Entry is one key of a space.
@@ -98,17 +100,28 @@ func (p *Space) check(ops []Op) error {
 
 func (p *Space) apply(t *tx, ops []Op) error {
 	for _, op := range ops {
-		var err error
-		if op.Value == nil {
-			err = t.del(p.key(op.Key))
-		} else {
-			err = t.put(p.key(op.Key), op.Value, 0)
-		}
-		if err != nil {
+		if err := p.step(t, op); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (p *Space) step(t *tx, op Op) error {
+	key := p.key(op.Key)
+	if op.New {
+		_, exists, err := t.get(key)
+		if err != nil {
+			return err
+		}
+		if exists {
+			return fault.New(fault.Conflict, "store: %s: %q exists", p.name, op.Key)
+		}
+	}
+	if op.Value == nil {
+		return t.del(key)
+	}
+	return t.put(key, op.Value, 0)
 }
 
 func (p *Space) key(key string) []byte {
