@@ -1,0 +1,234 @@
+package call
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// MaxLegs is how many legs a call may have at once.
+const MaxLegs = 32
+
+// Counters count what happened over all calls of an engine.
+type Counters struct {
+	Started, Ended    atomic.Int64
+	Overflows, Panics atomic.Int64
+	Fallbacks         atomic.Int64
+	Refused           atomic.Int64 // verbs refused with LIMIT
+}
+
+// Call is one call: its legs, its script and what it leaves behind.
+type Call struct {
+	spec Spec
+	deps Deps
+	clk  clock.Clock
+	log  *slog.Logger
+	box  *mailbox
+	line *Timeline
+
+	started time.Time
+
+	// Below: owned by the call's goroutine.
+	main       *Leg
+	legs       map[string]*Leg
+	made       int // legs made so far, for their names
+	script     Script
+	scripted   bool // a script was attached
+	done       bool // the script has ended
+	result     json.RawMessage
+	outcome    Outcome
+	tags       map[string]string
+	facts      facts
+	connect    *connecting
+	fallback   *falling
+	endedBy    string
+	ending     bool // the main leg is gone or going
+	finished   bool
+	duration   *timer
+	grace      *timer
+	heardMs    int64
+	totalMs    int64
+	fileID     string // the first recording
+	talkRec    *recording
+	recordings int
+	dials      map[uint32]*dialling
+	quality    Quality
+}
+
+// New makes a call. It does nothing until Answerable or Originate.
+func New(spec Spec, deps Deps) *Call {
+	now := deps.Clock.Now()
+	c := &Call{
+		spec: spec, deps: deps, clk: deps.Clock, box: newMailbox(deps.Clock), line: newTimeline(now), started: now,
+		log: deps.Log.With("call", spec.ID, "script", spec.Script), legs: map[string]*Leg{}, dials: map[uint32]*dialling{}, tags: map[string]string{},
+	}
+	c.facts = facts{outbound: spec.Outbound, after: spec.After}
+	deps.Counters.Started.Add(1)
+	go c.run()
+	return c
+}
+
+// ID is the call's name, unique over the life of a store.
+func (c *Call) ID() string { return c.spec.ID }
+
+// Spec is what the call began with.
+func (c *Call) Spec() Spec { return c.spec }
+
+// Timeline is what happened so far.
+func (c *Call) Timeline() *Timeline { return c.line }
+
+// Do runs f on the call's goroutine; after the end it does nothing and returns
+// false.
+func (c *Call) Do(f func()) bool { return c.post(f) }
+
+// Note adds a line to the timeline, for services outside the call.
+func (c *Call) Note(kind, detail, source string) {
+	c.line.Add(c.clk.Now(), kind, "", detail, source)
+}
+
+// Leg finds a leg by its handle; "" is the first one. Call goroutine only.
+func (c *Call) Leg(handle string) (*Leg, error) {
+	if handle == "" {
+		return c.main, nil
+	}
+	if l := c.legs[handle]; l != nil {
+		return l, nil
+	}
+	return nil, errHangup()
+}
+
+func (c *Call) post(f func()) bool {
+	if c.box.post(f) {
+		return true
+	}
+	c.box.mu.Lock()
+	closed := c.box.closed
+	c.box.mu.Unlock()
+	if !closed {
+		c.overflow()
+	}
+	return false
+}
+
+// overflow ends a call whose mailbox is full; it runs on a foreign goroutine.
+func (c *Call) overflow() {
+	if c.deps.Counters.Overflows.Add(1); c.box.overflowed.CompareAndSwap(false, true) {
+		c.log.Error("call: mailbox overflow, the call ends", "capacity", MailboxCapacity)
+	}
+}
+
+func (c *Call) run() {
+	defer c.box.close()
+	for range c.box.wake {
+		if !c.box.drain(c.handle) {
+			return
+		}
+		if c.box.overflowed.Load() && !c.ending {
+			c.handle(func() { c.hangup("error", 500) })
+		}
+	}
+}
+
+// handle runs one function and survives its panic.
+func (c *Call) handle(f func()) (more bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.deps.Counters.Panics.Add(1)
+			c.log.Error("call: panic", "panic", p, "stack", string(debug.Stack()))
+			c.facts.scriptFailed = true
+			c.safeEnd()
+			more = !c.finished
+		}
+	}()
+	f()
+	return !c.finished
+}
+
+func (c *Call) safeEnd() {
+	defer func() {
+		if recover() != nil {
+			c.finished = true
+			c.deps.Counters.Ended.Add(1)
+		}
+	}()
+	c.hangup("error", 500)
+}
+
+func (c *Call) note(kind, leg, detail, source string) {
+	c.line.Add(c.clk.Now(), kind, leg, detail, source)
+}
+
+func (c *Call) notify(name string, data any) {
+	if c.script != nil && !c.done {
+		c.script.Notify(name, data)
+	}
+}
+
+// callback runs a function of the script; id 0 means there is none.
+func (c *Call) callback(id uint32, args ...any) {
+	if id != 0 && c.script != nil && !c.done {
+		c.script.Callback(id, args...)
+	}
+}
+
+// timer is a timer whose function runs on the call's goroutine, and never
+// after stop.
+type timer struct {
+	t    clock.Timer
+	dead bool
+}
+
+func (c *Call) after(d time.Duration, f func()) *timer {
+	tm := &timer{}
+	tm.t = c.clk.AfterFunc(d, func() {
+		c.post(func() {
+			if !tm.dead {
+				tm.dead = true
+				f()
+			}
+		})
+	})
+	return tm
+}
+
+func (t *timer) stop() {
+	if t != nil && !t.dead {
+		t.dead = true
+		t.t.Stop()
+	}
+}
+
+// Verb is one command of a script or the API on its way: where it stands in
+// the source, and where its answer goes. Reply is called exactly once.
+type Verb struct {
+	At    string
+	Reply func(value any, err error)
+}
+
+func (v Verb) ok(value any)     { v.Reply(value, nil) }
+func (v Verb) fail(err error)   { v.Reply(nil, err) }
+func (v Verb) source() string   { return v.At }
+func errHangup() *fault.Error   { return fault.New(fault.Hangup, "the call is over") }
+func quoted(name string) string { return fmt.Sprintf("%q", name) }
+
+// Update takes the values a script has set, after each of its slices.
+func (c *Call) Update(result json.RawMessage, outcome string, tags map[string]string) {
+	c.post(func() {
+		if len(result) > 0 && string(result) != string(c.result) {
+			c.result = result
+			c.note("result", "", string(result), "")
+			c.deps.Observer.Result(c, result)
+		}
+		if o := Outcome(outcome); outcome != "" && KnownOutcome(o) {
+			c.outcome = o
+		}
+		maps.Copy(c.tags, tags)
+	})
+}

@@ -1,0 +1,110 @@
+package call
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Record is what a call leaves behind: one row, the same in the store, the
+// API, webhooks and afterCall. Times are RFC 3339, absent when they never came.
+type Record struct {
+	ID         string            `json:"id"`
+	Order      string            `json:"order"`
+	Key        string            `json:"key,omitempty"`
+	Script     string            `json:"script"`
+	Version    string            `json:"version,omitempty"`
+	Direction  string            `json:"direction"` // inbound, outbound
+	From       string            `json:"from"`
+	To         string            `json:"to"`
+	Trunk      string            `json:"trunk,omitempty"`
+	StartedAt  time.Time         `json:"started_at"`
+	AnsweredAt *time.Time        `json:"answered_at,omitempty"`
+	EndedAt    time.Time         `json:"ended_at"`
+	RingMs     int64             `json:"ring_ms"`
+	TalkMs     int64             `json:"talk_ms"`
+	EndedBy    string            `json:"ended_by"` // caller, callee, script, system
+	Code       int               `json:"code"`     // final SIP status
+	Cause      string            `json:"cause"`
+	Outcome    Outcome           `json:"outcome"`
+	Final      bool              `json:"final"` // no further attempt follows
+	Heard      Heard             `json:"heard"`
+	Result     json.RawMessage   `json:"result,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Attempt    int               `json:"attempt"`
+	Quality    Quality           `json:"quality"`
+	Recording  string            `json:"recording,omitempty"`
+	Data       json.RawMessage   `json:"data,omitempty"`
+}
+
+// Heard is how much of the prompts really left for the other party.
+type Heard struct {
+	Ms      int64 `json:"ms"`
+	Percent int   `json:"percent"`
+}
+
+// Quality is the first leg's audio as received.
+type Quality struct {
+	Loss     float64 `json:"loss"` // 0–1
+	JitterMs float64 `json:"jitter_ms"`
+	MOS      float64 `json:"mos,omitempty"`
+}
+
+// measure keeps the figures of the first leg before its session is closed.
+func (c *Call) measure(l *Leg) {
+	if l != c.main {
+		return
+	}
+	s := l.session.Stats()
+	c.quality = Quality{JitterMs: s.JitterMs, MOS: s.MOS}
+	if n := s.Received + s.Lost; n > 0 {
+		c.quality.Loss = float64(s.Lost) / float64(n)
+	}
+}
+
+// record computes the row of the call as it stands.
+func (c *Call) record() Record {
+	l := c.main
+	f := c.facts
+	f.heard = time.Duration(c.heardMs) * time.Millisecond
+	if c.totalMs > 0 {
+		f.percent = float64(c.heardMs) * 100 / float64(c.totalMs)
+	}
+	r := Record{
+		ID: c.spec.ID, Order: c.spec.Order, Key: c.spec.Key, Script: c.spec.Script, Version: c.spec.Version,
+		Direction: direction(c.spec.Outbound), From: c.spec.From.Number(), To: c.spec.To.Number(), Trunk: c.spec.Trunk,
+		StartedAt: c.started, EndedAt: c.clk.Now(), EndedBy: c.endedBy, Outcome: c.outcome, Final: true,
+		Heard: Heard{Ms: c.heardMs, Percent: int(f.percent)}, Result: c.result, Tags: c.tags, Attempt: max(c.spec.Attempt.N, 1),
+		Quality: c.quality, Recording: c.fileID, Data: c.spec.Data,
+	}
+	if l != nil {
+		c.fillLeg(&r, l)
+		f.code, f.reason = l.code, l.reason
+	}
+	if r.Outcome == "" {
+		r.Outcome = f.outcome()
+	}
+	return r
+}
+
+func (c *Call) fillLeg(r *Record, l *Leg) {
+	r.Code = l.code
+	if !l.endedAt.IsZero() {
+		r.EndedAt = l.endedAt
+	}
+	if l.answeredAt.IsZero() {
+		r.RingMs = r.EndedAt.Sub(c.started).Milliseconds()
+	} else {
+		at := l.answeredAt
+		r.AnsweredAt = &at
+		r.Code = 200
+		r.RingMs, r.TalkMs = at.Sub(c.started).Milliseconds(), r.EndedAt.Sub(at).Milliseconds()
+	}
+	r.Cause = cause(l.code, l.reason, !l.answeredAt.IsZero())
+}
+
+func direction(outbound bool) string {
+	if outbound {
+		return "outbound"
+	}
+	return "inbound"
+}

@@ -1,0 +1,451 @@
+package call
+
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/sip"
+)
+
+// ConnectOptions are the options of connect, after defaults.
+type ConnectOptions struct {
+	Targets     []DialRequest
+	Delays      []time.Duration // per target
+	Serial      bool
+	Timeout     time.Duration
+	Music       []Part // heard by the caller while it rings
+	Passthrough bool   // music: false, the callee's own ringback
+	Whisper     []Part // heard by the callee before the talk
+	AcceptKey   string // the callee must press it
+	AcceptText  []Part
+	MaxDuration time.Duration
+	Record      bool
+	HangupOn    string
+	Keys        map[string]uint32 // digits → callback
+	OnRing      uint32            // callbacks, 0 for none
+	OnAnswer    uint32
+}
+
+// ConnectResult is what connect resolves with.
+type ConnectResult struct {
+	Status     string      `json:"status"` // completed, busy, no_answer, rejected, failed, abandoned
+	Code       int         `json:"code"`
+	AnsweredBy string      `json:"answeredBy,omitempty"`
+	RingMs     int64       `json:"ringMs"`
+	TalkMs     int64       `json:"talkMs"`
+	EndedBy    string      `json:"endedBy,omitempty"`
+	Legs       []LegResult `json:"legs"`
+}
+
+// LegResult is one rung target of a connect.
+type LegResult struct {
+	Target string `json:"target"`
+	Status string `json:"status"`
+	Code   int    `json:"code"`
+	RingMs int64  `json:"ringMs"`
+}
+
+// connecting is the one connect of a call: ringing, then talking.
+type connecting struct {
+	caller  *Leg
+	opts    ConnectOptions
+	verb    Verb
+	began   time.Time
+	waiting []Place // not rung yet, by rank
+	ringing map[*Leg]*timer
+	delayed []*timer
+	results []LegResult
+	winner  *Leg
+	limit   *timer
+	settled bool
+}
+
+// Connect rings targets and talks with the first that accepts.
+func (l *Leg) Connect(o ConnectOptions, v Verb) {
+	c := l.call
+	switch {
+	case !l.alive():
+		v.fail(errHangup())
+		return
+	case c.connect != nil:
+		v.fail(fault.New(fault.Conflict, "another connect is under way on this call").WithHint("await it first"))
+		return
+	case l.outbound && l.state != legUp:
+		v.fail(fault.New(fault.Conflict, "the other party has not answered yet"))
+		return
+	}
+	places, err := c.resolve(o)
+	if err != nil {
+		v.fail(err)
+		return
+	}
+	c.facts.connectTried = true
+	k := &connecting{caller: l, opts: o, verb: v, began: c.clk.Now(), waiting: places, ringing: map[*Leg]*timer{}}
+	c.connect = k
+	l.onEnd = append(l.onEnd, func() { k.abandon() })
+	if l.state == legUp && len(o.Music) > 0 && len(places) > 0 {
+		l.speak(o.Music, PromptOptions{Loop: true}, v.At, func(PromptResult, error) {})
+	}
+	k.next()
+}
+
+// resolve finds the places of all targets and gives them their rank and delay.
+func (c *Call) resolve(o ConnectOptions) ([]Place, error) {
+	var all []Place
+	rank := 0
+	for i, t := range o.Targets {
+		places, err := c.deps.Dialer.Resolve(t)
+		if err != nil {
+			return nil, err
+		}
+		top := rank
+		for _, p := range places {
+			if o.Serial {
+				p.Rank += rank
+			}
+			top = max(top, p.Rank)
+			if i < len(o.Delays) {
+				p.Delay += o.Delays[i]
+			}
+			if p.Each == 0 {
+				p.Each = t.Timeout
+			}
+			all = append(all, p)
+		}
+		if o.Serial {
+			rank = top + 1
+		}
+	}
+	return all, nil
+}
+
+// next rings the places of the lowest rank that is left.
+func (k *connecting) next() {
+	if k.settled || k.winner != nil || len(k.ringing) > 0 || k.pendingDelays() {
+		return
+	}
+	if len(k.waiting) == 0 {
+		k.nobody()
+		return
+	}
+	rank := k.waiting[0].Rank
+	for _, p := range k.waiting {
+		rank = min(rank, p.Rank)
+	}
+	var now, later []Place
+	for _, p := range k.waiting {
+		if p.Rank == rank {
+			now = append(now, p)
+		} else {
+			later = append(later, p)
+		}
+	}
+	k.waiting = later
+	for _, p := range now {
+		k.ringAfter(p)
+	}
+	k.next()
+}
+
+func (k *connecting) pendingDelays() bool {
+	for _, t := range k.delayed {
+		if !t.dead {
+			return true
+		}
+	}
+	return false
+}
+
+func (k *connecting) ringAfter(p Place) {
+	if p.Delay <= 0 {
+		k.ring(p)
+		return
+	}
+	k.delayed = append(k.delayed, k.caller.call.after(p.Delay, func() {
+		k.ring(p)
+		k.next()
+	}))
+}
+
+// ring dials one place.
+func (k *connecting) ring(p Place) {
+	c := k.caller.call
+	l, err := c.dialPlace(p)
+	if err != nil {
+		c.note("state", p.Name+": "+err.Error(), "", k.verb.At)
+		k.results = append(k.results, LegResult{Target: p.Name, Status: "failed", Code: 503})
+		return
+	}
+	limit := p.Each
+	if limit <= 0 {
+		limit = k.opts.Timeout
+	}
+	k.ringing[l] = c.after(limit, func() {
+		l.reason = "timeout"
+		l.hangup()
+	})
+	l.onState = k.legChanged
+}
+
+// legChanged follows a rung leg.
+func (k *connecting) legChanged(l *Leg) {
+	if k.settled {
+		return
+	}
+	switch l.state {
+	case legRinging, legEarly:
+		k.ringHeard(l)
+	case legUp:
+		k.ringing[l].stop()
+		k.answered(l)
+	case legEnded:
+		k.gone(l)
+	}
+}
+
+// ringHeard relays ringing and early media to the caller.
+func (k *connecting) ringHeard(l *Leg) {
+	c := k.caller.call
+	if !l.told {
+		l.told = true
+		c.callback(k.opts.OnRing, map[string]any{"target": l.place.Name, "code": 180})
+	}
+	if l.state == legRinging {
+		if k.caller.state < legRinging {
+			k.caller.Ring(Verb{At: k.verb.At, Reply: func(any, error) {}})
+		}
+		return
+	}
+	wants := k.caller.state != legUp || k.opts.Passthrough
+	if !wants || len(k.ringing) > 1 || k.caller.talk != nil {
+		return
+	}
+	if k.caller.early(k.verb.At) == nil {
+		k.caller.interrupt()
+		c.join(k.caller, l, nil)
+	}
+}
+
+// answered starts the callee's private part: whisper and acceptance.
+func (k *connecting) answered(l *Leg) {
+	if k.winner != nil {
+		l.hangup()
+		return
+	}
+	k.caller.call.callback(k.opts.OnAnswer, map[string]any{"target": l.place.Name, "code": 200})
+	if t := l.talk; t != nil {
+		t.split()
+	}
+	private := append(append([]Part(nil), k.opts.Whisper...), k.opts.AcceptText...)
+	if k.opts.AcceptKey != "" {
+		l.collect(GatherOptions{
+			Prompt: private, Choices: []string{k.opts.AcceptKey}, Attempts: 2, Timeout: acceptTimeout, InterDigit: DefaultInterDigit,
+			PromptOptions: PromptOptions{BargeIn: true},
+		}, Verb{At: k.verb.At, Reply: func(value any, err error) { k.accepted(l, value, err) }})
+		return
+	}
+	if len(private) == 0 {
+		k.win(l)
+		return
+	}
+	l.speak(private, PromptOptions{}, k.verb.At, func(_ PromptResult, err error) {
+		if err != nil {
+			l.note("prompt", "whisper: "+err.Error(), k.verb.At)
+		}
+		if l.state == legUp {
+			k.win(l)
+		}
+	})
+}
+
+const acceptTimeout = 10 * time.Second
+
+func (k *connecting) accepted(l *Leg, value any, err error) {
+	r, ok := value.(MenuResult)
+	switch {
+	case l.state != legUp:
+	case err == nil && ok && r.Reason == "key":
+		k.win(l)
+	default:
+		l.code, l.reason = 603, "not accepted"
+		l.hangup()
+	}
+}
+
+// win makes l the callee and ends the others.
+func (k *connecting) win(l *Leg) {
+	if k.settled || k.winner != nil {
+		l.hangup()
+		return
+	}
+	k.winner = l
+	k.dismiss(l)
+	k.caller.audible(true, Verb{At: k.verb.At, Reply: func(_ any, err error) {
+		if err != nil {
+			l.hangup()
+		}
+	}}, func() { k.talk(l) })
+}
+
+// dismiss ends every other leg that rings and everything that would ring.
+func (k *connecting) dismiss(winner *Leg) {
+	k.waiting = nil
+	for _, t := range k.delayed {
+		t.stop()
+	}
+	for other, t := range k.ringing {
+		if t.stop(); other != winner {
+			other.reason = "cancelled"
+			other.hangup(sip.Header{Name: "Reason", Value: `SIP;cause=200;text="Call completed elsewhere"`})
+		}
+	}
+}
+
+// talk bridges caller and callee.
+func (k *connecting) talk(l *Leg) {
+	c := k.caller.call
+	if k.settled || l.state != legUp {
+		return
+	}
+	k.caller.interrupt()
+	k.caller.session.StopPlay()
+	c.facts.talked = true
+	if k.opts.MaxDuration > 0 {
+		k.limit = c.after(k.opts.MaxDuration, func() {
+			l.note("state", "talk limit reached", k.verb.At)
+			l.hangup()
+		})
+	}
+	if k.opts.Record {
+		c.recordTalk(k.caller, true)
+	}
+	t := c.join(k.caller, l, func(endedBy string, ms int64) { k.over(l, endedBy, ms) })
+	t.hangupOn, t.keys = k.opts.HangupOn, k.opts.Keys
+	t.hangupLeg = l
+}
+
+// over ends the talk: the callee goes, the script goes on.
+func (k *connecting) over(l *Leg, endedBy string, ms int64) {
+	c := k.caller.call
+	if k.opts.Record {
+		c.recordTalk(k.caller, false)
+	}
+	k.results = append(k.results, k.legResult(l, "completed"))
+	k.settle(ConnectResult{
+		Status: "completed", Code: 200, AnsweredBy: l.place.Name, EndedBy: endedBy, TalkMs: ms,
+		RingMs: l.answeredAt.Sub(k.began).Milliseconds(),
+	})
+	l.hangup()
+}
+
+// gone handles a leg that ended without a talk.
+func (k *connecting) gone(l *Leg) {
+	if t := k.ringing[l]; t != nil {
+		t.stop()
+		delete(k.ringing, l)
+	}
+	if l == k.winner {
+		if l.talk == nil { // it left before the bridge stood
+			k.winner = nil
+			k.results = append(k.results, k.legResult(l, legStatus(l)))
+			k.next()
+		}
+		return
+	}
+	k.results = append(k.results, k.legResult(l, legStatus(l)))
+	k.next()
+}
+
+func (k *connecting) legResult(l *Leg, status string) LegResult {
+	r := LegResult{Target: l.place.Name, Status: status, Code: l.code}
+	switch {
+	case status == "completed":
+		r.Code, r.RingMs = 200, l.answeredAt.Sub(l.began).Milliseconds()
+	default:
+		r.RingMs = l.call.clk.Now().Sub(l.began).Milliseconds()
+	}
+	return r
+}
+
+// legStatus is how a leg without a talk ended, in the words of connect.
+func legStatus(l *Leg) string {
+	if l.reason == "cancelled" {
+		return "cancelled"
+	}
+	switch o := unanswered(l.code, l.reason, !l.rangAt.IsZero()); o {
+	case Busy, NoAnswer, Rejected:
+		return string(o)
+	}
+	return "failed"
+}
+
+// nobody settles a connect that no target took.
+func (k *connecting) nobody() {
+	best, code := "no_answer", 480
+	rank := map[string]int{"cancelled": 0, "failed": 1, "rejected": 2, "no_answer": 3, "busy": 4}
+	for i, r := range k.results {
+		if i == 0 || rank[r.Status] > rank[best] {
+			best, code = r.Status, r.Code
+		}
+	}
+	if best == "cancelled" {
+		best = "no_answer"
+	}
+	k.settle(ConnectResult{Status: best, Code: code, RingMs: k.caller.call.clk.Now().Sub(k.began).Milliseconds()})
+}
+
+// abandon ends a connect whose caller has left.
+func (k *connecting) abandon() {
+	if k.settled {
+		return
+	}
+	if t := k.caller.talk; t != nil && k.winner != nil {
+		return // the talk's own end settles it
+	}
+	ms := k.caller.call.clk.Now().Sub(k.began).Milliseconds()
+	legs := make([]*Leg, 0, len(k.ringing)+1)
+	for l := range k.ringing {
+		legs = append(legs, l)
+	}
+	for _, l := range legs {
+		k.results = append(k.results, k.legResult(l, "cancelled"))
+	}
+	k.settle(ConnectResult{Status: "abandoned", Code: 487, EndedBy: k.caller.side(), RingMs: ms})
+	for _, l := range legs {
+		l.hangup()
+	}
+}
+
+// Cancel stops a connect that still rings, for {signal}.
+func (k *connecting) cancel() {
+	if !k.settled {
+		k.dismiss(nil)
+		if k.winner != nil {
+			k.winner.hangup()
+		}
+	}
+}
+
+func (k *connecting) settle(r ConnectResult) {
+	if k.settled {
+		return
+	}
+	k.settled = true
+	k.limit.stop()
+	c := k.caller.call
+	if c.connect == k {
+		c.connect = nil
+	}
+	for l, t := range k.ringing {
+		t.stop()
+		l.onState = nil
+	}
+	if k.caller.alive() && k.caller.play != nil && k.caller.play.loop {
+		k.caller.play.stop()
+	}
+	if r.Legs = k.results; r.Legs == nil {
+		r.Legs = []LegResult{}
+	}
+	c.note("connect", k.caller.name, r.Status+" "+itoa(r.Code), k.verb.At)
+	k.verb.ok(r)
+}

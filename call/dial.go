@@ -1,0 +1,120 @@
+package call
+
+import (
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// DialResult is what dial resolves with; Leg is set when Status is answered.
+type DialResult struct {
+	Status string // answered, busy, no_answer, rejected, failed
+	Code   int
+	Leg    *Leg
+}
+
+// Dial rings a target and gives the script the leg of whoever answers first.
+// The leg ends with the call. id names the dial for CancelDial.
+func (c *Call) Dial(id uint32, r DialRequest, v Verb) {
+	if c.ending {
+		v.fail(errHangup())
+		return
+	}
+	places, err := c.deps.Dialer.Resolve(r)
+	if err != nil {
+		v.fail(err)
+		return
+	}
+	d := &dialling{call: c, verb: v, legs: map[*Leg]*timer{}, worst: DialResult{Status: "no_answer", Code: 480}}
+	for _, p := range places {
+		l, err := c.dialPlace(p)
+		if err != nil {
+			c.note("state", p.Name+": "+err.Error(), "", v.At)
+			d.worst = DialResult{Status: "failed", Code: 503}
+			continue
+		}
+		limit := p.Each
+		if limit <= 0 || limit > r.Timeout {
+			limit = r.Timeout
+		}
+		d.legs[l] = c.after(limit, func() {
+			l.reason = "timeout"
+			l.hangup()
+		})
+		l.onState = d.changed
+	}
+	c.dials[id] = d
+	d.id = id
+	d.check()
+}
+
+// CancelDial stops a dial that still rings, for {signal}.
+func (c *Call) CancelDial(id uint32) {
+	if d := c.dials[id]; d != nil {
+		d.dismiss(nil)
+	}
+}
+
+// CancelConnect stops a connect that still rings, or ends its talk.
+func (c *Call) CancelConnect() {
+	if c.connect != nil {
+		c.connect.cancel()
+	}
+}
+
+// CancelGather ends a gather or menu without an answer.
+func (l *Leg) CancelGather() {
+	if g := l.gather; g != nil {
+		if l.play != nil {
+			l.play.stop()
+		}
+		g.fail(fault.New(fault.Conflict, "given up by the script"))
+	}
+}
+
+// dialling is one dial that rings.
+type dialling struct {
+	call  *Call
+	id    uint32
+	verb  Verb
+	legs  map[*Leg]*timer
+	worst DialResult
+	over  bool
+}
+
+func (d *dialling) changed(l *Leg) {
+	switch {
+	case d.over:
+	case l.state == legUp:
+		d.dismiss(l)
+		l.onState = nil
+		d.settle(DialResult{Status: "answered", Code: 200, Leg: l})
+	case l.state == legEnded:
+		d.legs[l].stop()
+		delete(d.legs, l)
+		d.worst = DialResult{Status: legStatus(l), Code: l.code}
+		if d.worst.Status == "cancelled" {
+			d.worst = DialResult{Status: "no_answer", Code: 487}
+		}
+		d.check()
+	}
+}
+
+func (d *dialling) check() {
+	if len(d.legs) == 0 && !d.over {
+		d.settle(d.worst)
+	}
+}
+
+func (d *dialling) dismiss(winner *Leg) {
+	for l, t := range d.legs {
+		if t.stop(); l != winner {
+			l.reason = "cancelled"
+			l.hangup()
+		}
+	}
+}
+
+func (d *dialling) settle(r DialResult) {
+	d.over = true
+	delete(d.call.dials, d.id)
+	d.verb.ok(r)
+}

@@ -1,0 +1,179 @@
+package call
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/sip"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// mediaEvent takes one event of the leg's media session.
+func (l *Leg) mediaEvent(ev media.Event) {
+	switch {
+	case ev.Kind == media.PlayEnded || ev.Kind == media.RecordEnded:
+		l.mediaDone(ev)
+		return
+	case l.state == legEnded:
+		return
+	}
+	switch ev.Kind {
+	case media.DigitBegan:
+		l.rfc4733 = true
+		l.digit(ev.Digit, "rtp")
+	case media.FirstPacket:
+		l.call.line.Add(ev.At, "media", l.name, "first packet received", "")
+	case media.MediaLost:
+		l.note("media", "no packets: media timeout", "")
+		l.reason = "media timeout"
+		l.hangup(sip.Header{Name: "Reason", Value: `Q.850;cause=31;text="media timeout"`})
+	case media.DigitsSent:
+		if v := l.sendingID; v != nil {
+			l.sendingID = nil
+			v.ok(nil)
+		}
+	}
+}
+
+// mediaDone takes the end of a playback or recording, which may come after the
+// end of the leg: what was heard and written counts all the same.
+func (l *Leg) mediaDone(ev media.Event) {
+	if p := l.heard[ev.Play]; p != nil && ev.Kind == media.PlayEnded {
+		delete(l.heard, ev.Play)
+		p.ended(ev)
+	}
+	if r := l.writing[ev.Recorder]; r != nil && ev.Kind == media.RecordEnded {
+		delete(l.writing, ev.Recorder)
+		r.ended(ev)
+	}
+	if l.state == legEnded {
+		l.call.tryFinish()
+	}
+}
+
+// digit takes a key from whichever way it came.
+func (l *Leg) digit(d byte, way string) {
+	shown := string(d)
+	if l.gather != nil && l.gather.secret {
+		shown = "•"
+	}
+	l.note("digit", shown+" ("+way+")", "")
+	if l == l.call.main {
+		l.call.facts.keyPressed = true
+	}
+	l.call.keyOf(l, d, shown)
+	switch {
+	case l.rec != nil && l.rec.key(d):
+	case l.gather != nil:
+		l.gather.run(l.gather.state.digit(d))
+	case l.talk != nil && l.talk.key(l, d):
+	default:
+		l.typeAhead(d)
+		if p := l.play; p != nil && p.bargeIn {
+			p.digit = string(d)
+			p.stop()
+		}
+	}
+}
+
+func (l *Leg) typeAhead(d byte) {
+	if l.typed += string(d); len(l.typed) > MaxTypedAhead {
+		l.typed = l.typed[1:]
+	}
+}
+
+// keyOf tells the script of a key, for call.on("digit") and call.digits.
+func (c *Call) keyOf(l *Leg, d byte, shown string) {
+	if shown != string(d) {
+		return
+	}
+	c.notify("digit", map[string]any{"call": l.name, "digit": shown})
+}
+
+// info takes a SIP INFO: a key, or something for call.on("info").
+func (l *Leg) info(ev sip.Event) {
+	if d, ok := InfoDigit(ev.ContentType, ev.Body); ok {
+		// A gateway that sends both ways must not press twice.
+		if !l.rfc4733 {
+			l.digit(d, "info")
+		}
+		return
+	}
+	l.note("sip", "INFO "+ev.ContentType, "")
+	l.call.notify("info", map[string]any{"call": l.name, "type": ev.ContentType, "body": string(ev.Body)})
+}
+
+// InfoDigit reads a key from the body of an INFO: application/dtmf-relay
+// ("Signal=5") or application/dtmf ("5"). Signals 10 and 11 are * and #.
+func InfoDigit(contentType string, body []byte) (byte, bool) {
+	kind, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+	switch strings.TrimSpace(kind) {
+	case "application/dtmf":
+		return infoSignal(strings.TrimSpace(string(body)))
+	case "application/dtmf-relay":
+		for line := range strings.Lines(string(body)) {
+			name, value, ok := strings.Cut(line, "=")
+			if ok && strings.EqualFold(strings.TrimSpace(name), "signal") {
+				return infoSignal(strings.TrimSpace(value))
+			}
+		}
+	}
+	return 0, false
+}
+
+func infoSignal(s string) (byte, bool) {
+	switch s {
+	case "10":
+		return '*', true
+	case "11":
+		return '#', true
+	}
+	if len(s) == 1 && strings.ContainsAny(s, "0123456789*#ABCDabcd") {
+		return strings.ToUpper(s)[0], true
+	}
+	return 0, false
+}
+
+// SendDigits presses keys towards the leg's party: RFC 4733, or SIP INFO.
+func (l *Leg) SendDigits(digits, method string, v Verb) {
+	switch {
+	case !l.alive() || l.state != legUp:
+		v.fail(errHangup())
+	case strings.Trim(strings.ToUpper(digits), "0123456789*#ABCDW,") != "" || digits == "":
+		v.fail(fault.New(fault.Invalid, "digits %q", digits).WithHint("use 0-9 * # A-D and w for half a second"))
+	case l.sendingID != nil:
+		v.fail(fault.New(fault.Conflict, "digits are being sent already").WithHint("await the first sendDigits"))
+	case method == "info" || method == "" && l.session.Negotiated().EventSend.PT == 0:
+		l.infoDigits(strings.ToUpper(digits), v)
+	default:
+		if err := l.session.SendDigits(strings.ReplaceAll(strings.ToUpper(digits), "W", "w")); err != nil {
+			v.fail(err)
+			return
+		}
+		l.note("digit", "sending "+digits, v.At)
+		l.sendingID = &v
+	}
+}
+
+// infoDigits sends keys one after another as SIP INFO, 300 ms apart.
+func (l *Leg) infoDigits(digits string, v Verb) {
+	if digits == "" {
+		v.ok(nil)
+		return
+	}
+	if !l.alive() {
+		v.fail(errHangup())
+		return
+	}
+	gap := infoGap
+	if digits[0] == 'W' {
+		gap = infoPause
+	} else if err := l.dialog.Info("application/dtmf-relay", []byte("Signal="+digits[:1]+"\r\nDuration=160\r\n")); err != nil {
+		v.fail(err)
+		return
+	}
+	l.call.after(gap, func() { l.infoDigits(digits[1:], v) })
+}

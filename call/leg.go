@@ -1,0 +1,406 @@
+package call
+
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/sip"
+)
+
+// MaxTypedAhead is how many keys wait for the next gather. The oldest is lost.
+const MaxTypedAhead = 64
+
+// legState is how far a leg has come.
+type legState uint8
+
+const (
+	legTrying legState = iota // nothing heard yet
+	legRinging
+	legEarly // audio before the answer
+	legUp
+	legEnded
+)
+
+func (s legState) String() string {
+	return [...]string{"trying", "ringing", "early", "answered", "ended"}[s]
+}
+
+// Leg is one party of a call: its dialog and its media session.
+type Leg struct {
+	call     *Call
+	name     string
+	outbound bool
+	dialog   Dialog
+	session  *media.Session
+	place    Place
+	route    Route
+
+	state      legState
+	began      time.Time
+	rangAt     time.Time
+	answeredAt time.Time
+	endedAt    time.Time
+	code       int
+	reason     string
+	remoteEnd  bool
+	final      sip.Headers
+
+	lateOffer bool   // our 2xx carries the offer, the ACK the answer
+	described []byte // our side, once it has been told
+	started   bool // the session sends
+	answering []Verb
+	held      bool // by the other side
+	holding   bool // by us
+	rfc4733   bool // digits have come as RFC 4733 events
+	told      bool // onRing was called
+
+	typed     string
+	play      *playing
+	heard     map[uint32]*playing // handed to the session, end not yet reported
+	gather    *gathering
+	rec       *recording
+	writing   map[*media.Recorder]*recording // files that are not complete yet
+	talk      *talk
+	reoffer   []func(code int, body []byte)
+	transfer  *Verb
+	sendingID *Verb
+	onEnd     []func()
+	onState   func(*Leg) // tells the connect that made this leg
+}
+
+// addLeg makes the next leg of the call.
+func (c *Call) addLeg(outbound bool) (*Leg, error) {
+	if len(c.legs) >= MaxLegs {
+		c.deps.Counters.Refused.Add(1)
+		return nil, fault.New(fault.Limit, "call legs: %d at once", MaxLegs).WithHint("end a leg before you dial the next")
+	}
+	l := &Leg{call: c, name: legName(c.made), outbound: outbound, began: c.clk.Now(), heard: map[uint32]*playing{}, writing: map[*media.Recorder]*recording{}}
+	c.made++
+	c.legs[l.name] = l
+	if c.main == nil {
+		c.main = l
+	}
+	return l, nil
+}
+
+// legName is a, b, … z, then l26, l27, …
+func legName(n int) string {
+	if n < 26 {
+		return string(rune('a' + n))
+	}
+	return "l" + itoa(n)
+}
+
+// Name is the handle of the leg in timelines and scripts.
+func (l *Leg) Name() string { return l.name }
+
+// open makes the leg's media session.
+func (l *Leg) open(o media.SessionOptions) error {
+	o.Sink = func(ev media.Event) { l.call.post(func() { l.mediaEvent(ev) }) }
+	s, err := l.call.deps.Open(o)
+	if err != nil {
+		return err
+	}
+	l.session = s
+	return nil
+}
+
+// follow forwards the dialog's events to the call's goroutine.
+func (l *Leg) follow(d Dialog) {
+	l.dialog = d
+	go func() {
+		for ev := range d.Events() {
+			l.call.post(func() { l.sipEvent(d, ev) })
+		}
+	}()
+}
+
+// begin lets RTP flow; it may be called more than once.
+func (l *Leg) begin() {
+	if !l.started && l.session != nil {
+		l.started = true
+		l.session.Start()
+	}
+}
+
+func (l *Leg) alive() bool { return l.state != legEnded && !(l == l.call.main && l.call.ending) }
+
+func (l *Leg) note(kind, detail, source string) { l.call.note(kind, l.name, detail, source) }
+
+// sipEvent takes one event of the leg's dialog. Events of an earlier dialog of
+// a leg that went on to its next route are only noted.
+func (l *Leg) sipEvent(d Dialog, ev sip.Event) {
+	if ev.Kind == sip.Traced {
+		dir := "→ "
+		if ev.Remote {
+			dir = "← "
+		}
+		l.call.line.Add(ev.At, "sip", l.name, dir+ev.Line, "")
+		return
+	}
+	if d != l.dialog || l.state == legEnded {
+		return
+	}
+	switch ev.Kind {
+	case sip.Provisional:
+		l.provisional(ev)
+	case sip.Answered:
+		l.answered(ev)
+	case sip.Confirmed:
+		l.confirmed(ev)
+	case sip.Offered:
+		l.offered(ev)
+	case sip.Reoffered:
+		l.reoffered(ev)
+	case sip.Info:
+		l.info(ev)
+	case sip.Referred:
+		l.referred(ev)
+	case sip.Ended:
+		l.ended(ev)
+	}
+}
+
+// provisional handles a 1xx to our INVITE.
+func (l *Leg) provisional(ev sip.Event) {
+	if l.rangAt.IsZero() && ev.Code >= 180 {
+		l.rangAt = ev.At
+		if l == l.call.main {
+			l.call.facts.rang = true
+			l.call.deps.Observer.Ringing(l.call)
+		}
+	}
+	if l.state < legRinging && ev.Code >= 180 {
+		l.state = legRinging
+	}
+	if len(ev.Body) > 0 {
+		if err := l.session.Accept(ev.Body); err != nil {
+			l.note("media", "early media refused: "+err.Error(), "")
+		} else {
+			l.state = legEarly
+			l.begin()
+		}
+	}
+	l.changed()
+}
+
+// answered handles the 2xx to our INVITE.
+func (l *Leg) answered(ev sip.Event) {
+	if err := l.session.Accept(ev.Body); err != nil {
+		l.note("media", "answer refused: "+err.Error(), "")
+		l.code, l.reason = 488, "media"
+		l.hangup()
+		return
+	}
+	l.up(ev.At)
+}
+
+// up marks the leg answered.
+func (l *Leg) up(at time.Time) {
+	l.state, l.answeredAt = legUp, at
+	l.begin()
+	l.note("state", "answered", "")
+	if l == l.call.main {
+		l.call.mainUp()
+	}
+	l.changed()
+}
+
+// confirmed handles the ACK of our 2xx.
+func (l *Leg) confirmed(ev sip.Event) {
+	if l.lateOffer && len(ev.Body) > 0 {
+		if err := l.session.Accept(ev.Body); err != nil {
+			l.note("media", "answer in ACK refused: "+err.Error(), "")
+			l.hangup()
+			return
+		}
+		l.lateOffer = false
+		l.begin()
+	}
+	waiting := l.answering
+	l.answering = nil
+	for _, v := range waiting {
+		v.ok(nil)
+	}
+}
+
+// offered answers a re-INVITE or UPDATE of the other side.
+func (l *Leg) offered(ev sip.Event) {
+	if len(ev.Body) == 0 {
+		l.lateOffer = true
+		_ = l.dialog.Respond(ev.ID, 200, l.session.Offer())
+		return
+	}
+	answer, err := l.session.Answer(ev.Body)
+	if err != nil {
+		l.note("media", "offer refused: "+err.Error(), "")
+		_ = l.dialog.Respond(ev.ID, 488, nil)
+		return
+	}
+	_ = l.dialog.Respond(ev.ID, 200, answer)
+	held := l.session.Negotiated().OnHold
+	if held == l.held {
+		return
+	}
+	l.held = held
+	l.note("state", map[bool]string{true: "held by the other side", false: "resumed by the other side"}[held], "")
+	if l == l.call.main {
+		l.call.notify("hold", map[string]any{"held": held})
+	}
+}
+
+// reoffered ends our own re-INVITE.
+func (l *Leg) reoffered(ev sip.Event) {
+	if len(l.reoffer) == 0 {
+		return
+	}
+	next := l.reoffer[0]
+	l.reoffer = l.reoffer[1:]
+	if ev.Code/100 == 2 {
+		if err := l.session.Accept(ev.Body); err != nil {
+			l.note("media", "answer refused: "+err.Error(), "")
+		}
+	}
+	next(ev.Code, ev.Body)
+}
+
+// ended is the last event of a dialog.
+func (l *Leg) ended(ev sip.Event) {
+	if l.state < legUp && l.outbound && l.nextRoute(ev) {
+		return
+	}
+	l.endedAt, l.remoteEnd = ev.At, ev.Remote
+	if l.code == 0 {
+		l.code = ev.Code
+	}
+	if l.reason == "" {
+		l.reason = ev.Reason
+	}
+	l.final = ev.Headers
+	l.close()
+}
+
+// hangup ends the leg from our side: BYE, CANCEL or a final answer.
+func (l *Leg) hangup(h ...sip.Header) {
+	if l.state == legEnded {
+		return
+	}
+	if l.dialog != nil {
+		l.dialog.Hangup(h...)
+		return
+	}
+	l.endedAt = l.call.clk.Now()
+	l.close()
+}
+
+// close releases what the leg holds and settles what waits for it.
+func (l *Leg) close() {
+	if l.state == legEnded {
+		return
+	}
+	wasUp := l.state == legUp
+	l.state = legEnded
+	l.note("state", l.endWords(wasUp), "")
+	l.settleAll()
+	if l.session != nil {
+		l.call.measure(l)
+		l.session.Close()
+	}
+	delete(l.call.legs, l.name)
+	l.changed()
+	for _, f := range l.onEnd {
+		f()
+	}
+	l.onEnd = nil
+	if l == l.call.main {
+		l.call.mainEnded()
+	} else {
+		l.call.tryFinish()
+	}
+}
+
+func (l *Leg) endWords(wasUp bool) string {
+	who := "ended by us"
+	if l.remoteEnd {
+		who = "ended by the other side"
+	}
+	if !wasUp && l.code > 0 {
+		return who + ", " + itoa(l.code) + " " + l.reason
+	}
+	return who + ", " + l.reason
+}
+
+// settleAll ends every verb that waits on this leg.
+func (l *Leg) settleAll() {
+	l.endTalk(l.side())
+	if l.rec != nil {
+		l.rec.finish("hangup")
+	}
+	if g := l.gather; g != nil {
+		if l == l.call.main && l.remoteEnd {
+			l.call.facts.collecting = true
+		}
+		l.gather = nil
+		g.timer.stop()
+		g.verb.fail(errHangup())
+	}
+	if l.play != nil {
+		l.play.cut()
+	}
+	for _, p := range l.heard {
+		p.cut()
+	}
+	for _, v := range l.answering {
+		v.fail(errHangup())
+	}
+	l.answering = nil
+	for _, f := range l.reoffer {
+		f(481, nil)
+	}
+	l.reoffer = nil
+	if v := l.transfer; v != nil {
+		l.transfer = nil
+		v.fail(errHangup())
+	}
+	if v := l.sendingID; v != nil {
+		l.sendingID = nil
+		v.fail(errHangup())
+	}
+}
+
+// side is the leg in the words of a talk's endedBy.
+func (l *Leg) side() string {
+	switch {
+	case !l.remoteEnd:
+		return "script"
+	case l == l.call.main:
+		return "caller"
+	}
+	return "callee"
+}
+
+func (l *Leg) changed() {
+	if l.onState != nil {
+		l.onState(l)
+	}
+}
+
+// AnsweredAt is when the leg was answered; zero before.
+func (l *Leg) AnsweredAt() time.Time { return l.answeredAt }
+
+// Began is when the leg was made.
+func (l *Leg) Began() time.Time { return l.began }
+
+// Party is who the leg talks to.
+func (l *Leg) Party() Party {
+	if l == l.call.main {
+		return l.call.spec.Remote()
+	}
+	a := l.route.Outgoing.Target
+	p := Party{User: l.place.Name, Name: l.place.Name, URI: a.URI}
+	if len(l.place.Name) > 0 && l.place.Name[0] == '+' {
+		p.E164 = l.place.Name
+	}
+	return p
+}

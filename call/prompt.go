@@ -1,0 +1,187 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
+)
+
+// Gaps between digits sent as SIP INFO.
+const (
+	infoGap   = 300 * time.Millisecond
+	infoPause = 500 * time.Millisecond
+)
+
+// PromptOptions are the options of say, play and prompt.
+type PromptOptions struct {
+	Loop     bool
+	BargeIn  bool
+	Language string
+	Voice    string
+	Volume   float64
+}
+
+// PromptResult is what say, play and prompt resolve with.
+type PromptResult struct {
+	Completed bool   `json:"completed"`
+	Digit     string `json:"digit,omitempty"`
+	PlayedMs  int    `json:"playedMs"`
+	Percent   int    `json:"percent"`
+}
+
+// playing is the one prompt of a leg: first being made, then being heard.
+type playing struct {
+	leg     *Leg
+	id      uint32
+	started bool // handed to the media session
+	bargeIn bool
+	loop    bool
+	label   string
+	digit   string
+	at      string
+	cancel  context.CancelFunc
+	done    func(PromptResult, error)
+	settled bool
+}
+
+// Prompt plays parts to the leg and replaces what plays.
+func (l *Leg) Prompt(parts []Part, o PromptOptions, v Verb) {
+	l.audible(false, v, func() {
+		l.speak(parts, o, v.At, func(r PromptResult, err error) {
+			if err != nil {
+				v.fail(err)
+				return
+			}
+			v.ok(r)
+		})
+	})
+}
+
+// StopPrompt ends the prompt; what it was heard of is its result.
+func (l *Leg) StopPrompt(v Verb) {
+	if l.play != nil {
+		l.play.stop()
+	}
+	v.ok(nil)
+}
+
+// speak makes the audio and plays it; done is called exactly once.
+func (l *Leg) speak(parts []Part, o PromptOptions, at string, done func(PromptResult, error)) {
+	l.interrupt()
+	p := &playing{leg: l, bargeIn: o.BargeIn, loop: o.Loop, at: at, done: done, label: Label(parts)}
+	l.play = p
+	req := l.call.promptRequest(parts, o)
+	if audio, ok := l.call.deps.Prompts.Ready(req); ok {
+		p.start(audio, o.Volume)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), promptTimeout)
+	p.cancel = cancel
+	l.call.clk.Busy(1)
+	go func() {
+		defer l.call.clk.Busy(-1)
+		audio, err := l.call.deps.Prompts.Load(ctx, req)
+		cancel()
+		l.call.post(func() { p.loaded(audio, o.Volume, err) })
+	}()
+}
+
+// promptTimeout bounds the making of one prompt over all engines of the chain.
+const promptTimeout = 15 * time.Second
+
+func (c *Call) promptRequest(parts []Part, o PromptOptions) PromptRequest {
+	r := PromptRequest{Parts: parts, Language: o.Language, Voice: o.Voice, Script: c.spec.Script, Version: c.spec.Version}
+	if r.Language == "" {
+		r.Language = c.spec.Language
+	}
+	if r.Voice == "" {
+		r.Voice = c.spec.Voice
+	}
+	return r
+}
+
+func (p *playing) loaded(audio []*media.Prompt, volume float64, err error) {
+	if p.settled {
+		return
+	}
+	if err != nil {
+		p.leg.note("prompt", p.label+": "+err.Error(), p.at)
+		p.finish(PromptResult{}, err)
+		return
+	}
+	p.start(audio, volume)
+}
+
+func (p *playing) start(audio []*media.Prompt, volume float64) {
+	if len(audio) == 0 {
+		p.finish(PromptResult{Completed: true, Percent: 100}, nil)
+		return
+	}
+	p.started = true
+	p.leg.note("prompt", "start "+p.label, p.at)
+	p.id = p.leg.session.Play(media.Playback{Parts: audio, Loop: p.loop, Volume: volume})
+	p.leg.heard[p.id] = p
+}
+
+// ended takes the media session's report.
+func (p *playing) ended(ev media.Event) {
+	r := PromptResult{Completed: ev.Completed, Digit: p.digit, PlayedMs: ev.PlayedMs}
+	switch {
+	case ev.Completed:
+		r.Percent = 100
+	case ev.TotalMs > 0:
+		r.Percent = min(ev.PlayedMs*100/ev.TotalMs, 100)
+	}
+	c := p.leg.call
+	if p.leg == c.main {
+		c.heardMs += int64(ev.PlayedMs)
+		c.totalMs += int64(max(ev.TotalMs, ev.PlayedMs))
+	}
+	p.leg.call.line.Add(ev.At, "prompt", p.leg.name, fmt.Sprintf("end %s: %d%%, %d ms", p.label, r.Percent, r.PlayedMs), p.at)
+	p.finish(r, nil)
+}
+
+// stop ends the prompt as a key or call.stop() does.
+func (p *playing) stop() {
+	switch {
+	case p.settled:
+	case p.started:
+		p.leg.session.StopPlay()
+	default:
+		p.finish(PromptResult{Digit: p.digit}, nil)
+	}
+}
+
+// cut settles the prompt when its leg ends.
+func (p *playing) cut() { p.finish(PromptResult{}, errHangup()) }
+
+func (p *playing) finish(r PromptResult, err error) {
+	if p.settled {
+		return
+	}
+	p.settled = true
+	if p.cancel != nil {
+		p.cancel()
+	}
+	if p.leg.play == p {
+		p.leg.play = nil
+	}
+	p.done(r, err)
+}
+
+// interrupt gives way to a new prompt. One that is being heard resolves when
+// the media session has told how much of it was; one that is still being made
+// resolves at once.
+func (l *Leg) interrupt() {
+	p := l.play
+	if p == nil {
+		return
+	}
+	l.play = nil
+	if !p.started {
+		p.finish(PromptResult{}, nil)
+	}
+}

@@ -1,0 +1,214 @@
+package call
+
+import (
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
+)
+
+// RecordOptions are the options of record.
+type RecordOptions struct {
+	MaxDuration time.Duration
+	Silence     time.Duration
+	FinishOn    string
+	Beep        bool
+}
+
+// RecordResult is what record and recording.stop resolve with.
+type RecordResult struct {
+	ID         string `json:"id"`
+	DurationMs int64  `json:"durationMs"`
+	Reason     string `json:"reason"` // silence, finish, maxDuration, hangup, stopped
+}
+
+// DefaultMaxRecord bounds a recording that names no limit.
+const DefaultMaxRecord = 2 * time.Hour
+
+// recording is one file of a leg: a message of the caller (verb set) or the
+// whole talk.
+type recording struct {
+	leg      *Leg
+	id       string
+	rec      *media.Recorder
+	began    time.Time
+	finishOn string
+	verb     *Verb
+	settled  bool
+}
+
+// Record takes a message of the leg's party until silence, a key or the limit.
+func (l *Leg) Record(o RecordOptions, v Verb) {
+	l.audible(true, v, func() {
+		if l.rec != nil {
+			v.fail(fault.New(fault.Conflict, "this call is being recorded already").WithHint("stop the recording first"))
+			return
+		}
+		if !o.Beep {
+			l.recordNow(o, v)
+			return
+		}
+		l.speak([]Part{{Play: "tone:1000/300ms"}}, PromptOptions{}, v.At, func(_ PromptResult, err error) {
+			if err != nil {
+				v.fail(err)
+				return
+			}
+			l.recordNow(o, v)
+		})
+	})
+}
+
+func (l *Leg) recordNow(o RecordOptions, v Verb) {
+	r, err := l.startRecording(l.call.recordingID(), media.RecorderOptions{MaxDuration: o.MaxDuration, Silence: o.Silence}, v.At)
+	if err != nil {
+		v.fail(err)
+		return
+	}
+	r.finishOn, r.verb = o.FinishOn, &v
+}
+
+// StartRecording records everything until StopRecording or the end.
+func (l *Leg) StartRecording(stereo bool, v Verb) {
+	l.audible(true, v, func() {
+		if l.rec != nil {
+			v.fail(fault.New(fault.Conflict, "this call is being recorded already").WithHint("stop the recording first"))
+			return
+		}
+		r, err := l.startRecording(l.call.recordingID(), media.RecorderOptions{Mixed: true, Stereo: stereo}, v.At)
+		if err != nil {
+			v.fail(err)
+			return
+		}
+		v.ok(map[string]any{"id": r.id})
+	})
+}
+
+func (l *Leg) startRecording(id string, o media.RecorderOptions, at string) (*recording, error) {
+	if o.MaxDuration <= 0 {
+		o.MaxDuration = DefaultMaxRecord
+	}
+	f, err := l.call.deps.Recordings.Create(id)
+	if err != nil {
+		return nil, err
+	}
+	rec := media.NewRecorder(f, o)
+	l.rec = &recording{leg: l, id: id, rec: rec, began: l.call.clk.Now()}
+	l.writing[rec] = l.rec
+	l.session.Record(rec)
+	l.note("recording", "start "+id, at)
+	return l.rec, nil
+}
+
+// recordingID names the next recording of the call: the call's own id, then
+// id-2, id-3, …
+func (c *Call) recordingID() string {
+	c.recordings++
+	if c.recordings == 1 {
+		c.fileID = c.spec.ID
+		return c.spec.ID
+	}
+	return c.spec.ID + "-" + itoa(c.recordings)
+}
+
+// PauseRecording writes silence instead of sound, or sound again.
+func (l *Leg) PauseRecording(on bool, v Verb) {
+	if l.rec == nil {
+		v.fail(fault.New(fault.Conflict, "nothing is being recorded"))
+		return
+	}
+	l.rec.rec.Pause(on)
+	l.note("recording", map[bool]string{true: "pause", false: "resume"}[on], v.At)
+	v.ok(nil)
+}
+
+// StopRecording ends the recording.
+func (l *Leg) StopRecording(v Verb) {
+	if l.rec == nil {
+		v.fail(fault.New(fault.Conflict, "nothing is being recorded"))
+		return
+	}
+	r := l.rec
+	r.finish("stopped")
+	v.ok(r.result("stopped"))
+}
+
+// key ends a message when the caller presses one of finishOn.
+func (r *recording) key(d byte) bool {
+	if r.verb == nil || strings.IndexByte(r.finishOn, d) < 0 {
+		return false
+	}
+	r.finish("finish")
+	return true
+}
+
+// ended takes the media session's report: the file is complete. A recording
+// that ended by itself, by silence, its limit or a full disk, settles here.
+func (r *recording) ended(ev media.Event) {
+	switch ev.Reason {
+	case media.ReasonSilence:
+		r.finish("silence")
+	case media.ReasonMax:
+		r.finish("maxDuration")
+	case media.ReasonDisk:
+		r.leg.note("recording", "ended: the file could not be written", "")
+		fallthrough
+	default:
+		r.finish("stopped")
+	}
+	c := r.leg.call
+	file, id, d := r.rec.File(), r.id, time.Duration(ev.DurationMs)*time.Millisecond
+	c.clk.Busy(1)
+	go func() {
+		defer c.clk.Busy(-1)
+		if err := file.Close(); err != nil {
+			c.log.Error("call: recording", "recording", id, "err", err)
+		}
+		c.deps.Recordings.Stored(id, d)
+	}()
+}
+
+// finish ends the recording and settles record; the file is complete a little
+// later.
+func (r *recording) finish(reason string) {
+	if r.settled {
+		return
+	}
+	r.settled = true
+	l := r.leg
+	if l.rec == r {
+		l.rec = nil
+	}
+	l.session.StopRecord(r.rec)
+	l.note("recording", "end "+r.id+": "+reason, "")
+	if r.verb != nil {
+		r.verb.ok(r.result(reason))
+	}
+}
+
+func (r *recording) result(reason string) RecordResult {
+	return RecordResult{ID: r.id, DurationMs: r.leg.call.clk.Now().Sub(r.began).Milliseconds(), Reason: reason}
+}
+
+// recordTalk records a talk for connect and bridge with {record: true}, unless
+// the whole call is recorded anyway.
+func (c *Call) recordTalk(l *Leg, on bool) {
+	if on && l.rec == nil {
+		if r, err := l.startRecording(c.recordingID(), media.RecorderOptions{Mixed: true, Stereo: c.spec.Stereo}, ""); err != nil {
+			l.note("recording", err.Error(), "")
+		} else {
+			c.talkRec = r
+		}
+	}
+	if !on && c.talkRec != nil {
+		c.talkRec.finish("stopped")
+		c.talkRec = nil
+	}
+}
+
+// mask silences recordings while secret keys are pressed.
+func (c *Call) mask(on bool) {
+	if c.main != nil && c.main.rec != nil {
+		c.main.rec.rec.Mask(on)
+	}
+}

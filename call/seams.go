@@ -1,0 +1,177 @@
+package call
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/sip"
+)
+
+// Dialog is what a leg needs of a SIP dialog; *sip.Dialog is one, tests in
+// virtual time have another. Its methods never block on the network.
+type Dialog interface {
+	ID() string
+	Headers() sip.Headers
+	Offer() []byte
+	Events() <-chan sip.Event
+	Provisional(code int, reason string, body []byte, h ...sip.Header) error
+	Accept(body []byte, h ...sip.Header) error
+	Reject(code int, reason string, h ...sip.Header) error
+	Hangup(h ...sip.Header)
+	Reoffer(body []byte) error
+	Respond(id uint64, code int, body []byte) error
+	Info(contentType string, body []byte) error
+	Refer(target string, h ...sip.Header) error
+}
+
+// Script is the running VM of a call, seen from the call.
+type Script interface {
+	// Notify tells the script that something happened, for call.on and facts.
+	Notify(name string, data any)
+	// Callback runs a function the script passed in the options of a verb.
+	Callback(id uint32, args ...any)
+	// End aborts call.signal and gives the script its grace.
+	End(reason string)
+}
+
+// Dialer places outbound legs.
+type Dialer interface {
+	// Resolve turns a target of a verb into places to ring, in rank order.
+	Resolve(DialRequest) ([]Place, error)
+	// Dial sends the INVITE; progress comes as events of the dialog.
+	Dial(sip.Outgoing) (Dialog, error)
+}
+
+// DialRequest is a target as a verb gives it.
+type DialRequest struct {
+	Target  string        // group, user, number or sip: URI
+	From    string        // caller number wanted; "" for the default
+	Trunk   string        // trunk wanted; "" for any
+	Called  string        // the number that was called, the default for From
+	Script  string        // who asks
+	Headers []sip.Header  // extra headers of the INVITE
+	Timeout time.Duration // ring time; 0 for the default
+}
+
+// Place is one thing that can ring: a registered phone, or a number with the
+// trunks that may be tried for it, one after another.
+type Place struct {
+	Name   string        // as the script named it: "101", "+7916…"
+	Rank   int           // lower ranks ring first when the order is serial
+	Delay  time.Duration // before it rings
+	Each   time.Duration // ring time of this place; 0 for the verb's
+	Routes []Route
+}
+
+// Route is one way to a place.
+type Route struct {
+	Trunk    string
+	From     string // as presented
+	Outgoing sip.Outgoing
+	Media    media.SessionOptions
+}
+
+// Prompts turns parts into audio. Ready answers at once from memory; Load may
+// read files, fetch URLs and synthesise.
+type Prompts interface {
+	Ready(PromptRequest) ([]*media.Prompt, bool)
+	Load(context.Context, PromptRequest) ([]*media.Prompt, error)
+}
+
+// PromptRequest is a list of parts and whose they are.
+type PromptRequest struct {
+	Parts    []Part
+	Language string
+	Voice    string
+	Script   string // whose folder file names are relative to
+	Version  string
+}
+
+// Recordings creates and stores recording files.
+type Recordings interface {
+	// Create opens a new file for the recording of that id.
+	Create(id string) (*os.File, error)
+	// Stored tells that the file is complete.
+	Stored(id string, duration time.Duration)
+}
+
+// Observer learns of a call's life. Its methods are called on the call's
+// goroutine and must not block.
+type Observer interface {
+	Ringing(*Call)
+	Answered(*Call)
+	Result(*Call, json.RawMessage)
+	Ended(*Call, Record)
+}
+
+// Deps are what every call of an engine shares.
+type Deps struct {
+	Clock      clock.Clock
+	Log        *slog.Logger
+	Open       func(media.SessionOptions) (*media.Session, error)
+	Dialer     Dialer
+	Prompts    Prompts
+	Recordings Recordings
+	Observer   Observer
+	Counters   *Counters
+	Apology    func(language string) *media.Prompt // spoken when nothing else can be
+}
+
+// Party is an address as scripts see it.
+type Party struct {
+	URI  string `json:"uri"`
+	User string `json:"user"`
+	Host string `json:"host"`
+	Name string `json:"name,omitempty"`
+	E164 string `json:"e164,omitempty"`
+}
+
+// Number is the E.164 number, else the user part.
+func (p Party) Number() string {
+	if p.E164 != "" {
+		return p.E164
+	}
+	return p.User
+}
+
+// Attempt says which of how many attempts of an order a call is.
+type Attempt struct {
+	N     int    `json:"n"`
+	Of    int    `json:"of"`
+	Order string `json:"order"`
+}
+
+// Spec is what is known of a call when it begins.
+type Spec struct {
+	ID, Order, Key  string
+	Script, Version string
+	Outbound        bool
+	From, To        Party
+	Trunk           string
+	Data            json.RawMessage
+	Language, Voice string
+	Record          bool // record from the answer to the end
+	Stereo          bool
+	Fallback        []Action
+	After           DeliveredAfter
+	Attempt         Attempt
+	MaxDuration     time.Duration
+	RingTimeout     time.Duration
+	Session         media.SessionOptions // of the first leg, Sink excepted
+	MachineSilence  time.Duration
+	LocalAddr       netip.Addr
+}
+
+// Remote is the other party in both directions.
+func (s *Spec) Remote() Party {
+	if s.Outbound {
+		return s.To
+	}
+	return s.From
+}

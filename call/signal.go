@@ -1,0 +1,294 @@
+package call
+
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/sip"
+)
+
+// Ring sends 180 to the caller. It does nothing once audio flows.
+func (l *Leg) Ring(v Verb) {
+	switch {
+	case !l.alive():
+		v.fail(errHangup())
+		return
+	case !l.outbound && l.state < legRinging:
+		if err := l.dialog.Provisional(180, "", nil); err != nil {
+			v.fail(err)
+			return
+		}
+		l.state = legRinging
+		l.note("state", "ringing", v.At)
+	}
+	v.ok(nil)
+}
+
+// Progress opens early media with 183 (RFC 3960).
+func (l *Leg) Progress(v Verb) {
+	if err := l.early(v.At); err != nil {
+		v.fail(err)
+		return
+	}
+	v.ok(nil)
+}
+
+// early makes sure that the party can be heard and hears, answered or not.
+func (l *Leg) early(at string) error {
+	switch {
+	case !l.alive():
+		return errHangup()
+	case l.outbound && l.state < legEarly:
+		return fault.New(fault.Conflict, "the other party has not answered yet")
+	case l.state >= legEarly:
+		return nil
+	}
+	body, err := l.describe()
+	if err != nil {
+		return err
+	}
+	if err := l.dialog.Provisional(183, "", body); err != nil {
+		return err
+	}
+	l.state = legEarly
+	l.note("state", "early media", at)
+	if !l.lateOffer {
+		l.begin()
+	}
+	return nil
+}
+
+// describe is our session description: the answer to the INVITE's offer, or
+// our offer when it had none. 183 and 200 carry the same one.
+func (l *Leg) describe() ([]byte, error) {
+	if l.described != nil {
+		return l.described, nil
+	}
+	offer := l.dialog.Offer()
+	if len(offer) == 0 {
+		l.lateOffer = true
+		l.described = l.session.Offer()
+		return l.described, nil
+	}
+	body, err := l.session.Answer(offer)
+	if err == nil {
+		l.described = body
+	}
+	return body, err
+}
+
+// Answer accepts the call. It resolves when the caller has acknowledged it.
+func (l *Leg) Answer(v Verb) {
+	switch {
+	case !l.alive():
+		v.fail(errHangup())
+		return
+	case l.outbound || l.state == legUp && len(l.answering) == 0:
+		v.ok(nil)
+		return
+	case l.state == legUp:
+		l.answering = append(l.answering, v)
+		return
+	}
+	if err := l.accept(); err != nil {
+		v.fail(err)
+		return
+	}
+	l.answering = append(l.answering, v)
+}
+
+func (l *Leg) accept() error {
+	body, err := l.describe()
+	if err != nil {
+		return err
+	}
+	if err := l.dialog.Accept(body); err != nil {
+		return err
+	}
+	if l.lateOffer {
+		l.state, l.answeredAt = legUp, l.call.clk.Now()
+		l.note("state", "answered", "")
+		l.call.mainUp()
+		return nil
+	}
+	l.up(l.call.clk.Now())
+	return nil
+}
+
+// audible runs next once the leg can hear: answered when the verb needs it,
+// else in early media.
+func (l *Leg) audible(answer bool, v Verb, next func()) {
+	switch {
+	case !l.alive():
+		v.fail(errHangup())
+	case l.state == legUp:
+		next()
+	case answer && !l.outbound:
+		l.Answer(Verb{At: v.At, Reply: func(_ any, err error) {
+			if err != nil {
+				v.fail(err)
+				return
+			}
+			next()
+		}})
+	default:
+		if err := l.early(v.At); err != nil {
+			v.fail(err)
+			return
+		}
+		next()
+	}
+}
+
+// Reject refuses an unanswered inbound call.
+func (l *Leg) Reject(code int, reason string, v Verb) {
+	switch {
+	case code < 300 || code > 699:
+		v.fail(fault.New(fault.Invalid, "reject: code %d", code).WithHint("use a SIP status from 400 to 699, e.g. 486 or 603"))
+	case !l.alive():
+		v.fail(errHangup())
+	case l.outbound || l.state == legUp:
+		v.fail(fault.New(fault.Conflict, "reject: the call is answered").WithHint("use call.hangup()"))
+	default:
+		l.code, l.reason = code, reason
+		if err := l.dialog.Reject(code, reason); err != nil {
+			v.fail(err)
+			return
+		}
+		l.note("state", "rejected "+itoa(code), v.At)
+		v.ok(nil)
+	}
+}
+
+// Redirect sends the caller elsewhere with 302.
+func (l *Leg) Redirect(uri string, v Verb) {
+	if a, err := sip.ParseAddress(uri); err != nil || a.Host == "" {
+		v.fail(fault.New(fault.Invalid, "redirect: %q is no SIP URI", uri).WithHint("write sip:user@host"))
+		return
+	}
+	if !l.alive() || l.outbound || l.state == legUp {
+		v.fail(fault.New(fault.Conflict, "redirect: the call is answered or over"))
+		return
+	}
+	if err := l.dialog.Reject(302, "", sip.Header{Name: "Contact", Value: "<" + uri + ">"}); err != nil {
+		v.fail(err)
+		return
+	}
+	l.note("state", "redirected to "+uri, v.At)
+	v.ok(nil)
+}
+
+// Hangup ends the leg; for the first leg the whole call.
+func (l *Leg) Hangup(v Verb) {
+	if l == l.call.main {
+		l.note("state", "hang-up by the script", v.At)
+		l.call.hangup("script", 480)
+	} else {
+		l.hangup()
+	}
+	v.ok(nil)
+}
+
+// Hold puts the party on hold (RFC 3264 §8.4) and plays music to it, if any.
+func (l *Leg) Hold(on bool, music []Part, v Verb) {
+	switch {
+	case !l.alive() || l.state != legUp:
+		v.fail(errHangup())
+		return
+	case l.holding == on:
+		v.ok(nil)
+		return
+	}
+	dir := media.SendRecv
+	if on {
+		dir = media.SendOnly
+	}
+	if err := l.dialog.Reoffer(l.session.Reoffer(dir)); err != nil {
+		v.fail(err)
+		return
+	}
+	l.reoffer = append(l.reoffer, func(code int, _ []byte) { l.heldBy(on, music, code, v) })
+}
+
+func (l *Leg) heldBy(on bool, music []Part, code int, v Verb) {
+	if code/100 != 2 {
+		v.fail(fault.New(fault.Network, "hold: the other side answered %d", code))
+		return
+	}
+	l.holding = on
+	l.note("state", map[bool]string{true: "on hold", false: "off hold"}[on], v.At)
+	if on && len(music) > 0 {
+		l.speak(music, PromptOptions{Loop: true}, v.At, func(PromptResult, error) {})
+	}
+	if !on {
+		l.interrupt()
+		l.session.StopPlay()
+	}
+	v.ok(nil)
+}
+
+// Mute silences what the party says, for bridge and recording.
+func (l *Leg) Mute(on bool, v Verb) {
+	if !l.alive() {
+		v.fail(errHangup())
+		return
+	}
+	l.session.Mute(on)
+	l.note("state", map[bool]string{true: "muted", false: "unmuted"}[on], v.At)
+	v.ok(nil)
+}
+
+// TransferResult is what transfer resolves with.
+type TransferResult struct {
+	Status string `json:"status"` // completed, failed
+	Code   int    `json:"code"`
+}
+
+// Transfer sends the party to another place by REFER (RFC 3515). A failed
+// transfer returns the party to the script.
+func (l *Leg) Transfer(uri string, v Verb) {
+	switch a, err := sip.ParseAddress(uri); {
+	case err != nil || a.Host == "":
+		v.fail(fault.New(fault.Invalid, "transfer: %q is no SIP URI", uri))
+	case !l.alive() || l.state != legUp:
+		v.fail(errHangup())
+	case l.transfer != nil:
+		v.fail(fault.New(fault.Conflict, "a transfer is under way already"))
+	default:
+		if err := l.dialog.Refer(uri); err != nil {
+			v.fail(err)
+			return
+		}
+		l.transfer = &v
+		l.note("state", "transfer to "+uri, v.At)
+		l.call.after(transferTimeout, func() {
+			if l.transfer == &v {
+				l.transferred(408)
+			}
+		})
+	}
+}
+
+const transferTimeout = 60 * time.Second
+
+// referred takes the progress of a transfer.
+func (l *Leg) referred(ev sip.Event) {
+	l.note("state", "transfer: "+itoa(ev.Code)+" "+ev.Reason, "")
+	l.call.notify("transfer", map[string]any{"code": ev.Code, "final": ev.Code >= 200})
+	if ev.Code >= 200 && l.transfer != nil {
+		l.transferred(ev.Code)
+	}
+}
+
+func (l *Leg) transferred(code int) {
+	v := *l.transfer
+	l.transfer = nil
+	if code/100 == 2 {
+		l.call.facts.talked = true
+		v.ok(TransferResult{Status: "completed", Code: code})
+		l.hangup()
+		return
+	}
+	v.ok(TransferResult{Status: "failed", Code: code})
+}

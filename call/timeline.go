@@ -1,0 +1,65 @@
+package call
+
+import (
+	"sync"
+	"time"
+)
+
+// MaxTimeline is how many entries a timeline keeps. Later ones are counted in
+// one closing entry, so that a chatty script cannot fill the store.
+const MaxTimeline = 5000
+
+// Entry is one line of a call's timeline.
+type Entry struct {
+	AtMs   int64  `json:"at_ms"`            // milliseconds since the call began
+	Kind   string `json:"kind"`             // sip, state, prompt, digit, http, log, script, media, recording, …
+	Leg    string `json:"leg,omitempty"`    // a for the first party, then b, c, …
+	Detail string `json:"detail"`           // one line for people
+	Source string `json:"source,omitempty"` // script line that caused it, file:line
+}
+
+// Timeline is everything that happened in one call, on one clock.
+//
+// # Concurrency
+//
+// Any goroutine may add to it or read it.
+type Timeline struct {
+	mu      sync.Mutex
+	start   time.Time
+	entries []Entry
+	dropped int
+}
+
+func newTimeline(start time.Time) *Timeline { return &Timeline{start: start} }
+
+// Add appends an entry that happened at the time given.
+func (t *Timeline) Add(at time.Time, kind, leg, detail, source string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.entries) >= MaxTimeline {
+		t.dropped++
+		return
+	}
+	e := Entry{AtMs: max(at.Sub(t.start).Milliseconds(), 0), Kind: kind, Leg: leg, Detail: detail, Source: source}
+	// Media events carry the time of the packet, which may lie a little before
+	// an entry that is already there.
+	i := len(t.entries)
+	for i > 0 && t.entries[i-1].AtMs > e.AtMs {
+		i--
+	}
+	t.entries = append(t.entries, Entry{})
+	copy(t.entries[i+1:], t.entries[i:])
+	t.entries[i] = e
+}
+
+// Entries is a copy of the timeline so far.
+func (t *Timeline) Entries() []Entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := append([]Entry(nil), t.entries...)
+	if t.dropped > 0 {
+		last := out[len(out)-1]
+		out = append(out, Entry{AtMs: last.AtMs, Kind: "limit", Detail: "further entries were dropped: the timeline is full"})
+	}
+	return out
+}

@@ -1,0 +1,348 @@
+package host
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/sip"
+)
+
+// verbs are the methods of this package by name.
+var verbs = map[string]func(*request){
+	"call.ring":             func(q *request) { q.leg.Ring(q.verb) },
+	"call.progress":         func(q *request) { q.leg.Progress(q.verb) },
+	"call.answer":           answer,
+	"call.reject":           reject,
+	"call.redirect":         redirect,
+	"call.hangup":           func(q *request) { q.leg.Hangup(q.verb) },
+	"call.say":              prompt,
+	"call.play":             prompt,
+	"call.prompt":           prompt,
+	"call.stop":             func(q *request) { q.leg.StopPrompt(q.verb) },
+	"call.gather":           gather,
+	"call.menu":             menu,
+	"call.record":           record,
+	"call.recording.start":  startRecording,
+	"call.recording.pause":  func(q *request) { q.leg.PauseRecording(true, q.verb) },
+	"call.recording.resume": func(q *request) { q.leg.PauseRecording(false, q.verb) },
+	"call.recording.stop":   func(q *request) { q.leg.StopRecording(q.verb) },
+	"call.connect":          connect,
+	"call.bridge":           bridge,
+	"call.unbridge":         func(q *request) { q.leg.Unbridge(q.verb) },
+	"call.hold":             hold,
+	"call.unhold":           func(q *request) { q.leg.Hold(false, nil, q.verb) },
+	"call.mute":             mute,
+	"call.sendDigits":       sendDigits,
+	"call.transfer":         transfer,
+	"call.retry":            retry,
+	"call.dial":             dial,
+	"call.cancel":           cancel,
+	"call.set":              func(q *request) { q.verb.Reply(nil, nil) },
+	"recording.link":        link,
+}
+
+func answer(q *request) {
+	v := q.verb
+	v.Reply = func(_ any, err error) {
+		if err != nil {
+			q.verb.Reply(nil, err)
+			return
+		}
+		q.verb.Reply(map[string]any{"answeredAt": q.leg.AnsweredAt()}, nil)
+	}
+	q.leg.Answer(v)
+}
+
+func reject(q *request) {
+	var o struct {
+		Code   int    `json:"code"`
+		Reason string `json:"reason"`
+	}
+	if q.read(&o) {
+		q.leg.Reject(o.Code, o.Reason, q.verb)
+	}
+}
+
+func redirect(q *request) {
+	var o struct {
+		URI string `json:"uri"`
+	}
+	if q.read(&o) {
+		q.leg.Redirect(o.URI, q.verb)
+	}
+}
+
+// spoken are the options that every prompt takes.
+type spoken struct {
+	Prompt   []call.Part `json:"prompt"`
+	Loop     bool        `json:"loop"`
+	BargeIn  *bool       `json:"bargeIn"`
+	Language string      `json:"language"`
+	Voice    string      `json:"voice"`
+	Volume   float64     `json:"volume"`
+}
+
+func (o *spoken) options(bargeIn bool) call.PromptOptions {
+	if o.BargeIn != nil {
+		bargeIn = *o.BargeIn
+	}
+	return call.PromptOptions{Loop: o.Loop, BargeIn: bargeIn, Language: o.Language, Voice: o.Voice, Volume: o.Volume}
+}
+
+// check reports the first part that says nothing.
+func check(lists ...[]call.Part) error {
+	for _, parts := range lists {
+		for i := range parts {
+			if err := parts[i].Check(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func prompt(q *request) {
+	var o spoken
+	if !q.read(&o) {
+		return
+	}
+	if err := check(o.Prompt); err != nil {
+		q.verb.Reply(nil, err)
+		return
+	}
+	q.onCancel(func() { q.leg.StopPrompt(call.Verb{Reply: func(any, error) {}}) })
+	q.leg.Prompt(o.Prompt, o.options(false), q.verb)
+}
+
+// collected are the options that gather and menu share.
+type collected struct {
+	spoken
+	TimeoutMs     int64       `json:"timeoutMs"`
+	InterDigitMs  int64       `json:"interDigitTimeoutMs"`
+	Attempts      int         `json:"attempts"`
+	Invalid       []call.Part `json:"invalidPrompt"`
+	TimeoutPrompt []call.Part `json:"timeoutPrompt"`
+	Flush         bool        `json:"flush"`
+}
+
+func (o *collected) options() call.GatherOptions {
+	g := call.GatherOptions{
+		Prompt: o.Prompt, Invalid: o.Invalid, TimeoutPrompt: o.TimeoutPrompt, PromptOptions: o.spoken.options(true),
+		Timeout: ms(o.TimeoutMs), InterDigit: ms(o.InterDigitMs), Attempts: o.Attempts, Flush: o.Flush,
+	}
+	if g.Timeout <= 0 {
+		g.Timeout = call.DefaultTimeout
+	}
+	if g.InterDigit <= 0 {
+		g.InterDigit = call.DefaultInterDigit
+	}
+	return g
+}
+
+func gather(q *request) {
+	var o struct {
+		collected
+		Min      int    `json:"min"`
+		Max      int    `json:"max"`
+		FinishOn string `json:"finishOn"`
+		Attempt  int    `json:"attempt"`
+		Because  string `json:"because"`
+		Secret   bool   `json:"secret"`
+	}
+	if !q.read(&o) {
+		return
+	}
+	g := o.collected.options()
+	g.Min, g.Max, g.FinishOn, g.Secret = max(o.Min, 1), o.Max, o.FinishOn, o.Secret
+	g.Used, g.Refused, g.Attempts = o.Attempt, o.Because == "invalid", max(g.Attempts, 1)
+	q.collect(g)
+}
+
+func menu(q *request) {
+	var o struct {
+		collected
+		Choices []string `json:"choices"`
+		Repeat  string   `json:"repeat"`
+	}
+	if !q.read(&o) {
+		return
+	}
+	g := o.collected.options()
+	g.Choices, g.Repeat, g.FinishOn = o.Choices, o.Repeat, "#"
+	if g.Attempts <= 0 {
+		g.Attempts = call.DefaultAttempts
+	}
+	if len(g.Choices) == 0 {
+		q.verb.Reply(nil, fault.New(fault.Invalid, "menu: no choices"))
+		return
+	}
+	q.collect(g)
+}
+
+func (q *request) collect(g call.GatherOptions) {
+	if err := check(g.Prompt, g.Invalid, g.TimeoutPrompt); err != nil {
+		q.verb.Reply(nil, err)
+		return
+	}
+	q.onCancel(q.leg.CancelGather)
+	q.leg.Gather(g, q.verb)
+}
+
+func record(q *request) {
+	var o struct {
+		MaxMs     int64  `json:"maxDurationMs"`
+		SilenceMs int64  `json:"silenceMs"`
+		FinishOn  string `json:"finishOn"`
+		Beep      bool   `json:"beep"`
+	}
+	if !q.read(&o) {
+		return
+	}
+	q.onCancel(func() { q.leg.StopRecording(call.Verb{Reply: func(any, error) {}}) })
+	q.leg.Record(call.RecordOptions{MaxDuration: ms(o.MaxMs), Silence: ms(o.SilenceMs), FinishOn: o.FinishOn, Beep: o.Beep}, q.verb)
+}
+
+func startRecording(q *request) {
+	var o struct {
+		Stereo bool `json:"stereo"`
+	}
+	if q.read(&o) {
+		q.leg.StartRecording(o.Stereo, q.verb)
+	}
+}
+
+func bridge(q *request) {
+	var o struct {
+		Other  string `json:"other"`
+		MaxMs  int64  `json:"maxDurationMs"`
+		Record bool   `json:"record"`
+	}
+	if !q.read(&o) {
+		return
+	}
+	other, err := q.s.call.Leg(o.Other)
+	if err != nil {
+		q.verb.Reply(nil, fault.New(fault.Conflict, "bridge: the other call is over"))
+		return
+	}
+	q.onCancel(func() { q.leg.Unbridge(call.Verb{Reply: func(any, error) {}}) })
+	q.leg.Bridge(other, ms(o.MaxMs), o.Record, q.verb)
+}
+
+func hold(q *request) {
+	var o struct {
+		Music []call.Part `json:"music"`
+	}
+	if q.read(&o) {
+		q.leg.Hold(true, o.Music, q.verb)
+	}
+}
+
+func mute(q *request) {
+	var o struct {
+		Muted bool `json:"muted"`
+	}
+	if q.read(&o) {
+		q.leg.Mute(o.Muted, q.verb)
+	}
+}
+
+func sendDigits(q *request) {
+	var o struct {
+		Digits string `json:"digits"`
+		Method string `json:"method"`
+	}
+	if q.read(&o) {
+		q.leg.SendDigits(o.Digits, o.Method, q.verb)
+	}
+}
+
+func transfer(q *request) {
+	var o struct {
+		Target string `json:"target"`
+	}
+	if q.read(&o) {
+		q.leg.Transfer(o.Target, q.verb)
+	}
+}
+
+func retry(q *request) {
+	var o struct {
+		InMs     int64     `json:"inMs"`
+		At       time.Time `json:"at"`
+		Never    bool      `json:"never"`
+		StopList bool      `json:"stopList"`
+	}
+	if !q.read(&o) {
+		return
+	}
+	err := q.s.serv.Retries.Retry(q.s.call, Retry{After: ms(o.InMs), At: o.At, Never: o.Never, StopList: o.StopList})
+	q.verb.Reply(nil, err)
+}
+
+// cancel gives up a waiting verb whose {signal} has fired.
+func cancel(q *request) {
+	var o struct {
+		Seq uint32 `json:"seq"`
+	}
+	if !q.read(&o) {
+		return
+	}
+	if f := q.s.cancels[o.Seq]; f != nil {
+		delete(q.s.cancels, o.Seq)
+		f()
+	}
+}
+
+func link(q *request) {
+	var o struct {
+		ID    string `json:"id"`
+		TTLMs int64  `json:"ttlMs"`
+	}
+	if !q.read(&o) {
+		return
+	}
+	url, err := q.s.serv.Links.Link(o.ID, ms(o.TTLMs))
+	if err != nil {
+		q.verb.Reply(nil, err)
+		return
+	}
+	q.verb.Reply(map[string]string{"url": url}, nil)
+}
+
+// headers reads [[name, value], …] and refuses what would break a message.
+func headers(pairs [][2]string) ([]sip.Header, error) {
+	var out []sip.Header
+	for _, p := range pairs {
+		for _, s := range p {
+			for i := 0; i < len(s); i++ {
+				if s[i] == '\r' || s[i] == '\n' || s[i] == 0 {
+					return nil, fault.New(fault.Invalid, "header %q has a line break", p[0])
+				}
+			}
+		}
+		out = append(out, sip.Header{Name: p[0], Value: p[1]})
+	}
+	return out, nil
+}
+
+// function reads {"$fn": n}; 0 when there is none.
+type function struct {
+	ID uint32 `json:"$fn"`
+}
+
+// flexMusic is a prompt, false, or absent.
+type flexMusic struct {
+	parts []call.Part
+	off   bool
+}
+
+func (m *flexMusic) UnmarshalJSON(b []byte) error {
+	if string(b) == "false" {
+		m.off = true
+		return nil
+	}
+	return json.Unmarshal(b, &m.parts)
+}
