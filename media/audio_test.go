@@ -1,0 +1,85 @@
+package media
+
+import (
+	"encoding/binary"
+	"flag"
+	"math"
+	"testing"
+)
+
+// update rewrites the expected half of the transcripts in testdata.
+var update = flag.Bool("update", false, "rewrite testdata")
+
+// sine is n samples of a sine of the peak amplitude.
+func sine(hz, rate float64, n int, amplitude float64) []int16 {
+	pcm := make([]int16, n)
+	for i := range pcm {
+		pcm[i] = int16(math.Round(amplitude * math.Sin(2*math.Pi*hz*float64(i)/rate)))
+	}
+	return pcm
+}
+
+// levelAt is the amplitude of one frequency, by a Hann-windowed transform at
+// that frequency, which keeps other frequencies out by more than 100 dB.
+func levelAt(pcm []float64, hz, rate float64) float64 {
+	var re, im, gain float64
+	n := float64(len(pcm))
+	for i, v := range pcm {
+		w := 0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/n)
+		re += w * v * math.Cos(2*math.Pi*hz*float64(i)/rate)
+		im += w * v * math.Sin(2*math.Pi*hz*float64(i)/rate)
+		gain += w
+	}
+	return 2 * math.Hypot(re, im) / gain
+}
+
+func toFloats[T int16 | float32](in []T) []float64 {
+	out := make([]float64, len(in))
+	for i, v := range in {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+func rms(pcm []float64) float64 {
+	sum := 0.0
+	for _, v := range pcm {
+		sum += v * v
+	}
+	return math.Sqrt(sum / float64(len(pcm)))
+}
+
+func decibels(ratio float64) float64 { return 20 * math.Log10(ratio) }
+
+// wavBytes builds a WAVE file of the format around the data.
+func wavBytes(tag uint16, channels, rate, bits int, data []byte) []byte {
+	le := binary.LittleEndian
+	b := []byte("RIFF")
+	b = le.AppendUint32(b, uint32(36+len(data)))
+	b = append(b, "WAVEfmt "...)
+	b = le.AppendUint32(b, 16)
+	b = le.AppendUint16(b, tag)
+	b = le.AppendUint16(b, uint16(channels))
+	b = le.AppendUint32(b, uint32(rate))
+	b = le.AppendUint32(b, uint32(rate*channels*bits/8))
+	b = le.AppendUint16(b, uint16(channels*bits/8))
+	b = le.AppendUint16(b, uint16(bits))
+	b = append(b, "data"...)
+	b = le.AppendUint32(b, uint32(len(data)))
+	return append(b, data...)
+}
+
+func samplesLE(pcm []int16) []byte {
+	b := make([]byte, 0, 2*len(pcm))
+	for _, s := range pcm {
+		b = binary.LittleEndian.AppendUint16(b, uint16(s))
+	}
+	return b
+}
+
+func mustNil(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,89 @@
+package media
+
+import (
+	"bytes"
+	"testing"
+)
+
+func TestCodecByName(t *testing.T) {
+	for name, want := range map[string]*Codec{"PCMA": PCMA, "pcmu": PCMU, "G722": nil, "": nil} {
+		got, ok := CodecByName(name)
+		if got != want || ok != (want != nil) {
+			t.Errorf("%q: %v %v", name, got, ok)
+		}
+	}
+}
+
+func TestCodecNumbersOfRFC3551(t *testing.T) {
+	if PCMA.PT != 8 || PCMU.PT != 0 {
+		t.Fatalf("payload types %d %d", PCMA.PT, PCMU.PT)
+	}
+	slots := map[int]bool{}
+	for _, c := range Codecs() {
+		if c.Clock != 8000 || c.FrameBytes != 160 || slots[c.slot] || c.slot >= codecSlots {
+			t.Errorf("%s: clock %d, frame %d, slot %d", c, c.Clock, c.FrameBytes, c.slot)
+		}
+		slots[c.slot] = true
+	}
+}
+
+func TestSilenceIsTheQuietestCode(t *testing.T) {
+	for c, code := range map[*Codec]byte{PCMA: 0xD5, PCMU: 0xFF} {
+		if !bytes.Equal(c.Silence(), bytes.Repeat([]byte{code}, 160)) {
+			t.Errorf("%s: % X", c, c.Silence()[:4])
+		}
+	}
+}
+
+func TestEncodeWritesOnlyItsSamples(t *testing.T) {
+	dst := bytes.Repeat([]byte{1}, 4)
+	PCMA.Encode(dst, []int16{0, 0})
+	if dst[1] != 0xD5 || dst[2] != 1 {
+		t.Fatalf("% X", dst)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Fatal("a short dst must not pass silently")
+		}
+	}()
+	PCMA.Encode(dst[:1:1], []int16{0, 0})
+}
+
+func TestFramePathDoesNotAllocate(t *testing.T) {
+	pcm, payload := make([]int16, FrameSamples), make([]byte, FrameSamples)
+	encoded := NewPrompt(make([]int16, 10*FrameSamples)).Encoded(PCMU)
+	n := testing.AllocsPerRun(100, func() {
+		PCMA.Encode(payload, pcm)
+		PCMU.Decode(pcm, payload)
+		copy(payload, encoded.Frame(3))
+		copy(payload, encoded.Frame(99))
+	})
+	if n != 0 {
+		t.Fatalf("%v allocations", n)
+	}
+}
+
+func BenchmarkEncodeFrame(b *testing.B) {
+	for _, c := range Codecs() {
+		b.Run(c.Name, func(b *testing.B) {
+			pcm, payload := sine(440, 8000, FrameSamples, 20000), make([]byte, FrameSamples)
+			b.ReportAllocs()
+			for b.Loop() {
+				c.Encode(payload, pcm)
+			}
+		})
+	}
+}
+
+func BenchmarkDecodeFrame(b *testing.B) {
+	for _, c := range Codecs() {
+		b.Run(c.Name, func(b *testing.B) {
+			pcm, payload := make([]int16, FrameSamples), make([]byte, FrameSamples)
+			c.Encode(payload, sine(440, 8000, FrameSamples, 20000))
+			b.ReportAllocs()
+			for b.Loop() {
+				c.Decode(pcm, payload)
+			}
+		})
+	}
+}
