@@ -57,6 +57,7 @@ type Registry struct {
 
 	// The rest belongs to the goroutine of run (to Open before it starts).
 	tree   tree
+	watch  *watch
 	wake   chan reload
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -75,12 +76,12 @@ type Stats struct {
 type script struct {
 	name    string
 	entry   Entry
-	present bool                // its file exists
-	current *holder             // nil when it never built or is gone
-	old     map[string]*holder  // draining, by version; all have pins
-	errors  []Diagnostic        // of the last build
-	last    string              // content hash of the last build, good or not
-	inputs  map[string]string   // of the last build
+	present bool               // its file exists
+	current *holder            // nil when it never built or is gone
+	old     map[string]*holder // draining, by version; all have pins
+	errors  []Diagnostic       // of the last build
+	last    string             // content hash of the last build, good or not
+	inputs  map[string]string  // of the last build
 }
 
 type holder struct {
@@ -108,12 +109,11 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 	r.cache.prune(o.Clock.Now().Add(-o.Keep), r.inMemory)
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.cancel = cancel
-	w, err := newWatch(r)
-	if err != nil {
+	if r.watch, err = newWatch(r); err != nil {
 		cancel()
 		return nil, err
 	}
-	go r.run(run, w)
+	go r.run(run, r.watch)
 	return r, nil
 }
 

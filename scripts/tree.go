@@ -16,7 +16,7 @@ import (
 // tree is what a scripts folder looks like: names only. A name that comes or
 // goes can change what an import means, so it makes every script stale.
 type tree struct {
-	files   []string // relative to the folder, sorted; source and data files
+	files   []string // relative to the folder, sorted; a link with what it points at
 	folders []string // real paths to watch: the folder's, its subfolders', those of links
 }
 
@@ -78,6 +78,7 @@ func (w *walker) item(path, rel string, item fs.DirEntry) {
 	isDir := item.IsDir()
 	if item.Type()&fs.ModeSymlink != 0 {
 		w.links(path)
+		w.files = append(w.files, rel+" -> "+realPath(path))
 		info, err := os.Stat(path)
 		isDir = err == nil && info.IsDir()
 	}

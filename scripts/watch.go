@@ -121,22 +121,23 @@ func (r *Registry) follow(w *watch) (added bool) {
 	want := r.folders()
 	w.polling = len(want) > MaxWatches
 	unwatched := uint64(0)
-	for i, dir := range want {
-		if w.watched[dir] || i >= MaxWatches {
-			continue
-		}
-		if err := w.notify.Add(dir); err != nil {
-			w.polling = true
-			unwatched++
-			continue
-		}
-		w.watched[dir], added = true, true
-	}
 	for dir := range w.watched {
 		if _, ok := slices.BinarySearch(want, dir); !ok {
 			_ = w.notify.Remove(dir) // an error means the folder itself is gone
 			delete(w.watched, dir)
 		}
+	}
+	// Adding a watch again is how a folder that was deleted and made anew under
+	// the same name gets one; for all others it changes nothing.
+	for _, dir := range want[:min(len(want), MaxWatches)] {
+		if err := w.notify.Add(dir); err != nil {
+			w.polling = true
+			unwatched++
+			delete(w.watched, dir)
+			continue
+		}
+		added = added || !w.watched[dir]
+		w.watched[dir] = true
 	}
 	r.count(func(s *Stats) { s.Unwatched += unwatched })
 	return added
