@@ -12,7 +12,8 @@
 // # Limits
 //
 // A body is at most [MaxBody] bytes. A longer one is refused by the writer
-// with LIMIT, and ends the connection when it is read.
+// with LIMIT, and ends the connection when it is read. At most [MaxQueue]
+// bytes wait in one direction.
 package message
 
 import (
@@ -158,8 +159,13 @@ type Outcome struct {
 
 // Health is a worker's own view of itself.
 type Health struct {
-	VMs  int    `json:"vms"`
-	Heap uint64 `json:"heap"` // bytes
+	VMs    int    `json:"vms"`
+	Queued int    `json:"queued"` // of VMs, those that run or wait for a lane
+	Heap   uint64 `json:"heap"`   // bytes
+	// Stuck names a VM that has not reacted to an interrupt for StuckFor,
+	// because it is inside a native function; 0 means none.
+	Stuck    uint64        `json:"stuck,omitempty"`
+	StuckFor time.Duration `json:"stuck_for,omitempty"`
 }
 
 // ScriptError is an error of a script with everything a person needs to mend

@@ -1,0 +1,154 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/runtime/message"
+)
+
+// watchEvery is how often workers that have something to do are looked at.
+const watchEvery = 250 * time.Millisecond
+
+// starvation is how much longer a worker may be silent while it gets no CPU: on
+// a machine that is too busy, a worker that waits its turn is not stuck.
+const starvation = 5
+
+// pulse is what the host knows of a worker's life; it belongs to worker.mu.
+type pulse struct {
+	ready   bool
+	sent    bool   // something was sent since the last ping
+	last    uint64 // the VM of the last frame sent
+	pinged  time.Time
+	waiting bool          // a ping is not answered yet
+	cpu     time.Duration // of the process when pinged
+	health  message.Health
+	memory  int64 // resident bytes
+}
+
+// armWatch starts the watch if it is not running.
+func (s *Supervisor) armWatch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watch == nil && !s.closed {
+		s.watch = s.clock.AfterFunc(watchEvery, s.look)
+	}
+}
+
+// look examines all workers; it stops when no process is left.
+func (s *Supervisor) look() {
+	workers := s.alive()
+	for _, w := range workers {
+		w.examine(s.clock.Now())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.watch == nil: // closed meanwhile
+	case len(workers) == 0:
+		s.watch = nil
+	default:
+		s.watch.Reset(watchEvery)
+	}
+}
+
+func (s *Supervisor) alive() []*worker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*worker
+	for _, sl := range s.slots {
+		if sl.worker != nil {
+			all = append(all, sl.worker)
+		}
+	}
+	return all
+}
+
+// examine pings a worker that has work, and kills one that is stuck or too
+// large. An idle worker costs nothing.
+func (w *worker) examine(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.process == nil || w.dead || w.verdict != nil {
+		return
+	}
+	limits := w.sup.options.Limits
+	if !w.pulse.ready {
+		if now.Sub(w.born) > limits.Ready {
+			w.kill(death{code: fault.Unavailable, message: fmt.Sprintf("the worker was not ready after %s", limits.Ready)})
+		}
+		return
+	}
+	if w.pulse.waiting {
+		w.checkSilence(now)
+	} else if w.pulse.sent || w.pulse.health.Queued > 0 {
+		w.ping(now)
+	} else {
+		return
+	}
+	w.checkMemory()
+}
+
+func (w *worker) ping(now time.Time) {
+	w.pulse.sent = false
+	w.pulse.waiting, w.pulse.pinged, w.pulse.cpu = true, now, w.process.cpu()
+	if err := w.conn.Send(message.Frame{Kind: message.Ping}); err != nil {
+		w.sup.log.Debug("ping", "worker", w.slot.name, "error", err)
+	}
+}
+
+// checkSilence kills a worker that has used the CPU for as long as the limit,
+// or has been silent for much longer, without answering.
+func (w *worker) checkSilence(now time.Time) {
+	limit := w.sup.options.Limits.Stuck
+	silent, used := now.Sub(w.pulse.pinged), w.process.cpu()-w.pulse.cpu
+	if silent < limit || used < limit/2 && silent < starvation*limit {
+		return
+	}
+	w.sup.counts.stuck.Add(1)
+	w.suspectVM(w.pulse.last)
+	w.kill(death{code: fault.Limit, message: fmt.Sprintf("the worker has not answered for %s (limit stuck)", silent.Round(time.Millisecond))})
+}
+
+func (w *worker) checkMemory() {
+	limits := w.sup.options.Limits
+	w.pulse.memory = w.process.memory()
+	allowed := limits.Memory + int64(len(w.instances))*limits.PerVM
+	if w.pulse.memory <= allowed {
+		return
+	}
+	w.sup.counts.oversize.Add(1)
+	w.suspectVM(w.pulse.last)
+	w.kill(death{code: fault.Limit, message: fmt.Sprintf("the worker uses %d MB of memory, %d MB are allowed (limit memory)", w.pulse.memory>>20, allowed>>20)})
+}
+
+// pong takes a worker's answer, and kills it if one of its VMs is inside a
+// native function that does not end.
+func (w *worker) pong(f message.Frame) error {
+	var h message.Health
+	if err := f.Decode(&h); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pulse.waiting, w.pulse.health = false, h
+	if h.Stuck == 0 || h.StuckFor < w.sup.options.Limits.Stuck {
+		return nil
+	}
+	w.sup.counts.stuck.Add(1)
+	w.suspectVM(h.Stuck)
+	w.kill(death{
+		code: fault.Limit, culprit: h.Stuck,
+		message: fmt.Sprintf("the script has been inside one built-in function for %s (limit stuck)", h.StuckFor.Round(time.Millisecond)),
+	})
+	return nil
+}
+
+// suspectVM notes whose script is to blame if this worker dies; the lock is
+// held.
+func (w *worker) suspectVM(id uint64) {
+	if vm := w.instances[id]; vm != nil {
+		w.suspect = &version{vm.script, vm.version}
+	}
+}
