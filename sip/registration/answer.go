@@ -138,6 +138,8 @@ func (s State) Status(now time.Time) string {
 		next = fmt.Sprintf(", next try in %s", max(s.Next.Sub(now), 0).Round(time.Second))
 	}
 	switch {
+	case s.Phase == Registered && !now.Before(s.Until):
+		return fmt.Sprintf("registration ran out at %s: %s%s", s.Until.Format("15:04:05"), s.orBusy(), next)
 	case s.Phase == Registered && s.Problem == "":
 		return "registered until " + s.Until.Format("15:04:05")
 	case s.Phase == Registered:
@@ -152,6 +154,13 @@ func (s State) Status(now time.Time) string {
 		return "unregistering"
 	}
 	return "not registered"
+}
+
+func (s State) orBusy() string {
+	if s.Problem == "" {
+		return "the refresh has no answer yet"
+	}
+	return s.Problem
 }
 
 // Alive tells whether the registrar still sends us calls.

@@ -38,6 +38,7 @@ const (
 	spread          = 15 // percent of the lifetime between earliest and latest refresh
 	earliest        = 75
 	earliestIfShort = 50
+	timerSlack      = time.Second // a timer may fire this much early
 )
 
 // Phase is where a registration stands.
@@ -122,7 +123,7 @@ func Step(s State, e Event) (State, []Effect) {
 	case Start:
 		return s.start(e)
 	case Timer:
-		return s.timer()
+		return s.timer(e)
 	case Answer:
 		return s.answer(e)
 	case Lost:
@@ -146,8 +147,9 @@ func (s State) start(e Event) (State, []Effect) {
 	return s.send()
 }
 
-func (s State) timer() (State, []Effect) {
-	if s.InFlight || s.Next.IsZero() {
+// timer ignores a timer that was overtaken while it fired.
+func (s State) timer(e Event) (State, []Effect) {
+	if s.InFlight || s.Next.IsZero() || e.At.Add(timerSlack).Before(s.Next) {
 		return s, nil
 	}
 	return s.send()

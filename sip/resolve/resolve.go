@@ -78,7 +78,7 @@ type Lookup interface {
 func ParseTarget(s string) (Target, bool) {
 	s, params, _ := strings.Cut(strings.TrimSpace(s), ";")
 	t := Target{Host: s, Transport: transport(params)}
-	if addr, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+	if addr, err := netip.ParseAddr(unbracket(s)); err == nil {
 		t.Host = addr.Unmap().String()
 		return t, true
 	}
@@ -90,6 +90,13 @@ func ParseTarget(s string) (Target, bool) {
 		t.Host, t.Port = host, int(n)
 	}
 	return t, validHost(t.Host)
+}
+
+func unbracket(host string) string {
+	if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
+		return inner[:len(inner)-1]
+	}
+	return host
 }
 
 func transport(params string) string {
@@ -118,7 +125,7 @@ func validHost(host string) bool {
 
 // numeric answers a target that needs no DNS.
 func numeric(t Target) ([]Hop, bool) {
-	addr, err := netip.ParseAddr(strings.Trim(t.Host, "[]"))
+	addr, err := netip.ParseAddr(unbracket(t.Host))
 	if err != nil {
 		return nil, false
 	}
