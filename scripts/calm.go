@@ -42,14 +42,16 @@ func (c *calm) later(d time.Duration) {
 }
 
 // begin notes that the folder is being looked at: what happens from now on is
-// a new burst.
-func (c *calm) begin() {
+// a new burst. It reports whether this one has taken MaxDelay.
+func (c *calm) begin() (overdue bool) {
 	c.stop()
+	overdue = !c.first.IsZero() && clock.Since(c.opts.Clock, c.first) >= c.opts.MaxDelay
 	c.first = time.Time{}
 	select {
 	case <-c.due:
 	default:
 	}
+	return overdue
 }
 
 func (c *calm) stop() {

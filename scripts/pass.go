@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -12,17 +13,19 @@ import (
 )
 
 // pass looks at the whole folder once and builds what needs it. A full pass,
-// the answer to Reload and to the first Open, builds every script.
-func (r *Registry) pass(ctx context.Context, full bool) error {
+// the answer to Reload and to the first Open, builds every script. Unless it
+// is full or overdue, a script with an input that is being written right now
+// stays as it is, and unsettled tells that there has to be another pass.
+func (r *Registry) pass(ctx context.Context, full, overdue bool) (unsettled bool, err error) {
 	r.count(func(s *Stats) { s.Passes++ })
 	dir := realPath(r.opts.Dir)
 	entries, err := Discover(dir)
 	if err != nil {
-		return err
+		return false, err
 	}
 	seen, err := readTree(r.opts.Dir, dir)
 	if err != nil {
-		return err
+		return false, err
 	}
 	moved := !slices.Equal(seen.files, r.tree.files)
 	r.tree = seen
@@ -30,12 +33,33 @@ func (r *Registry) pass(ctx context.Context, full bool) error {
 	work := r.stale(dir, entries, full || moved)
 	results := r.build(ctx, dir, work)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	for i, e := range work {
+		if !full && !overdue && r.young(dir, results[i].Inputs) {
+			unsettled = true
+			r.tree.files = nil // what made it stale may be a name
+			continue
+		}
 		r.settle(e, results[i])
 	}
-	return nil
+	return unsettled, nil
+}
+
+// young tells whether a file was written within the debounce time, by the
+// file's own clock. What was read then may be half of it.
+func (r *Registry) young(dir string, inputs map[string]string) bool {
+	now := r.opts.Clock.Now()
+	for file := range inputs {
+		info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(file)))
+		if err != nil {
+			continue
+		}
+		if age := now.Sub(info.ModTime()); age >= 0 && age < r.opts.Debounce {
+			return true
+		}
+	}
+	return false
 }
 
 // stale are the entries to build: all of them, or those that are new, failed

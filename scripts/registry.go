@@ -103,7 +103,7 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 	if err := r.cache.open(); err != nil {
 		return nil, err
 	}
-	if err := r.pass(ctx, true); err != nil {
+	if _, err := r.pass(ctx, true, false); err != nil {
 		return nil, err
 	}
 	r.cache.prune(o.Clock.Now().Add(-o.Keep), r.inMemory)

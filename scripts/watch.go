@@ -101,9 +101,9 @@ func (r *Registry) run(ctx context.Context, w *watch) {
 // look runs a pass. New folders are watched before they are read, so that a
 // file written into one a moment later is an event or already seen.
 func (r *Registry) look(ctx context.Context, w *watch, c *calm, full bool) error {
-	c.begin()
-	err := r.pass(ctx, full)
-	if r.follow(w) {
+	overdue := c.begin()
+	unsettled, err := r.pass(ctx, full, overdue)
+	if r.follow(w) || unsettled {
 		c.touch()
 	}
 	if w.polling {
