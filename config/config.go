@@ -27,6 +27,7 @@
 package config
 
 import (
+	"path/filepath"
 	"time"
 )
 
@@ -59,6 +60,14 @@ type Config struct {
 	notices []Notice
 }
 
+// file is the name of the config in places.
+func (c *Config) file() string {
+	if c.Path == "" {
+		return FileName
+	}
+	return filepath.Base(c.Path)
+}
+
 // Project is where numbers, times and words belong.
 type Project struct {
 	Country  string `yaml:"country" default:"RU" doc:"ISO 3166 country whose national numbers become E.164."`
@@ -69,7 +78,7 @@ type Project struct {
 // Media is the part of the RTP engine that a user may set.
 type Media struct {
 	Ports   PortRange     `yaml:"ports" default:"40000-49999" doc:"UDP ports of RTP (even) and RTCP (odd)."`
-	Codecs  []string      `yaml:"codecs" default:"[PCMA, PCMU]" enum:"PCMA PCMU G722 opus" doc:"Codecs in order of preference."`
+	Codecs  []string      `yaml:"codecs" default:"[PCMA, PCMU]" enum:"PCMA PCMU G722 opus" unbuilt:"G722 opus" doc:"Codecs in order of preference."`
 	Timeout time.Duration `yaml:"timeout" default:"30s" off:"yes" doc:"A call without any RTP for so long is ended; off: never."`
 }
 
@@ -99,7 +108,7 @@ type Store struct {
 // Recordings says where recordings go.
 type Recordings struct {
 	Dir    string        `yaml:"dir" default:"recordings" doc:"Folder of the recordings."`
-	Format string        `yaml:"format" default:"wav" enum:"wav mp3 ogg" doc:"File format."`
+	Format string        `yaml:"format" default:"wav" enum:"wav mp3 ogg" unbuilt:"mp3 ogg" doc:"File format."`
 	Stereo bool          `yaml:"stereo" default:"true" doc:"Caller left, other side right."`
 	Keep   time.Duration `yaml:"keep" default:"90d" doc:"Files older than this are deleted."`
 }

@@ -64,7 +64,7 @@ type VoiceFor struct {
 // Engine is a synthesiser of the user's own.
 type Engine struct {
 	Name    string        `yaml:"-"`
-	Driver  string        `yaml:"driver" required:"yes" enum:"espeak rhvoice command http openai yandex" doc:"Kind of engine."`
+	Driver  string        `yaml:"driver" required:"yes" enum:"espeak rhvoice command http openai yandex" unbuilt:"yandex" doc:"Kind of engine."`
 	Command []string      `yaml:"command" doc:"Program and arguments: text on stdin, WAV on stdout."`
 	URL     string        `yaml:"url" doc:"Address of an OpenAI-compatible /v1/audio/speech."`
 	Key     Secret        `yaml:"key" doc:"Bearer token of the URL."`

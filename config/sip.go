@@ -7,7 +7,7 @@ import (
 
 // SIP is where SIP is listened to and who may use it.
 type SIP struct {
-	Listen    []Listener     `yaml:"listen" default:"[udp://0.0.0.0:5060, tcp://0.0.0.0:5060]" doc:"udp://, tcp://, tls://, ws:// or wss:// addresses."`
+	Listen    []Listener     `yaml:"listen" default:"[udp://0.0.0.0:5060, tcp://0.0.0.0:5060]" unbuilt:"tls ws wss" doc:"udp://, tcp://, tls://, ws:// or wss:// addresses."`
 	Advertise netip.Addr     `yaml:"advertise" doc:"Public address behind NAT; default: the interface's."`
 	Trust     []netip.Prefix `yaml:"trust" default:"[127.0.0.0/8, \"::1\"]" doc:"Sources that reach the routes unchallenged and are never banned."`
 	Users     []User         `yaml:"users,keyed" doc:"Accounts that may register here."`
@@ -56,11 +56,11 @@ type Trunk struct {
 	Caller       []string       `yaml:"caller" default:"[p-asserted-identity, from]" enum:"p-asserted-identity remote-party-id p-preferred-identity from" doc:"Headers believed for the caller's number, in order."`
 	Present      string         `yaml:"present" default:"from" enum:"from pai ppi rpid" doc:"Header that carries our number."`
 	Format       string         `yaml:"format" default:"e164" enum:"e164 digits national" doc:"+7916…, 7916… or 8916…."`
-	Codecs       []string       `yaml:"codecs" enum:"PCMA PCMU G722 opus" doc:"Order of the offer; default: media.codecs."`
-	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" doc:"How keys are sent."`
+	Codecs       []string       `yaml:"codecs" enum:"PCMA PCMU G722 opus" unbuilt:"G722 opus" doc:"Order of the offer; default: media.codecs."`
+	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" unbuilt:"inband" doc:"How keys are sent."`
 	EarlyMedia   string         `yaml:"early_media" default:"pass" enum:"pass ringback ignore" doc:"What the caller hears before the answer."`
-	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" doc:"Media encryption."`
-	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" doc:"accept, off or an interval such as 1800s."`
+	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" unbuilt:"optional required" doc:"Media encryption."`
+	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" unbuilt:"interval" doc:"accept, off or an interval such as 1800s."`
 	Options      time.Duration  `yaml:"options" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`
 	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" doc:"Calls at once, both directions."`
 	MaxOut       int            `yaml:"max_out" range:"0..1000000" doc:"Of max_calls, how many we may start; default: all."`

@@ -1,0 +1,269 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/phone"
+	"github.com/loopstart/loopstart/internal/schedule"
+)
+
+var (
+	nameShape        = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}_.-]{0,63}$`)
+	languageShape    = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+	numberShape      = regexp.MustCompile(`^\+?[0-9]{2,15}$`)
+	destinationShape = regexp.MustCompile(`^\+?[0-9]{0,15}$`)
+	patternShape     = regexp.MustCompile(`^[^\s,;<>"]{1,128}$`)
+	hostShape        = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(;transport=(udp|tcp|tls))?$`)
+)
+
+// checker finds what decoding one key at a time cannot: names that mean
+// nothing, keys that contradict each other.
+type checker struct {
+	*report
+	c *Config
+}
+
+func (c *Config) validate(r *report) {
+	v := checker{r, c}
+	v.project()
+	v.names()
+	v.users()
+	v.trunks()
+	v.schedules()
+	v.groups()
+	v.routes()
+	v.services()
+}
+
+// fail reports a problem at the place of a key path; when the file does not
+// have the key, at the nearest one above it.
+func (v checker) fail(path, hint, format string, args ...any) {
+	v.add(v.c.placeOf(path), path+": "+fmt.Sprintf(format, args...), hint)
+}
+
+func (c *Config) placeOf(path string) place {
+	for path != "" {
+		if p, ok := c.places[path]; ok && p != (place{}) {
+			return p
+		}
+		i := strings.LastIndexAny(path, ".[")
+		if i < 0 {
+			break
+		}
+		path = path[:i]
+	}
+	return place{}
+}
+
+func (v checker) project() {
+	p := v.c.Project
+	if phone.Prefix(p.Country) == "" {
+		v.fail("project.country", "two letters of ISO 3166: RU, KZ, DE", "%q is no country", p.Country)
+	}
+	if _, err := time.LoadLocation(p.Zone); err != nil || p.Zone == "" || p.Zone == "Local" {
+		v.fail("project.zone", "an IANA name: Europe/Moscow", "%q is no time zone", p.Zone)
+	}
+	if !languageShape.MatchString(p.Language) {
+		v.fail("project.language", "such as ru-RU", "%q is no language tag", p.Language)
+	}
+}
+
+// names checks every name that users choose, and that no name means two
+// things as a target of connect.
+func (v checker) names() {
+	for section, names := range map[string][]string{
+		"trunks": v.c.trunkNames(), "groups": v.c.groupNames(), "sip.users": v.c.userNames(), "schedules": v.c.scheduleNames(),
+	} {
+		for _, name := range names {
+			if !nameShape.MatchString(name) {
+				v.fail(section+"."+name, "letters, digits and _ . - inside", "this cannot be a name")
+			}
+		}
+	}
+	for _, g := range v.c.groupNames() {
+		if slices.Contains(v.c.userNames(), g) {
+			v.fail("groups."+g, "rename one of them", "a user has this name too")
+		}
+	}
+	if slices.Contains(v.c.groupNames(), "users") {
+		v.fail("groups.users", "rename it", `the word "users" means all users`)
+	}
+}
+
+func (v checker) users() {
+	for _, u := range v.c.SIP.Users {
+		path := "sip.users." + u.Name
+		if u.Mobile != "" && !isNumber(u.Mobile) {
+			v.fail(path+".mobile", "such as +79160000001", "this is no phone number")
+		}
+		for _, d := range u.Dial {
+			if d != "users" && (d == "" || !destinationShape.MatchString(d)) {
+				v.fail(path+".dial", `"users", or prefixes such as "+7"`, "%q is nothing to dial", d)
+			}
+		}
+	}
+}
+
+func (v checker) trunks() {
+	for _, t := range v.c.Trunks {
+		path := "trunks." + t.Name
+		for key, address := range map[string]string{"address": t.Address, "proxy": t.Proxy, "domain": t.Domain} {
+			if address != "" && !validHost(address) {
+				v.fail(path+"."+key, "host[:port][;transport=udp|tcp|tls]", "%q is no address", address)
+			}
+		}
+		if t.Register.On && t.Username == "" && len(t.Accounts) == 0 {
+			v.fail(path+".register", "add username and password", "there is no username to register")
+		}
+		for _, n := range t.From {
+			if !isNumber(n) {
+				v.fail(path+".from", "such as +74951234567", "%q is no phone number", n)
+			}
+		}
+		for _, d := range t.Destinations {
+			if d == "" || !destinationShape.MatchString(d) {
+				v.fail(path+".destinations", `prefixes such as "+7"; "+" is every number`, "%q is no prefix", d)
+			}
+		}
+		if t.MaxOut > t.MaxCalls {
+			v.fail(path+".max_out", "", "%d is more than max_calls, %d", t.MaxOut, t.MaxCalls)
+		}
+	}
+}
+
+func validHost(text string) bool {
+	m := hostShape.FindStringSubmatch(text)
+	if m == nil {
+		return false
+	}
+	port, err := strconv.Atoi(strings.TrimPrefix(m[2], ":"))
+	return m[2] == "" || err == nil && port > 0 && port < 1<<16
+}
+
+// isNumber accepts what can be nothing but a phone number.
+func isNumber(text string) bool {
+	const shortest = 7 // shorter digits stay as they are: extensions
+	return numberShape.MatchString(text) && (text[0] == '+' || len(text) >= shortest)
+}
+
+func (v checker) schedules() {
+	for i := range v.c.Schedules {
+		s := &v.c.Schedules[i]
+		hours, err := schedule.Parse(s.spec())
+		if err == nil {
+			s.Hours = hours
+			continue
+		}
+		path := "schedules." + s.Name
+		if e, ok := err.(*schedule.Error); ok { //nolint:errorlint // Parse returns nothing else
+			v.fail(path+"."+e.Field, "", "%q %s", e.Text, e.Reason)
+			continue
+		}
+		v.fail(path, "", "%v", err)
+	}
+}
+
+func (v checker) groups() {
+	for _, g := range v.c.Groups {
+		path := "groups." + g.Name
+		if len(g.Members) == 0 {
+			v.fail(path+".members", "users or numbers", "a group needs a member")
+		}
+		for i, m := range g.Members {
+			if _, ok := v.c.User(m); !ok && !isNumber(m) {
+				v.fail(fmt.Sprintf("%s.members[%d]", path, i), didYouMean(m, v.c.userNames()), "%q is neither a user nor a number", m)
+			}
+		}
+		v.hours(path+".hours", g.Hours)
+	}
+}
+
+func (v checker) hours(path, name string) {
+	name = strings.TrimPrefix(name, "!")
+	if _, ok := v.c.Schedule(name); name != "" && !ok {
+		v.fail(path, didYouMean(name, v.c.scheduleNames()), "there is no schedule %q", name)
+	}
+}
+
+func (v checker) services() {
+	seen := map[Secret]string{}
+	for _, t := range v.c.HTTP.Tokens {
+		if t.Token == "" {
+			continue // reported as missing, or as a variable that is not set
+		}
+		if other, ok := seen[t.Token]; ok {
+			v.fail("http.tokens."+t.Name, "every token needs its own text", "the same token as %s", other)
+		}
+		seen[t.Token] = t.Name
+	}
+	if p := v.c.HTTP.Public; p != nil && p.URL != "" && !webURL(p.URL) {
+		v.fail("http.public.url", "such as https://pbx.example.ru", "this is no http or https URL")
+	}
+	for i, w := range v.c.Webhooks {
+		if w.URL != "" && !webURL(w.URL) {
+			v.fail(fmt.Sprintf("webhooks[%d].url", i), "such as https://crm.example.ru/hook", "this is no http or https URL")
+		}
+	}
+	v.speech()
+}
+
+func (v checker) speech() {
+	tts := v.c.Speech.TTS
+	known := []string{"espeak", "rhvoice"}
+	for _, e := range tts.Engines {
+		known = append(known, e.Name)
+		path := "speech.tts.engines." + e.Name
+		switch {
+		case (e.Driver == "http" || e.Driver == "openai") && !webURL(e.URL):
+			v.fail(path+".url", "the address of an OpenAI-compatible /v1/audio/speech", "the driver %s needs an http or https URL", e.Driver)
+		case e.Driver == "command" && len(e.Command) == 0:
+			v.fail(path+".command", "[program, argument, …]: text on stdin, WAV on stdout", "the driver command needs it")
+		}
+	}
+	check := func(path string, engines []string) {
+		for _, e := range engines {
+			if !slices.Contains(known, e) {
+				v.fail(path, didYouMean(e, known), "there is no speech engine %q", e)
+			}
+		}
+	}
+	check("speech.tts.default", tts.Default)
+	for _, l := range tts.Languages {
+		check("speech.tts.languages."+l.Name, l.Engines)
+	}
+}
+
+func webURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+func (c *Config) trunkNames() []string {
+	return names(c.Trunks, func(t Trunk) string { return t.Name })
+}
+
+func (c *Config) groupNames() []string {
+	return names(c.Groups, func(g Group) string { return g.Name })
+}
+
+func (c *Config) userNames() []string {
+	return names(c.SIP.Users, func(u User) string { return u.Name })
+}
+
+func (c *Config) scheduleNames() []string {
+	return names(c.Schedules, func(s Schedule) string { return s.Name })
+}
+
+func names[T any](items []T, name func(T) string) []string {
+	out := make([]string, len(items))
+	for i, item := range items {
+		out[i] = name(item)
+	}
+	return out
+}
