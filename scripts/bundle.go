@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/loopstart/loopstart/internal/suggest"
 )
 
 // bundleFormat is part of every version: it changes when the same sources
@@ -117,9 +119,9 @@ func (res *BuildResult) check(r BuildRequest, in *inputs) {
 		runs = runs || known && name != "config"
 		near := ""
 		if !known {
-			near = nearest(name, []string{"default", "config", "afterCall", "beforeAttempt", "onRequest"})
+			near = suggest.Nearest(name, []string{"default", "config", "afterCall", "beforeAttempt", "onRequest"})
 		}
-		if near != "" && distance(strings.ToLower(name), strings.ToLower(near)) < 3 {
+		if near != "" && suggest.Distance(strings.ToLower(name), strings.ToLower(near)) < 3 {
 			note = fmt.Sprintf("the export %s is not called by anything; did you mean %s?", name, near)
 		}
 		if note != "" {

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/loopstart/loopstart/internal/suggest"
 )
 
 func (in *inputs) diagnostics(list []api.Message, r BuildRequest) []Diagnostic {
@@ -71,7 +73,7 @@ func (in *inputs) noSuchExport(d *Diagnostic, module, name string) {
 	d.Hint = "it exports " + listed(names, 30)
 	if slices.Contains(laterExports[module], name) {
 		d.Hint = name + " is not in this version; " + d.Hint
-	} else if near := nearest(name, names); near != "" {
+	} else if near := suggest.Nearest(name, names); near != "" {
 		d.Hint = "did you mean " + near + "?"
 	} else if name == "default" {
 		d.Hint = "write import { " + listed(names, 3) + " } from \"" + module + "\""

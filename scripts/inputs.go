@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/loopstart/loopstart/internal/suggest"
 )
 
 // builtinScheme is what the names of built-in modules begin with.
@@ -69,7 +71,7 @@ func (in *inputs) moduleHint(path string) string {
 		return path + " is not in this version"
 	}
 	names := in.moduleNames()
-	if near := nearest(path, names); near != "" {
+	if near := suggest.Nearest(path, names); near != "" {
 		return "did you mean " + near + "?"
 	}
 	return "there are " + listed(names, 20)

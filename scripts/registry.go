@@ -11,6 +11,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/suggest"
 )
 
 // Options configure a Registry.
@@ -168,7 +169,7 @@ func (r *Registry) notFoundLocked(name string) error {
 	}
 	slices.Sort(names)
 	e := fault.New(fault.NotFound, "no script %q", name).WithExit(fault.ExitScript)
-	if near := nearest(name, names); near != "" {
+	if near := suggest.Nearest(name, names); near != "" {
 		return e.WithHint("did you mean %s?", near)
 	}
 	if len(names) == 0 {
