@@ -1,0 +1,243 @@
+package media
+
+import "time"
+
+// A bridge connects two legs of one shard: what one receives is passed on to
+// the other at once, under the other's own source, sequence and timestamps.
+const (
+	// passageStall is how long a leg waits for its peer's packets before it
+	// fills the hole with silence.
+	passageStall = 3 * FrameDuration
+	// passageLate is how far behind its place a packet may come after such a
+	// silence and be dropped for it; a stream that stays behind is moved.
+	passageLate  = SampleRate
+	passageLates = 10
+	// passageDrift is how far the peer's clock may run away from ours.
+	passageDrift = SampleRate
+	// maxMoves bounds the chase after a session that itself moves.
+	maxMoves = 8
+)
+
+// passage translates the packets of a peer into our stream.
+type passage struct {
+	open   bool
+	broken bool // we have sent something of our own since
+	ssrc   uint32
+	ts     uint32 // ours − theirs
+	seq    uint16 // ours − theirs
+	first  uint16 // theirs, of the first packet under seq
+	last   uint16 // theirs, of the latest packet
+	lates  int
+	event  uint32 // their timestamp of the latest event
+	placed uint32 // and ours
+	inside bool   // event and placed are set
+	at     time.Duration
+}
+
+// flows reports whether the peer's packets come regularly.
+func (g *passage) flows(at time.Duration) bool { return g.open && at-g.at < passageStall }
+
+// join connects l with other; false means that l must move to other's shard.
+func (l *leg) join(sh *shard, other *Session) bool {
+	home := other.home.Load()
+	if home == nil || l.closing {
+		return true // the other one never started or has gone
+	}
+	if home != sh {
+		l.moves++
+		return l.moves > maxMoves
+	}
+	l.moves = 0
+	if other.leg.closing || other.leg.peer == l.s {
+		return true
+	}
+	l.part(sh)
+	other.leg.part(sh)
+	l.peer, other.leg.peer = other, l.s
+	l.passage, other.leg.passage = passage{}, passage{}
+	sh.speed(l, fastBridge, true)
+	sh.speed(&other.leg, fastBridge, true)
+	return true
+}
+
+// part takes l out of its bridge.
+func (l *leg) part(sh *shard) {
+	if l.peer == nil {
+		return
+	}
+	other := &l.peer.leg
+	l.peer, other.peer = nil, nil
+	sh.speed(l, fastBridge, false)
+	sh.speed(other, fastBridge, false)
+}
+
+// move takes l to the shard of the session that it is to be bridged with. It
+// leaves right before a frame, so that the other shard, which wakes for every
+// frame of the other session, takes it in before the frame is due there.
+func (l *leg) move(sh *shard, other *Session) {
+	target := other.home.Load()
+	l.part(sh)
+	sh.remove(l.s)
+	sh.count--
+	sh.load.Add(-1)
+	sh.handOver(true) // its events so far come before those from there
+	l.s.home.Store(target)
+	target.adopt(l.s)
+}
+
+// ready reports whether packets of the peer can be passed on to l now.
+func (l *leg) ready() bool {
+	a := l.agreed
+	return a != nil && a.sends && l.begun && !l.closing && !l.held &&
+		!l.digitsOut.covers() && (l.play == nil || l.play.codec != a.codec)
+}
+
+// carry passes an audio packet of the peer on to l.
+func (l *leg) carry(sh *shard, p *packet, codec *Codec) {
+	if !l.ready() {
+		return
+	}
+	now := l.send.clockAt(sh.at, l.slot)
+	ts, seq, marker, ok := l.passage.place(&l.send, p, now)
+	if !ok {
+		l.drop(sh, DropBridge)
+		return
+	}
+	l.passage.at = sh.at
+	payload := p.payload
+	if codec != l.agreed.codec {
+		payload = sh.code[:len(p.payload)]
+		table := sh.engine.convert[codec.slot][l.agreed.codec.slot]
+		for i, b := range p.payload {
+			payload[i] = table[b]
+		}
+	}
+	if end := ts + uint32(len(payload)); marker || int32(end-l.send.next) > 0 {
+		l.send.next = end
+	}
+	l.send.gap, l.send.started = false, true
+	l.writeAs(sh, l.agreed.sendPT, marker, seq, ts, payload)
+	if l.records > 0 {
+		l.recordSent(sh, ts, payload)
+	}
+}
+
+// carryEvent passes a telephone-event packet of the peer on to l.
+func (l *leg) carryEvent(sh *shard, p *packet, hz int) {
+	if !l.ready() {
+		return
+	}
+	a, g := l.agreed, &l.passage
+	if a.eventPT == 0 || a.eventHz != hz {
+		l.drop(sh, DropBridge)
+		return
+	}
+	now := l.send.clockAt(sh.at, l.slot)
+	ts, seq, ok := g.placeEvent(&l.send, p, now)
+	if !ok {
+		l.drop(sh, DropBridge)
+		return
+	}
+	g.at = sh.at
+	l.writeAs(sh, a.eventPT, p.marker || l.send.gap, seq, ts, p.payload)
+	l.send.gap, l.send.started = false, true
+}
+
+// place finds our timestamp and sequence number for an audio packet; marker
+// is set when the timestamps jump. now is our clock.
+func (g *passage) place(o *sender, p *packet, now uint32) (ts uint32, seq uint16, marker, ok bool) {
+	mapped := p.ts + g.ts
+	if g.stranger(p, mapped, now) {
+		return g.anchor(o, p, now)
+	}
+	if g.broken {
+		behind := int32(o.next - mapped)
+		switch {
+		case behind <= 0:
+			g.renumber(o, p)
+		case behind < passageLate && g.lates < passageLates:
+			g.lates++
+			return 0, 0, false, false
+		default:
+			return g.anchor(o, p, now)
+		}
+	}
+	g.lates = 0
+	seq, ok = g.number(o, p)
+	return mapped, seq, o.gap, ok
+}
+
+// placeEvent is place for an event, whose packets share one timestamp.
+func (g *passage) placeEvent(o *sender, p *packet, now uint32) (ts uint32, seq uint16, ok bool) {
+	same := g.inside && g.open && g.ssrc == p.ssrc && g.event == p.ts
+	mapped := p.ts + g.ts
+	switch {
+	case same:
+		mapped = g.placed
+		if g.broken {
+			g.renumber(o, p)
+		}
+	case g.stranger(p, mapped, now), g.broken && int32(o.next-mapped) > 0:
+		if mapped, seq, _, ok = g.anchor(o, p, now); !ok {
+			return 0, 0, false
+		}
+		g.inside, g.event, g.placed = true, p.ts, mapped
+		return mapped, seq, true
+	case g.broken:
+		g.renumber(o, p)
+	}
+	seq, ok = g.number(o, p)
+	g.inside, g.event, g.placed = true, p.ts, mapped
+	return mapped, seq, ok
+}
+
+// stranger reports whether a packet does not continue what was passed on.
+func (g *passage) stranger(p *packet, mapped, now uint32) bool {
+	ahead := int16(p.seq - g.last)
+	drift := int32(mapped - now)
+	return !g.open || g.ssrc != p.ssrc || ahead > passageJump || ahead < -passageJump ||
+		drift > passageDrift || drift < -passageDrift
+}
+
+// passageJump is a step of the sequence numbers that no loss explains.
+const passageJump = 1000
+
+// anchor begins the translation anew, without a gap in our timestamps if
+// there is none in time. Where we are ahead already, the packet is left out.
+func (g *passage) anchor(o *sender, p *packet, now uint32) (ts uint32, seq uint16, marker, ok bool) {
+	ts = now
+	if o.started {
+		switch ahead := int32(o.next - now); {
+		case ahead > 2*FrameSamples && ahead < passageDrift:
+			return 0, 0, false, false
+		case ahead > -2*FrameSamples && ahead < passageDrift:
+			ts = o.next
+		}
+	}
+	marker = o.gap || ts != o.next
+	*g = passage{open: true, ssrc: p.ssrc, ts: ts - p.ts, at: g.at}
+	g.renumber(o, p)
+	seq, ok = g.number(o, p)
+	return ts, seq, marker, ok
+}
+
+// renumber lets our sequence numbers go on with p.
+func (g *passage) renumber(o *sender, p *packet) {
+	g.broken, g.lates = false, 0
+	g.seq = o.seq + 1 - p.seq
+	g.first, g.last = p.seq, p.seq-1
+}
+
+// number is our sequence number for p: holes stay holes, so that the listener
+// sees what was lost.
+func (g *passage) number(o *sender, p *packet) (uint16, bool) {
+	if int16(p.seq-g.first) < 0 {
+		return 0, false // from before the numbering
+	}
+	seq := p.seq + g.seq
+	if int16(p.seq-g.last) > 0 {
+		g.last = p.seq
+		o.seq = seq
+	}
+	return seq, true
+}

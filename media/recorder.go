@@ -1,0 +1,242 @@
+package media
+
+import (
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// Sizes and limits of a recording.
+const (
+	recordersPerSession = 4
+	recordChunk         = 32 << 10 // bytes; two per recording, 1 s of stereo each
+	recordChunks        = 2
+	recordDelay         = 12 * FrameSamples // reordering and jitter that is waited for, 240 ms
+	recordVoice         = 256               // mean of |sample| from which on a packet is no silence
+)
+
+// RecorderOptions says what a recording holds and when it ends by itself.
+type RecorderOptions struct {
+	Stereo      bool          // left what the party says, right what it hears
+	Mixed       bool          // mono only: both directions added; false = only what the party says
+	MaxDuration time.Duration // 0 = none
+	Silence     time.Duration // end after so long without voice of the party; 0 = never
+}
+
+// Recorder writes one WAV file (s16le, 8 kHz) by RTP timestamps: what was lost
+// on the way is silence of the same length, and what came in A-law or mu-law is
+// there sample by sample as decoded.
+//
+// It is created by the host, lent to one session by Session.Record, and gives
+// its file back with RecordEnded; the file is not closed. The shard fills two
+// buffers in turn while writers empty them. A disk that is too slow thins the
+// recording (silence instead of audio, counted), a full one ends it; neither
+// touches the call.
+type Recorder struct {
+	file     *os.File
+	opts     RecorderOptions
+	channels int
+	paused   atomic.Bool
+	masked   atomic.Bool
+	claimed  atomic.Bool
+	failed   atomic.Bool  // a write failed
+	thinned  atomic.Int64 // samples per channel that were dropped
+
+	session *Session
+	free    chan []byte // empty chunks; capacity recordChunks
+	disk    recordFile  // owned by the writers, one job at a time
+
+	// What follows is owned by the session's shard.
+	origin    uint32 // our RTP timestamp at position 0
+	lanes     [2]lane
+	done      int64 // samples per channel taken out of the lanes
+	lastVoice int64
+	chunk     []byte // being filled; nil while both are being written
+	offset    int64  // bytes of audio before chunk in the file
+	missed    int64  // bytes not kept since the last chunk was full
+	reason    string
+}
+
+// NewRecorder prepares a recording into an empty file opened for writing.
+func NewRecorder(f *os.File, o RecorderOptions) *Recorder {
+	r := &Recorder{file: f, opts: o, channels: 1, free: make(chan []byte, recordChunks)}
+	if o.Stereo {
+		r.channels = 2
+	}
+	return r
+}
+
+// File is the file that the recording goes to.
+func (r *Recorder) File() *os.File { return r.file }
+
+// Pause writes silence for both directions until it is called with false.
+func (r *Recorder) Pause(on bool) { r.paused.Store(on) }
+
+// Mask writes silence for the party only, while it enters secret digits.
+func (r *Recorder) Mask(on bool) { r.masked.Store(on) }
+
+// Thinned is how much audio a slow disk has turned into silence so far.
+func (r *Recorder) Thinned() time.Duration {
+	return time.Duration(r.thinned.Load()) * time.Second / SampleRate
+}
+
+// claim lends the recorder to s, once.
+func (r *Recorder) claim(s *Session) bool {
+	if !r.claimed.CompareAndSwap(false, true) {
+		return false
+	}
+	r.session = s
+	for range recordChunks {
+		r.free <- make([]byte, 0, recordChunk)
+	}
+	return true
+}
+
+// begin puts position 0 at our RTP timestamp ts.
+func (r *Recorder) begin(ts uint32) {
+	r.origin = ts
+	r.chunk = <-r.free
+}
+
+// received takes decoded samples of the party with RTP timestamp ts; now is
+// our own timestamp at their arrival.
+func (r *Recorder) received(ts uint32, pcm []int16, now uint32) {
+	if r.paused.Load() {
+		return
+	}
+	at := int64(int32(now - r.origin))
+	pos := r.lanes[0].place(ts, at)
+	if r.opts.Silence > 0 && loud(pcm) {
+		r.lastVoice = max(r.lastVoice, pos+int64(len(pcm)))
+	}
+	if !r.masked.Load() {
+		r.lanes[0].put(pos, pcm, r.done)
+	}
+}
+
+// sent takes decoded samples that were sent with our RTP timestamp ts.
+func (r *Recorder) sent(ts uint32, pcm []int16) {
+	if !r.paused.Load() && (r.opts.Stereo || r.opts.Mixed) {
+		r.lanes[1].put(int64(int32(ts-r.origin)), pcm, r.done)
+	}
+}
+
+// advance moves on to our RTP timestamp now and reports whether the recording
+// has come to its own end.
+func (r *Recorder) advance(now uint32) (ended bool) {
+	at := int64(int32(now - r.origin))
+	switch {
+	case r.failed.Load():
+		r.reason = ReasonDisk
+	case r.full(at):
+		at = r.limit()
+		r.flush(at)
+		r.reason = ReasonMax
+	case r.opts.Silence > 0 && at-r.lastVoice >= samplesOf(r.opts.Silence):
+		r.flush(at)
+		r.reason = ReasonSilence
+	default:
+		r.flush(at - recordDelay)
+		return false
+	}
+	return true
+}
+
+func (r *Recorder) full(at int64) bool { return at >= r.limit() }
+
+// limit is the position where the recording ends: the chosen maximum, what a
+// WAV file holds, and what 32 bit timestamps can tell apart.
+func (r *Recorder) limit() int64 {
+	most := min(int64(MaxWAVBytes/2/r.channels), 1<<31-SampleRate)
+	if r.opts.MaxDuration > 0 {
+		most = min(most, samplesOf(r.opts.MaxDuration))
+	}
+	return most
+}
+
+// finish takes out everything up to our RTP timestamp now.
+func (r *Recorder) finish(now uint32, reason string) {
+	r.flush(min(int64(int32(now-r.origin)), r.limit()))
+	r.reason = reason
+}
+
+// flush takes the samples before end out of the lanes into the chunk.
+func (r *Recorder) flush(end int64) {
+	for r.done < end {
+		i := r.done & laneMask
+		left, right := r.lanes[0].ring[i], r.lanes[1].ring[i]
+		r.lanes[0].ring[i], r.lanes[1].ring[i] = 0, 0
+		r.done++
+		if r.opts.Mixed && r.channels == 1 {
+			left = clip(int32(left) + int32(right))
+		}
+		r.keep(left, right)
+	}
+}
+
+// keep appends one sample per channel to the chunk, or counts it as missed
+// while there is none.
+func (r *Recorder) keep(left, right int16) {
+	if r.chunk == nil {
+		select {
+		case r.chunk = <-r.free:
+			r.offset += r.missed
+			r.missed = 0
+		default:
+			r.missed += int64(2 * r.channels)
+			r.thinned.Add(1)
+			return
+		}
+	}
+	r.chunk = append(r.chunk, byte(left), byte(left>>8))
+	if r.channels == 2 {
+		r.chunk = append(r.chunk, byte(right), byte(right>>8))
+	}
+	if len(r.chunk) == cap(r.chunk) {
+		r.hand()
+	}
+}
+
+// hand gives the full chunk to the writers; when they are behind, the chunk is
+// thrown away and its place in the file stays silence.
+func (r *Recorder) hand() {
+	n := int64(len(r.chunk))
+	if r.session.engine.writers.write(writeJob{rec: r, data: r.chunk, at: r.offset}) {
+		r.chunk = nil
+	} else {
+		r.thinned.Add(n / int64(2*r.channels))
+		r.chunk = r.chunk[:0]
+	}
+	r.offset += n
+}
+
+// last hands over what is left; the writers then complete the file and report
+// RecordEnded. It reports false when their queue is full: try again later.
+func (r *Recorder) last(at time.Time) bool {
+	job := writeJob{
+		rec: r, data: r.chunk, at: r.offset, final: true, end: r.done * int64(2*r.channels),
+		event: Event{
+			Kind: RecordEnded, At: at, Recorder: r, Reason: r.reason,
+			DurationMs: int(r.done * 1000 / SampleRate),
+		},
+	}
+	if !r.session.engine.writers.write(job) {
+		return false
+	}
+	r.chunk = nil
+	return true
+}
+
+// samplesOf is a duration in samples.
+func samplesOf(d time.Duration) int64 { return int64(d) * SampleRate / int64(time.Second) }
+
+func clip(v int32) int16 { return int16(max(-1<<15, min(1<<15-1, v))) }
+
+// loud reports whether the mean magnitude is above that of silence.
+func loud(pcm []int16) bool {
+	sum := 0
+	for _, v := range pcm {
+		sum += max(int(v), -int(v))
+	}
+	return sum > recordVoice*len(pcm)
+}

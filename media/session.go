@@ -1,0 +1,265 @@
+package media
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// SessionOptions sets up one session.
+type SessionOptions struct {
+	Bind      netip.Addr // local address of the sockets; default 127.0.0.1
+	Advertise netip.Addr // address in our SDP; default Bind
+	Codecs    []*Codec   // in the order of preference; nil = the engine's
+
+	// Symmetric is the IP address from which RTP may come from another port
+	// or address than the SDP says (a peer behind NAT): learned once per
+	// described address, then pinned. Invalid = never.
+	Symmetric netip.Addr
+
+	// MediaTimeout reports MediaLost after so long without a packet; 0 = the
+	// engine's, negative = never. Its time starts with the first packet, or
+	// with Start when RequireMedia is set, and stands still while held.
+	MediaTimeout time.Duration
+	RequireMedia bool
+
+	// Sink takes the session's events, one at a time and in order, on a
+	// goroutine of the engine. It must not block.
+	Sink func(Event)
+}
+
+// Playback is what Play plays.
+type Playback struct {
+	Parts  []*Prompt // played one after the other without a gap
+	Loop   bool      // start again after the last one
+	Volume float64   // factor on the samples; 0 = 1.0
+}
+
+// Session is one RTP session: two sockets, the negotiation, and the audio of
+// one leg. The exported methods are its host half; everything in leg belongs
+// to the shard that home points to, and is reached by commands only.
+type Session struct {
+	engine         *Engine
+	opts           SessionOptions
+	id             uint32
+	port           uint16
+	sock, rtcpSock socketID
+	home           atomic.Pointer[shard]
+	inbox          inbox
+	counters       counters
+	pendingDigits  atomic.Int32
+
+	mu         sync.Mutex // host half
+	state      sessionState
+	local      Local
+	offered    *Local // of an offer without an answer yet
+	remote     Remote
+	agreed     bool
+	plays      uint32
+	current    *player   // latest playback as the host knows it, for another codec
+	partsAsked []*Prompt // its audio, volume applied
+
+	leg leg
+}
+
+type sessionState uint8
+
+const (
+	sessionOpen sessionState = iota
+	sessionRunning
+	sessionClosed
+)
+
+func newSession(e *Engine, o SessionOptions, port uint16, rtp, rtcp socketID) *Session {
+	s := &Session{engine: e, opts: o, id: e.ids.Add(1), port: port, sock: rtp, rtcpSock: rtcp}
+	id := rand.Uint64() >> 2
+	s.local = Local{Addr: o.Advertise, Port: port, SessionID: id, Version: id, Codecs: o.Codecs}
+	s.leg.init(s)
+	return s
+}
+
+// LocalAddr is the address of the RTP socket.
+func (s *Session) LocalAddr() netip.AddrPort { return netip.AddrPortFrom(s.opts.Bind, s.port) }
+
+// Start begins to send and to receive. RTP never stops until Close: silence is
+// sent whenever nothing plays, unless the negotiated direction forbids it.
+func (s *Session) Start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != sessionOpen {
+		return
+	}
+	s.state = sessionRunning
+	sh := s.engine.place()
+	s.home.Store(sh)
+	sh.adopt(s)
+}
+
+// Close ends the session. What plays or records is ended with ReasonClosed;
+// no event comes after those. The ports are free shortly afterwards.
+func (s *Session) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.state
+	s.state = sessionClosed
+	switch was {
+	case sessionRunning:
+		s.post(command{kind: cmdClose})
+		s.wake()
+	case sessionOpen:
+		s.closeUnstarted()
+	}
+}
+
+// closeUnstarted answers the commands that never reached a shard.
+func (s *Session) closeUnstarted() {
+	for _, c := range s.inbox.drain() {
+		s.refuse(c, ReasonClosed)
+	}
+	s.engine.release(s, s.engine.sockets.newIO())
+}
+
+// Play replaces what plays and returns its number; the replaced playback ends
+// with PlayEnded{Completed: false}. Volume is applied here, on a private copy.
+func (s *Session) Play(pb Playback) uint32 {
+	parts := pb.Parts
+	if pb.Volume != 0 && pb.Volume != 1 {
+		parts = scaled(parts, pb.Volume)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.plays++
+	p := newPlayer(s.plays, parts, pb.Loop)
+	if s.agreed {
+		p.encode(parts, s.remote.Codec)
+	}
+	s.current, s.partsAsked = p, parts
+	s.post(command{kind: cmdPlay, play: p})
+	return p.id
+}
+
+// StopPlay ends what plays within one frame.
+func (s *Session) StopPlay() { s.command(command{kind: cmdStopPlay}) }
+
+// SendDigits sends digits as telephone-events (RFC 4733), or as tones when the
+// peer has not agreed to events; 'w' is a pause of 500 ms. DigitsSent follows
+// when the last one is through. Errors: fault.Invalid for another character,
+// fault.Limit beyond 256 digits in waiting, fault.Media before negotiation.
+func (s *Session) SendDigits(digits string) error {
+	steps, err := parseDigits(digits)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.agreed {
+		return fault.New(fault.Media, "media: digits before the codecs are agreed on")
+	}
+	n := int32(len(steps))
+	if s.pendingDigits.Add(n) > digitLimit {
+		s.pendingDigits.Add(-n)
+		return fault.New(fault.Limit, "media: more than %d digits are waiting to be sent", digitLimit)
+	}
+	b := &digitBatch{steps: steps}
+	if s.remote.EventSend.PT == 0 {
+		b.tones = newPlayer(0, nil, false)
+		b.tones.encode([]*Prompt{dialTones(steps)}, s.remote.Codec)
+	}
+	s.post(command{kind: cmdDigits, digits: b})
+	return nil
+}
+
+// Mute stops passing on to the bridge what is received; recordings keep it.
+func (s *Session) Mute(on bool) { s.command(command{kind: cmdMute, on: on}) }
+
+// Hold takes the session out of its bridge's audio in both directions, so that
+// it hears what is played to it, and stops the clock of the media timeout. It
+// signals nothing: see Reoffer.
+func (s *Session) Hold(on bool) { s.command(command{kind: cmdHold, on: on}) }
+
+// PassDigits says whether digits received here are passed on to the bridge
+// (default true). They are reported as events in both cases.
+func (s *Session) PassDigits(on bool) { s.command(command{kind: cmdPassDigits, on: on}) }
+
+// Bridge connects the audio of two running sessions; each leaves the bridge it
+// was in. A playback on either one covers the bridge for its own listener only.
+func (s *Session) Bridge(other *Session) {
+	if other == nil || other == s || other.engine != s.engine {
+		return
+	}
+	// The younger one moves to the other's shard, so that two calls of Bridge
+	// on the same pair cannot chase each other.
+	mover, anchor := s, other
+	if mover.id < anchor.id {
+		mover, anchor = anchor, mover
+	}
+	mover.command(command{kind: cmdBridge, other: anchor})
+}
+
+// Unbridge leaves the bridge; both sides go on with silence.
+func (s *Session) Unbridge() { s.command(command{kind: cmdUnbridge}) }
+
+// Record starts a recording of the session; up to recordersPerSession at once.
+func (s *Session) Record(r *Recorder) {
+	if r == nil || !r.claim(s) {
+		return
+	}
+	s.command(command{kind: cmdRecord, rec: r})
+}
+
+// StopRecord ends the given recordings, or all of them. RecordEnded follows
+// when a file is complete.
+func (s *Session) StopRecord(which ...*Recorder) {
+	if len(which) == 0 {
+		s.command(command{kind: cmdStopRecord})
+	}
+	for _, r := range which {
+		s.command(command{kind: cmdStopRecord, rec: r})
+	}
+}
+
+// command posts c, or answers it when the session is closed.
+func (s *Session) command(c command) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.post(c)
+}
+
+// post queues a command for the shard; s.mu is held, which keeps the order of
+// commands the order of calls.
+func (s *Session) post(c command) {
+	if s.state == sessionClosed && c.kind != cmdClose {
+		s.refuse(c, ReasonClosed)
+		return
+	}
+	if !s.inbox.put(c) {
+		s.engine.overflows.Add(1)
+		s.refuse(c, ReasonLimit)
+	}
+}
+
+// refuse gives the answer that somebody waits for to a command that will not
+// be carried out.
+func (s *Session) refuse(c command, reason string) {
+	at := s.engine.clk.Now()
+	switch {
+	case c.play != nil:
+		s.engine.notes.post(s.opts.Sink, Event{Kind: PlayEnded, At: at, Play: c.play.id, TotalMs: c.play.totalMs, Reason: reason})
+	case c.digits != nil:
+		s.pendingDigits.Add(int32(-len(c.digits.steps)))
+		s.engine.notes.post(s.opts.Sink, Event{Kind: DigitsSent, At: at, Reason: reason})
+	case c.kind == cmdRecord:
+		s.engine.notes.post(s.opts.Sink, Event{Kind: RecordEnded, At: at, Recorder: c.rec, Reason: reason})
+	}
+}
+
+// wake makes the shard look at the session even while it sleeps.
+func (s *Session) wake() {
+	if sh := s.home.Load(); sh != nil {
+		sh.driver.wake()
+	}
+}

@@ -1,0 +1,169 @@
+package media
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// sender is our own RTP stream: one source for the whole session, whatever is
+// heard on it.
+type sender struct {
+	ssrc    uint32
+	seq     uint16 // of the latest packet
+	base    uint32 // timestamp of frame first
+	first   int64
+	next    uint32 // timestamp that follows the latest audio without a gap
+	started bool
+	gap     bool // frames were not sent: the next packet begins a talkspurt
+	packets uint32
+	octets  uint32
+}
+
+func (o *sender) init() {
+	o.ssrc, o.seq, o.base = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32()
+}
+
+func (o *sender) begin(f int64) { o.first, o.gap = f, true }
+
+// clock is the timestamp of frame f.
+func (o *sender) clock(f int64) uint32 { return o.base + uint32((f-o.first)*FrameSamples) }
+
+// clockAt is the timestamp of a moment, counted from the base, for a session
+// in slot k.
+func (o *sender) clockAt(at time.Duration, k int) uint32 {
+	return o.base + uint32(samplesOf(at-dueAt(o.first, k)))
+}
+
+// stamp is the timestamp for audio of our own at frame f. It follows the audio
+// before exactly; only where a frame or more is missing it jumps to the clock.
+// A stream that was passed on may have run ahead of the clock by a little,
+// which stays.
+func (o *sender) stamp(f int64) uint32 {
+	clock := o.clock(f)
+	if o.started && int32(clock-o.next) < FrameSamples && int32(o.next-clock) < SampleRate {
+		return o.next
+	}
+	return clock
+}
+
+// out sends what frame f needs, and the frames that a late pass has left out.
+func (l *leg) out(sh *shard, f int64) {
+	behind := f - l.due + 1
+	if behind <= 0 || !l.begun || l.closing {
+		return
+	}
+	if skip := behind - maxBurst; skip > 0 {
+		l.skip(sh, skip)
+		behind = maxBurst
+	}
+	for range behind {
+		l.frame(sh)
+		l.due++
+	}
+	if l.records > 0 {
+		l.advanceRecords(sh)
+	}
+}
+
+// skip leaves out frames: the timestamp and what plays move on unheard.
+func (l *leg) skip(sh *shard, frames int64) {
+	sh.pass.skipped += uint64(frames)
+	l.due += frames
+	if l.agreed == nil || !l.agreed.sends || l.play == nil || l.play.parts == nil {
+		return
+	}
+	for range min(frames, int64(l.play.frames)) {
+		l.play.advance()
+	}
+	if l.play.over() {
+		l.endPlay(sh, ReasonEnd)
+	}
+}
+
+// frame sends one frame: digits before a playback before the bridge before
+// silence.
+func (l *leg) frame(sh *shard) {
+	a := l.agreed
+	if a == nil || !a.sends {
+		l.send.gap = true
+		return
+	}
+	ts := l.send.stamp(l.due)
+	switch act, marker, done := l.digitsOut.step(l.due, ts); act {
+	case digitPacket:
+		l.write(sh, a.eventPT, marker, l.digitsOut.ts, l.digitsOut.payload[:])
+		l.passage.broken = true
+		l.digitsDone(sh, done)
+	case digitTone:
+		l.sendAudio(sh, ts, l.digitsOut.head.tones.next())
+	case digitSilence:
+		l.sendAudio(sh, ts, a.codec.Silence())
+	default:
+		l.digitsDone(sh, done)
+		l.usual(sh, ts)
+	}
+}
+
+// usual sends what is heard when no digits are sent.
+func (l *leg) usual(sh *shard, ts uint32) {
+	switch {
+	case l.play != nil && l.play.codec == l.agreed.codec:
+		l.sendAudio(sh, ts, l.play.next())
+		if l.play.over() {
+			l.endPlay(sh, ReasonEnd)
+		}
+	case l.peer != nil && l.passage.flows(sh.at) && !l.held:
+		// The peer's packets are passed on as they come.
+	default:
+		l.sendAudio(sh, ts, l.agreed.codec.Silence())
+	}
+}
+
+// digitsDone reports a batch that is through.
+func (l *leg) digitsDone(sh *shard, done bool) {
+	if !done {
+		return
+	}
+	l.s.pendingDigits.Add(-int32(l.digitsOut.last))
+	sh.emit(l.s, Event{Kind: DigitsSent})
+}
+
+// sendAudio sends audio of our own.
+func (l *leg) sendAudio(sh *shard, ts uint32, payload []byte) {
+	l.passage.broken = true
+	l.send.next = ts + FrameSamples
+	l.write(sh, l.agreed.sendPT, false, ts, payload)
+	if l.records > 0 {
+		l.recordSent(sh, ts, payload)
+	}
+}
+
+func (l *leg) recordSent(sh *shard, ts uint32, payload []byte) {
+	pcm := sh.pcm[:len(payload)]
+	l.agreed.codec.Decode(pcm, payload)
+	for _, r := range l.recs[:l.records] {
+		if r.reason == "" {
+			r.sent(ts, pcm)
+		}
+	}
+}
+
+// write sends the next packet of our stream.
+func (l *leg) write(sh *shard, pt uint8, marker bool, ts uint32, payload []byte) {
+	o := &l.send
+	o.seq++
+	l.writeAs(sh, pt, marker || o.gap, o.seq, ts, payload)
+	o.gap, o.started = false, true
+}
+
+func (l *leg) writeAs(sh *shard, pt uint8, marker bool, seq uint16, ts uint32, payload []byte) {
+	putRTP(&sh.head, marker, pt, seq, ts, l.send.ssrc)
+	if !sh.io.send(l.s.sock, &l.dest, sh.head[:], payload) {
+		sh.stats.drops[DropSend].Add(1)
+		return
+	}
+	l.send.packets++
+	l.send.octets += uint32(len(payload))
+	sh.pass.sent++
+	l.s.counters.sent.Add(1)
+}

@@ -1,0 +1,126 @@
+package media
+
+import "net/netip"
+
+// Offer is our first offer. Accept takes the answer to it.
+func (s *Session) Offer() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.offer(s.local.Direction)
+}
+
+// Reoffer is an offer for a re-INVITE or UPDATE with another direction of
+// ours: SendOnly or Inactive to hold, SendRecv to resume. Nothing changes
+// before Accept.
+func (s *Session) Reoffer(dir Direction) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.offer(dir)
+}
+
+func (s *Session) offer(dir Direction) []byte {
+	l := s.following()
+	l.Direction = dir
+	s.offered = &l
+	return BuildOffer(l)
+}
+
+// following is our side of the next exchange; before the first one it is the
+// first one.
+func (s *Session) following() Local {
+	if s.agreed {
+		return s.local.Following(s.remote)
+	}
+	return s.local
+}
+
+// Answer answers an offer, also in a re-INVITE. On an error nothing changes.
+func (s *Session) Answer(offer []byte) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.following()
+	answer, r, err := BuildAnswer(l, offer)
+	if err != nil {
+		return nil, err
+	}
+	s.offered = nil
+	s.agree(l, r)
+	return answer, nil
+}
+
+// Accept takes the answer to Offer or Reoffer. On an error nothing changes.
+func (s *Session) Accept(answer []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.local
+	if s.offered != nil {
+		l = *s.offered
+	}
+	r, err := ReadAnswer(l, answer)
+	if err != nil {
+		return err
+	}
+	s.offered = nil
+	s.agree(l, r)
+	return nil
+}
+
+// agree puts an exchange into force.
+func (s *Session) agree(l Local, r Remote) {
+	recode := s.agreed && s.remote.Codec != r.Codec || !s.agreed
+	s.local, s.remote, s.agreed = l, r, true
+	c := command{kind: cmdAgree, agreed: newAgreement(r)}
+	if recode && s.current != nil {
+		again := newPlayer(s.current.id, s.partsAsked, s.current.loop)
+		again.encode(s.partsAsked, r.Codec)
+		c.recoded = again
+	}
+	s.post(c)
+}
+
+// Negotiated is what the last exchange agreed on; its zero value before.
+func (s *Session) Negotiated() Remote {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.remote
+}
+
+// agreement is a Remote in the form that the shard looks things up in. It is
+// immutable.
+type agreement struct {
+	rtp, rtcp netip.AddrPort
+	codec     *Codec
+	sendPT    uint8
+	eventPT   uint8 // to send, 0 = none
+	eventHz   int
+	sends     bool // we may send
+	receives  bool // they may send
+	formats   []AudioFormat
+	events    []EventFormat
+	byPT      [128]uint8 // 0 unknown, 1… index+1 in formats, eventKind+index in events
+}
+
+const (
+	eventKind   = 128
+	comfortKind = 127 // RFC 3389, counted as received and otherwise ignored
+	comfortPT   = 13
+)
+
+func newAgreement(r Remote) *agreement {
+	a := &agreement{
+		rtp: unmap(r.Addr), rtcp: unmap(r.RTCP), codec: r.Codec, sendPT: r.SendPT,
+		eventPT: r.EventSend.PT, eventHz: r.EventSend.Clock,
+		receives: r.Effective.Receives(), formats: r.Formats, events: r.EventPT,
+	}
+	a.sends = r.Effective.Sends() && r.Codec != nil && a.rtp.IsValid() && a.rtp.Port() != 0 && !a.rtp.Addr().IsUnspecified()
+	a.byPT[comfortPT] = comfortKind
+	for i, f := range r.Formats {
+		a.byPT[f.PT&127] = uint8(i + 1)
+	}
+	for i, f := range r.EventPT {
+		a.byPT[f.PT&127] = uint8(eventKind + i)
+	}
+	return a
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
