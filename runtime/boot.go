@@ -1,0 +1,176 @@
+package runtime
+
+import (
+	_ "embed"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// modulePrefix is the scheme of built-in modules.
+const modulePrefix = "loopstart:"
+
+//go:embed prelude.js
+var preludeSource string
+
+//go:embed polyfill.js
+var polyfillSource string
+
+// rareWords are the names that polyfill.js defines.
+var rareWords = []string{"withResolvers", "groupBy", "fromAsync", "Promise.try"}
+
+// shared is compiled once per worker.
+type shared struct {
+	prelude, polyfill *goja.Program
+}
+
+func compileShared() shared {
+	return shared{
+		prelude:  goja.MustCompile("loopstart:prelude", preludeSource, true),
+		polyfill: goja.MustCompile("loopstart:polyfill", polyfillSource, true),
+	}
+}
+
+// intrinsics are built-ins taken before the script could replace them.
+type intrinsics struct {
+	errorClass *goja.Object
+	bytesClass *goja.Object // taken at first use: it costs 15 KB
+	watch      goja.Callable
+	microtask  goja.Callable
+}
+
+func (x *intrinsics) newError(vm *VM, code, msg, hint string) *goja.Object {
+	o, err := vm.rt.New(x.errorClass, vm.rt.ToValue(msg))
+	vm.must(err)
+	x.define(vm, o, "code", code)
+	if hint != "" {
+		x.define(vm, o, "hint", hint)
+	}
+	return o
+}
+
+func (x *intrinsics) setStack(o *goja.Object, text string) {
+	// A plain Error of ours takes any property; the error is for frozen ones.
+	_ = o.DefineDataProperty("stack", o.Get("message").ToString(), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	_ = o.Set("stack", text)
+}
+
+func (x *intrinsics) define(vm *VM, o *goja.Object, name, text string) {
+	vm.must(o.DefineDataProperty(name, vm.rt.ToValue(text), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+}
+
+func (x *intrinsics) uint8Array(vm *VM) *goja.Object {
+	if x.bytesClass == nil {
+		x.bytesClass = vm.rt.Get("Uint8Array").ToObject(vm.rt)
+	}
+	return x.bytesClass
+}
+
+// Func makes a native function with a name, which traces and console show.
+func (vm *VM) Func(name string, fn func(goja.FunctionCall) goja.Value) *goja.Object {
+	o := vm.rt.ToValue(fn).(*goja.Object)
+	vm.must(o.DefineDataProperty("name", vm.rt.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	return o
+}
+
+// boot makes the goja runtime, up to the point where the script can be run.
+func (vm *VM) boot() error {
+	rt := goja.New()
+	vm.rt = rt
+	rt.SetMaxCallStackSize(vm.limits.Stack)
+	rt.SetTimeSource(vm.worker.clock.Now)
+	rt.SetRandSource(vm.worker.options.Random)
+	rt.SetPromiseRejectionTracker(vm.trackRejection)
+	vm.intrinsic.errorClass = rt.Get("Error").ToObject(rt)
+	if err := vm.prelude(); err != nil {
+		return err
+	}
+	if err := vm.defineTimers(); err != nil {
+		return err
+	}
+	if vm.worker.options.Globals == nil {
+		return nil
+	}
+	return vm.worker.options.Globals(vm)
+}
+
+func (vm *VM) prelude() error {
+	helpers, err := vm.runShared(vm.worker.shared.prelude, vm.Func("Function", func(goja.FunctionCall) goja.Value {
+		vm.Throw(fault.Denied, "code cannot be made from strings", "write a function instead")
+		return nil
+	}))
+	if err != nil {
+		return err
+	}
+	vm.intrinsic.watch, _ = goja.AssertFunction(helpers.ToObject(vm.rt).Get("watch"))
+	vm.intrinsic.microtask, _ = goja.AssertFunction(helpers.ToObject(vm.rt).Get("microtask"))
+	if vm.version.rare {
+		_, err = vm.runShared(vm.worker.shared.polyfill)
+	}
+	return err
+}
+
+// runShared evaluates a program that is a function and calls it.
+func (vm *VM) runShared(p *goja.Program, args ...goja.Value) (goja.Value, error) {
+	v, err := vm.rt.RunProgram(p)
+	if err != nil {
+		return nil, err
+	}
+	fn, _ := goja.AssertFunction(v)
+	return fn(goja.Undefined(), args...)
+}
+
+// exports evaluates the bundle and returns its module.exports.
+func (vm *VM) exports() (*goja.Object, error) {
+	wrapped, err := vm.rt.RunProgram(vm.version.program)
+	if err != nil {
+		return nil, err
+	}
+	run, _ := goja.AssertFunction(wrapped)
+	module, exports := vm.rt.NewObject(), vm.rt.NewObject()
+	vm.must(module.Set("exports", exports))
+	if _, err := run(goja.Undefined(), exports, vm.Func("require", vm.require), module); err != nil {
+		return nil, err
+	}
+	if o, ok := module.Get("exports").(*goja.Object); ok {
+		return o, nil
+	}
+	return exports, nil
+}
+
+// require gives the bundle the built-in modules, each made at first use.
+func (vm *VM) require(call goja.FunctionCall) goja.Value {
+	name := call.Argument(0).String()
+	if v := vm.modules[name]; v != nil {
+		return v
+	}
+	if vm.inspecting && strings.HasPrefix(name, modulePrefix) {
+		return vm.standIn(name)
+	}
+	m := vm.worker.modules[name]
+	if m == nil {
+		vm.Throw(fault.NotFound, "there is no module "+name, vm.worker.moduleHint(name))
+	}
+	v, err := m.New(vm)
+	if err != nil {
+		vm.ThrowError(err)
+	}
+	if vm.modules == nil {
+		vm.modules = make(map[string]goja.Value)
+	}
+	vm.modules[name] = v
+	return v
+}
+
+func (w *worker) moduleHint(name string) string {
+	if !strings.HasPrefix(name, modulePrefix) {
+		return "modules of Node.js are not available; packages are bundled from the project's node_modules"
+	}
+	names := make([]string, 0, len(w.modules))
+	for known := range w.modules {
+		names = append(names, known)
+	}
+	return didYouMean(name, names)
+}

@@ -1,0 +1,316 @@
+package runtime
+
+import (
+	"encoding/json"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
+	"github.com/go-sourcemap/sourcemap"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/runtime/message"
+)
+
+// wrapper makes a function of a CommonJS bundle. Its head stands on the first
+// line of the bundle, so no line moves.
+const (
+	wrapperHead = "(function (exports, require, module) {"
+	wrapperTail = "\n})"
+)
+
+// versionKey names a version of a script within a worker.
+type versionKey struct{ script, version string }
+
+// version is one compiled bundle, shared by its VMs.
+//
+// program, places and err are written once, before ready is true.
+type version struct {
+	key     versionKey
+	bundle  message.Bundle // without Source and Map once compiled
+	limits  message.Limits
+	name    string // of the program, in the stack frames of the bundle itself
+	program *goja.Program
+	sources *sourcemap.Consumer // nil without a map
+	rare    bool                // the bundle mentions what polyfill.js adds
+	err     *message.ScriptError
+
+	mu      sync.Mutex
+	ready   bool
+	waiting []*VM                      // started before the version was compiled
+	places  map[goja.StackFrame]string // of frames seen before
+
+	vms     int  // guarded by the worker's lock
+	retired bool // guarded by the worker's lock
+}
+
+func newVersion(b message.Bundle) *version {
+	return &version{
+		key: versionKey{b.Script, b.Version}, bundle: b, limits: fillLimits(b.Limits),
+		name: b.Script + ".bundle.js", places: map[goja.StackFrame]string{},
+	}
+}
+
+// compile parses the bundle and its map. It may take long and is called once,
+// on a goroutine of its own.
+func (v *version) compile() {
+	v.err = v.parse()
+	v.rare = mentionsAny(v.bundle.Source, rareWords)
+	v.bundle.Source, v.bundle.Map = "", ""
+}
+
+func (v *version) parse() *message.ScriptError {
+	if v.bundle.Map != "" {
+		sources, err := readMap([]byte(v.bundle.Map), len(wrapperHead))
+		if err != nil {
+			return &message.ScriptError{Code: string(fault.Internal), Name: "Error", Message: "the source map cannot be read: " + err.Error()}
+		}
+		v.sources = sources
+	}
+	tree, err := goja.Parse(v.name, wrapperHead+v.bundle.Source+wrapperTail, parser.WithDisableSourceMaps)
+	if err != nil {
+		return v.syntaxError(err)
+	}
+	if v.sources != nil {
+		tree.File.SetSourceMap(v.sources)
+	}
+	v.program, err = goja.CompileAST(tree, false)
+	if err != nil {
+		return v.syntaxError(err)
+	}
+	return nil
+}
+
+// mentionsAny reports whether the source holds one of the words.
+func mentionsAny(source string, words []string) bool {
+	for _, w := range words {
+		if strings.Contains(source, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// admit says whether vm may run now; else it is kept until the version is
+// compiled.
+func (v *version) admit(vm *VM) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.ready {
+		v.waiting = append(v.waiting, vm)
+	}
+	return v.ready
+}
+
+// open marks the version as compiled and returns the VMs that waited.
+func (v *version) open() []*VM {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.ready = true
+	waiting := v.waiting
+	v.waiting = nil
+	return waiting
+}
+
+// maxPlaces bounds the cache of places; a bundle has not many more calls.
+const maxPlaces = 10_000
+
+// place is where a frame is in the author's source as file:line:col, "" for a
+// native or for code that the author did not write.
+func (v *version) place(f goja.StackFrame) string {
+	if f.SrcName() != v.name {
+		return ""
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if p, known := v.places[f]; known {
+		return p
+	}
+	p := v.locate(f.Position().Filename, f.Position().Line, f.Position().Column)
+	if len(v.places) < maxPlaces {
+		v.places[f] = p
+	}
+	return p
+}
+
+// locate writes a position as a place; a position that is not mapped is in the
+// bundle's own helpers.
+func (v *version) locate(file string, line, col int) string {
+	if v.sources != nil && file == v.name {
+		return ""
+	}
+	if plain, err := url.PathUnescape(file); err == nil {
+		file = plain // goja writes it as a URL
+	}
+	return file + ":" + strconv.Itoa(line) + ":" + strconv.Itoa(col)
+}
+
+// innermost is the first place of the author's own code, or else of a package
+// that is bundled with it.
+func (v *version) innermost(frames []goja.StackFrame) string {
+	found := ""
+	for _, f := range frames {
+		p := v.place(f)
+		if p == "" {
+			continue
+		}
+		if !strings.Contains(p, "node_modules/") {
+			return p
+		}
+		if found == "" {
+			found = p
+		}
+	}
+	return found
+}
+
+// stackText is a stack as a script sees it in error.stack.
+func (v *version) stackText(head string, frames []goja.StackFrame) string {
+	var b strings.Builder
+	b.WriteString(head)
+	for _, f := range frames {
+		if p := v.place(f); p != "" {
+			b.WriteString("\n\tat ")
+			b.WriteString(frameText(f.FuncName(), p))
+		}
+	}
+	return b.String()
+}
+
+func frameText(function, place string) string {
+	if function == "" || function == "<anonymous>" {
+		return place
+	}
+	return function + " (" + place + ")"
+}
+
+// source is the text of a file that the bundle was made of, "" if the map does
+// not hold it.
+func (v *version) source(file string) string {
+	if v.sources == nil {
+		return ""
+	}
+	return v.sources.SourceContent(file)
+}
+
+// readMap reads a source map so that goja's positions fit it. goja asks with
+// columns that begin at 1 and returns them as they are, while maps begin at 0;
+// and the wrapper's head moves the first line. Both are put right in the
+// mappings, since goja's use of the map cannot be.
+func readMap(text []byte, head int) (*sourcemap.Consumer, error) {
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, err
+	}
+	var mappings string
+	if err := json.Unmarshal(m["mappings"], &mappings); err != nil {
+		return nil, err
+	}
+	shifted, err := json.Marshal(shiftMappings(mappings, head))
+	if err != nil {
+		return nil, err
+	}
+	m["mappings"] = shifted
+	if err := cleanSources(m); err != nil {
+		return nil, err
+	}
+	full, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	return sourcemap.Parse("", full)
+}
+
+// cleanSources writes the names of sources in their shortest form, which is
+// the one that goja makes of them.
+func cleanSources(m map[string]json.RawMessage) error {
+	var sources []string
+	if err := json.Unmarshal(m["sources"], &sources); err != nil {
+		return err
+	}
+	for i, s := range sources {
+		sources[i] = path.Clean(s)
+	}
+	text, err := json.Marshal(sources)
+	m["sources"] = text
+	return err
+}
+
+// shiftMappings adds 1 to all columns, and head to the generated columns of
+// the first line. Generated columns are relative to the first segment of the
+// line and source columns to the first segment of all, so only those change.
+func shiftMappings(mappings string, head int) string {
+	lines := strings.Split(mappings, ";")
+	sourceDone := false
+	for i, line := range lines {
+		if line == "" {
+			continue
+		}
+		first, rest, more := strings.Cut(line, ",")
+		by := 1
+		if i == 0 {
+			by += head
+		}
+		fields := splitVLQ(first)
+		fields[0] += by
+		if !sourceDone && len(fields) >= 4 {
+			fields[3]++
+			sourceDone = true
+		}
+		lines[i] = joinVLQ(fields)
+		if more {
+			lines[i] += "," + rest
+		}
+	}
+	return strings.Join(lines, ";")
+}
+
+const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+// splitVLQ reads the numbers of one segment. Damaged digits count as 0; the
+// parser of the map complains about them later.
+func splitVLQ(segment string) []int {
+	fields := make([]int, 0, 5)
+	value, shift := 0, 0
+	for _, c := range []byte(segment) {
+		digit := max(0, strings.IndexByte(base64Digits, c))
+		value |= (digit & 31) << shift
+		if shift += 5; digit&32 != 0 && shift < 32 {
+			continue
+		}
+		if value&1 != 0 {
+			value = -(value >> 1)
+		} else {
+			value >>= 1
+		}
+		fields = append(fields, value)
+		value, shift = 0, 0
+	}
+	if len(fields) == 0 {
+		fields = append(fields, 0)
+	}
+	return fields
+}
+
+func joinVLQ(fields []int) string {
+	var out []byte
+	for _, n := range fields {
+		v := n << 1
+		if n < 0 {
+			v = -n<<1 | 1
+		}
+		for more := true; more; {
+			digit := v & 31
+			v >>= 5
+			if more = v > 0; more {
+				digit |= 32
+			}
+			out = append(out, base64Digits[digit])
+		}
+	}
+	return string(out)
+}
