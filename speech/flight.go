@@ -4,11 +4,13 @@ import (
 	"context"
 	"sync"
 
+	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
 // flights makes equal utterances that are asked for at once only once.
 type flights struct {
+	clk clock.Clock
 	mu  sync.Mutex
 	all map[string]*flight
 }
@@ -22,7 +24,7 @@ type flight struct {
 	err     error
 }
 
-func (f *flights) init() { f.all = make(map[string]*flight) }
+func (f *flights) init(clk clock.Clock) { f.clk, f.all = clk, make(map[string]*flight) }
 
 func (f *flights) size() int {
 	f.mu.Lock()
@@ -30,40 +32,40 @@ func (f *flights) size() int {
 	return len(f.all)
 }
 
-// do joins the flight of key, or starts one that runs the returned function's
-// argument. The flight goes on while one caller waits for it.
-func (f *flights) do(ctx context.Context, key string, s *Speaker) func(func(context.Context) (Clip, error)) (Clip, error) {
-	return func(work func(context.Context) (Clip, error)) (Clip, error) {
-		f.mu.Lock()
-		fl := f.all[key]
-		if fl == nil {
-			if len(f.all) >= MaxFlights {
-				f.mu.Unlock()
-				s.counts.refused.Add(1)
-				return Clip{}, fault.New(fault.Limit, "speech: %d utterances are being made", MaxFlights)
-			}
-			fl = f.start(ctx, key, s, work)
+// errCrowded is what do answers when MaxFlights are under way.
+var errCrowded = fault.New(fault.Limit, "speech: %d utterances are being made", MaxFlights)
+
+// do joins the flight of key, or starts one that runs work. The flight goes on
+// while one caller waits for it.
+func (f *flights) do(ctx context.Context, key string, work func(context.Context) (Clip, error)) (Clip, error) {
+	f.mu.Lock()
+	fl := f.all[key]
+	if fl == nil {
+		if len(f.all) >= MaxFlights {
+			f.mu.Unlock()
+			return Clip{}, errCrowded
 		}
-		fl.waiters++
-		f.mu.Unlock()
-		select {
-		case <-fl.done:
-			return fl.clip, fl.err
-		case <-ctx.Done():
-			f.leave(key, fl)
-			return Clip{}, fault.New(fault.Media, "speech: given up: %w", context.Cause(ctx))
-		}
+		fl = f.start(ctx, key, work)
+	}
+	fl.waiters++
+	f.mu.Unlock()
+	select {
+	case <-fl.done:
+		return fl.clip, fl.err
+	case <-ctx.Done():
+		f.leave(key, fl)
+		return Clip{}, fault.New(fault.Media, "speech: given up: %w", context.Cause(ctx))
 	}
 }
 
 // start begins a flight. The caller holds mu.
-func (f *flights) start(ctx context.Context, key string, s *Speaker, work func(context.Context) (Clip, error)) *flight {
+func (f *flights) start(ctx context.Context, key string, work func(context.Context) (Clip, error)) *flight {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	fl := &flight{cancel: cancel, done: make(chan struct{})}
 	f.all[key] = fl
-	s.clk.Busy(1)
+	f.clk.Busy(1)
 	go func() {
-		defer s.clk.Busy(-1)
+		defer f.clk.Busy(-1)
 		defer cancel()
 		fl.clip, fl.err = work(ctx)
 		f.mu.Lock()

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	maxStderr  = 2 << 10
-	childNice  = 10 // below the process that paces audio
-	killPatina = time.Second
+	maxStderr = 2 << 10
+	childNice = 10          // below the process that paces audio
+	waitDelay = time.Second // for a pipe that a child of the child still holds
 )
 
 // run starts a child with text on its standard input and returns what it
@@ -35,14 +35,15 @@ func run(ctx context.Context, argv []string, text string) ([]byte, error) {
 	cmd.Env = childEnv()
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-	cmd.WaitDelay = killPatina
+	cmd.WaitDelay = waitDelay
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	_ = unix.Setpriority(unix.PRIO_PROCESS, cmd.Process.Pid, childNice)
 	err := cmd.Wait()
-	// A child of the child may have stayed behind with the pipe.
-	_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+	if errors.Is(err, exec.ErrWaitDelay) { // it still holds the pipe, so its group is still ours
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
@@ -87,7 +88,7 @@ func (l *limited) Write(p []byte) (int, error) {
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
 	if len(s) > 300 {
-		s = s[:300] + "…"
+		s = strings.ToValidUTF8(s[:300], "") + "…"
 	}
 	return s
 }

@@ -121,7 +121,7 @@ func New(o Options) (*Speaker, error) {
 		return nil, err
 	}
 	s := &Speaker{clk: o.Clock, log: o.Log, cache: c, slots: make(chan struct{}, MaxParallel())}
-	s.flights.init()
+	s.flights.init(s.clk)
 	for _, d := range o.Chain {
 		s.chain = append(s.chain, &engine{Synthesizer: d})
 	}
@@ -141,9 +141,12 @@ func (s *Speaker) Render(ctx context.Context, u Utterance) (Clip, error) {
 	if clip, ok := s.cached(s.chain[0], u); ok {
 		return clip, nil
 	}
-	clip, err := s.flights.do(ctx, key(s.chain[0], u), s)(func(ctx context.Context) (Clip, error) {
+	clip, err := s.flights.do(ctx, key(s.chain[0], u), func(ctx context.Context) (Clip, error) {
 		return s.make(ctx, u)
 	})
+	if errors.Is(err, errCrowded) {
+		s.counts.refused.Add(1)
+	}
 	return clip, err
 }
 

@@ -57,15 +57,25 @@ func (s *Store) updateLater(f func(*tx) error, done func(error)) {
 		}
 		s.clk.Busy(-1)
 	}
+	if err := s.offer(&job{f: f, done: finish}); err != nil {
+		finish(err)
+	}
+}
+
+// offer queues j if there is room. What it has queued is written: Close takes
+// the gate alone before it tells the committer to stop.
+func (s *Store) offer(j *job) error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
 	if s.closing.Load() {
-		finish(errClosed())
-		return
+		return errClosed()
 	}
 	select {
-	case s.jobs <- &job{f: f, done: finish}:
+	case s.jobs <- j:
+		return nil
 	default:
 		s.counts.dropped.Add(1)
-		finish(fault.New(fault.Limit, "store: %d writes are waiting for the disk", MaxPending))
+		return fault.New(fault.Limit, "store: %d writes are waiting for the disk", MaxPending)
 	}
 }
 

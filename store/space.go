@@ -84,6 +84,29 @@ func (p *Space) Scan(prefix, after string, limit int) (entries []Entry, err erro
 	return entries, err
 }
 
+// Last returns the largest key that begins with prefix.
+func (p *Space) Last(prefix string) (key string, ok bool, err error) {
+	err = p.store.view(func(v *view) error {
+		k, found := v.last(p.key(prefix))
+		if found {
+			key, ok = string(k[len(p.prefix):]), true
+		}
+		return nil
+	})
+	return key, ok, err
+}
+
+// Count counts the keys that begin with prefix.
+func (p *Space) Count(prefix string) (n int, err error) {
+	err = p.store.view(func(v *view) error {
+		return v.keys(p.key(prefix), p.key(prefix), func([]byte) (bool, error) {
+			n++
+			return true, nil
+		})
+	})
+	return n, err
+}
+
 func (p *Space) check(ops []Op) error {
 	if len(ops) > MaxOps {
 		return fault.New(fault.Limit, "store: %s: %d changes at once, the most is %d", p.name, len(ops), MaxOps)

@@ -38,6 +38,7 @@ type Store struct {
 	jobs    chan *job
 	quit    chan struct{}
 	gone    chan struct{} // closed when the committer has ended
+	gate    sync.RWMutex  // held shared while offering a job, alone to begin closing
 	closing atomic.Bool
 	healing atomic.Pointer[timerBox]
 	disk    disk
@@ -96,7 +97,10 @@ func (s *Store) openDB() error {
 // Close writes what is queued, closes the files and releases the folder. It
 // may be called more than once.
 func (s *Store) Close() error {
-	if !s.closing.CompareAndSwap(false, true) {
+	s.gate.Lock()
+	first := s.closing.CompareAndSwap(false, true)
+	s.gate.Unlock()
+	if !first {
 		<-s.gone
 		return nil
 	}

@@ -106,6 +106,19 @@ func (v *view) keys(prefix, from []byte, f func(key []byte) (more bool, err erro
 	return nil
 }
 
+// last is the largest key that begins with prefix.
+func (v *view) last(prefix []byte) (key []byte, ok bool) {
+	opt := badger.DefaultIteratorOptions
+	opt.Prefix, opt.PrefetchValues, opt.Reverse = prefix, false, true
+	it := v.txn.NewIterator(opt)
+	defer it.Close()
+	it.Seek(append(prefix[:len(prefix):len(prefix)], 0xff))
+	if !it.ValidForPrefix(prefix) {
+		return nil, false
+	}
+	return it.Item().KeyCopy(nil), true
+}
+
 // tx is the view of one job: its changes are kept aside until the job has
 // succeeded, so that a job that fails half-way has changed nothing.
 type tx struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -157,11 +158,11 @@ func (b *Outbox) finish(e *entry, d *destination, it Item, s State) {
 	}
 	raw, _ := json.Marshal(it) // it came from JSON
 	b.settle(e, d, []store.Op{{Key: from}, {Key: to, Value: raw}, {Key: classID + it.ID, Value: []byte(to)}})
-	b.count(e, s)
+	b.count(s)
 }
 
 // count notes a finished item.
-func (b *Outbox) count(_ *entry, s State) {
+func (b *Outbox) count(s State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch s {
@@ -183,7 +184,7 @@ func (b *Outbox) settle(e *entry, d *destination, ops []store.Op) {
 	err := b.opt.Space.Apply(ops...)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.plan.finished(d)
+	b.plan.finished(e, d)
 	q := e.queue
 	if err == nil {
 		b.plan.remove(e)
@@ -222,7 +223,7 @@ func (b *Outbox) release(e *entry, d *destination) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e.phase = waiting
-	b.plan.finished(d)
+	b.plan.finished(e, d)
 	b.plan.ready(e.queue, b)
 	b.dispatch()
 }
@@ -239,7 +240,7 @@ func (b *Outbox) read(e *entry) (it Item, err error) {
 	if err := json.Unmarshal(raw, &it); err != nil {
 		return it, fault.New(fault.Internal, "outbox: item %s: %w", e.id, err)
 	}
-	it.Attempts = max(it.Attempts, e.attempts)
+	it.Attempts = e.attempts // the disk may not have heard of the last one, or of a Retry
 	return it, nil
 }
 
@@ -253,7 +254,7 @@ func join(a, b string) string {
 // cut bounds an error text.
 func cut(s string) string {
 	if len(s) > maxError {
-		return s[:maxError]
+		return strings.ToValidUTF8(s[:maxError], "")
 	}
 	return s
 }

@@ -131,7 +131,7 @@ func (b *Outbox) Retry(id string) error {
 	defer b.mu.Unlock()
 	if e := b.plan.byID[id]; e != nil && e.phase == waiting {
 		e.nextAt, e.attempts = b.clk.Now(), 0
-		b.plan.dest(e.dest).failing = false
+		e.dest.failing = false
 		b.plan.ready(e.queue, b)
 		b.dispatch()
 	}
@@ -167,7 +167,7 @@ func (b *Outbox) revive(it Item) error {
 	defer b.mu.Unlock()
 	b.counts.Dead--
 	if b.plan.byID[it.ID] == nil {
-		b.plan.insert(it.Queue, b.known(it, seq))
+		b.plan.insert(it, b.known(it, seq))
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (b *Outbox) revive(it Item) error {
 // known is the entry of an item that is on disk.
 func (b *Outbox) known(it Item, seq uint64) *entry {
 	return &entry{
-		id: it.ID, seq: seq, dest: it.Destination, nextAt: it.NextAt,
+		id: it.ID, seq: seq, nextAt: it.NextAt,
 		expires: it.Expires, created: it.Created, attempts: it.Attempts, phase: waiting,
 	}
 }
@@ -189,15 +189,15 @@ func (b *Outbox) load() error {
 		if e.nextAt.After(latest) {
 			e.nextAt = latest
 		}
-		b.plan.insert(it.Queue, e)
+		b.plan.insert(it, e)
 	})
 	if err != nil {
 		return err
 	}
-	if err := b.each(classDead, func(uint64, Item) { b.counts.Dead++ }); err != nil {
+	if b.counts.Dead, err = b.opt.Space.Count(classDead); err != nil {
 		return err
 	}
-	if err := b.each(classFinished, func(uint64, Item) {}); err != nil {
+	if err := b.lastNumber(); err != nil {
 		return err
 	}
 	for _, q := range b.plan.queues {
@@ -206,7 +206,26 @@ func (b *Outbox) load() error {
 	return nil
 }
 
-// each reads a whole class and remembers the highest number.
+// lastNumber finds the highest number on disk.
+func (b *Outbox) lastNumber() error {
+	for _, class := range []string{classWaiting, classDead, classFinished} {
+		key, ok, err := b.opt.Space.Last(class)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		seq, err := strconv.ParseUint(key[len(class):], 10, 64)
+		if err != nil {
+			return fault.New(fault.Internal, "outbox: %s: %w", key, err)
+		}
+		b.seq = max(b.seq, seq)
+	}
+	return nil
+}
+
+// each reads a whole class.
 func (b *Outbox) each(class string, f func(seq uint64, it Item)) error {
 	for after := ""; ; {
 		page, err := b.opt.Space.Scan(class, after, pageItems)
@@ -223,7 +242,6 @@ func (b *Outbox) each(class string, f func(seq uint64, it Item)) error {
 			if err != nil {
 				return fault.New(fault.Internal, "outbox: %s: %w", en.Key, err)
 			}
-			b.seq = max(b.seq, seq)
 			f(seq, it)
 		}
 		if len(page) < pageItems {

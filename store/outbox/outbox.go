@@ -95,6 +95,8 @@ type Space interface {
 	ApplyLater(done func(error), ops ...store.Op)
 	Get(key string) (value []byte, ok bool, err error)
 	Scan(prefix, after string, limit int) ([]store.Entry, error)
+	Last(prefix string) (key string, ok bool, err error)
+	Count(prefix string) (int, error)
 }
 
 // Options say how to deliver.
@@ -242,8 +244,9 @@ func (b *Outbox) admit(it *Item, done func(error)) (*entry, error) {
 	}
 	it.Created = b.clk.Now()
 	it.NextAt = it.Created
-	e := &entry{id: it.ID, seq: b.seq, dest: it.Destination, nextAt: it.NextAt, expires: it.Expires, created: it.Created, phase: writing, done: []func(error){done}}
-	b.plan.insert(it.Queue, e)
+	e := b.known(*it, b.seq)
+	e.phase, e.done = writing, []func(error){done}
+	b.plan.insert(*it, e)
 	return e, nil
 }
 

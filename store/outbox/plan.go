@@ -23,7 +23,7 @@ type entry struct {
 	id       string
 	seq      uint64
 	queue    *queue
-	dest     string
+	dest     *destination
 	nextAt   time.Time // with a monotonic reading, except just after Open
 	expires  time.Time
 	created  time.Time
@@ -39,6 +39,7 @@ type queue struct {
 	items []*entry // by seq
 	timer clock.Timer
 	lined bool // it stands in its destination's line
+	busy  bool // one of its items is with a worker
 }
 
 func (q *queue) stop() {
@@ -53,6 +54,7 @@ type destination struct {
 	name    string
 	line    []*queue // ready queues, first come, first served
 	running int
+	items   int  // undelivered ones; with none it is forgotten
 	failing bool // its last attempt failed
 }
 
@@ -76,13 +78,19 @@ func (p *plan) init(workers, perDest int) {
 }
 
 // insert gives e its place in its queue.
-func (p *plan) insert(key string, e *entry) {
-	q := p.queues[key]
+func (p *plan) insert(it Item, e *entry) {
+	q := p.queues[it.Queue]
 	if q == nil {
-		q = &queue{key: key}
-		p.queues[key] = q
+		q = &queue{key: it.Queue}
+		p.queues[it.Queue] = q
 	}
-	e.queue = q
+	d := p.dests[it.Destination]
+	if d == nil {
+		d = &destination{name: it.Destination}
+		p.dests[it.Destination] = d
+	}
+	d.items++
+	e.queue, e.dest = q, d
 	i, _ := slices.BinarySearchFunc(q.items, e.seq, func(x *entry, seq uint64) int {
 		if x.seq < seq {
 			return -1
@@ -102,11 +110,14 @@ func (p *plan) remove(e *entry) {
 		q.stop()
 		delete(p.queues, q.key)
 	}
+	if e.dest.items--; e.dest.items == 0 {
+		delete(p.dests, e.dest.name)
+	}
 }
 
 // ready lines q up if its first item may move now, or sets its alarm.
 func (p *plan) ready(q *queue, b *Outbox) {
-	if len(q.items) == 0 || q.lined || b.closed {
+	if len(q.items) == 0 || q.lined || q.busy || b.closed {
 		return
 	}
 	e := q.items[0]
@@ -118,7 +129,11 @@ func (p *plan) ready(q *queue, b *Outbox) {
 		q.timer = b.clk.AfterFunc(wait, func() { b.wake(q) })
 		return
 	}
-	p.lineUp(q, p.dest(e.dest))
+	q.lined = true
+	if len(e.dest.line) == 0 {
+		p.ring = append(p.ring, e.dest)
+	}
+	e.dest.line = append(e.dest.line, q)
 }
 
 // due is when something has to be done about the item.
@@ -129,34 +144,15 @@ func (e *entry) due() time.Time {
 	return e.nextAt
 }
 
-func (p *plan) dest(name string) *destination {
-	d := p.dests[name]
-	if d == nil {
-		d = &destination{name: name}
-		p.dests[name] = d
-	}
-	return d
-}
-
-func (p *plan) lineUp(q *queue, d *destination) {
-	q.lined = true
-	if len(d.line) == 0 {
-		p.ring = append(p.ring, d)
-	}
-	d.line = append(d.line, q)
-}
-
 // next takes the next item to deliver, each destination in turn, or nil when
 // no worker or no destination is free.
 func (p *plan) next() (*entry, *destination) {
-	if p.running >= p.workers {
-		return nil, nil
-	}
-	for range len(p.ring) {
+	for tried := 0; tried < len(p.ring) && p.running < p.workers; {
 		p.turn %= len(p.ring)
 		d := p.ring[p.turn]
 		if d.running >= p.limit(d) {
 			p.turn++
+			tried++
 			continue
 		}
 		q := d.line[0]
@@ -167,10 +163,10 @@ func (p *plan) next() (*entry, *destination) {
 			p.turn++
 		}
 		q.lined = false
-		if len(q.items) == 0 { // what it stood in line for was removed
-			p.forget(d)
-			return p.next()
+		if len(q.items) == 0 { // what it stood in line for is gone
+			continue
 		}
+		q.busy = true
 		p.running++
 		d.running++
 		return q.items[0], d
@@ -187,16 +183,8 @@ func (p *plan) limit(d *destination) int {
 }
 
 // finished gives the worker back.
-func (p *plan) finished(d *destination) {
+func (p *plan) finished(e *entry, d *destination) {
+	e.queue.busy = false
 	p.running--
 	d.running--
-	p.forget(d)
-}
-
-// forget drops a destination nobody needs. A failing one is remembered while
-// it has work; one without work gets a fresh start.
-func (p *plan) forget(d *destination) {
-	if d.running == 0 && len(d.line) == 0 && (!d.failing || len(p.byID) == 0) {
-		delete(p.dests, d.name)
-	}
 }
