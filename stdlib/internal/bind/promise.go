@@ -1,0 +1,151 @@
+package bind
+
+import (
+	"time"
+
+	"github.com/dop251/goja"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/runtime"
+)
+
+// Promise runs fn and makes a rejected promise of what it throws. A promise
+// that fn returns is passed on; any other value becomes a fulfilled one.
+func Promise(vm *runtime.VM, fn func() goja.Value) goja.Value {
+	var v goja.Value
+	if thrown := vm.Runtime().Try(func() { v = fn() }); thrown != nil {
+		return vm.Rejected(thrown.Value())
+	}
+	if _, ok := v.Export().(*goja.Promise); ok {
+		return v
+	}
+	return vm.Resolved(v)
+}
+
+// Then calls fn with the value of a promise, or of any value as if it were
+// one, and returns the promise of what fn returns.
+func Then(vm *runtime.VM, promise goja.Value, fn func(goja.Value) goja.Value) goja.Value {
+	return Settle(vm, promise, fn, nil)
+}
+
+// Settle is Then with a second function for the rejection.
+func Settle(vm *runtime.VM, promise goja.Value, ok, failed func(goja.Value) goja.Value) goja.Value {
+	if _, is := promise.Export().(*goja.Promise); !is {
+		promise = vm.Resolved(promise)
+	}
+	then, _ := goja.AssertFunction(promise.(*goja.Object).Get("then"))
+	v, err := then(promise, handler(vm, ok), handler(vm, failed))
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func handler(vm *runtime.VM, fn func(goja.Value) goja.Value) goja.Value {
+	if fn == nil {
+		return goja.Undefined()
+	}
+	return vm.Runtime().ToValue(func(c goja.FunctionCall) goja.Value { return fn(c.Argument(0)) })
+}
+
+// Call is a function of the author as Go; thrown errors panic and so reach the
+// promise or the caller that surrounds it.
+func Call(fn goja.Callable, args ...goja.Value) goja.Value {
+	v, err := fn(goja.Undefined(), args...)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// Cancelable is vm.Call for a request that an AbortSignal may end early. The
+// request carries its cancel number, see WIRE.md.
+func Cancelable(vm *runtime.VM, signal goja.Value, method string, args map[string]any) goja.Value {
+	if Missing(signal) {
+		return vm.Call(method, args)
+	}
+	s, ok := signal.(*goja.Object)
+	if !ok || Missing(s.Get("addEventListener")) || Missing(s.Get("aborted")) {
+		vm.Throw(fault.Invalid, method+`: option "signal" is no AbortSignal`, "pass controller.signal of an AbortController")
+	}
+	if s.Get("aborted").ToBoolean() {
+		return vm.Rejected(s.Get("reason"))
+	}
+	promise, resolve, reject := vm.Runtime().NewPromise()
+	id := vm.Callback(func(goja.Value, ...goja.Value) (goja.Value, error) { return goja.Undefined(), nil })
+	args["cancel"] = id
+	onAbort := vm.Runtime().ToValue(func(goja.FunctionCall) goja.Value {
+		vm.Post("cancel", map[string]any{"cancel": id})
+		check(reject(s.Get("reason")))
+		return goja.Undefined()
+	})
+	invoke(s, "addEventListener", vm.Runtime().ToValue("abort"), onAbort)
+	over := func(settle func(any) error) func(goja.Value) goja.Value {
+		return func(v goja.Value) goja.Value {
+			invoke(s, "removeEventListener", vm.Runtime().ToValue("abort"), onAbort)
+			vm.Release(id)
+			check(settle(v)) // does nothing after an abort
+			return goja.Undefined()
+		}
+	}
+	Settle(vm, vm.Call(method, args), over(resolve), over(reject))
+	return vm.Runtime().ToValue(promise)
+}
+
+func invoke(o *goja.Object, method string, args ...goja.Value) {
+	fn, ok := goja.AssertFunction(o.Get(method))
+	if !ok {
+		return
+	}
+	if _, err := fn(o, args...); err != nil {
+		panic(err)
+	}
+}
+
+// check passes on an interrupt, the only error of a promise's functions.
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// Sleep is a promise that is fulfilled after d on the VM's timers, or rejected
+// when the signal aborts.
+func Sleep(vm *runtime.VM, d time.Duration, signal goja.Value) goja.Value {
+	rt := vm.Runtime()
+	promise, resolve, reject := rt.NewPromise()
+	var s *goja.Object
+	if !Missing(signal) {
+		s = signal.ToObject(rt)
+		if s.Get("aborted") != nil && s.Get("aborted").ToBoolean() {
+			return vm.Rejected(s.Get("reason"))
+		}
+	}
+	var onAbort goja.Value
+	fire := rt.ToValue(func(goja.FunctionCall) goja.Value {
+		if s != nil {
+			invoke(s, "removeEventListener", rt.ToValue("abort"), onAbort)
+		}
+		check(resolve(goja.Undefined()))
+		return goja.Undefined()
+	})
+	timer := global(vm, "setTimeout", fire, rt.ToValue(d.Milliseconds()))
+	onAbort = rt.ToValue(func(goja.FunctionCall) goja.Value {
+		global(vm, "clearTimeout", timer)
+		check(reject(s.Get("reason")))
+		return goja.Undefined()
+	})
+	if s != nil {
+		invoke(s, "addEventListener", rt.ToValue("abort"), onAbort)
+	}
+	return rt.ToValue(promise)
+}
+
+// global calls a function of the global object.
+func global(vm *runtime.VM, name string, args ...goja.Value) goja.Value {
+	fn, ok := goja.AssertFunction(vm.Runtime().GlobalObject().Get(name))
+	if !ok {
+		return goja.Undefined()
+	}
+	return Call(fn, args...)
+}
