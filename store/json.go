@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/loopstart/loopstart/internal/fault"
 )
@@ -81,14 +82,12 @@ func equalNumber(a, b json.Number) bool {
 	if a == b {
 		return true
 	}
-	ia, errA := strconv.ParseInt(string(a), 10, 64)
-	ib, errB := strconv.ParseInt(string(b), 10, 64)
-	if errA == nil && errB == nil {
-		return ia == ib
-	}
 	fa, errA := a.Float64()
 	fb, errB := b.Float64()
-	return errA == nil && errB == nil && fa == fb
+	if errA != nil || errB != nil || fa != fb {
+		return false
+	}
+	return fa == 0 || strings.ContainsAny(string(a), ".eE") || strings.ContainsAny(string(b), ".eE")
 }
 
 // add is the sum of the JSON number in value and by.

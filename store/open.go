@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
 
 	"github.com/loopstart/loopstart/internal/fault"
 )
@@ -19,10 +20,14 @@ const (
 
 // openBadger opens the files. A kill in the moment when a memtable is rotated
 // or dropped leaves an empty .mem file, on which the first open fails and
-// which it makes good by failing (Badger issue 2207), so that it is tried again.
-func openBadger(o Options) (*badger.DB, error) {
-	var db *badger.DB
-	var err error
+// which it makes good by failing (Badger issue 2207), so that it is tried
+// again. A panic over a damaged file is an error like any other.
+func openBadger(o Options) (db *badger.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, fmt.Errorf("%v", r)
+		}
+	}()
 	for range openAttempts {
 		db, err = badger.Open(badgerOptions(o))
 		if err == nil || !strings.Contains(err.Error(), "Create a new file") {
@@ -47,6 +52,7 @@ func badgerOptions(o Options) badger.Options {
 		WithValueLogFileSize(16 << 20).
 		WithBlockCacheSize(blockCache).
 		WithNumCompactors(2).
+		WithChecksumVerificationMode(options.OnBlockRead).
 		WithMetricsEnabled(false). // expvar would be shared by two stores of one process
 		WithLogger(badgerLog{o.Log})
 }
@@ -55,7 +61,7 @@ func badgerOptions(o Options) badger.Options {
 func openFault(dir string, err error) error {
 	text := err.Error()
 	switch {
-	case strings.Contains(text, "Cannot acquire directory lock"):
+	case strings.Contains(text, errLocked.Error()):
 		return fault.New(fault.Conflict, "store: %s is in use by another process", dir).
 			WithHint("stop the other loopstart, or give this one its own store.dir").WithExit(fault.ExitStore)
 	case strings.Contains(text, "permission denied"), strings.Contains(text, "read-only file system"), strings.Contains(text, "not a directory"):

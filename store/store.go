@@ -83,6 +83,11 @@ func (s *Store) openDB() error {
 	if free, ok := s.disk.room(0); !ok {
 		return openFull(s.opt.Dir, free, s.disk.reserve)
 	}
+	if !s.opt.InMemory {
+		if err := mend(s.opt.Dir); err != nil {
+			return openFault(s.opt.Dir, err)
+		}
+	}
 	db, err := openBadger(s.opt)
 	if err != nil {
 		return openFault(s.opt.Dir, err)

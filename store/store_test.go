@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"log/slog"
 	"testing"
 
 	"github.com/loopstart/loopstart/internal/clock"
@@ -42,3 +43,5 @@ func TestSurvivesReopen(t *testing.T) {
 		t.Fatalf("%s %v %v", v, ok, err)
 	}
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
