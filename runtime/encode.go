@@ -64,9 +64,8 @@ func (e *encoder) encode(v any) (_ json.RawMessage, err error) {
 			err = failure.Error
 		}
 	}()
-	var thrown *goja.Exception
-	if thrown = e.vm.rt.Try(func() { e.any(v) }); thrown != nil {
-		return nil, fault.New(fault.Invalid, "reading the value failed: %s", clip(thrown.Error(), 200))
+	if thrown := e.vm.rt.Try(func() { e.any(v) }); thrown != nil {
+		return nil, thrown // by a getter or toJSON of the script
 	}
 	if len(e.out) == 0 {
 		return nil, nil
@@ -211,6 +210,9 @@ var (
 
 func (e *encoder) object(o *goja.Object) {
 	if fn, ok := goja.AssertFunction(o); ok {
+		if len(e.vm.callbacks) >= MaxCallbacks {
+			e.fail(fault.Limit, "", "%d functions are registered with the host already (limit callbacks)", MaxCallbacks)
+		}
 		id := e.vm.Callback(fn)
 		e.callbacks = append(e.callbacks, id)
 		e.text(`{"$fn":` + strconv.FormatUint(uint64(id), 10) + `}`)

@@ -313,7 +313,7 @@ func (vm *VM) reply(reply uint32, v goja.Value, e *message.Error) {
 	if e == nil && v != nil && !goja.IsUndefined(v) {
 		value, err := vm.Encode(v)
 		if err != nil {
-			e = &message.Error{Code: string(fault.CodeOf(err)), Message: err.Error(), Hint: fault.HintOf(err)}
+			e = vm.messageError(vm.errorValue(err))
 		} else if value != nil {
 			body["value"] = value
 		}
@@ -368,13 +368,7 @@ func (vm *VM) overdue() *message.ScriptError {
 	case "shutdown", "killed":
 		code = fault.Unavailable
 	}
-	e := &message.ScriptError{Code: string(code), Name: "Error", Message: "the script was ended while it waited: " + vm.ending.Reason}
-	e.Awaited = vm.awaiting()
-	if len(e.Awaited) > 0 {
-		e.Place, _, _ = cutFrame(e.Awaited[0])
-		e.Frame = vm.version.codeFrame(e.Place)
-	}
-	return e
+	return vm.limited(fault.New(code, "the script was ended while it waited: %s", vm.ending.Reason), nil)
 }
 
 // drop frees a VM of a worker that has lost its host.

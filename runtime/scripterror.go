@@ -57,6 +57,10 @@ func (vm *VM) limited(err error, stack []goja.StackFrame) *message.ScriptError {
 		}
 	}
 	vm.placed(e)
+	if e.Place == "" && len(e.Awaited) > 0 {
+		e.Place, _, _ = cutFrame(e.Awaited[0])
+		e.Frame = vm.version.codeFrame(e.Place)
+	}
 	return e
 }
 

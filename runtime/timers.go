@@ -3,6 +3,7 @@ package runtime
 import (
 	"container/heap"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -78,7 +79,7 @@ func (vm *VM) setTimer(name string, call goja.FunctionCall, repeat bool) goja.Va
 	}
 	var args []goja.Value
 	if len(call.Arguments) > 2 {
-		args = call.Arguments[2:]
+		args = slices.Clone(call.Arguments[2:]) // goja uses the slice again
 	}
 	delay := delayOf(call.Argument(1).ToFloat())
 	t := &timer{fn: fn, args: args, at: vm.Now().Add(delay), index: -1}

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -91,10 +92,14 @@ func (vm *VM) Throw(code fault.Code, msg, hint string) {
 
 // ThrowError is Throw with the code, message and hint of err.
 func (vm *VM) ThrowError(err error) {
-	panic(goja.Value(vm.errorValue(err)))
+	panic(vm.errorValue(err))
 }
 
-func (vm *VM) errorValue(err error) *goja.Object {
+// errorValue is err as an Error; what a script has thrown stays as it was.
+func (vm *VM) errorValue(err error) goja.Value {
+	if thrown, ok := errors.AsType[*goja.Exception](err); ok {
+		return thrown.Value()
+	}
 	return vm.NewError(fault.CodeOf(err), err.Error(), fault.HintOf(err))
 }
 
