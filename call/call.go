@@ -33,7 +33,9 @@ type Call struct {
 	box  *mailbox
 	line *Timeline
 
-	started time.Time
+	started    time.Time
+	targets    atomic.Pointer[[]string] // names of the places rung, for Rings
+	answeredAt atomic.Pointer[time.Time]
 
 	// Below: owned by the call's goroutine.
 	main       *Leg
@@ -232,3 +234,10 @@ func (c *Call) Update(result json.RawMessage, outcome string, tags map[string]st
 		maps.Copy(c.tags, tags)
 	})
 }
+
+// Started is when the call began.
+func (c *Call) Started() time.Time { return c.started }
+
+// AnsweredAt is when the first leg was answered; nil before. It is safe from
+// any goroutine.
+func (c *Call) AnsweredAt() *time.Time { return c.answeredAt.Load() }

@@ -10,11 +10,11 @@ import (
 
 // Action is one step of a fallback: exactly one field is set.
 type Action struct {
-	Say     string `json:"say,omitempty"`
-	Play    string `json:"play,omitempty"`
-	Connect string `json:"connect,omitempty"`
-	Reject  int    `json:"reject,omitempty"`
-	Hangup  bool   `json:"hangup,omitempty"`
+	Say     string   `json:"say,omitempty"`
+	Play    string   `json:"play,omitempty"`
+	Connect []string `json:"connect,omitempty"`
+	Reject  int      `json:"reject,omitempty"`
+	Hangup  bool     `json:"hangup,omitempty"`
 }
 
 // falling runs a fallback after a script has failed. It ends the call in any
@@ -97,7 +97,7 @@ func (f *falling) next() {
 		f.speak([]Part{{Text: a.Say}})
 	case a.Play != "":
 		f.speak([]Part{{Play: a.Play}})
-	case a.Connect != "":
+	case len(a.Connect) > 0:
 		f.connect(a.Connect)
 	case a.Reject > 0 && c.main.state < legUp && !c.main.outbound:
 		c.hangup("system", a.Reject)
@@ -119,17 +119,56 @@ func (f *falling) speak(parts []Part) {
 	})
 }
 
-func (f *falling) connect(target string) {
+func (f *falling) connect(targets []string) {
 	c := f.call
 	c.main.Connect(ConnectOptions{
-		Targets: []DialRequest{{Target: target, Called: c.spec.To.Number(), Script: c.spec.Script}}, Timeout: fallbackRing,
-		Music: []Part{{Play: RingTone}},
+		Targets: c.requests(targets), Timeout: fallbackRing, Music: []Part{{Play: RingTone}},
 	}, Verb{Reply: func(value any, err error) {
+		if err != nil {
+			c.note("error", "", err.Error(), "")
+		}
 		if r, ok := value.(ConnectResult); ok && r.Status == "completed" {
 			f.left = nil
 		}
 		f.next()
 	}})
+}
+
+// requests are dial requests for targets that a configuration names.
+func (c *Call) requests(targets []string) []DialRequest {
+	var out []DialRequest
+	for _, t := range targets {
+		out = append(out, DialRequest{
+			Target: t, Called: c.spec.To.Number(), Caller: c.spec.From.Number(), Script: c.spec.Script, User: c.spec.User,
+		})
+	}
+	return out
+}
+
+// RunConnect is a route with connect and no script: ring, talk, hang up. A
+// caller whom nobody answers gets the status that says why.
+func (c *Call) RunConnect(targets []string, record bool, ring time.Duration) {
+	c.post(func() {
+		if c.ending || c.main == nil {
+			return
+		}
+		c.main.Connect(ConnectOptions{Targets: c.requests(targets), Timeout: ring, Passthrough: true, Record: record}, Verb{Reply: c.connected})
+	})
+}
+
+func (c *Call) connected(value any, err error) {
+	r, _ := value.(ConnectResult)
+	switch {
+	case c.ending:
+	case err != nil:
+		c.note("error", "", err.Error(), "")
+		c.hangup("system", map[fault.Code]int{fault.Denied: 403, fault.NotFound: 404}[fault.CodeOf(err)])
+	case r.Status == "completed":
+		c.facts.scriptEnded = true
+		c.hangup(r.EndedBy, 480)
+	default:
+		c.hangup("system", r.Code)
+	}
 }
 
 const fallbackRing = 30 * time.Second

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -48,7 +49,7 @@ type Leg struct {
 
 	lateOffer bool   // our 2xx carries the offer, the ACK the answer
 	described []byte // our side, once it has been told
-	started   bool // the session sends
+	started   bool   // the session sends
 	answering []Verb
 	held      bool // by the other side
 	holding   bool // by us
@@ -308,6 +309,7 @@ func (l *Leg) close() {
 		l.session.Close()
 	}
 	delete(l.call.legs, l.name)
+	l.call.shareTargets()
 	l.changed()
 	for _, f := range l.onEnd {
 		f()
@@ -403,4 +405,23 @@ func (l *Leg) Party() Party {
 		p.E164 = l.place.Name
 	}
 	return p
+}
+
+// shareTargets keeps the names of all legs where other goroutines may read
+// them.
+func (c *Call) shareTargets() {
+	names := make([]string, 0, len(c.legs))
+	for _, l := range c.legs {
+		if l.place.Name != "" {
+			names = append(names, l.place.Name)
+		}
+	}
+	c.targets.Store(&names)
+}
+
+// Rings tells whether a leg rings or talks with a place of that name. It is
+// safe from any goroutine.
+func (c *Call) Rings(name string) bool {
+	names := c.targets.Load()
+	return names != nil && slices.Contains(*names, name)
 }

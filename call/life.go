@@ -89,6 +89,7 @@ func (c *Call) dialPlace(p Place) (*Leg, error) {
 		return nil, err
 	}
 	l.place = p
+	c.shareTargets()
 	for {
 		err = l.dial()
 		if err == nil {
@@ -149,6 +150,15 @@ func (l *Leg) nextRoute(ev sip.Event) bool {
 	return false
 }
 
+// Undialled ends a call whose place could not be found, before any INVITE.
+func (c *Call) Undialled(err error) {
+	c.post(func() {
+		c.note("state", "", "not dialled: "+err.Error(), "")
+		c.endedBy, c.ending, c.outcome = "system", true, NotCalled
+		c.tryFinish()
+	})
+}
+
 // Attach gives the call its script. A call that is over tells the script so.
 func (c *Call) Attach(s Script) {
 	if !c.post(func() {
@@ -167,6 +177,8 @@ func (c *Call) mainUp() {
 		return
 	}
 	c.facts.answered = true
+	at := c.main.answeredAt
+	c.answeredAt.Store(&at)
 	c.notify("state", map[string]any{"call": c.main.name, "state": "answered", "answeredAt": c.main.answeredAt})
 	if c.spec.Record && c.main.rec == nil {
 		if _, err := c.main.startRecording(c.recordingID(), media.RecorderOptions{Mixed: true, Stereo: c.spec.Stereo}, ""); err != nil {
@@ -206,6 +218,9 @@ func (c *Call) hangup(by string, code int) {
 		return
 	}
 	if !l.outbound && l.state < legUp && l.dialog != nil {
+		if code < 300 {
+			code = 480
+		}
 		l.code = code
 		_ = l.dialog.Reject(code, "")
 		return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"net/netip"
 	"os"
 	"time"
 
@@ -54,7 +53,9 @@ type DialRequest struct {
 	From    string        // caller number wanted; "" for the default
 	Trunk   string        // trunk wanted; "" for any
 	Called  string        // the number that was called, the default for From
+	Caller  string        // who called, shown to users who are rung
 	Script  string        // who asks
+	User    string        // the registered user who asks, when no script does
 	Headers []sip.Header  // extra headers of the INVITE
 	Timeout time.Duration // ring time; 0 for the default
 }
@@ -154,6 +155,8 @@ type Spec struct {
 	Outbound        bool
 	From, To        Party
 	Trunk           string
+	User            string // the registered user who calls
+	Headers         [][2]string
 	Data            json.RawMessage
 	Language, Voice string
 	Record          bool // record from the answer to the end
@@ -164,8 +167,6 @@ type Spec struct {
 	MaxDuration     time.Duration
 	RingTimeout     time.Duration
 	Session         media.SessionOptions // of the first leg, Sink excepted
-	MachineSilence  time.Duration
-	LocalAddr       netip.Addr
 }
 
 // Remote is the other party in both directions.

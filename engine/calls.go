@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/scripts"
+	"github.com/loopstart/loopstart/store"
+)
+
+// live is a call in progress with what the engine holds for it.
+type live struct {
+	*call.Call
+	ticket  ticket
+	version *scripts.Version // pinned; nil for calls without a script
+	order   *order           // nil for inbound calls
+	route   string
+	began   time.Time
+	seq     atomic.Int64 // of the last event of an inbound call
+}
+
+// calls is the registry of live calls by id.
+type calls struct {
+	mu    sync.Mutex
+	byID  map[string]*live
+	quiet []chan struct{} // closed when the last call has gone
+}
+
+func (s *calls) init() { s.byID = map[string]*live{} }
+
+func (s *calls) add(l *live) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byID[l.ID()] = l
+}
+
+// find takes the id of a call, or of an order with one call in progress.
+func (s *calls) find(id string) *live {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.byID[id]; l != nil {
+		return l
+	}
+	for _, l := range s.byID {
+		if l.Spec().Order == id {
+			return l
+		}
+	}
+	return nil
+}
+
+func (s *calls) remove(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byID, id)
+	if len(s.byID) == 0 {
+		for _, c := range s.quiet {
+			close(c)
+		}
+		s.quiet = nil
+	}
+}
+
+func (s *calls) list() []*live {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]*live, 0, len(s.byID))
+	for _, l := range s.byID {
+		out = append(out, l)
+	}
+	return out
+}
+
+func (s *calls) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.byID)
+}
+
+// idle is closed when no call is left.
+func (s *calls) idle() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := make(chan struct{})
+	if len(s.byID) == 0 {
+		close(c)
+	} else {
+		s.quiet = append(s.quiet, c)
+	}
+	return c
+}
+
+func (s *calls) hangupAll(by string) {
+	for _, l := range s.list() {
+		l.Hangup(by)
+	}
+}
+
+// wait blocks until no call is left or d has passed.
+func (s *calls) wait(clk clock.Clock, d time.Duration) {
+	late := make(chan struct{})
+	t := clk.AfterFunc(d, func() { close(late) })
+	defer t.Stop()
+	select {
+	case <-s.idle():
+	case <-late:
+	}
+}
+
+// Ringing implements call.Observer.
+func (e *Engine) Ringing(c *call.Call) { e.tell("call.ringing", c, nil) }
+
+// Answered implements call.Observer: an outbound call's script starts now.
+func (e *Engine) Answered(c *call.Call) {
+	e.tell("call.answered", c, nil)
+	if l := e.calls.find(c.ID()); l != nil && c.Spec().Outbound && l.version != nil {
+		e.startScript(l)
+	}
+}
+
+// Result implements call.Observer.
+func (e *Engine) Result(c *call.Call, result json.RawMessage) { e.tell("call.result", c, result) }
+
+// Ended implements call.Observer: the call is over, its record is kept.
+func (e *Engine) Ended(c *call.Call, r call.Record) {
+	l := e.calls.find(c.ID())
+	if l == nil {
+		return
+	}
+	e.clk.Busy(1)
+	e.wg.Add(1)
+	go func() {
+		defer e.wg.Done()
+		defer e.clk.Busy(-1)
+		e.keep(l, r)
+	}()
+}
+
+// keep writes the record and the timeline, tells whom it concerns, and lets
+// the call go. It waits for the disk, never on the call's goroutine.
+func (e *Engine) keep(l *live, r call.Record) {
+	if l.order != nil {
+		r.Final = e.orders.attemptOver(l.order, &r)
+	}
+	e.saveRecord(l, r)
+	e.afterwards(l, r)
+	if e.opts.OnEnded != nil {
+		e.opts.OnEnded(r, l.Timeline().Entries())
+	}
+	if l.version != nil {
+		e.scripts.Release(l.version)
+	}
+	e.admission.release(l.ticket)
+	e.calls.remove(l.ID())
+}
+
+func (e *Engine) saveRecord(l *live, r call.Record) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		e.log.Error("engine: record", "call", r.ID, "err", err)
+		return
+	}
+	state := "done"
+	row := store.Record{ID: r.ID, Order: r.Order, Started: r.StartedAt, JSON: body, Fields: store.Fields{
+		State: state, Outcome: string(r.Outcome), Script: r.Script, Trunk: r.Trunk, To: r.To, From: r.From, Key: r.Key, Tags: r.Tags,
+	}}
+	lines, err := json.Marshal(l.Timeline().Entries())
+	if err != nil {
+		lines = []byte("[]")
+	}
+	done := make(chan error, 2)
+	e.store.PutTimelineLater(r.ID, r.StartedAt, lines, func(err error) { done <- err })
+	e.store.PutRecordLater(row, func(err error) { done <- err })
+	for range 2 {
+		if err := <-done; err != nil {
+			e.log.Error("engine: keep the record", "call", r.ID, "err", err)
+		}
+	}
+	e.log.Info("call ended", "call", r.ID, "script", r.Script, "version", r.Version, "direction", r.Direction,
+		"outcome", r.Outcome, "code", r.Code, "ended_by", r.EndedBy, "talk_ms", r.TalkMs)
+}
+
+// orderOf is the order's part of a call id.
+func orderOf(id string) string {
+	order, _, _ := strings.Cut(id, ".")
+	return order
+}
+
+// withUser counts the live calls that a registered user takes part in.
+func (s *calls) withUser(name string) int {
+	n := 0
+	for _, l := range s.list() {
+		if l.Spec().User == name || l.Rings(name) {
+			n++
+		}
+	}
+	return n
+}

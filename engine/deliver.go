@@ -1,0 +1,380 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/netip"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/netx"
+	corehost "github.com/loopstart/loopstart/stdlib/core/host"
+	"github.com/loopstart/loopstart/store/outbox"
+)
+
+// Kinds of outbox items.
+const (
+	kindEvent     = "event"     // a webhook of contract §6
+	kindAfterCall = "afterCall" // a run of a script's afterCall
+	kindScript    = "script"    // webhook.deliver
+)
+
+// eventItem is an event on its way to one address.
+type eventItem struct {
+	URL    string          `json:"url"`
+	Secret string          `json:"secret,omitempty"`
+	Body   json.RawMessage `json:"body"`
+}
+
+// defaultEvents are sent when a webhook names none (contract §6).
+var defaultEvents = []string{"order.done", "call.ended", "call.result"}
+
+// queueWebhooks puts an event into the outbox for the order's callback and for
+// the configured webhooks. In order per order.
+func (e *Engine) queueWebhooks(cb *Callback, ev Event) {
+	type target struct{ url, secret string }
+	var to []target
+	wants := func(events []string) bool {
+		if len(events) == 0 {
+			events = defaultEvents
+		}
+		return slices.Contains(events, ev.Type)
+	}
+	if cb != nil && wants(cb.Events) {
+		to = append(to, target{cb.URL, cb.Secret})
+	}
+	for _, w := range e.Config().Webhooks {
+		if wants(w.Events) {
+			to = append(to, target{w.URL, w.Secret.Reveal()})
+		}
+	}
+	if len(to) == 0 {
+		return
+	}
+	body, err := json.Marshal(ev)
+	if err != nil {
+		e.log.Error("engine: event", "type", ev.Type, "err", err)
+		return
+	}
+	for i, t := range to {
+		payload, _ := json.Marshal(eventItem{URL: t.url, Secret: t.secret, Body: body})
+		e.enqueue(outbox.Item{
+			ID: ev.EventID + "-" + strconv.Itoa(i), Queue: "event:" + ev.Order + ":" + t.url, Kind: kindEvent,
+			Destination: hostOf(t.url), Payload: payload,
+		})
+	}
+}
+
+func (e *Engine) enqueue(it outbox.Item) {
+	if len(it.Queue) > outbox.MaxName {
+		it.Queue = it.Queue[:outbox.MaxName]
+	}
+	e.outbox.EnqueueLater(it, func(err error) {
+		if err != nil {
+			e.log.Error("engine: outbox", "id", it.ID, "kind", it.Kind, "err", err)
+		}
+	})
+}
+
+// afterCallItem is a run of afterCall.
+type afterCallItem struct {
+	Script  string          `json:"script"`
+	Version string          `json:"version"`
+	Record  json.RawMessage `json:"record"`
+}
+
+// queueAfterCall stores the run; it is in order per number of the other party.
+func (e *Engine) queueAfterCall(script, version string, r call.Record) {
+	record, err := json.Marshal(r)
+	if err != nil {
+		return
+	}
+	payload, _ := json.Marshal(afterCallItem{script, version, record})
+	remote := r.From
+	if r.Direction == "outbound" {
+		remote = r.To
+	}
+	e.enqueue(outbox.Item{ID: "after-" + r.ID, Queue: "after:" + remote, Kind: kindAfterCall, Destination: "script " + script, Payload: payload})
+}
+
+// scriptOutbox implements corehost.Outbox for one script.
+type scriptOutbox struct {
+	e      *Engine
+	script string
+}
+
+// scriptItem is one webhook.deliver with what its script may reach.
+type scriptItem struct {
+	Script   string            `json:"script"`
+	Hosts    []string          `json:"hosts,omitempty"`
+	ID       string            `json:"id"`
+	Delivery corehost.Delivery `json:"delivery"`
+}
+
+// Deliver implements corehost.Outbox.
+func (s scriptOutbox) Deliver(d corehost.Delivery) (string, error) {
+	u, err := url.Parse(d.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return "", fault.New(fault.Invalid, "webhook: %q is no http or https address", d.URL)
+	}
+	id := newID(s.e.clk.Now())
+	it := outbox.Item{ID: "hook-" + id, Kind: kindScript, Destination: hostOf(d.URL)}
+	if d.Key != "" {
+		it.Queue = "hook:" + s.script + ":" + d.Key
+	}
+	if d.ExpiresMs > 0 {
+		it.Expires = s.e.clk.Now().Add(time.Duration(d.ExpiresMs) * time.Millisecond)
+	}
+	var hosts []string
+	if v, err := s.e.scripts.Current(s.script); err == nil {
+		hosts = s.e.settings.of(v).Permissions.HTTP
+	}
+	it.Payload, err = json.Marshal(scriptItem{s.script, hosts, id, d})
+	if err != nil {
+		return "", fault.New(fault.Invalid, "webhook: %w", err)
+	}
+	return id, s.e.outbox.Enqueue(it)
+}
+
+func hostOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// deliver makes one attempt of an outbox item.
+func (e *Engine) deliver(ctx context.Context, it outbox.Item) outbox.Result {
+	var err error
+	switch it.Kind {
+	case kindEvent:
+		err = e.deliverEvent(ctx, it)
+	case kindAfterCall:
+		err = e.deliverAfterCall(ctx, it)
+	case kindScript:
+		err = e.deliverScript(ctx, it)
+	default:
+		err = errStop{fmt.Errorf("unknown kind %q", it.Kind)}
+	}
+	if err == nil {
+		return outbox.Result{OK: true}
+	}
+	if _, stop := errors.AsType[errStop](err); stop {
+		return outbox.Result{Stop: true, Retry: err}
+	}
+	return outbox.Result{Retry: err}
+}
+
+// errStop ends a delivery for good: 410, or something that can never work.
+type errStop struct{ error }
+
+func (e *Engine) deliverAfterCall(ctx context.Context, it outbox.Item) error {
+	var a afterCallItem
+	if err := json.Unmarshal(it.Payload, &a); err != nil {
+		return errStop{err}
+	}
+	v, err := e.scripts.AcquireVersion(a.Script, a.Version)
+	if err != nil {
+		if v, err = e.scripts.Acquire(a.Script); err != nil {
+			return err
+		}
+	}
+	defer e.scripts.Release(v)
+	_, err = e.run(ctx, v, "afterCall", a.Record, e.Config().Limits.AfterCall)
+	return err
+}
+
+func (e *Engine) deliverEvent(ctx context.Context, it outbox.Item) error {
+	var ev eventItem
+	if err := json.Unmarshal(it.Payload, &ev); err != nil {
+		return errStop{err}
+	}
+	h := http.Header{"Content-Type": {"application/json"}}
+	if ev.Secret != "" {
+		h.Set("Loopstart-Signature", Signature(ev.Secret, e.clk.Now(), ev.Body))
+	}
+	// An address of the configuration or of an API caller may be private: the
+	// operator's own systems mostly are.
+	return e.post(ctx, e.fetchers.of([]string{hostOf(ev.URL)}), netx.Request{Method: "POST", URL: ev.URL, Header: h, Body: ev.Body})
+}
+
+// Signature is the value of the Loopstart-Signature header: HMAC-SHA256 of the
+// time, a dot and the raw body.
+func Signature(secret string, at time.Time, body []byte) string {
+	t := strconv.FormatInt(at.Unix(), 10)
+	m := hmac.New(sha256.New, []byte(secret))
+	m.Write([]byte(t + "."))
+	m.Write(body)
+	return "t=" + t + ",v1=" + hex.EncodeToString(m.Sum(nil))
+}
+
+// post makes a request and reads the answer's meaning: 2xx accepts, 410 stops.
+func (e *Engine) post(ctx context.Context, c *netx.Client, r netx.Request) error {
+	if e.opts.Dev && !isLocal(hostOf(r.URL)) {
+		e.log.Info("dev: would have delivered to "+hostOf(r.URL), "bytes", len(r.Body))
+		return nil
+	}
+	res, err := c.Do(ctx, r)
+	switch {
+	case err != nil:
+		return err
+	case res.Status/100 == 2:
+		return nil
+	case res.Status == http.StatusGone:
+		return errStop{fmt.Errorf("%s answered 410", hostOf(r.URL))}
+	}
+	return fmt.Errorf("%s answered %d", hostOf(r.URL), res.Status)
+}
+
+// isLocal tells a host of this machine: dev delivers nowhere else.
+func isLocal(host string) bool {
+	name := host
+	if i := strings.LastIndexByte(host, ':'); i > 0 && !strings.HasSuffix(host, "]") {
+		name = host[:i]
+	}
+	name = strings.Trim(name, "[]")
+	if name == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(name)
+	return err == nil && a.IsLoopback()
+}
+
+func (e *Engine) deliverScript(ctx context.Context, it outbox.Item) error {
+	var s scriptItem
+	if err := json.Unmarshal(it.Payload, &s); err != nil {
+		return errStop{err}
+	}
+	body, contentType, err := e.scriptBody(s.Delivery)
+	if err != nil {
+		return errStop{err}
+	}
+	h := http.Header{}
+	for _, p := range s.Delivery.Headers {
+		h.Add(p[0], p[1])
+	}
+	if contentType != "" && h.Get("Content-Type") == "" {
+		h.Set("Content-Type", contentType)
+	}
+	h.Set("Idempotency-Key", s.ID)
+	if secret := e.signingSecret(s.Delivery.Sign); secret != "" {
+		h.Set("Loopstart-Signature", Signature(secret, e.clk.Now(), body))
+	}
+	method := s.Delivery.Method
+	if method == "" {
+		method = "POST"
+	}
+	return e.post(ctx, e.fetchers.of(s.Hosts), netx.Request{Method: method, URL: s.Delivery.URL, Header: h, Body: body})
+}
+
+// signingSecret is the secret a delivery names; true means HOOK_SECRET.
+func (e *Engine) signingSecret(sign json.RawMessage) string {
+	name := ""
+	if string(sign) == "true" {
+		name = "HOOK_SECRET"
+	} else if json.Unmarshal(sign, &name) != nil || name == "" {
+		return ""
+	}
+	s, _ := e.Config().Secret(name)
+	return s.Reveal()
+}
+
+func (e *Engine) scriptBody(d corehost.Delivery) (body []byte, contentType string, err error) {
+	if len(d.Files) > 0 {
+		return e.multipartBody(d)
+	}
+	switch d.Kind {
+	case "json", "":
+		return d.Body, "application/json", nil
+	case "text":
+		var s string
+		err = json.Unmarshal(d.Body, &s)
+		return []byte(s), "text/plain; charset=utf-8", err
+	case "bytes":
+		err = json.Unmarshal(d.Body, &body)
+		return body, "application/octet-stream", err
+	case "form":
+		var pairs [][2]string
+		err = json.Unmarshal(d.Body, &pairs)
+		v := url.Values{}
+		for _, p := range pairs {
+			v.Add(p[0], p[1])
+		}
+		return []byte(v.Encode()), "application/x-www-form-urlencoded", err
+	}
+	return nil, "", nil
+}
+
+func (e *Engine) multipartBody(d corehost.Delivery) ([]byte, string, error) {
+	var buf bytes.Buffer
+	w := multipart.NewWriter(&buf)
+	if err := writeFields(w, d); err != nil {
+		return nil, "", err
+	}
+	for _, f := range d.Files {
+		data := f.Data
+		if f.Recording != "" {
+			file, err := e.record.Open(f.Recording)
+			if err != nil {
+				return nil, "", err
+			}
+			data, err = io.ReadAll(io.LimitReader(file, maxAttachment))
+			file.Close()
+			if err != nil {
+				return nil, "", err
+			}
+		}
+		kind := f.Type
+		if kind == "" {
+			kind = "application/octet-stream"
+		}
+		part, err := w.CreatePart(textproto.MIMEHeader{
+			"Content-Disposition": {fmt.Sprintf("form-data; name=%q; filename=%q", f.Field, f.Name)}, "Content-Type": {kind},
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		_, _ = part.Write(data)
+	}
+	err := w.Close()
+	return buf.Bytes(), w.FormDataContentType(), err
+}
+
+const maxAttachment = 64 << 20
+
+// writeFields writes the body of a multipart delivery: form pairs, or the JSON
+// as the field "payload".
+func writeFields(w *multipart.Writer, d corehost.Delivery) error {
+	if d.Kind == "form" {
+		var pairs [][2]string
+		if err := json.Unmarshal(d.Body, &pairs); err != nil {
+			return err
+		}
+		for _, p := range pairs {
+			if err := w.WriteField(p[0], p[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(d.Body) == 0 || string(d.Body) == "null" {
+		return nil
+	}
+	return w.WriteField("payload", string(d.Body))
+}

@@ -1,0 +1,259 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/runtime/supervisor"
+	"github.com/loopstart/loopstart/scripts"
+	"github.com/loopstart/loopstart/sip"
+	"github.com/loopstart/loopstart/speech"
+	"github.com/loopstart/loopstart/store"
+	"github.com/loopstart/loopstart/store/outbox"
+)
+
+// Options are what the configuration does not say.
+type Options struct {
+	Clock clock.Clock
+	Log   *slog.Logger
+	// Worker and Builder make the command lines of the child processes: this
+	// binary again, with a hidden verb.
+	Worker  func(script string) *exec.Cmd
+	Builder func() *exec.Cmd
+	// Dev makes the engine harmless: no registrations, no dialling through
+	// trunks, no deliveries to other hosts. Live lifts that for one trunk.
+	Dev  bool
+	Live string
+	// State overrides the store's folder; "" is the configuration's.
+	State string
+	// OnEnded hears of every finished call, for `dev` and `call`.
+	OnEnded func(call.Record, []call.Entry)
+	// OnScript hears of every change of a script.
+	OnScript func(scripts.Change)
+	Version  string
+}
+
+// Engine is the running program.
+type Engine struct {
+	opts Options
+	clk  clock.Clock
+	log  *slog.Logger
+	cfg  atomic.Pointer[config.Config]
+
+	store   *store.Store
+	outbox  *outbox.Outbox
+	media   *media.Engine
+	library *media.Library
+	speaker *speech.Speaker
+	// apologies are spoken when nothing else can be, by language.
+	apologies map[string]*media.Prompt
+	sip       *sip.Endpoint
+	scripts   *scripts.Registry
+	workers   *supervisor.Supervisor
+
+	settings  settings    // static config of script versions
+	calls     calls       // live calls
+	orders    orders      // open orders
+	fetchers  fetchers    // HTTP clients by rules
+	groups    groups      // who was rung last
+	admission admission   // calls at once and per second
+	record    *recordings // files
+	feed      feed        // live events
+	counters  call.Counters
+	started   time.Time
+	background
+}
+
+// background is what runs beside the calls and ends with Close.
+type background struct {
+	ctx  context.Context
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+// New builds and starts an engine. What was built is torn down again when a
+// later part fails.
+func New(cfg *config.Config, o Options) (e *Engine, err error) {
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	e = &Engine{opts: o, clk: o.Clock, log: o.Log, started: o.Clock.Now()}
+	e.cfg.Store(cfg)
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			e.Close()
+		}
+	}()
+	e.prepare()
+	for _, build := range []func(*config.Config) error{
+		e.openStore, e.openMedia, e.openSpeech, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openSIP,
+	} {
+		if err = build(cfg); err != nil {
+			return nil, err
+		}
+	}
+	e.recoverOrders()
+	e.outbox.Start()
+	e.housekeep()
+	return e, nil
+}
+
+func (e *Engine) prepare() {
+	e.settings.init()
+	e.calls.init()
+	e.orders.init(e)
+	e.fetchers.init(e)
+	e.groups.init()
+	e.feed.init()
+}
+
+// Config is the configuration in force.
+func (e *Engine) Config() *config.Config { return e.cfg.Load() }
+
+// path is a path of the configuration, relative to the project folder.
+func (e *Engine) path(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(e.Config().Dir, p)
+}
+
+// stateDir is where the store and the caches live.
+func (e *Engine) stateDir() string {
+	if e.opts.State != "" {
+		return e.opts.State
+	}
+	return e.path(e.Config().Store.Dir)
+}
+
+func (e *Engine) openStore(*config.Config) (err error) {
+	e.store, err = store.Open(store.Options{Dir: e.stateDir(), Clock: e.clk, Log: e.log})
+	return err
+}
+
+func (e *Engine) openMedia(cfg *config.Config) (err error) {
+	e.library = media.NewLibrary(media.LibraryOptions{MaxBytes: int64(cfg.Limits.Prompts)})
+	e.media, err = media.NewEngine(media.Config{
+		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: codecs(cfg.Media.Codecs), SilenceTimeout: cfg.Media.Timeout,
+	}, e.clk, e.log)
+	return err
+}
+
+// codecs are those of a list that this version has.
+func codecs(names []string) []*media.Codec {
+	var out []*media.Codec
+	for _, n := range names {
+		if c, ok := media.CodecByName(n); ok {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (e *Engine) openOutbox(*config.Config) (err error) {
+	e.outbox, err = outbox.Open(outbox.Options{Space: e.store.Space("outbox"), Deliver: e.deliver, Clock: e.clk, Log: e.log})
+	return err
+}
+
+// Ready reports why calls cannot be taken, or nil.
+func (e *Engine) Ready() error { return e.admission.ready() }
+
+// Close ends everything at once: calls, workers, sockets, store.
+func (e *Engine) Close() {
+	e.stop()
+	e.admission.drain()
+	if e.sip != nil {
+		e.sip.Drain(true)
+	}
+	e.calls.hangupAll("system")
+	e.calls.wait(e.clk, closeGrace)
+	e.orders.close()
+	if e.sip != nil {
+		e.sip.Close()
+	}
+	if e.outbox != nil {
+		e.outbox.Close()
+	}
+	if e.workers != nil {
+		e.workers.Close()
+	}
+	if e.scripts != nil {
+		e.scripts.Close()
+	}
+	if e.media != nil {
+		_ = e.media.Close()
+	}
+	e.wg.Wait()
+	if e.store != nil {
+		if err := e.store.Close(); err != nil {
+			e.log.Error("engine: close the store", "err", err)
+		}
+	}
+}
+
+// closeGrace is how long Close waits for calls that were hung up to settle.
+const closeGrace = 7 * time.Second
+
+// Drain refuses new calls and waits until the present ones have ended, or ctx.
+func (e *Engine) Drain(ctx context.Context) {
+	e.admission.drain()
+	e.sip.Drain(true)
+	e.orders.pause()
+	e.log.Info("engine: draining", "calls", e.calls.count())
+	select {
+	case <-e.calls.idle():
+	case <-ctx.Done():
+	}
+}
+
+// Reload puts another configuration into force. Calls in progress keep what
+// they began with; listeners, ports and folders change only with a restart.
+func (e *Engine) Reload(cfg *config.Config) error {
+	if err := e.sip.Update(e.sipConfig(cfg)); err != nil {
+		return err
+	}
+	e.cfg.Store(cfg)
+	e.fetchers.init(e)
+	e.log.Info("engine: configuration reloaded")
+	return nil
+}
+
+// housekeep sweeps what is older than its class is kept.
+func (e *Engine) housekeep() {
+	var sweep func()
+	sweep = func() {
+		e.wg.Add(1)
+		go func() {
+			defer e.wg.Done()
+			e.sweep()
+			if e.ctx.Err() == nil {
+				e.clk.AfterFunc(sweepEvery, sweep)
+			}
+		}()
+	}
+	t := e.clk.AfterFunc(sweepEvery, sweep)
+	context.AfterFunc(e.ctx, func() { t.Stop() })
+}
+
+const sweepEvery = time.Hour
+
+func (e *Engine) sweep() {
+	cfg, now := e.Config(), e.clk.Now()
+	if _, err := e.store.Sweep(e.ctx, now, store.Keep{Calls: cfg.Keep.Calls, Timelines: cfg.Keep.Timelines}); err != nil && e.ctx.Err() == nil {
+		e.log.Error("engine: sweep the store", "err", err)
+	}
+	if _, err := e.outbox.Sweep(e.ctx, now, cfg.Keep.Outbox); err != nil && e.ctx.Err() == nil {
+		e.log.Error("engine: sweep the outbox", "err", err)
+	}
+	e.record.sweep(now, cfg.Recordings.Keep)
+}

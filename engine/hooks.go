@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/scripts"
+)
+
+// HookRequest is an HTTP request for a script's onRequest.
+type HookRequest struct {
+	Method  string         `json:"method"`
+	Path    string         `json:"path"`
+	Query   map[string]any `json:"query"`
+	Headers [][2]string    `json:"headers"`
+	Body    []byte         `json:"body"`
+	IP      string         `json:"ip"`
+}
+
+// HookAnswer is what onRequest returned.
+type HookAnswer struct {
+	Status  int         `json:"status"`
+	Headers [][2]string `json:"headers"`
+	Body    []byte      `json:"body"`
+}
+
+// Hook runs a script's onRequest. config.hook guards it: a token in the header
+// Authorization or X-Hook-Token or in the query, allowed origins, a rate.
+func (e *Engine) Hook(ctx context.Context, script string, r HookRequest) (HookAnswer, error) {
+	v, err := e.scripts.Acquire(script)
+	if err != nil {
+		return HookAnswer{}, err
+	}
+	defer e.scripts.Release(v)
+	if !v.Has("onRequest") {
+		return HookAnswer{}, fault.New(fault.NotFound, "script %s has no onRequest", script)
+	}
+	if err := e.guardHook(v, r); err != nil {
+		return HookAnswer{}, err
+	}
+	out, err := e.run(ctx, v, "onRequest", r, e.Config().Limits.Hook)
+	if err != nil {
+		return HookAnswer{}, err
+	}
+	var a HookAnswer
+	if err := json.Unmarshal(out, &a); err != nil {
+		return HookAnswer{}, fault.New(fault.Internal, "onRequest of %s: %w", script, err)
+	}
+	return a, nil
+}
+
+func (e *Engine) guardHook(v *scripts.Version, r HookRequest) error {
+	h := e.settings.of(v).Hook
+	if h == nil {
+		return nil
+	}
+	if h.Token != "" && !hasToken(r, h.Token) {
+		return fault.New(fault.Unauthorized, "hook %s: wrong or missing token", v.Script)
+	}
+	if origin := hookHeader(r, "origin"); len(h.Origins) > 0 && origin != "" && !slices.Contains(h.Origins, origin) {
+		return fault.New(fault.Denied, "hook %s: origin %s is not allowed", v.Script, origin)
+	}
+	if h.Rate > 0 && !e.settings.hookRate(v.Script, e.clk.Now(), h.Rate) {
+		return fault.New(fault.Rate, "hook %s: more than %g requests a second", v.Script, h.Rate)
+	}
+	return nil
+}
+
+func hookHeader(r HookRequest, name string) string {
+	for _, h := range r.Headers {
+		if strings.EqualFold(h[0], name) {
+			return h[1]
+		}
+	}
+	return ""
+}
+
+func hasToken(r HookRequest, want string) bool {
+	q, _ := r.Query["token"].(string)
+	bearer, _ := strings.CutPrefix(hookHeader(r, "authorization"), "Bearer ")
+	for _, have := range []string{bearer, hookHeader(r, "x-hook-token"), q} {
+		if subtle.ConstantTimeCompare([]byte(have), []byte(want)) == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// hookRates are the token buckets of config.hook.rate by script.
+type hookRates struct {
+	mu      sync.Mutex
+	buckets map[string]*share
+}
+
+func (s *settings) hookRate(script string, now time.Time, rate float64) bool {
+	s.rates.mu.Lock()
+	defer s.rates.mu.Unlock()
+	if s.rates.buckets == nil {
+		s.rates.buckets = map[string]*share{}
+	}
+	b := of(s.rates.buckets, script)
+	if !b.rate(now, rate) {
+		return false
+	}
+	b.tokens--
+	return true
+}

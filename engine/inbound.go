@@ -1,0 +1,260 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/phone"
+	"github.com/loopstart/loopstart/sip"
+)
+
+// incoming takes a new dialog: who is called, which route, which script, and
+// whether there is room. It runs on the dialog's goroutine.
+func (e *Engine) incoming(d *sip.Dialog) {
+	cfg := e.Config()
+	in := e.parties(cfg, d)
+	route, why := cfg.Match(in.Incoming, e.isOpen)
+	if route == nil {
+		route = e.directScript(d)
+	}
+	if route == nil {
+		e.log.Warn("call refused: "+why, "to", phone.Mask(in.To), "from", phone.Mask(in.From), "origin", d.Origin().Kind.String(), "name", d.Origin().Name)
+		e.turnAway(d, 404, "")
+		return
+	}
+	e.take(cfg, d, in, route)
+}
+
+// incomingCall is who calls whom, as routes and records see it.
+type incomingCall struct {
+	config.Incoming
+	from, to call.Party
+	trunk    *config.Trunk
+}
+
+// parties reads the numbers of an INVITE: a trunk's headers in the order its
+// configuration gives, else the Request-URI and From.
+func (e *Engine) parties(cfg *config.Config, d *sip.Dialog) incomingCall {
+	to, from := d.RequestURI(), d.From()
+	in := incomingCall{}
+	switch o := d.Origin(); o.Kind {
+	case sip.FromTrunk:
+		in.Trunk = o.Name
+		if t, ok := cfg.Trunk(o.Name); ok {
+			in.trunk = t
+			to, from = e.did(cfg, t, d), callerOf(t, d)
+		}
+	case sip.FromUser:
+		in.User = o.Name
+	}
+	in.to, in.from = party(cfg, to), party(cfg, from)
+	in.To, in.From = in.to.Number(), in.from.Number()
+	return in
+}
+
+// did is the first of the trunk's headers that holds a number of ours; a
+// number is ours when a route or a trunk's from names it. Without one it is
+// the first that holds anything.
+func (e *Engine) did(cfg *config.Config, t *config.Trunk, d *sip.Dialog) sip.Address {
+	var first sip.Address
+	for _, name := range t.DID {
+		a := headerAddress(d, name)
+		if a.User == "" {
+			continue
+		}
+		if first.User == "" {
+			first = a
+		}
+		if owned(cfg, phone.Normalize(a.User, cfg.Project.Country)) {
+			return a
+		}
+	}
+	if first.User == "" {
+		return d.RequestURI()
+	}
+	return first
+}
+
+func owned(cfg *config.Config, number string) bool {
+	for _, t := range cfg.Trunks {
+		for _, f := range t.From {
+			if f == number {
+				return true
+			}
+		}
+	}
+	route, _ := cfg.Match(config.Incoming{To: number, From: "+0", Trunk: "*", User: "*"}, func(string) bool { return true })
+	return route != nil && len(route.To) > 0
+}
+
+func callerOf(t *config.Trunk, d *sip.Dialog) sip.Address {
+	for _, name := range t.Caller {
+		if a := headerAddress(d, name); a.User != "" {
+			return a
+		}
+	}
+	return d.From()
+}
+
+func headerAddress(d *sip.Dialog, name string) sip.Address {
+	switch name {
+	case "request-uri":
+		return d.RequestURI()
+	case "to":
+		return d.To()
+	case "from":
+		return d.From()
+	}
+	for _, value := range d.Headers().All(name) {
+		if a, err := sip.ParseAddress(value); err == nil {
+			return a
+		}
+	}
+	return sip.Address{}
+}
+
+// party is an address as scripts see it. An anonymous caller has no number.
+func party(cfg *config.Config, a sip.Address) call.Party {
+	p := call.Party{URI: a.URI(), User: a.User, Host: a.Host, Name: a.Display}
+	if strings.EqualFold(a.User, "anonymous") || strings.HasSuffix(strings.ToLower(a.Host), ".invalid") {
+		return p
+	}
+	if n := phone.Normalize(a.User, cfg.Project.Country); strings.HasPrefix(n, "+") {
+		p.E164 = n
+	}
+	return p
+}
+
+// directScript lets trusted sources reach a script by its name.
+func (e *Engine) directScript(d *sip.Dialog) *config.Route {
+	if d.Origin().Kind != sip.FromTrusted {
+		return nil
+	}
+	name := d.RequestURI().User
+	if _, err := e.scripts.Current(name); fault.CodeOf(err) == fault.NotFound {
+		return nil
+	}
+	return &config.Route{Script: name, Place: "sip:" + name}
+}
+
+func (e *Engine) isOpen(name string) bool {
+	s, ok := e.Config().Schedule(name)
+	return ok && s.Hours.IsOpen(e.clk.Now())
+}
+
+// turnAway refuses a dialog that never becomes a call.
+func (e *Engine) turnAway(d *sip.Dialog, code int, reason string, h ...sip.Header) {
+	_ = d.Reject(code, reason, h...)
+	go func() {
+		for range d.Events() {
+		}
+	}()
+}
+
+// take makes a call of the dialog.
+func (e *Engine) take(cfg *config.Config, d *sip.Dialog, in incomingCall, route *config.Route) {
+	if route.Reject > 0 && route.Script == "" && len(route.Connect) == 0 {
+		e.turnAway(d, route.Reject, "")
+		return
+	}
+	t := ticket{script: route.Script, route: route.Place}
+	if err := e.admission.admit(cfg, e.clk.Now(), t, route.MaxCalls); err != nil {
+		e.log.Warn("call refused: " + err.Error())
+		e.overload(d, err)
+		return
+	}
+	l := &live{ticket: t, route: route.Place, began: e.clk.Now()}
+	spec := e.inboundSpec(cfg, d, in, route)
+	if route.Script != "" {
+		v, err := e.scripts.Acquire(route.Script)
+		if err != nil {
+			e.log.Warn("call refused: "+err.Error(), "route", route.Place)
+			e.admission.release(t)
+			e.turnAway(d, 480, "")
+			return
+		}
+		l.version, spec.Version = v, v.ID
+		e.applySettings(&spec, v)
+	}
+	l.Call = call.New(spec, e.callDeps())
+	e.calls.add(l)
+	l.Inbound(d)
+	if l.version == nil {
+		l.RunConnect(config.Targets(route.Connect, in.Incoming), route.Record, cfg.Limits.Ring)
+		return
+	}
+	e.startScript(l)
+}
+
+// overload answers a call beyond a limit: 486 for a route's own, else 503.
+func (e *Engine) overload(d *sip.Dialog, err error) {
+	if fault.CodeOf(err) == fault.Limit && strings.Contains(err.Error(), "max_calls") {
+		e.turnAway(d, 486, "")
+		return
+	}
+	e.turnAway(d, 503, "", sip.Header{Name: "Retry-After", Value: strconv.Itoa(retryAfter)})
+}
+
+// retryAfter is what an overloaded server asks for, in seconds.
+const retryAfter = 5
+
+func (e *Engine) inboundSpec(cfg *config.Config, d *sip.Dialog, in incomingCall, route *config.Route) call.Spec {
+	id := newID(e.clk.Now())
+	o := d.Origin()
+	names := cfg.Media.Codecs
+	if in.trunk != nil && len(in.trunk.Codecs) > 0 {
+		names = in.trunk.Codecs
+	}
+	s := call.Spec{
+		ID: id + ".1", Order: id, Script: route.Script, From: in.from, To: in.to, Trunk: in.Trunk, User: in.User,
+		Language: cfg.Project.Language, Record: route.Record && route.Script != "", Stereo: cfg.Recordings.Stereo,
+		Fallback: actions(route.Fallback, in.Incoming), MaxDuration: cfg.Limits.CallDuration, RingTimeout: cfg.Limits.Ring,
+		Session: e.sessionFor(o.Source.Addr(), names, o.Kind == sip.FromUser || o.Kind == sip.FromTrunk), Attempt: call.Attempt{N: 1, Of: 1, Order: id},
+	}
+	if max := cfg.ScriptLimits(route.Script).CallDuration; max > 0 {
+		s.MaxDuration = max
+	}
+	for _, h := range d.Headers() {
+		s.Headers = append(s.Headers, [2]string{h.Name, h.Value})
+	}
+	s.Data = routeData(route.Data)
+	return s
+}
+
+func routeData(data map[string]any) json.RawMessage {
+	if len(data) == 0 {
+		return json.RawMessage("{}")
+	}
+	b, err := json.Marshal(data)
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	return b
+}
+
+func actions(list []config.Action, in config.Incoming) []call.Action {
+	var out []call.Action
+	for _, a := range list {
+		out = append(out, call.Action{Say: a.Say, Play: a.Play, Connect: config.Targets(a.Connect, in), Reject: a.Reject, Hangup: a.Hangup})
+	}
+	return out
+}
+
+// callDeps are what every call of this engine shares.
+func (e *Engine) callDeps() call.Deps {
+	return call.Deps{
+		Clock: e.clk, Log: e.log, Open: e.media.Open, Dialer: dialer{e}, Prompts: (*prompts)(e), Recordings: e.record, Observer: e,
+		Counters: &e.counters, Apology: e.apology,
+	}
+}
+
+// isHangup tells an error that only says that the call is over.
+func isHangup(err error) bool {
+	f, ok := errors.AsType[*fault.Error](err)
+	return ok && f.Code == fault.Hangup
+}

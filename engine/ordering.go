@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/phone"
+	"github.com/loopstart/loopstart/store"
+)
+
+// OrderRequest is the body of POST /v1/calls. Times and durations are texts,
+// so that JSON, forms and queries are read alike.
+type OrderRequest struct {
+	Script         string            `json:"script"`
+	To             string            `json:"to"`
+	Key            string            `json:"key,omitempty"`
+	From           string            `json:"from,omitempty"`
+	Trunk          string            `json:"trunk,omitempty"`
+	Data           json.RawMessage   `json:"data,omitempty"`
+	Timeout        string            `json:"timeout,omitempty"`
+	At             string            `json:"at,omitempty"`
+	Attempts       int               `json:"attempts,omitempty"`
+	Retry          map[string]string `json:"retry,omitempty"`
+	Expires        string            `json:"expires,omitempty"`
+	DeliveredAfter string            `json:"delivered_after,omitempty"`
+	Callback       json.RawMessage   `json:"callback,omitempty"`
+}
+
+// OrderAnswer is what an order is answered with.
+type OrderAnswer struct {
+	ID    string `json:"id"`
+	State string `json:"state"`
+}
+
+// MaxAttempts bounds the attempts of one order.
+const MaxAttempts = 100
+
+// PlaceOrder checks an order, stores it, and starts its first attempt. created
+// is false when an open order has the same key, or the idempotency key was
+// used before with the same body.
+func (e *Engine) PlaceOrder(r OrderRequest, idempotency string) (a OrderAnswer, created bool, err error) {
+	ord, err := e.newOrder(r)
+	if err != nil {
+		return a, false, err
+	}
+	if err := e.admission.ready(); err != nil {
+		return a, false, err
+	}
+	answer := OrderAnswer{ID: ord.ID, State: ord.State}
+	var once *store.Once
+	if idempotency != "" {
+		body, _ := json.Marshal(r)
+		hash := sha256.Sum256(body)
+		raw, _ := json.Marshal(answer)
+		once = &store.Once{Name: "POST /v1/calls " + idempotency, BodyHash: hex.EncodeToString(hash[:]), Answer: raw}
+	}
+	standing, created, err := e.store.CreateOrder(ord.row(), once)
+	if err != nil {
+		return a, false, err
+	}
+	if !created {
+		return OrderAnswer{ID: standing.ID, State: standing.State}, false, nil
+	}
+	if err := e.orders.track(ord); err != nil {
+		e.orders.finish(ord, stateCancelled, err.Error())
+		return a, false, err
+	}
+	e.orders.schedule(ord)
+	return answer, true, nil
+}
+
+// newOrder checks everything that can be known before the dial.
+func (e *Engine) newOrder(r OrderRequest) (*order, error) {
+	cfg, now := e.Config(), e.clk.Now()
+	if r.Script == "" || r.To == "" {
+		return nil, fault.New(fault.Invalid, "an order needs script and to")
+	}
+	v, err := e.scripts.Current(r.Script)
+	if err != nil {
+		return nil, err
+	}
+	ord := &order{Order: Order{
+		ID: newID(now), Key: r.Key, Script: r.Script, To: r.To, Trunk: r.Trunk, Data: r.Data, Created: now, State: stateQueued,
+		Attempts: max(r.Attempts, 1), Retry: r.Retry, After: r.DeliveredAfter, NextAt: now, Made: []OrderAttempt{},
+	}}
+	if len(ord.Data) == 0 {
+		ord.Data = json.RawMessage("{}")
+	}
+	if err := e.settings.of(v).CheckData(ord.Data); err != nil {
+		return nil, err
+	}
+	if r.From != "" {
+		ord.From = phone.Normalize(r.From, cfg.Project.Country)
+	}
+	if err := e.checkTarget(ord); err != nil {
+		return nil, err
+	}
+	return ord, e.orderTimes(ord, r, now)
+}
+
+// checkTarget refuses at once what no trunk may dial.
+func (e *Engine) checkTarget(ord *order) error {
+	cfg := e.Config()
+	_, isUser := cfg.User(ord.To)
+	_, isGroup := cfg.Group(ord.To)
+	if !isUser && !isGroup && !strings.HasPrefix(ord.To, "sip:") {
+		ord.To = phone.Normalize(ord.To, cfg.Project.Country)
+	}
+	_, err := dialer{e}.Resolve(call.DialRequest{Target: ord.To, From: ord.From, Trunk: ord.Trunk, Script: ord.Script})
+	return err
+}
+
+func (e *Engine) orderTimes(ord *order, r OrderRequest, now time.Time) (err error) {
+	span := func(name, text string) time.Duration {
+		if text == "" || err != nil {
+			return 0
+		}
+		d, bad := parseSpan(text)
+		if bad != nil {
+			err = fault.New(fault.Invalid, "%s: %q is no duration", name, text).WithHint(`write "30s", "15m" or milliseconds`)
+		}
+		return d
+	}
+	ord.Timeout = span("timeout", r.Timeout)
+	for outcome, d := range r.Retry {
+		if outcome != "default" && !call.KnownOutcome(call.Outcome(outcome)) {
+			return fault.New(fault.Invalid, "retry: no outcome %q", outcome).WithHint("outcomes are busy, no_answer, rejected, answered_short, failed, …, or default")
+		}
+		span("retry."+outcome, d)
+	}
+	if err != nil {
+		return err
+	}
+	if ord.Attempts > MaxAttempts {
+		return fault.New(fault.Invalid, "attempts: %d is more than %d", ord.Attempts, MaxAttempts)
+	}
+	if ord.At, err = instant("at", r.At, now); err != nil {
+		return err
+	}
+	if ord.Expires, err = instant("expires", r.Expires, now); err != nil {
+		return err
+	}
+	if !ord.At.IsZero() {
+		ord.NextAt = ord.At
+	}
+	if _, err = call.ParseDeliveredAfter(r.DeliveredAfter); err != nil {
+		return err
+	}
+	ord.Callback, err = parseCallback(r.Callback)
+	return err
+}
+
+// instant reads an RFC 3339 time or a duration from now.
+func instant(name, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	if d, err := parseSpan(text); err == nil && d >= 0 {
+		return now.Add(d), nil
+	}
+	return time.Time{}, fault.New(fault.Invalid, "%s: %q is no time", name, text).WithHint(`write RFC 3339, "2026-11-21T10:00:00+03:00", or a duration from now`)
+}
+
+var knownEvents = []string{"call.ringing", "call.answered", "call.result", "call.ended", "recording.stored", "order.done"}
+
+// parseCallback reads a URL or {url, events, secret}.
+func parseCallback(raw json.RawMessage) (*Callback, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	cb := &Callback{}
+	if json.Unmarshal(raw, &cb.URL) != nil {
+		if err := json.Unmarshal(raw, cb); err != nil {
+			return nil, fault.New(fault.Invalid, "callback: %w", err).WithHint("give an address, or {url, events, secret}")
+		}
+	}
+	u, err := url.Parse(cb.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, fault.New(fault.Invalid, "callback: %q is no http or https address", cb.URL)
+	}
+	for _, ev := range cb.Events {
+		if !slices.Contains(knownEvents, ev) {
+			return nil, fault.New(fault.Invalid, "callback: no event %q", ev).WithHint("events are %s", strings.Join(knownEvents, ", "))
+		}
+	}
+	return cb, nil
+}
+
+// CancelOrder hangs up what is in progress and cancels what is left.
+func (e *Engine) CancelOrder(id string) error {
+	id = orderOf(id)
+	ord := e.orders.find(id)
+	l := e.calls.find(id)
+	if ord == nil && l == nil {
+		if _, ok, err := e.store.GetOrder(id); err != nil || ok {
+			return err
+		}
+		if rows, _, err := e.store.ListRecords(store.Query{Order: id, Limit: 1}); err != nil || len(rows) > 0 {
+			return err
+		}
+		return fault.New(fault.NotFound, "no call %q", id)
+	}
+	if ord != nil {
+		ord.mu.Lock()
+		ord.cancel = true
+		idle := ord.State == stateQueued || ord.State == stateWaiting
+		if idle && ord.timer != nil {
+			ord.timer.Stop()
+		}
+		ord.mu.Unlock()
+		if idle {
+			e.orders.finish(ord, stateCancelled, "cancelled")
+		}
+	}
+	if l != nil {
+		l.Hangup("system")
+	}
+	return nil
+}
+
+// CancelKey cancels the open order that has the key.
+func (e *Engine) CancelKey(key string) error {
+	o, ok, err := e.store.FindOpenKey(key)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fault.New(fault.NotFound, "no open order with key %q", key)
+	}
+	return e.CancelOrder(o.ID)
+}

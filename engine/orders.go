@@ -1,0 +1,306 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/phone"
+	"github.com/loopstart/loopstart/scripts"
+	callhost "github.com/loopstart/loopstart/stdlib/call/host"
+	"github.com/loopstart/loopstart/store"
+)
+
+// MaxOpenOrders is how many ordered calls may be open at once.
+const MaxOpenOrders = 100_000
+
+// States of an order (contract §6).
+const (
+	stateQueued    = "queued"
+	stateDialing   = "dialing"
+	stateTalking   = "talking"
+	stateWaiting   = "waiting"
+	stateDone      = "done"
+	stateCancelled = "cancelled"
+)
+
+// Callback is whom an order's events are sent to.
+type Callback struct {
+	URL    string   `json:"url"`
+	Events []string `json:"events,omitempty"`
+	Secret string   `json:"secret,omitempty"`
+}
+
+// OrderAttempt is one dial of an order.
+type OrderAttempt struct {
+	ID      string       `json:"id"`
+	At      time.Time    `json:"at"`
+	Outcome call.Outcome `json:"outcome,omitempty"`
+	Code    int          `json:"code,omitempty"`
+}
+
+// Order is one ordered call as it is stored: what was asked, and every attempt
+// with the intent on disk before its INVITE.
+type Order struct {
+	ID        string            `json:"id"`
+	Key       string            `json:"key,omitempty"`
+	Script    string            `json:"script"`
+	To        string            `json:"to"`
+	From      string            `json:"from,omitempty"`
+	Trunk     string            `json:"trunk,omitempty"`
+	Data      json.RawMessage   `json:"data,omitempty"`
+	Timeout   time.Duration     `json:"timeout,omitempty"`
+	At        time.Time         `json:"at,omitzero"`
+	Expires   time.Time         `json:"expires,omitzero"`
+	Attempts  int               `json:"attempts"` // allowed
+	Retry     map[string]string `json:"retry,omitempty"`
+	After     string            `json:"delivered_after,omitempty"`
+	Callback  *Callback         `json:"callback,omitempty"`
+	Created   time.Time         `json:"created"`
+	State     string            `json:"state"`
+	Made      []OrderAttempt    `json:"made"`
+	NextAt    time.Time         `json:"next_at,omitzero"`
+	Seq       int               `json:"seq"`              // of the last event sent
+	Reason    string            `json:"reason,omitempty"` // why it was not called
+	Deferrals int               `json:"deferrals,omitempty"`
+}
+
+// order is an open order in memory.
+type order struct {
+	mu sync.Mutex
+	Order
+	timer  clock.Timer
+	cancel bool
+	retry  *callhost.Retry
+}
+
+// orders are the open orders by id.
+type orders struct {
+	e      *Engine
+	mu     sync.Mutex
+	open   map[string]*order
+	paused bool
+}
+
+func (o *orders) init(e *Engine) { o.e, o.open = e, map[string]*order{} }
+
+func (o *orders) pause() {
+	o.mu.Lock()
+	o.paused = true
+	o.mu.Unlock()
+}
+
+func (o *orders) close() {
+	o.pause()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, ord := range o.open {
+		ord.mu.Lock()
+		if ord.timer != nil {
+			ord.timer.Stop()
+		}
+		ord.mu.Unlock()
+	}
+}
+
+func (o *orders) find(id string) *order {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.open[id]
+}
+
+// count is how many orders are open.
+func (o *orders) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.open)
+}
+
+func (o *orders) track(ord *order) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.open) >= MaxOpenOrders {
+		return fault.New(fault.Limit, "open orders: %d at once", MaxOpenOrders)
+	}
+	o.open[ord.ID] = ord
+	return nil
+}
+
+func (o *orders) forget(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.open, id)
+}
+
+// isOpen reports whether a state may still change.
+func isOpen(state string) bool { return state != stateDone && state != stateCancelled }
+
+// row is an order as the store lists it. ord.mu is held.
+func (ord *order) row() store.Order {
+	body, _ := json.Marshal(ord.Order)
+	return store.Order{
+		ID: ord.ID, Created: ord.Created, Open: isOpen(ord.State), NextAt: ord.NextAt, JSON: body,
+		Fields: store.Fields{State: ord.State, Script: ord.Script, Trunk: ord.Trunk, To: ord.To, From: ord.From, Key: ord.Key},
+	}
+}
+
+// schedule starts the order's next attempt at its time.
+func (o *orders) schedule(ord *order) {
+	now := o.e.clk.Now()
+	ord.mu.Lock()
+	at := ord.NextAt
+	ord.timer = o.e.clk.AfterFunc(max(at.Sub(now), 0), func() { o.due(ord) })
+	ord.mu.Unlock()
+}
+
+// due begins an attempt on a goroutine of its own: it waits for the disk and
+// maybe for the script.
+func (o *orders) due(ord *order) {
+	o.mu.Lock()
+	paused := o.paused
+	o.mu.Unlock()
+	if paused || o.e.ctx.Err() != nil {
+		return
+	}
+	o.e.wg.Add(1)
+	o.e.clk.Busy(1)
+	go func() {
+		defer o.e.wg.Done()
+		defer o.e.clk.Busy(-1)
+		o.attempt(ord)
+	}()
+}
+
+// brokenScriptDelay is when an order whose script is broken is looked at again.
+const brokenScriptDelay = 5 * time.Minute
+
+// later puts the order off without using up an attempt.
+func (o *orders) later(ord *order, d time.Duration, why string) {
+	ord.mu.Lock()
+	ord.State, ord.NextAt, ord.Reason = stateWaiting, o.e.clk.Now().Add(d), why
+	ord.Deferrals++
+	row := ord.row()
+	ord.mu.Unlock()
+	o.save(row)
+	o.e.log.Info("order put off", "order", ord.ID, "for", d.String(), "why", why)
+	o.schedule(ord)
+}
+
+func (o *orders) save(row store.Order) {
+	if err := o.e.store.PutOrder(row); err != nil {
+		o.e.log.Error("engine: keep the order", "order", row.ID, "err", err)
+	}
+}
+
+// finish closes an order that is not dialled any more.
+func (o *orders) finish(ord *order, state, why string) {
+	ord.mu.Lock()
+	ord.State, ord.Reason, ord.NextAt = state, why, time.Time{}
+	if ord.timer != nil {
+		ord.timer.Stop()
+	}
+	dialled := len(ord.Made) > 0
+	row := ord.row()
+	ord.mu.Unlock()
+	o.save(row)
+	o.forget(ord.ID)
+	if !dialled {
+		o.recordNotCalled(ord, why)
+	}
+	o.e.orderDone(ord)
+}
+
+// recordNotCalled is the record of an order that never became a call.
+func (o *orders) recordNotCalled(ord *order, why string) {
+	now := o.e.clk.Now()
+	r := call.Record{
+		ID: ord.ID + ".0", Order: ord.ID, Key: ord.Key, Script: ord.Script, Direction: "outbound", From: ord.From, To: ord.To,
+		StartedAt: ord.Created, EndedAt: now, EndedBy: "system", Cause: why, Outcome: call.NotCalled, Final: true, Data: ord.Data,
+	}
+	body, _ := json.Marshal(r)
+	err := o.e.store.PutRecord(store.Record{ID: r.ID, Order: r.Order, Started: r.StartedAt, JSON: body, Fields: store.Fields{
+		State: "done", Outcome: string(r.Outcome), Script: r.Script, To: r.To, From: r.From, Key: r.Key,
+	}})
+	if err != nil {
+		o.e.log.Error("engine: keep the record", "call", r.ID, "err", err)
+	}
+}
+
+// attemptOver takes the outcome of a dial and plans what follows. It reports
+// whether the record is the order's last.
+func (o *orders) attemptOver(ord *order, r *call.Record) (final bool) {
+	ord.mu.Lock()
+	n := len(ord.Made) - 1
+	ord.Made[n].Outcome, ord.Made[n].Code = r.Outcome, r.Code
+	wait, again := o.plan(ord, r.Outcome)
+	if again {
+		ord.State, ord.NextAt = stateWaiting, o.e.clk.Now().Add(wait)
+	} else {
+		ord.State, ord.NextAt = stateDone, time.Time{}
+		if ord.cancel {
+			ord.State = stateCancelled
+		}
+	}
+	row := ord.row()
+	ord.mu.Unlock()
+	o.save(row)
+	if again {
+		o.schedule(ord)
+		return false
+	}
+	o.forget(ord.ID)
+	return true
+}
+
+// plan says whether and when another attempt follows. ord.mu is held.
+func (o *orders) plan(ord *order, outcome call.Outcome) (time.Duration, bool) {
+	asked := ord.retry
+	ord.retry = nil
+	switch {
+	case ord.cancel || len(ord.Made) >= ord.Attempts || asked != nil && asked.Never:
+		return 0, false
+	case asked != nil && !asked.At.IsZero():
+		return max(asked.At.Sub(o.e.clk.Now()), 0), true
+	case asked != nil:
+		return asked.After, true
+	case outcome == call.Delivered || outcome == call.BadNumber || outcome == call.NotCalled:
+		return 0, false
+	}
+	rule, ok := ord.Retry[string(outcome)]
+	if !ok {
+		rule, ok = ord.Retry["default"]
+	}
+	if !ok {
+		rule = defaultRetry
+	}
+	d, err := parseSpan(rule)
+	if err != nil || d < 0 {
+		return 0, false
+	}
+	return d, true
+}
+
+// defaultRetry is the pause between attempts when no rule names the outcome.
+const defaultRetry = "15m"
+
+// Retry implements callhost.Retries.
+func (o *orders) Retry(c *call.Call, r callhost.Retry) error {
+	ord := o.find(c.Spec().Order)
+	if ord == nil {
+		return fault.New(fault.Conflict, "retry: this call has no order").WithHint("only ordered calls can be tried again")
+	}
+	if r.StopList {
+		return fault.New(fault.Unavailable, "retry: the stop-list is not in this version")
+	}
+	ord.mu.Lock()
+	ord.retry = &r
+	ord.mu.Unlock()
+	return nil
+}

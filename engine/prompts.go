@@ -1,0 +1,236 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/netx"
+	"github.com/loopstart/loopstart/internal/words"
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/speech"
+)
+
+// prompts implements call.Prompts: files of the script's folder, tones, URLs,
+// recordings and speech become audio.
+type prompts Engine
+
+// Ready implements call.Prompts. Only tones and silence need no disk.
+func (p *prompts) Ready(r call.PromptRequest) ([]*media.Prompt, bool) {
+	var out []*media.Prompt
+	for i := range r.Parts {
+		src := r.Parts[i].Play
+		if !isTone(src) {
+			return nil, false
+		}
+		t, err := media.Tone(src)
+		if err != nil {
+			return nil, false
+		}
+		out = append(out, t)
+	}
+	return out, true
+}
+
+func isTone(src string) bool {
+	return strings.HasPrefix(src, "tone:") || strings.HasPrefix(src, "silence:")
+}
+
+// Load implements call.Prompts. Neighbouring speech parts are spoken as one
+// sentence, so that the engine gets its melody right.
+func (p *prompts) Load(ctx context.Context, r call.PromptRequest) ([]*media.Prompt, error) {
+	var out []*media.Prompt
+	for _, piece := range pieces(r) {
+		audio, err := p.piece(ctx, r, piece)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, audio)
+	}
+	return out, nil
+}
+
+// piece is one source, or a run of text in one voice.
+type piece struct {
+	play, recording       string
+	text, language, voice string
+	err                   error
+}
+
+func pieces(r call.PromptRequest) []piece {
+	var out []piece
+	for i := range r.Parts {
+		part := &r.Parts[i]
+		if part.Play != "" || part.Recording != "" {
+			out = append(out, piece{play: part.Play, recording: part.Recording})
+			continue
+		}
+		n := piece{language: first(part.Language, r.Language), voice: first(part.Voice, r.Voice)}
+		n.text, n.err = speak(part, n.language)
+		if k := len(out) - 1; k >= 0 && out[k].text != "" && out[k].err == nil && out[k].language == n.language && out[k].voice == n.voice {
+			out[k].text, out[k].err = out[k].text+" "+n.text, n.err
+			continue
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// speak is a part as words for a speech engine.
+func speak(part *call.Part, language string) (string, error) {
+	kind, value := part.Value()
+	if kind == "" {
+		return part.Text, nil
+	}
+	text, err := spoken(kind, value, language, part)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "prompt: %s: %w", kind, err)
+	}
+	return text, nil
+}
+
+func spoken(kind, value, language string, part *call.Part) (string, error) {
+	switch kind {
+	case "digits":
+		return words.Digits(language, value)
+	case "spell":
+		return words.Spell(language, value)
+	case "phone":
+		return words.Phone(language, value)
+	}
+	form, err := formOf(part)
+	if err != nil {
+		return "", err
+	}
+	switch kind {
+	case "time":
+		return words.Time(language, value, form)
+	case "number":
+		return words.Number(language, value, form)
+	case "count":
+		return words.Count(language, value, part.Of, form)
+	case "money":
+		return words.Money(language, value, part.Currency, form)
+	}
+	return words.Date(language, value, form)
+}
+
+func formOf(part *call.Part) (f words.Form, err error) {
+	if f.Case, err = words.ParseCase(part.Case); err != nil {
+		return f, err
+	}
+	f.Gender, err = words.ParseGender(part.Gender)
+	f.GenderSet = part.Gender != ""
+	return f, err
+}
+
+func (p *prompts) piece(ctx context.Context, r call.PromptRequest, n piece) (*media.Prompt, error) {
+	switch {
+	case n.err != nil:
+		return nil, n.err
+	case n.recording != "":
+		path, err := p.record.path(n.recording)
+		if err != nil {
+			return nil, err
+		}
+		return p.library.Load(ctx, path, media.LoadOptions{})
+	case n.play == "":
+		return p.speech(ctx, n)
+	case isTone(n.play):
+		return media.Tone(n.play)
+	case strings.HasPrefix(n.play, "http://") || strings.HasPrefix(n.play, "https://"):
+		return p.url(ctx, r, n.play)
+	}
+	return p.file(ctx, r, n.play)
+}
+
+func (p *prompts) speech(ctx context.Context, n piece) (*media.Prompt, error) {
+	if strings.TrimSpace(n.text) == "" {
+		return media.NewPrompt(nil), nil
+	}
+	clip, err := p.speaker.Render(ctx, speech.Utterance{Text: n.text, Language: n.language, Voice: n.voice})
+	if err != nil {
+		return nil, err
+	}
+	return p.library.Load(ctx, clip.Path, media.LoadOptions{Normalise: true, Trim: true})
+}
+
+// file finds a sound in the script's folder, then in prompts/<language>/ there.
+// Nothing outside of the folder is opened, whatever the name.
+func (p *prompts) file(ctx context.Context, r call.PromptRequest, name string) (*media.Prompt, error) {
+	dir := p.folder(r)
+	lang, _, _ := strings.Cut(r.Language, "-")
+	tried := []string{name, filepath.Join("prompts", r.Language, name), filepath.Join("prompts", lang, name)}
+	for _, rel := range tried {
+		path, ok := inside(dir, rel)
+		if !ok {
+			continue
+		}
+		return p.library.Load(ctx, path, media.LoadOptions{})
+	}
+	if data, ok := builtinPrompt(r.Language, name); ok {
+		return p.library.LoadReader(ctx, bytes.NewReader(data), "wav", media.LoadOptions{})
+	}
+	return nil, fault.New(fault.NotFound, "prompt file %s not found", name).
+		WithHint("it is looked for in %s, and in prompts/%s/ there", p.relative(dir), r.Language)
+}
+
+func (p *prompts) folder(r call.PromptRequest) string {
+	if v, err := p.scripts.Get(r.Script, r.Version); err == nil {
+		return v.Dir
+	}
+	return (*Engine)(p).path(p.cfg.Load().Scripts.Dir)
+}
+
+func (p *prompts) relative(dir string) string {
+	if rel, err := filepath.Rel(p.cfg.Load().Dir, dir); err == nil {
+		return rel
+	}
+	return dir
+}
+
+// inside resolves rel below dir through os.Root, which follows no link and no
+// .. out of it.
+func inside(dir, rel string) (string, bool) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", false
+	}
+	defer root.Close()
+	if info, err := root.Stat(filepath.FromSlash(rel)); err != nil || !info.Mode().IsRegular() {
+		return "", false
+	}
+	return filepath.Join(dir, filepath.FromSlash(rel)), true
+}
+
+// url fetches a sound within what the script may reach.
+func (p *prompts) url(ctx context.Context, r call.PromptRequest, url string) (*media.Prompt, error) {
+	e := (*Engine)(p)
+	v, err := p.scripts.Get(r.Script, r.Version)
+	if err != nil {
+		return nil, err
+	}
+	res, err := e.fetchers.of(e.settings.of(v).Permissions.HTTP).Do(ctx, netx.Request{Method: "GET", URL: url})
+	if err != nil {
+		return nil, err
+	}
+	if res.Status != 200 {
+		return nil, fault.New(fault.Media, "prompt %s: the server answered %d", url, res.Status)
+	}
+	kind := "wav"
+	if strings.Contains(res.Header.Get("Content-Type"), "mpeg") || strings.HasSuffix(strings.ToLower(url), ".mp3") {
+		kind = "mp3"
+	}
+	return p.library.LoadReader(ctx, bytes.NewReader(res.Body), kind, media.LoadOptions{})
+}

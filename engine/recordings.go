@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/store"
+)
+
+// recordings implements call.Recordings: files named after their call, and
+// signed links to them.
+type recordings struct {
+	dir    string
+	root   *os.Root
+	clk    clock.Clock
+	log    *slog.Logger
+	secret []byte
+	base   func() string // address of the HTTP server, for links
+	stored func(id string, d time.Duration)
+}
+
+func (e *Engine) openRecordings(cfg *config.Config) error {
+	dir := e.path(cfg.Recordings.Dir)
+	if e.opts.State != "" && !filepath.IsAbs(cfg.Recordings.Dir) {
+		dir = filepath.Join(e.opts.State, "recordings")
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fault.New(fault.Unavailable, "recordings: %w", err).WithExit(fault.ExitConfig)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fault.New(fault.Unavailable, "recordings: %w", err).WithExit(fault.ExitConfig)
+	}
+	secret, err := e.linkSecret()
+	if err != nil {
+		return err
+	}
+	e.record = &recordings{
+		dir: dir, root: root, clk: e.clk, log: e.log, secret: secret, base: e.publicURL, stored: e.recordingStored,
+	}
+	e.record.repair()
+	return nil
+}
+
+// linkSecret is the key of signed links, made once per store.
+func (e *Engine) linkSecret() ([]byte, error) {
+	space := e.store.Space("engine")
+	if b, ok, err := space.Get("link-secret"); err != nil || ok {
+		return b, err
+	}
+	b := make([]byte, 32)
+	_, _ = rand.Read(b)
+	return b, space.Apply(store.Op{Key: "link-secret", Value: b})
+}
+
+// name of a recording's file; ids are ours and hold no separators.
+func (r *recordings) name(id string) (string, error) {
+	if id == "" || strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz.-") != "" || strings.Contains(id, "..") {
+		return "", fault.New(fault.NotFound, "no recording %q", id)
+	}
+	return id + ".wav", nil
+}
+
+// Create implements call.Recordings.
+func (r *recordings) Create(id string) (*os.File, error) {
+	name, err := r.name(id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return nil, fault.New(fault.Media, "recording: %w", err)
+	}
+	return f, nil
+}
+
+// Stored implements call.Recordings.
+func (r *recordings) Stored(id string, d time.Duration) { r.stored(id, d) }
+
+func (r *recordings) path(id string) (string, error) {
+	name, err := r.name(id)
+	if err != nil {
+		return "", err
+	}
+	if _, err := r.root.Stat(name); err != nil {
+		return "", fault.New(fault.NotFound, "no recording %q", id)
+	}
+	return filepath.Join(r.dir, name), nil
+}
+
+// Open opens a recording for reading.
+func (r *recordings) Open(id string) (*os.File, error) {
+	name, err := r.name(id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.root.Open(name)
+	if err != nil {
+		return nil, fault.New(fault.NotFound, "no recording %q", id)
+	}
+	return f, nil
+}
+
+// defaultLink is how long a signed link works when nothing is said.
+const defaultLink = 24 * time.Hour
+
+// Link implements callhost.Links.
+func (r *recordings) Link(id string, ttl time.Duration) (string, error) {
+	if _, err := r.name(id); err != nil {
+		return "", err
+	}
+	if ttl <= 0 {
+		ttl = defaultLink
+	}
+	until := strconv.FormatInt(r.clk.Now().Add(ttl).Unix(), 10)
+	q := url.Values{"until": {until}, "sig": {r.sign(id, until)}}
+	return r.base() + "/v1/recordings/" + url.PathEscape(id) + "?" + q.Encode(), nil
+}
+
+func (r *recordings) sign(id, until string) string {
+	m := hmac.New(sha256.New, r.secret)
+	m.Write([]byte(id + "\n" + until))
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+// CheckLink reports whether the signature fits and has not expired.
+func (r *recordings) CheckLink(id, until, sig string) bool {
+	sec, err := strconv.ParseInt(until, 10, 64)
+	if err != nil || r.clk.Now().Unix() > sec {
+		return false
+	}
+	return hmac.Equal([]byte(sig), []byte(r.sign(id, until)))
+}
+
+// repair makes recordings that a killed process left playable.
+func (r *recordings) repair() {
+	entries, err := fs.ReadDir(r.root.FS(), ".")
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) != ".wav" {
+			continue
+		}
+		if fixed, err := media.RepairWAV(filepath.Join(r.dir, entry.Name())); err != nil {
+			r.log.Warn("recording cannot be repaired: "+err.Error(), "file", entry.Name())
+		} else if fixed {
+			r.log.Info("recording repaired", "file", entry.Name())
+		}
+	}
+}
+
+func (r *recordings) sweep(now time.Time, keep time.Duration) {
+	if keep <= 0 {
+		return
+	}
+	entries, err := fs.ReadDir(r.root.FS(), ".")
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && filepath.Ext(entry.Name()) == ".wav" && now.Sub(info.ModTime()) > keep {
+			_ = r.root.Remove(entry.Name())
+		}
+	}
+}
+
+func (e *Engine) recordingStored(id string, d time.Duration) {
+	body, _ := json.Marshal(map[string]any{"id": id, "duration_ms": d.Milliseconds()})
+	if l := e.calls.find(callOf(id)); l != nil {
+		e.tell("recording.stored", l.Call, body)
+	}
+}
+
+// callOf is the call of a recording: id, id-2, id-3, …
+func callOf(id string) string {
+	call, _, _ := strings.Cut(id, "-")
+	return call
+}

@@ -1,0 +1,334 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/duration"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/runtime/message"
+	"github.com/loopstart/loopstart/runtime/supervisor"
+	"github.com/loopstart/loopstart/scripts"
+)
+
+// Static is the static `config` of a script, as far as this version knows it.
+type Static struct {
+	Language       string            `json:"language"`
+	Voice          string            `json:"voice"`
+	Record         bool              `json:"record"`
+	DeliveredAfter string            `json:"deliveredAfter"`
+	Fallback       []StaticAction    `json:"fallback"`
+	Guard          string            `json:"guard"`
+	Limits         json.RawMessage   `json:"limits"`
+	Data           map[string]string `json:"data"`
+	Hook           *StaticHook       `json:"hook"`
+	Schedule       string            `json:"schedule"`
+	Permissions    struct {
+		HTTP []string `json:"http"`
+		SIP  []string `json:"sip"`
+	} `json:"permissions"`
+
+	after call.DeliveredAfter
+}
+
+// StaticAction is one step of config.fallback.
+type StaticAction struct {
+	Say     string    `json:"say"`
+	Play    string    `json:"play"`
+	Connect oneOrMany `json:"connect"`
+	Reject  int       `json:"reject"`
+	Hangup  bool      `json:"hangup"`
+}
+
+// StaticHook guards onRequest.
+type StaticHook struct {
+	Token   string   `json:"token"`
+	Origins []string `json:"origins"`
+	Rate    float64  `json:"rate"` // requests a second
+}
+
+// oneOrMany is one text or a list of them.
+type oneOrMany []string
+
+func (s *oneOrMany) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		var one string
+		err := json.Unmarshal(b, &one)
+		*s = oneOrMany{one}
+		return err
+	}
+	return json.Unmarshal(b, (*[]string)(s))
+}
+
+// ParseStatic reads a script's static config strictly.
+func ParseStatic(script string, raw json.RawMessage) (*Static, error) {
+	s := &Static{}
+	if len(raw) == 0 || string(raw) == "null" {
+		return s, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(s); err != nil {
+		return nil, fault.New(fault.Invalid, "script %s: config: %s", script, strings.TrimPrefix(err.Error(), "json: ")).
+			WithHint("config has language, voice, record, deliveredAfter, fallback, guard, limits, data, hook, schedule, permissions")
+	}
+	after, err := call.ParseDeliveredAfter(s.DeliveredAfter)
+	if err != nil {
+		return nil, err
+	}
+	s.after = after
+	for name, kind := range s.Data {
+		if !knownKind(kind) {
+			return nil, fault.New(fault.Invalid, "script %s: config.data.%s: no kind %q", script, name, kind).
+				WithHint("kinds are string, number, money, date, time, phone, boolean; a trailing ? makes it optional")
+		}
+	}
+	return s, nil
+}
+
+func knownKind(kind string) bool {
+	switch strings.TrimSuffix(kind, "?") {
+	case "string", "number", "money", "date", "time", "phone", "boolean", "any":
+		return true
+	}
+	return false
+}
+
+// CheckData reports a field that the script needs and data does not have.
+func (s *Static) CheckData(data json.RawMessage) error {
+	var have map[string]json.RawMessage
+	if len(data) > 0 && json.Unmarshal(data, &have) != nil {
+		return fault.New(fault.Invalid, "data is no object")
+	}
+	for name, kind := range s.Data {
+		v, ok := have[name]
+		missing := !ok || string(v) == "null" || string(v) == `""`
+		if missing && !strings.HasSuffix(kind, "?") {
+			return fault.New(fault.Invalid, "data.%s is missing", name).WithHint("the script's config.data asks for it (%s)", kind)
+		}
+	}
+	return nil
+}
+
+// settings keeps the parsed static config of versions.
+type settings struct {
+	mu     sync.Mutex
+	static map[string]*Static // by script@version
+	latest map[string]*Static // by script
+	rates  hookRates
+}
+
+func (s *settings) init() { s.static, s.latest = map[string]*Static{}, map[string]*Static{} }
+
+// of is the static config of a version; a broken one counts as empty, since
+// the build has reported it.
+func (s *settings) of(v *scripts.Version) *Static {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := v.Script + "@" + v.ID
+	if st := s.static[key]; st != nil {
+		return st
+	}
+	st, err := ParseStatic(v.Script, v.Config)
+	if err != nil {
+		st = &Static{}
+	}
+	s.static[key], s.latest[v.Script] = st, st
+	return st
+}
+
+func (s *settings) forget(v *scripts.Version) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.static, v.Script+"@"+v.ID)
+}
+
+// mayDialURI tells whether a script may dial SIP addresses of a host.
+func (s *settings) mayDialURI(script, host string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.latest[script]
+	if st == nil {
+		return false
+	}
+	for _, h := range st.Permissions.SIP {
+		if strings.EqualFold(h, host) {
+			return true
+		}
+	}
+	return false
+}
+
+// applySettings puts a version's static config into a call's spec.
+func (e *Engine) applySettings(spec *call.Spec, v *scripts.Version) {
+	st := e.settings.of(v)
+	if st.Language != "" {
+		spec.Language = st.Language
+	}
+	if st.Voice != "" {
+		spec.Voice = st.Voice
+	}
+	spec.Record = spec.Record || st.Record
+	spec.After = st.after
+	if len(spec.Fallback) == 0 {
+		for _, a := range st.Fallback {
+			spec.Fallback = append(spec.Fallback, call.Action{Say: a.Say, Play: a.Play, Connect: a.Connect, Reject: a.Reject, Hangup: a.Hangup})
+		}
+	}
+}
+
+func (e *Engine) openScripts(cfg *config.Config) (err error) {
+	e.scripts, err = scripts.Open(e.ctx, scripts.Options{
+		Dir: e.path(cfg.Scripts.Dir), Cache: filepath.Join(e.stateDir(), "bundles"), Builder: builder{e.opts.Builder}, Modules: Modules(),
+		Clock: e.clk, Log: e.log, Watch: true, OnChange: e.scriptChanged,
+	})
+	return err
+}
+
+// scriptChanged warms what the next call of a new version needs.
+func (e *Engine) scriptChanged(ch scripts.Change) {
+	switch ch.Kind {
+	case scripts.Swapped:
+		e.settings.of(ch.Version)
+		e.log.Info("script ready", "script", ch.Script, "version", ch.Version.ID)
+		if err := e.workers.Preload(e.bundleSpec(ch.Version)); err != nil {
+			e.log.Warn("script worker: " + err.Error())
+		}
+	case scripts.Failed:
+		for _, d := range ch.Errors {
+			e.log.Error("script broken: "+d.Message, "script", ch.Script, "at", d.Place)
+		}
+	case scripts.Freed:
+		e.settings.forget(ch.Version)
+		e.workers.Retire(ch.Script, ch.Version.ID)
+	case scripts.Removed:
+		e.log.Info("script removed", "script", ch.Script)
+	}
+	if e.opts.OnScript != nil {
+		e.opts.OnScript(ch)
+	}
+}
+
+// builder implements scripts.Builder by a child process of this binary.
+type builder struct{ command func() *exec.Cmd }
+
+// buildTimeout bounds one build; the child is killed then.
+const buildTimeout = 20 * time.Second
+
+// Build implements scripts.Builder.
+func (b builder) Build(ctx context.Context, r scripts.BuildRequest) (res scripts.BuildResult, err error) {
+	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+	defer cancel()
+	in, err := json.Marshal(r)
+	if err != nil {
+		return res, err
+	}
+	cmd := b.command()
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &errs
+	if err := cmd.Start(); err != nil {
+		return res, fault.New(fault.Internal, "build %s: %w", r.Script, err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	defer stop()
+	if err := cmd.Wait(); err != nil {
+		return crashed(r, ctx.Err() != nil, errs.String()), nil
+	}
+	if err := json.Unmarshal(out.Bytes(), &res); err != nil {
+		return res, fault.New(fault.Internal, "build %s: the child's answer: %w", r.Script, err)
+	}
+	return res, nil
+}
+
+// crashed is the result of a build that the script itself has killed.
+func crashed(r scripts.BuildRequest, late bool, stderr string) scripts.BuildResult {
+	why := "the source crashes the compiler"
+	if late {
+		why = "the source takes more than " + buildTimeout.String() + " to compile"
+	}
+	if line, _, _ := strings.Cut(stderr, "\n"); line != "" {
+		why += " (" + line + ")"
+	}
+	return scripts.BuildResult{Errors: []scripts.Diagnostic{{Place: r.Entry + ":1:1", Message: why, Hint: "is something nested very deeply, or generated?"}}}
+}
+
+func (e *Engine) openWorkers(cfg *config.Config) (err error) {
+	e.workers, err = supervisor.New(supervisor.Options{
+		Command: e.opts.Worker, Clock: e.clk, Log: e.log, Isolation: supervisor.Isolation(cfg.Scripts.Isolation),
+		Limits: supervisor.Limits{Ready: cfg.Limits.ScriptStart},
+	})
+	return err
+}
+
+// bundleSpec is what the supervisor needs of a version.
+func (e *Engine) bundleSpec(v *scripts.Version) supervisor.Spec {
+	return supervisor.Spec{Script: v.Script, Version: v.ID, Bundle: func() message.Bundle { return e.bundle(v) }}
+}
+
+func (e *Engine) bundle(v *scripts.Version) message.Bundle {
+	cfg := e.Config()
+	l := cfg.Limits
+	b := message.Bundle{
+		Script: v.Script, Version: v.ID, Source: v.Source, Map: v.Map, Dir: v.Dir,
+		Env: message.Environment{
+			Country: cfg.Project.Country, Zone: cfg.Project.Zone, Language: cfg.Project.Language,
+			Secrets: map[string]string{}, Schedules: map[string]json.RawMessage{},
+		},
+		Limits: message.Limits{
+			SliceCPU: l.ScriptCPU, Heap: int64(l.ScriptHeap), Stack: l.ScriptStack, Timers: l.ScriptTimers, Requests: l.ScriptRequests,
+			LogBytes: int(l.ScriptLog), Grace: l.ScriptGrace,
+		},
+	}
+	for _, s := range cfg.Secrets {
+		b.Env.Secrets[s.Name] = s.Value.Reveal()
+	}
+	for _, s := range cfg.Schedules {
+		if raw, err := json.Marshal(scheduleJSON(s)); err == nil {
+			b.Env.Schedules[s.Name] = raw
+		}
+	}
+	return b
+}
+
+// scheduleJSON is a schedule as loopstart:time reads it.
+func scheduleJSON(s config.Schedule) any {
+	open := map[string][]string{}
+	for _, o := range s.Open {
+		open[o.Name] = o.Hours
+	}
+	return map[string]any{"open": open, "closed": s.Closed, "extra": s.Extra, "zone": s.Zone}
+}
+
+// asFault is a script's end as an error of the house.
+func asFault(e *message.ScriptError) error {
+	if e == nil {
+		return nil
+	}
+	code := fault.Code(e.Code)
+	if code == "" {
+		code = fault.Script
+	}
+	f := fault.New(code, "%s", e.Message).WithExit(fault.ExitScript).At(e.Place, e.Frame)
+	if e.Name != "" && e.Name != "Error" {
+		f.Message = e.Name + ": " + e.Message
+	}
+	f.Hint = e.Hint
+	if len(e.Awaited) > 0 {
+		f.Err = errors.New("awaited from " + strings.Join(e.Awaited, ", "))
+	}
+	return f
+}
+
+// parseSpan reads a duration of the API or of a script's config.
+func parseSpan(text string) (time.Duration, error) { return duration.Parse(text) }
+
+func hintOf(err error) string { return fault.HintOf(err) }

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/sip"
+)
+
+func (e *Engine) openSIP(cfg *config.Config) (err error) {
+	e.sip, err = sip.Open(e.sipConfig(cfg), sip.Deps{Clock: e.clk, Log: e.log, Incoming: e.incoming, Register: e.registered})
+	return err
+}
+
+// sipConfig is the configuration in the words of package sip.
+func (e *Engine) sipConfig(cfg *config.Config) sip.Config {
+	s := sip.Config{
+		Advertise: cfg.SIP.Advertise, Trust: cfg.SIP.Trust, Agent: cfg.SIP.Agent, Realm: cfg.SIP.Realm, Register: !e.opts.Dev || e.opts.Live != "",
+	}
+	for _, l := range cfg.SIP.Listen {
+		s.Listen = append(s.Listen, sip.Listener{Transport: l.Transport, Addr: l.Addr})
+	}
+	for _, u := range cfg.SIP.Users {
+		s.Users = append(s.Users, sip.User{Name: u.Name, Password: u.Password.Reveal(), Display: u.Display, MaxCalls: u.MaxCalls})
+	}
+	for _, t := range cfg.Trunks {
+		s.Trunks = append(s.Trunks, e.sipTrunk(t))
+	}
+	return s
+}
+
+func (e *Engine) sipTrunk(t config.Trunk) sip.Trunk {
+	live := !e.opts.Dev || e.opts.Live == t.Name
+	out := sip.Trunk{
+		Name: t.Name, Address: t.Address, Proxy: t.Proxy, Domain: t.Domain, Username: t.Username, AuthUser: t.AuthUser,
+		Password: t.Password.Reveal(), Register: t.Register.On && live, Expires: t.Register.Expires, Allow: t.Allow, From: t.From, Present: t.Present,
+	}
+	if live {
+		out.Options = t.Options
+	}
+	return out
+}
+
+func (e *Engine) registered(ev sip.RegisterEvent) {
+	if ev.User != "" {
+		e.log.Info("registration "+ev.State, "user", ev.User, "source", ev.Source.String())
+		return
+	}
+	e.log.Info("registration "+ev.State, "trunk", ev.Trunk, "code", ev.Code, "reason", ev.Reason, "expires", ev.Expires.String())
+}
+
+// sessionFor is how a media session towards a peer at remote is set up. learn
+// allows the peer's own address as a second source of RTP, for peers behind
+// NAT.
+func (e *Engine) sessionFor(remote netip.Addr, names []string, learn bool) media.SessionOptions {
+	advertise := e.sip.AdvertisedFor(remote)
+	o := media.SessionOptions{Bind: advertise, Advertise: advertise, Codecs: codecs(names)}
+	if public := e.Config().SIP.Advertise; public.IsValid() && advertise == public {
+		o.Bind = e.localFor(remote)
+	}
+	if learn {
+		o.Symmetric = remote
+	}
+	return o
+}
+
+// localFor is the interface address from which packets to remote leave.
+func (e *Engine) localFor(remote netip.Addr) netip.Addr {
+	for _, l := range e.Config().SIP.Listen {
+		if a := l.Addr.Addr(); !a.IsUnspecified() && a.Is4() == remote.Unmap().Is4() {
+			return a
+		}
+	}
+	// Connecting a datagram socket sends nothing; it only asks for the route.
+	c, err := net.Dial("udp", netip.AddrPortFrom(remote, 9).String())
+	if err != nil {
+		return remote
+	}
+	defer c.Close()
+	if ap, err := netip.ParseAddrPort(c.LocalAddr().String()); err == nil {
+		return ap.Addr().Unmap()
+	}
+	return remote
+}
+
+// CheckTrunk tells how a trunk answers our REGISTER and OPTIONS.
+func (e *Engine) CheckTrunk(name string) (sip.TrunkReport, error) {
+	if _, ok := e.Config().Trunk(name); !ok {
+		return sip.TrunkReport{}, fault.New(fault.NotFound, "no trunk %q", name)
+	}
+	return e.sip.CheckTrunk(e.ctx, name)
+}

@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/runtime/message"
+	"github.com/loopstart/loopstart/runtime/supervisor"
+	"github.com/loopstart/loopstart/scripts"
+	callhost "github.com/loopstart/loopstart/stdlib/call/host"
+	corehost "github.com/loopstart/loopstart/stdlib/core/host"
+)
+
+// callScript is one VM that runs a call's default export: it implements
+// supervisor.Handler and hands messages to the host halves.
+type callScript struct {
+	e     *Engine
+	l     *live
+	calls *callhost.Session
+	core  *corehost.Session
+}
+
+// vmHandle lets the host halves settle before Start has returned: the first
+// message may come that early.
+type vmHandle struct {
+	ready chan struct{}
+	vm    *supervisor.Instance
+}
+
+func (h *vmHandle) get() *supervisor.Instance {
+	<-h.ready
+	return h.vm
+}
+
+func (h *vmHandle) Settle(seq uint32, value any, err error) {
+	if vm := h.get(); vm != nil {
+		vm.Settle(seq, value, err)
+	}
+}
+
+func (h *vmHandle) Event(n message.Notice) {
+	if vm := h.get(); vm != nil {
+		vm.Event(n)
+	}
+}
+
+func (h *vmHandle) End(reason string) {
+	if vm := h.get(); vm != nil {
+		vm.End(reason)
+	}
+}
+
+// startScript runs the default export for a call.
+func (e *Engine) startScript(l *live) {
+	h := &vmHandle{ready: make(chan struct{})}
+	s := &callScript{e: e, l: l}
+	s.calls = callhost.New(l.Call, h, callhost.Services{Links: e.record, Retries: e.orders, Ring: defaultRing})
+	s.core = e.coreSession(l.version, journal{e.log.With("call", l.ID(), "script", l.version.Script), l.Call}, h.Settle)
+	spec := e.bundleSpec(l.version)
+	answered := l.AnsweredAt()
+	argument, err := json.Marshal(callhost.CallFacts(l.Spec(), l.Started(), answered))
+	if err != nil {
+		argument = []byte("{}")
+	}
+	spec.Entry = message.Entry{Export: "default", Argument: argument, Now: e.clk.Now()}
+	vm, err := e.workers.Start(spec, s)
+	h.vm = vm
+	close(h.ready)
+	if err != nil {
+		l.Fallback(err)
+		return
+	}
+	l.Attach(s.calls)
+}
+
+// defaultRing is how long connect and dial ring when nothing is said.
+const defaultRing = 30 * time.Second
+
+// Request implements supervisor.Handler.
+func (s *callScript) Request(vm *supervisor.Instance, seq uint32, r message.Request) {
+	switch {
+	case callhost.Handles(r.Method):
+		s.calls.Request(seq, r)
+	case s.core.Serve(seq, r):
+	case r.Method == "limit":
+		s.l.Note("limit", "log: further lines are dropped (limits.script_log)", r.At)
+	default:
+		vm.Settle(seq, nil, fault.New(fault.NotFound, "no service %s", r.Method))
+	}
+}
+
+// Update implements supervisor.Handler.
+func (s *callScript) Update(st message.State) { s.l.Update(st.Result, st.Outcome, st.Tags) }
+
+// Done implements supervisor.Handler.
+func (s *callScript) Done(o message.Outcome) {
+	s.core.Close()
+	err := asFault(o.Error)
+	if err != nil && !isHangup(err) {
+		s.e.reportScript(s.l.ID(), s.l.version, o.Error)
+	}
+	s.l.ScriptEnded(err)
+}
+
+// reportScript logs an error of a script the way its author can use it.
+func (e *Engine) reportScript(id string, v *scripts.Version, err *message.ScriptError) {
+	attrs := []any{"call", id, "script", v.Script, "version", v.ID, "code", err.Code, "at", err.Place}
+	if err.Hint != "" {
+		attrs = append(attrs, "hint", err.Hint)
+	}
+	if len(err.Awaited) > 0 {
+		attrs = append(attrs, "awaited", err.Awaited)
+	}
+	if err.Frame != "" {
+		attrs = append(attrs, "frame", err.Frame)
+	}
+	e.log.Error("script error: "+err.Name+": "+err.Message, attrs...)
+}
+
+// journal implements corehost.Journal for a call.
+type journal struct {
+	log  *slog.Logger
+	call *call.Call // nil outside of calls
+}
+
+// Log implements corehost.Journal.
+func (j journal) Log(level, text, at string) {
+	if j.call != nil {
+		j.call.Note("log", text, at)
+	}
+	var l slog.Level
+	switch level {
+	case "debug":
+		l = slog.LevelDebug
+	case "warn":
+		l = slog.LevelWarn
+	case "error":
+		l = slog.LevelError
+	}
+	j.log.Log(context.Background(), l, text, "at", at)
+}
+
+// Note implements corehost.Journal.
+func (j journal) Note(kind, detail, at string) {
+	if j.call != nil {
+		j.call.Note(kind, detail, at)
+	}
+}
+
+// coreSession serves kv, fetch, webhooks, locks and the console to one VM.
+func (e *Engine) coreSession(v *scripts.Version, j corehost.Journal, settle func(uint32, any, error)) *corehost.Session {
+	return corehost.New(corehost.Services{
+		KV: kv{e.store}, Locks: e.store, Outbox: scriptOutbox{e, v.Script}, HTTP: e.fetchers.of(e.settings.of(v).Permissions.HTTP), Clock: e.clk,
+		NewID: func() string { return newID(e.clk.Now()) },
+	}, j, settle)
+}
+
+// plainRun is a VM outside of a call: afterCall, beforeAttempt, onRequest.
+type plainRun struct {
+	core *corehost.Session
+	done chan message.Outcome
+}
+
+// Request implements supervisor.Handler.
+func (p *plainRun) Request(vm *supervisor.Instance, seq uint32, r message.Request) {
+	if !p.core.Serve(seq, r) && seq != 0 {
+		vm.Settle(seq, nil, fault.New(fault.Conflict, "%s needs a call", r.Method).WithHint("there is no call here"))
+	}
+}
+
+// Update implements supervisor.Handler.
+func (p *plainRun) Update(message.State) {}
+
+// Done implements supervisor.Handler.
+func (p *plainRun) Done(o message.Outcome) {
+	p.core.Close()
+	p.done <- o
+}
+
+// run calls an export outside of a call and waits for its return.
+func (e *Engine) run(ctx context.Context, v *scripts.Version, export string, argument any, limit time.Duration) (json.RawMessage, error) {
+	body, err := json.Marshal(argument)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %s of %s: %w", export, v.Script, err)
+	}
+	h := &vmHandle{ready: make(chan struct{})}
+	log := e.log.With("script", v.Script, "export", export)
+	p := &plainRun{core: e.coreSession(v, journal{log: log}, h.Settle), done: make(chan message.Outcome, 1)}
+	spec := e.bundleSpec(v)
+	spec.Entry = message.Entry{Export: export, Argument: body, Now: e.clk.Now()}
+	vm, err := e.workers.Start(spec, p)
+	h.vm = vm
+	close(h.ready)
+	if err != nil {
+		return nil, err
+	}
+	late := e.clk.AfterFunc(limit, vm.Kill)
+	defer late.Stop()
+	stop := context.AfterFunc(ctx, vm.Kill)
+	defer stop()
+	o := <-p.done
+	if o.Error != nil {
+		e.reportScript("", v, o.Error)
+		return nil, asFault(o.Error)
+	}
+	return o.Value, nil
+}
