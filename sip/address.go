@@ -122,13 +122,13 @@ func parseURI(s string) (Address, error) {
 	default:
 		return a, errAddressURI
 	}
-	rest, _, _ = strings.Cut(rest, "?") // header part: never sent on by us
 	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
 		a.User, rest = rest[:i], rest[i+1:]
 		if a.User == "" || strings.ContainsAny(a.User, " <>\"") {
 			return a, errAddressURI
 		}
 	}
+	rest, _, _ = strings.Cut(rest, "?") // header part: never sent on by us
 	rest, a.Params, _ = strings.Cut(rest, ";")
 	if strings.ContainsAny(a.Params, " <>\"") {
 		return a, errAddressURI

@@ -1,8 +1,10 @@
 package sip
 
 import (
+	"sync"
 	"sync/atomic"
-	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
 
 	"github.com/loopstart/loopstart/internal/fault"
 )
@@ -13,23 +15,44 @@ import (
 // Its methods post commands to the dialog's goroutine and return; what they do
 // comes back as events.
 type Dialog struct {
-	e        *Endpoint
-	id       string
-	outbound bool
-	origin   Origin
-	request  Address
-	from     Address
-	to       Address
-	headers  Headers
-	offer    []byte
+	e           *Endpoint
+	key         dialogKey
+	id          string
+	outbound    bool
+	user        bool // the peer is a user: answer where its packets come from
+	origin      Origin
+	request     Address
+	from        Address
+	to          Address
+	headers     Headers
+	offer       []byte
+	contactUser string
+	plan        *plan // outbound
+	base        leg   // outbound: as the INVITE began
+	fillHost    bool  // outbound: From's host is ours, known with the first hop
 
 	box      mailbox
 	events   chan Event
-	overflow atomic.Bool
 	remote   atomic.Pointer[Address]
 	accepts  atomic.Pointer[[]string] // INFO content types beside DTMF
 	hangup   atomic.Bool
+	overran  atomic.Bool
+	firstSeq atomic.Uint64 // 1 + CSeq of the first request of a callee
 	done     chan struct{} // closed when the goroutine has ended
+
+	// Owned by the goroutine.
+	core   *core
+	peer   hop // where the peer's messages come from
+	hops   []hop
+	client map[uint64]*clientTx
+	timers map[timerName]*dialogTimer
+	ended  bool
+
+	lastServer atomic.Uint64
+	serverMu   sync.Mutex
+	server     map[uint64]*serverTx
+	acksMu     sync.Mutex
+	acks       *recent[ackKey, *gosip.Request] // for repetition
 }
 
 // ID names the dialog within its endpoint's life.
@@ -181,13 +204,27 @@ const (
 
 // input is one thing that a dialog's goroutine has to do.
 type input struct {
-	kind inputKind
-	cmd  command
-	at   time.Time
+	kind    inputKind
+	cmd     command
+	msg     *message
+	tx      uint64 // inCancel, inFailed
+	timeout bool   // inFailed: no answer; else the transport failed
+	found   []hop  // inRouted
+	timer   timerName
+	round   uint64 // of the timer, to know stale ones
+	reason  string // inClose
 }
 
 type inputKind uint8
 
 const (
 	inCommand inputKind = iota + 1
+	inRequest
+	inAck
+	inCancel
+	inResponse
+	inFailed
+	inRouted
+	inTimer
+	inClose
 )

@@ -2,11 +2,15 @@ package sip
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync/atomic"
-
-	gosip "github.com/emiago/sipgo/sip"
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
@@ -21,12 +25,19 @@ type Endpoint struct {
 	cfg   atomic.Pointer[Config]
 	count counters
 
-	registrar // HOOK: registrar.go
-	trunks    // HOOK: trunk.go
+	transports
+	registrar // registrar.go
+	trunks    // trunk.go
 
-	draining atomic.Bool
-	ctx      context.Context // ends when the endpoint closes
-	stop     context.CancelFunc
+	dialogs      dialogTable
+	limiter      *limiter
+	secret       [16]byte // of our tags
+	transactions atomic.Int64
+	sequence     atomic.Uint64 // of dialog IDs
+	draining     atomic.Bool
+	hurry        int             // divides socket deadlines, for tests
+	ctx          context.Context // ends when the endpoint closes
+	stop         context.CancelFunc
 }
 
 // hop is one place to send a request to.
@@ -53,37 +64,185 @@ type plan struct {
 // Open binds the listeners and serves until Close. A port in use is
 // fault.Unavailable with fault.ExitBind.
 func Open(cfg Config, deps Deps) (*Endpoint, error) {
-	return nil, fault.New(fault.Unavailable, "sip: open")
+	return open(cfg, deps, 1)
 }
 
-// Dial places a call. It returns at once; progress comes as events.
-func (e *Endpoint) Dial(o Outgoing) (*Dialog, error) {
-	return nil, fault.New(fault.Unavailable, "sip: dial")
+func open(cfg Config, deps Deps, hurry int) (*Endpoint, error) {
+	e := &Endpoint{deps: deps, clk: deps.Clock, log: deps.Log, limiter: newLimiter(), hurry: hurry}
+	if e.clk == nil {
+		e.clk = clock.System()
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if _, err := rand.Read(e.secret[:]); err != nil {
+		return nil, fmt.Errorf("sip: open: %w", err)
+	}
+	e.dialogs.init()
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.cfg.Store(&cfg)
+	if err := e.openRegistrar(); err != nil {
+		return nil, err
+	}
+	if err := e.openTrunks(); err != nil {
+		return nil, err
+	}
+	if err := e.openTransports(&cfg); err != nil {
+		e.closeTrunks()
+		e.closeRegistrar()
+		e.stop()
+		return nil, err
+	}
+	e.serve()
+	e.startTrunks()
+	return e, nil
 }
 
 // Update replaces users, trunks and trust. Listeners and calls stay.
-func (e *Endpoint) Update(cfg Config) error { return nil }
+func (e *Endpoint) Update(cfg Config) error {
+	if err := checkTrunks(cfg.Trunks); err != nil {
+		return err
+	}
+	old := e.cfg.Load()
+	cfg.Listen, cfg.Advertise = old.Listen, old.Advertise
+	e.cfg.Store(&cfg)
+	e.updateRegistrar(&cfg)
+	e.updateTrunks(&cfg)
+	return nil
+}
 
 // Drain makes new INVITEs be answered 503 with Retry-After.
 func (e *Endpoint) Drain(on bool) { e.draining.Store(on) }
 
+// Close takes registrations back, ends all dialogs and closes the sockets. It
+// returns when every goroutine of the endpoint has ended.
+func (e *Endpoint) Close() {
+	e.draining.Store(true)
+	e.closeTrunks()
+	e.dialogs.closeAll()
+	e.stop()
+	e.closeTransports()
+	e.closeRegistrar()
+}
+
 // LocalAddr is the bound address of the first listener of that transport;
 // invalid when there is none.
-func (e *Endpoint) LocalAddr(transport string) netip.AddrPort { return netip.AddrPort{} }
+func (e *Endpoint) LocalAddr(transport string) netip.AddrPort {
+	if transport == "tcp" {
+		return e.hub.localAddr(netip.Addr{})
+	}
+	if len(e.udp) > 0 {
+		return e.udp[0].local
+	}
+	return netip.AddrPort{}
+}
 
-// AdvertisedFor is the address that a peer at remote is told to reach us at.
-func (e *Endpoint) AdvertisedFor(remote netip.Addr) netip.Addr { return netip.Addr{} }
+// AdvertisedFor is the address that a peer at remote is told to reach us at:
+// our own on the way to a loopback, private or link-local peer, else
+// Config.Advertise, else our own.
+func (e *Endpoint) AdvertisedFor(remote netip.Addr) netip.Addr {
+	remote = remote.Unmap()
+	if a := e.cfg.Load().Advertise; a.IsValid() && a.Is4() == remote.Is4() &&
+		!remote.IsLoopback() && !remote.IsPrivate() && !remote.IsLinkLocalUnicast() {
+		return a
+	}
+	if s := e.socketFor(remote); s != nil && !s.local.Addr().IsUnspecified() {
+		return s.local.Addr()
+	}
+	return e.localFor(remote)
+}
 
 // Stats is a snapshot of the counters.
-func (e *Endpoint) Stats() Stats { return e.count.snapshot() }
-
-// Close ends all dialogs and closes the sockets.
-func (e *Endpoint) Close() {}
-
-// send runs a non-INVITE client transaction to the first hop that answers. A
-// 401 or 407 is answered once with auth, when that is not nil. Safe to call
-// from any goroutine but a dialog's; blocks until a final response, an error
-// or the end of ctx.
-func (e *Endpoint) send(ctx context.Context, req *gosip.Request, hops []hop, auth *digest.Client) (*gosip.Response, error) {
-	return nil, fault.New(fault.Unavailable, "sip: send")
+func (e *Endpoint) Stats() Stats {
+	s := e.count.snapshot()
+	s.Dialogs = e.dialogs.size()
+	s.Connections = e.hub.size()
+	e.transports.mu.Lock()
+	s.Sources = e.sources.size()
+	e.transports.mu.Unlock()
+	return s
 }
+
+// socketFor picks the UDP socket for a peer: one bound to the address that the
+// route to the peer begins with, else a wildcard one, else any of the family.
+func (e *Endpoint) socketFor(remote netip.Addr) *udpSocket {
+	var best *udpSocket
+	rank := 0
+	for _, s := range e.udp {
+		a := s.local.Addr()
+		r := 0
+		switch {
+		case a.Is4() != remote.Is4():
+		case a.IsUnspecified():
+			r = 2
+		case len(e.udp) > 1 && a == e.localFor(remote):
+			r = 3
+		case a.IsLoopback() == remote.IsLoopback():
+			r = 1
+		}
+		if r > rank {
+			best, rank = s, r
+		}
+	}
+	return best
+}
+
+// sentBy is host and port of our Via and Contact towards a hop.
+func (e *Endpoint) sentBy(h hop) (host string, port uint16) {
+	remote := h.addr.Addr()
+	host = e.AdvertisedFor(remote).String()
+	if h.transport == "tcp" {
+		port = e.hub.localAddr(remote).Port()
+	}
+	if s := e.socketFor(remote); port == 0 && s != nil {
+		port = s.local.Port()
+	}
+	if port == 0 {
+		port = 5060
+	}
+	return host, port
+}
+
+// contact is our Contact towards a hop.
+func (e *Endpoint) contact(h hop, user string) string {
+	host, port := e.sentBy(h)
+	a := Address{User: user, Host: host, Port: int(port)}
+	if h.transport == "tcp" {
+		a.Params = "transport=tcp"
+	}
+	return "<" + a.URI() + ">"
+}
+
+func (e *Endpoint) agent() string {
+	if a := e.cfg.Load().Agent; a != "" && !strings.ContainsAny(a, "\r\n") {
+		return a
+	}
+	return "loopstart"
+}
+
+// knows tells whether a source is spared from the rate limit.
+func (e *Endpoint) knows(source netip.Addr) bool {
+	return e.trusts(source) || e.trunkSource(source)
+}
+
+func (e *Endpoint) trusts(source netip.Addr) bool {
+	return slices.ContainsFunc(e.cfg.Load().Trust, func(p netip.Prefix) bool { return p.Contains(source) })
+}
+
+// panicked notes a recovered panic.
+func (e *Endpoint) panicked(cause any, stack []byte) {
+	e.count.panics.Add(1)
+	e.log.Error("recovered from a panic", "cause", fmt.Sprint(cause), "stack", string(stack))
+}
+
+// token is n random bytes in hex: branches, tags and Call-IDs.
+func token(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails on Linux
+	return hex.EncodeToString(b)
+}
+
+func jitter(n int) int { return mathrand.IntN(n) }
+
+var errNoListener = fault.New(fault.Unavailable, "sip: there is no listener of that transport and address family").
+	WithHint("add one to sip.listen")

@@ -1,0 +1,123 @@
+package sip
+
+import "time"
+
+// reoffer begins a re-INVITE; it waits while another offer is under way.
+func (c *core) reoffer(body []byte) {
+	if c.ours != nil || c.phase != phConfirmed {
+		c.event(Event{Kind: Reoffered, Code: 491, Reason: "Request Pending"})
+		return
+	}
+	c.ours = &localOffer{body: body}
+	c.sendOffer()
+}
+
+func (c *core) sendOffer() {
+	o := c.ours
+	switch {
+	case o == nil || o.tx != 0 || c.phase != phConfirmed:
+	case c.pending != nil || c.waiting != nil:
+		c.glare(&message{code: 491, reason: "Request Pending"})
+	default:
+		o.tx = c.request(&c.leg, "INVITE", nil, "application/sdp", o.body)
+	}
+}
+
+// glare tries again later (RFC 3261 §14.1): the owner of the Call-ID waits
+// longer, so that the two do not meet again.
+func (c *core) glare(m *message) {
+	o := c.ours
+	o.tx = 0
+	if o.glares++; o.glares > maxGlare {
+		c.ours = nil
+		c.event(Event{Kind: Reoffered, Code: m.code, Reason: m.reason, Headers: m.headers})
+		return
+	}
+	wait := time.Duration(c.jitter(200)) * 10 * time.Millisecond
+	if !c.uas {
+		wait = 2100*time.Millisecond + time.Duration(c.jitter(190))*10*time.Millisecond
+	}
+	c.arm(tmGlare, wait)
+}
+
+func (c *core) onOfferResponse(m *message) {
+	o := c.ours
+	switch {
+	case m.code < 200:
+		return
+	case m.code < 300:
+		c.retarget(m)
+		l := c.leg
+		c.emit(effect{kind: fxAck, tx: m.tx, leg: &l, seq: m.seq})
+	case len(m.auth) > 0:
+		c.retry(o.tx, "INVITE", m.auth, "application/sdp", o.body)
+		return
+	case m.code == 491:
+		c.glare(m)
+		return
+	}
+	c.ours = nil
+	c.event(Event{Kind: Reoffered, Code: m.code, Reason: m.reason, Body: m.body,
+		ContentType: m.contentType(), Headers: m.headers})
+	c.lost(m)
+}
+
+// enqueue sends INFO and REFER one after the other, so that digits stay in
+// order.
+func (c *core) enqueue(cmd command) {
+	if c.phase < phProceeding || len(c.queue) >= maxQueued || !c.uas && c.phase != phConfirmed {
+		if cmd.kind == cmdRefer {
+			c.event(Event{Kind: Referred, Code: 503, Reason: "Service Unavailable", ID: 1})
+		}
+		return
+	}
+	c.queue = append(c.queue, cmd)
+	c.sendNext()
+}
+
+func (c *core) sendNext() {
+	if c.active != nil || len(c.queue) == 0 || c.phase >= phClosing {
+		return
+	}
+	cmd := c.queue[0]
+	c.queue = c.queue[1:]
+	a := &activeRequest{cmd: cmd}
+	c.active = a
+	if cmd.kind == cmdRefer {
+		c.referring = true
+		a.tx = c.request(&c.leg, "REFER", append([]Header{{"Refer-To", cmd.reason}}, cmd.headers...), "", nil)
+		return
+	}
+	a.tx = c.request(&c.leg, "INFO", cmd.headers, cmd.reason, cmd.body)
+}
+
+func (c *core) onActiveResponse(m *message) {
+	if m.code < 200 {
+		return
+	}
+	a := c.active
+	if len(m.auth) > 0 {
+		headers, ctype := append(append([]Header(nil), a.cmd.headers...), m.auth...), a.cmd.reason
+		method := "INFO"
+		if a.cmd.kind == cmdRefer {
+			method, ctype = "REFER", ""
+			headers = append([]Header{{"Refer-To", a.cmd.reason}}, headers...)
+		}
+		c.retry(a.tx, method, headers, ctype, a.cmd.body)
+		return
+	}
+	c.active = nil
+	if a.cmd.kind == cmdRefer {
+		ev := Event{Kind: Referred, Code: m.code, Reason: m.reason, Headers: m.headers}
+		if m.code >= 300 {
+			ev.ID = 1
+			c.referring = false
+		} else {
+			ev.Code = 100 // accepted: what the new call does comes by NOTIFY
+		}
+		c.event(ev)
+	}
+	if !c.lost(m) {
+		c.sendNext()
+	}
+}

@@ -1,0 +1,205 @@
+package sip
+
+import "time"
+
+// clientState is what only an outgoing INVITE needs; invite is also the
+// received one of a UAS.
+type clientState struct {
+	invite      *message // UAS: as received
+	headers     []Header
+	body        []byte
+	auth        []Header // credentials of the newest INVITE
+	hops, hop   int      // places to try, and the present one
+	seq         uint32   // of the newest INVITE
+	answeredSeq uint32   // of the INVITE that the 2xx answered
+	timeout     time.Duration
+	forks       map[string]*leg // early dialogs by To tag
+	done        map[string]bool // To tags of 2xx that were dealt with
+	cancelled   bool            // CANCEL was sent
+	ending      bool            // the INVITE is to be cancelled
+	reason      []Header        // of the CANCEL
+	final       bool            // the INVITE transaction is over
+}
+
+// newUAC is the core of a call to place; it waits for inRouted.
+func newUAC(l leg, o *Outgoing, headers []Header, accept func() []string, jitter func(int) int) *core {
+	c := &core{leg: l, phase: phRouting, accept: accept, jitter: jitter}
+	c.client = clientState{
+		headers: headers, body: o.Body, timeout: o.Timeout,
+		forks: map[string]*leg{}, done: map[string]bool{},
+	}
+	if c.client.timeout <= 0 {
+		c.client.timeout = DefaultRingTimeout
+	}
+	c.arm(tmRing, c.client.timeout)
+	return c
+}
+
+// onRouted begins the INVITE; no hops means that the name did not resolve.
+func (c *core) onRouted(hops int) {
+	switch {
+	case c.phase != phRouting:
+	case hops == 0:
+		c.finish(Event{Kind: Ended, Code: 503, Reason: ReasonError, Line: "503 No Address"})
+	default:
+		c.client.hops = hops
+		c.phase = phCalling
+		c.lastTx++
+		c.inviteTx = c.lastTx
+		c.invite()
+	}
+}
+
+// invite sends the INVITE to the present hop.
+func (c *core) invite() {
+	c.localSeq++
+	c.client.seq = c.localSeq
+	headers := append(append([]Header(nil), c.client.headers...), c.client.auth...)
+	ctype := ""
+	if len(c.client.body) > 0 {
+		ctype = "application/sdp"
+	}
+	l := c.leg
+	c.emit(effect{kind: fxInvite, tx: c.inviteTx, code: c.client.hop, method: "INVITE", seq: c.client.seq,
+		leg: &l, headers: headers, body: c.client.body, ctype: ctype})
+}
+
+// cancel ends an INVITE that has no final answer. RFC 3261 §9.1: CANCEL only
+// after a provisional.
+func (c *core) cancel(ev Event, headers []Header) {
+	if c.client.ending {
+		return
+	}
+	c.client.ending, c.client.reason = true, headers
+	c.disarm(tmRing)
+	if c.phase == phRouting {
+		c.finish(ev)
+		return
+	}
+	c.endWith(ev)
+	if c.phase == phProceeding {
+		c.sendCancel()
+	}
+	c.phase = phClosing
+}
+
+func (c *core) sendCancel() {
+	if !c.client.cancelled {
+		c.client.cancelled = true
+		c.emit(effect{kind: fxCancel, tx: c.inviteTx, seq: c.client.seq, headers: c.client.reason})
+		c.arm(tmCancel, timer64)
+	}
+}
+
+func (c *core) onInviteResponse(m *message) {
+	switch {
+	case m.code < 200:
+		c.onProvisional(m)
+	case m.code < 300:
+		c.onAnswer(m)
+	case c.client.final:
+	case len(m.auth) > 0 && !c.client.ending:
+		c.client.auth = m.auth
+		c.client.forks = map[string]*leg{}
+		c.phase = phCalling
+		c.invite()
+	case c.failsOver(m):
+		c.client.hop++
+		c.phase = phCalling
+		c.invite()
+	default:
+		c.onRefused(m)
+	}
+}
+
+// failsOver tells whether the next hop is tried (RFC 3263 §4.3): this one did
+// not answer at all, or said 503 before it rang.
+func (c *core) failsOver(m *message) bool {
+	silent := m.headers == nil
+	return !c.client.ending && c.phase == phCalling && c.client.hop+1 < c.client.hops &&
+		(silent || m.code == 503)
+}
+
+func (c *core) onProvisional(m *message) {
+	if c.phase == phCalling {
+		c.phase = phProceeding
+	}
+	if c.client.ending {
+		c.sendCancel()
+		return
+	}
+	if m.code == 100 || c.phase != phProceeding {
+		return
+	}
+	if m.toTag != "" && c.client.forks[m.toTag] == nil && len(c.client.forks) < MaxForks {
+		l := c.leg.answeredBy(m)
+		c.client.forks[m.toTag] = &l
+	}
+	c.event(Event{Kind: Provisional, Code: m.code, Reason: m.reason, Body: m.body,
+		ContentType: m.contentType(), Headers: m.headers, Tag: m.toTag})
+}
+
+// onAnswer takes a 2xx. The first one wins; every other one, and one that
+// crossed our CANCEL, is acknowledged and ended.
+func (c *core) onAnswer(m *message) {
+	if c.client.done[m.toTag] {
+		return // retransmitted: the driver has repeated the ACK
+	}
+	c.client.done[m.toTag] = true
+	l := c.leg.answeredBy(m)
+	switch {
+	case !c.client.ending && (c.phase == phCalling || c.phase == phProceeding):
+		c.client.final = true
+		c.disarm(tmRing)
+		c.leg, c.client.answeredSeq = l, m.seq
+		c.client.forks = nil
+		c.phase = phConfirmed
+		if len(c.client.body) == 0 && len(m.body) > 0 {
+			c.phase = phAccepted // the callee offers; Accept answers in the ACK
+		} else {
+			c.emit(effect{kind: fxAck, tx: m.tx, leg: &l, seq: m.seq})
+		}
+		c.event(Event{Kind: Answered, Code: m.code, Reason: m.reason, Body: m.body,
+			ContentType: m.contentType(), Headers: m.headers, Tag: m.toTag})
+	case c.client.ending && !c.client.final:
+		c.client.final = true
+		c.disarm(tmCancel)
+		c.leg = l
+		c.emit(effect{kind: fxAck, tx: m.tx, leg: &l, seq: m.seq})
+		ev := *c.end
+		c.bye(ev, []Header{{"Reason", `SIP;cause=487;text="Request Terminated"`}})
+	default:
+		c.emit(effect{kind: fxAck, tx: m.tx, leg: &l, seq: m.seq, code: forkEnds})
+		c.localSeq++
+		c.lastTx++
+		c.emit(effect{kind: fxRequest, tx: c.lastTx, method: "BYE", seq: c.localSeq, leg: &l, code: forkEnds})
+	}
+}
+
+// forkEnds marks the ACK and BYE of a fork that lost, for the counters.
+const forkEnds = 1
+
+// acknowledge sends the ACK with our answer to the callee's offer.
+func (c *core) acknowledge(body []byte) {
+	c.phase = phConfirmed
+	l := c.leg
+	c.emit(effect{kind: fxAck, tx: c.inviteTx, leg: &l, seq: c.client.answeredSeq, body: body, ctype: "application/sdp"})
+}
+
+func (c *core) onRefused(m *message) {
+	c.client.final = true
+	c.disarm(tmRing)
+	c.disarm(tmCancel)
+	ev := Event{Kind: Ended, Code: m.code, Reason: ReasonRejected, Remote: true, Line: m.status(), Headers: m.headers}
+	switch {
+	case m.headers != nil:
+	case m.code == 408:
+		ev.Reason = ReasonTimeout
+	default:
+		ev.Reason = ReasonError
+	}
+	if c.end != nil { // we had cancelled
+		c.end.Code, c.end.Headers, c.end.Line = m.code, m.headers, m.status()
+	}
+	c.finish(ev)
+}

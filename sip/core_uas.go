@@ -1,0 +1,92 @@
+package sip
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// newUAS is the core of a received INVITE.
+func newUAS(m *message, accept func() []string, jitter func(int) int) *core {
+	return &core{
+		uas: true, phase: phProceeding, leg: inboundLeg(m), inviteTx: m.tx,
+		order:  sequencer{known: true, last: m.seq},
+		client: clientState{invite: m}, accept: accept, jitter: jitter,
+	}
+}
+
+func (c *core) commandUAS(cmd command) {
+	if c.phase != phProceeding {
+		return
+	}
+	switch cmd.kind {
+	case cmdProvisional:
+		c.respond(c.inviteTx, cmd.code, textOr(cmd.reason, cmd.code), cmd.body, cmd.headers...)
+		c.arm(tm1xx, provisionalEach)
+	case cmdAccept:
+		c.phase = phAccepted
+		c.disarm(tm1xx)
+		headers := append(c.refreshed(c.client.invite), cmd.headers...)
+		c.respond(c.inviteTx, 200, "OK", cmd.body, headers...)
+		c.await(answer2xx{tx: c.inviteTx, seq: c.client.invite.seq, late: len(c.client.invite.body) == 0})
+	case cmdReject:
+		reason := textOr(cmd.reason, cmd.code)
+		c.respond(c.inviteTx, cmd.code, reason, nil, cmd.headers...)
+		c.finish(Event{Kind: Ended, Code: cmd.code, Reason: ReasonRejected, Line: strconv.Itoa(cmd.code) + " " + reason})
+	}
+}
+
+// refreshed handles the session timer of a request that we accept
+// (RFC 4028 §9): the peer refreshes, we only watch. It returns the header
+// fields of our 2xx.
+func (c *core) refreshed(m *message) []Header {
+	seconds, ok := sessionExpires(m.headers)
+	if !ok || !m.headers.Has("Supported", "timer") && !m.headers.Has("Require", "timer") {
+		if c.session > 0 {
+			c.watch()
+		}
+		return nil
+	}
+	c.session = time.Duration(seconds) * time.Second
+	c.watch()
+	return []Header{
+		{"Require", "timer"},
+		{"Session-Expires", strconv.Itoa(seconds) + ";refresher=uac"},
+	}
+}
+
+// watch ends the call when no refresh comes (RFC 4028 §10).
+func (c *core) watch() { c.arm(tmSession, c.session-min(32*time.Second, c.session/3)) }
+
+// sessionExpires reads the header in seconds.
+func sessionExpires(h Headers) (seconds int, ok bool) {
+	v, _, _ := strings.Cut(h.Get("Session-Expires"), ";")
+	n, err := strconv.ParseUint(strings.TrimSpace(v), 10, 31)
+	return int(n), err == nil
+}
+
+func textOr(reason string, code int) string {
+	if reason != "" && !strings.ContainsAny(reason, "\r\n\x00") {
+		return reason
+	}
+	return statusText(code)
+}
+
+// statusTexts are the reason phrases of RFC 3261 §21 that we send.
+var statusTexts = map[int]string{
+	180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+	200: "OK", 202: "Accepted", 300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily",
+	400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+	408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type", 420: "Bad Extension",
+	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
+	484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
+	491: "Request Pending", 500: "Server Internal Error", 503: "Service Unavailable",
+	600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+}
+
+func statusText(code int) string {
+	if t, ok := statusTexts[code]; ok {
+		return t
+	}
+	return "Status " + strconv.Itoa(code)
+}

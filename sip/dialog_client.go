@@ -1,0 +1,357 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	gosip "github.com/emiago/sipgo/sip"
+
+	"github.com/loopstart/loopstart/sip/digest"
+)
+
+// clientTx is one request of a dialog on its way, with its retries after a
+// challenge.
+type clientTx struct {
+	d        *Dialog
+	n        uint64
+	hop      hop
+	exchange *digest.Exchange
+	req      *gosip.Request // newest try
+	tx       atomic.Pointer[gosip.ClientTx]
+	ctx      context.Context
+	cancel   context.CancelFunc
+}
+
+// prepare builds a request of the dialog for a hop.
+func (d *Dialog) prepare(f effect, h hop) (*gosip.Request, error) {
+	uri, routes := f.leg.addressed()
+	dr := draft{
+		method: f.method, uri: uri, routes: routes, callID: f.leg.callID, seq: f.seq,
+		from: withTag(f.leg.local, f.leg.localTag), to: withTag(f.leg.remote, f.leg.remoteTag),
+		headers: d.furnish(f), body: f.body, ctype: f.ctype,
+	}
+	contact := ""
+	switch f.method {
+	case "INVITE", "UPDATE", "REFER":
+		contact = d.e.contact(h, d.contactUser)
+	}
+	return d.e.address(dr, h, contact)
+}
+
+// furnish adds what every request of a kind carries.
+func (d *Dialog) furnish(f effect) []Header {
+	hs := slices.Clone(f.headers)
+	if f.method == "INVITE" {
+		hs = append(hs, Header{"Allow", allowed}, Header{"Accept", acceptTypes})
+	}
+	return hs
+}
+
+// address builds a draft for a hop and says from which socket it goes.
+func (e *Endpoint) address(dr draft, h hop, contact string) (*gosip.Request, error) {
+	host, port := e.sentBy(h)
+	via := "SIP/2.0/UDP "
+	if h.transport == "tcp" {
+		via = "SIP/2.0/TCP "
+	}
+	via += hostText(host) + ":" + strconv.Itoa(int(port)) + ";rport;branch=z9hG4bK" + token(10)
+	req, err := dr.build(via, contact, e.agent())
+	if err != nil {
+		return nil, err
+	}
+	return req, e.aim(req, h)
+}
+
+// aim tells sipgo where a request goes and from which socket.
+func (e *Endpoint) aim(req *gosip.Request, h hop) error {
+	req.SetDestination(h.addr.String())
+	if h.transport == "tcp" {
+		req.SetTransport("TCP")
+		return nil
+	}
+	req.SetTransport("UDP")
+	s := e.socketFor(h.addr.Addr())
+	if s == nil {
+		return errNoListener
+	}
+	local := s.conn.LocalAddr().String()
+	ip, portText, err := gosip.ParseAddr(local)
+	if err != nil {
+		return err
+	}
+	req.Laddr = gosip.Addr{IP: netip.MustParseAddr(ip).AsSlice(), Port: portText}
+	return nil
+}
+
+// sendInvite sends the initial INVITE to the hop of that number.
+func (d *Dialog) sendInvite(f effect) {
+	h := d.hops[f.code]
+	d.peer = h
+	if d.fillHost {
+		host, _ := d.e.sentBy(h)
+		d.from.Host = host
+		d.core.leg.local = d.from.String()
+		f.leg.local = d.core.leg.local
+		d.fillHost = false
+	}
+	d.start(f, h, d.plan.auth)
+}
+
+// sendRequest sends a request inside the dialog.
+func (d *Dialog) sendRequest(f effect) {
+	h := nextHop(f.leg.next(), d.peer, d.user)
+	if f.code == forkEnds {
+		d.e.count.forkEnded.Add(1)
+	}
+	d.start(f, h, d.authFor(h))
+}
+
+// authFor gives credentials only for requests of calls that we placed through
+// a trunk, and only towards that trunk's own addresses.
+func (d *Dialog) authFor(h hop) *digest.Client {
+	if d.plan == nil || d.plan.auth == nil {
+		return nil
+	}
+	for _, known := range d.hops {
+		if known.addr.Addr() == h.addr.Addr() {
+			return d.plan.auth
+		}
+	}
+	return nil
+}
+
+// start runs a client transaction; f.tx names it through its retries.
+func (d *Dialog) start(f effect, h hop, auth *digest.Client) {
+	c := d.client[f.tx]
+	if c == nil || f.method == "INVITE" && f.code > 0 && c.hop != h {
+		c = &clientTx{d: d, n: f.tx, hop: h}
+		if auth != nil {
+			uri, _ := f.leg.addressed()
+			c.exchange = auth.Begin(digest.Request{Method: f.method, URI: uri, Body: f.body})
+			f.headers = append(slices.Clone(f.headers), fieldsOf(c.exchange.Fields())...)
+		}
+		d.client[f.tx] = c
+	}
+	req, err := d.prepare(f, h)
+	if err != nil {
+		d.e.log.Info("a request could not be sent", "dialog", d.id, "method", f.method, "error", err)
+		d.box.postUrgent(input{kind: inFailed, tx: f.tx})
+		return
+	}
+	c.req = req
+	c.ctx, c.cancel = context.WithCancel(d.e.ctx)
+	d.traceLine(f.method+" "+req.Recipient.String(), false)
+	d.e.clk.Busy(1)
+	d.e.wg.Go(func() { c.run(c.ctx, c.cancel, req) })
+}
+
+func fieldsOf(list []digest.Field) []Header {
+	out := make([]Header, len(list))
+	for i, f := range list {
+		out[i] = Header{f.Name, f.Value}
+	}
+	return out
+}
+
+// run sends the request and posts what comes back.
+func (c *clientTx) run(ctx context.Context, cancel context.CancelFunc, req *gosip.Request) {
+	defer cancel()
+	e := c.d.e
+	tx, err := e.begin(ctx, req, c.hop, c.onRepeated)
+	e.clk.Busy(-1)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.tx.Store(tx)
+	for {
+		select {
+		case res := <-tx.Responses():
+			if c.pass(res) {
+				return
+			}
+		case <-tx.Done():
+			c.fail(tx.Err())
+			return
+		case <-ctx.Done():
+			tx.Terminate()
+			return
+		}
+	}
+}
+
+// begin starts a client transaction; repeated gets further 2xx to an INVITE.
+func (e *Endpoint) begin(ctx context.Context, req *gosip.Request, h hop, repeated func(*gosip.Response)) (*gosip.ClientTx, error) {
+	if h.transport == "tcp" {
+		if err := e.hub.connect(ctx, h.addr); err != nil {
+			return nil, err
+		}
+	}
+	tx, err := e.tx.NewClientTransaction(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if repeated != nil {
+		tx.OnRetransmission(repeated)
+	}
+	if err := tx.Init(); err != nil {
+		tx.Terminate()
+		e.count.writeErrors.Add(1)
+		return nil, err
+	}
+	return tx, nil
+}
+
+// pass posts a response; true means it was the last one. Provisional ones may
+// be lost when the mailbox is full, final ones never.
+func (c *clientTx) pass(res *gosip.Response) (final bool) {
+	m := readMessage(res)
+	m.tx = c.n
+	if m.code < 200 {
+		_ = c.d.box.post(input{kind: inResponse, msg: m}) // a flood of them is not kept
+		return false
+	}
+	if (m.code == 401 || m.code == 407) && c.exchange != nil {
+		m.auth = c.answer(m)
+	}
+	if !c.d.box.postUrgent(input{kind: inResponse, msg: m}) && m.method == "INVITE" && m.code < 300 {
+		c.d.endFork(res)
+	}
+	return true
+}
+
+// answer asks the credentials for the retry; none when they were refused.
+func (c *clientTx) answer(m *message) []Header {
+	var challenges []digest.Field
+	for _, h := range m.headers {
+		challenges = append(challenges, digest.Field{Name: h.Name, Value: h.Value})
+	}
+	fields, err := c.exchange.Challenged(challenges)
+	if err != nil {
+		c.d.e.log.Info("a challenge was not answered", "dialog", c.d.id, "method", m.method, "error", err)
+		return nil
+	}
+	return fieldsOf(fields)
+}
+
+func (c *clientTx) fail(err error) {
+	c.d.box.postUrgent(input{kind: inFailed, tx: c.n, timeout: errors.Is(err, gosip.ErrTransactionTimeout)})
+}
+
+// onRepeated gets 2xx that follow the first one: repeated ones, and those of
+// other forks. It runs on a goroutine of sipgo, for as long as the transaction
+// lives, that is also after the dialog.
+func (c *clientTx) onRepeated(res *gosip.Response) {
+	m := readMessage(res)
+	m.tx = c.n
+	if c.d.ackAgain(ackKey{m.toTag, m.seq}) {
+		return
+	}
+	if !c.d.box.postUrgent(input{kind: inResponse, msg: m}) {
+		c.d.endFork(res)
+	}
+}
+
+func (d *Dialog) dropClient(n uint64) {
+	if c := d.client[n]; c != nil && c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// sendAck acknowledges a 2xx and keeps the ACK for its repetitions.
+func (d *Dialog) sendAck(f effect) {
+	f.method = "ACK"
+	h := nextHop(f.leg.next(), d.peer, d.user)
+	if c := d.client[f.tx]; c != nil && d.authFor(h) != nil {
+		f.headers = append(slices.Clone(f.headers), credentialsOf(c.req)...)
+	}
+	req, err := d.prepare(f, h)
+	if err == nil {
+		d.keepAck(ackKey{f.leg.remoteTag, f.seq}, req)
+		err = d.e.write(req, h)
+	}
+	if err != nil {
+		d.e.log.Info("an ACK could not be sent", "dialog", d.id, "error", err)
+		return
+	}
+	d.traceLine("ACK "+req.Recipient.String(), false)
+}
+
+// credentialsOf repeats those of the INVITE in its ACK (RFC 3261 §22.1).
+func credentialsOf(req *gosip.Request) (out []Header) {
+	for _, name := range [...]string{"Authorization", "Proxy-Authorization"} {
+		for _, h := range req.GetHeaders(name) {
+			out = append(out, Header{h.Name(), h.Value()})
+		}
+	}
+	return out
+}
+
+// ackKey names a 2xx to an INVITE of ours.
+type ackKey struct {
+	tag string
+	seq uint32
+}
+
+func (d *Dialog) keepAck(k ackKey, ack *gosip.Request) {
+	d.acksMu.Lock()
+	defer d.acksMu.Unlock()
+	d.acks.put(k, ack)
+}
+
+// ackAgain repeats the ACK of a 2xx that came again.
+func (d *Dialog) ackAgain(k ackKey) bool {
+	d.acksMu.Lock()
+	ack, ok := d.acks.get(k)
+	d.acksMu.Unlock()
+	if !ok {
+		return false
+	}
+	h := hop{transport: gosip.NetworkToLower(ack.Transport())}
+	h.addr, _ = parseAddrPort(ack.Destination())
+	_ = d.e.write(ack, h) // counted there
+	return true
+}
+
+// endFork acknowledges and ends a 2xx that came after the dialog's end.
+func (d *Dialog) endFork(res *gosip.Response) {
+	m := readMessage(res)
+	l := d.base
+	l.local = d.core.leg.local
+	l = l.answeredBy(m)
+	h := nextHop(l.next(), d.peer, d.user)
+	ack, err := d.prepare(effect{method: "ACK", leg: &l, seq: m.seq}, h)
+	if err != nil {
+		return
+	}
+	d.keepAck(ackKey{m.toTag, m.seq}, ack)
+	_ = d.e.write(ack, h) // counted there
+	d.e.count.forkEnded.Add(1)
+	bye, err := d.prepare(effect{method: "BYE", leg: &l, seq: m.seq + 1}, h)
+	if err != nil {
+		return
+	}
+	d.e.spawn(func() { _, _ = d.e.exchange(d.e.ctx, bye, h) })
+}
+
+// sendCancel cancels the INVITE on its own way: same branch, same hop
+// (RFC 3261 §9.1).
+func (d *Dialog) sendCancel(f effect) {
+	c := d.client[f.tx]
+	if c == nil || c.req == nil {
+		return
+	}
+	req, err := cancelOf(c.req, f.headers, d.e.agent())
+	if err != nil {
+		return
+	}
+	d.traceLine("CANCEL "+req.Recipient.String(), false)
+	if d.e.aim(req, c.hop) != nil {
+		return
+	}
+	d.e.wg.Go(func() { _, _ = d.e.exchange(d.e.ctx, req, c.hop) }) // the INVITE's own answer matters
+}

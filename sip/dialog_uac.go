@@ -1,0 +1,120 @@
+package sip
+
+import (
+	"context"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// routeTimeout bounds the name lookups of one call.
+const routeTimeout = 10 * time.Second
+
+// Dial places a call. It returns at once; progress comes as events. An unknown
+// trunk or an unregistered user is fault.NotFound, a wrong target
+// fault.Invalid.
+func (e *Endpoint) Dial(o Outgoing) (*Dialog, error) {
+	if err := checkHeaders(o.Headers); err != nil {
+		return nil, err
+	}
+	if len(o.Body) > MaxBody {
+		return nil, fault.New(fault.Limit, "sip: an offer of %d bytes, at most %d are allowed", len(o.Body), MaxBody)
+	}
+	p, err := e.planFor(o)
+	if err != nil {
+		return nil, err
+	}
+	d := e.newOutbound(o, p)
+	if !e.dialogs.add(d) {
+		e.count.dialogsFull.Add(1)
+		return nil, fault.New(fault.Limit, "sip: %d calls are up, no more are placed", MaxDialogs)
+	}
+	e.count.outbound.Add(1)
+	e.wg.Go(d.run)
+	return d, nil
+}
+
+// planFor addresses the call.
+func (e *Endpoint) planFor(o Outgoing) (p plan, err error) {
+	t := o.Target
+	given := 0
+	for _, s := range [...]string{t.URI, t.Trunk, t.User} {
+		if s != "" {
+			given++
+		}
+	}
+	if given != 1 {
+		return p, fault.New(fault.Invalid, "sip: a call needs exactly one of URI, trunk and user")
+	}
+	switch {
+	case t.Trunk != "":
+		p, err = e.planTrunk(o)
+	case t.User != "":
+		p, err = e.planUser(o)
+	default:
+		p, err = planURI(o)
+	}
+	if err == nil && t.Next.IsValid() {
+		p.hops = []hop{{transport: t.NextTransport, addr: t.Next}}
+		if t.NextTransport == "" {
+			p.hops[0].transport = "udp"
+		}
+	}
+	return p, err
+}
+
+func planURI(o Outgoing) (plan, error) {
+	a, err := ParseAddress(o.Target.URI)
+	if err != nil {
+		return plan{}, fault.New(fault.Invalid, "sip: dial: %w", err)
+	}
+	if a.Scheme != "" || a.Host == "" {
+		return plan{}, fault.New(fault.Invalid, "sip: %s cannot be dialled", a.URI()).
+			WithHint("only sip: URIs can, tel: numbers go through a trunk")
+	}
+	a.Display = ""
+	return plan{request: a, from: o.From, to: Address{User: a.User, Host: a.Host, Port: a.Port}, contactUser: o.From.User, next: a}, nil
+}
+
+func (e *Endpoint) newOutbound(o Outgoing, p plan) *Dialog {
+	d := e.newDialog(dialogKey{token(16), token(8)}, true)
+	d.plan = &p
+	d.user = p.user != ""
+	d.origin = Origin{Kind: Nobody, Name: p.trunk + p.user}
+	d.request, d.from, d.to = p.request, p.from, p.to
+	d.contactUser = p.contactUser
+	d.headers, d.offer = append(append(Headers(nil), p.headers...), o.Headers...), o.Body
+	d.hops = p.hops
+	if d.from.Host == "" {
+		d.from.Host = "localhost.invalid" // until the first hop is known
+	}
+	l := leg{
+		callID: d.key.callID, localTag: d.key.localTag, local: d.from.String(), remote: d.to.String(),
+		target: p.request.URI(), routes: p.route,
+	}
+	d.base = l
+	d.core = newUAC(l, &o, d.headers, d.acceptedInfo, jitter)
+	d.route(o.From.Host == "" && p.from.Host == "")
+	return d
+}
+
+// route finds the hops, in the background when names are to be looked up, and
+// then begins the INVITE.
+func (d *Dialog) route(fillHost bool) {
+	d.fillHost = fillHost
+	if len(d.hops) > 0 {
+		d.box.postUrgent(input{kind: inRouted, found: d.hops})
+		return
+	}
+	d.e.clk.Busy(1)
+	d.e.wg.Go(func() {
+		defer d.e.clk.Busy(-1)
+		ctx, cancel := context.WithTimeout(d.e.ctx, routeTimeout)
+		defer cancel()
+		hops, err := d.e.resolve(ctx, d.plan.next)
+		if err != nil {
+			d.e.log.Info("a call found no address", "dialog", d.id, "host", d.plan.next.Host, "error", err)
+		}
+		d.box.postUrgent(input{kind: inRouted, found: hops})
+	})
+}

@@ -1,0 +1,93 @@
+package sip
+
+import (
+	"fmt"
+
+	gosip "github.com/emiago/sipgo/sip"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// newInbound builds the dialog of a received INVITE; serve starts it.
+func (e *Endpoint) newInbound(m *message, o Origin) *Dialog {
+	d := e.newDialog(dialogKey{m.callID, m.toTag}, false)
+	d.origin = o
+	d.user = o.Kind == FromUser
+	d.peer = hop{o.Transport, o.Source}
+	d.request, _ = parseURI(m.uri)
+	d.from, _, _ = parseNameAddr(m.from)
+	d.to, _, _ = parseNameAddr(m.to)
+	d.contactUser = d.request.User
+	d.headers, d.offer = m.headers, m.body
+	return d
+}
+
+func (e *Endpoint) newDialog(k dialogKey, outbound bool) *Dialog {
+	d := &Dialog{
+		e: e, key: k, outbound: outbound, id: fmt.Sprintf("d%d", e.sequence.Add(1)),
+		events: make(chan Event, EventCapacity+1), // the last place is for Ended
+		done:   make(chan struct{}),
+		server: map[uint64]*serverTx{}, client: map[uint64]*clientTx{}, timers: map[timerName]*dialogTimer{},
+		acks: newRecent[ackKey, *gosip.Request](4*MaxForks, nil),
+	}
+	d.box.init(e.clk)
+	return d
+}
+
+// serve starts the goroutine of an inbound dialog. It reports false when the
+// INVITE has been cancelled already.
+func (d *Dialog) serve(req *gosip.Request, tx *gosip.ServerTx, m *message) bool {
+	m.tx = d.enter(req, tx)
+	d.core = newUAS(m, d.acceptedInfo, jitter)
+	d.setTarget()
+	d.trace(m, true)
+	if !d.watchCancel(tx, m.tx) {
+		d.box.close()
+		d.e.dialogs.remove(d)
+		close(d.done)
+		return false
+	}
+	d.e.wg.Go(d.run)
+	return true
+}
+
+// enter numbers a server transaction.
+func (d *Dialog) enter(req *gosip.Request, tx *gosip.ServerTx) uint64 {
+	n := d.lastServer.Add(1)
+	d.serverMu.Lock()
+	defer d.serverMu.Unlock()
+	d.server[n] = &serverTx{req: req, tx: tx}
+	return n
+}
+
+// watchCancel posts the CANCEL of an INVITE. sipgo calls back under its lock,
+// so nothing else may happen there.
+func (d *Dialog) watchCancel(tx *gosip.ServerTx, n uint64) bool {
+	return tx.OnCancel(func(r *gosip.Request) {
+		d.box.postUrgent(input{kind: inCancel, tx: n, msg: readMessage(r)})
+	})
+}
+
+// receive takes a request inside the dialog from its handler's goroutine; false
+// means that the dialog is over or overrun.
+func (d *Dialog) receive(req *gosip.Request, tx *gosip.ServerTx) bool {
+	m := readMessage(req)
+	m.tx = d.enter(req, tx)
+	if req.IsInvite() {
+		d.watchCancel(tx, m.tx) // too late: the call then answers an offer in vain
+	}
+	in := input{kind: inRequest, msg: m}
+	ok := req.Method == gosip.BYE && d.box.postUrgent(in)
+	if req.Method != gosip.BYE {
+		err := d.box.post(in)
+		if ok = err == nil; fault.CodeOf(err) == fault.Limit {
+			d.overrun()
+		}
+	}
+	if !ok {
+		d.serverMu.Lock()
+		delete(d.server, m.tx)
+		d.serverMu.Unlock()
+	}
+	return ok
+}

@@ -1,0 +1,199 @@
+package sip
+
+import (
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// retryAfterSeconds goes with every 503 of ours.
+const retryAfterSeconds = 10
+
+// onRequest is called by the transaction layer for every new request, each on
+// a goroutine of its own. It must answer, or the transaction lives for ever.
+func (e *Endpoint) onRequest(req *gosip.Request, tx *gosip.ServerTx) {
+	e.transactions.Add(1)
+	if !tx.OnTerminate(func(string, error) { e.transactions.Add(-1) }) {
+		e.transactions.Add(-1)
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			e.panicked(r, debug.Stack())
+			e.respond(tx, req, 500, "Server Internal Error")
+		}
+	}()
+	switch {
+	case req.IsAck():
+		e.onAck(req)
+		tx.Terminate() // an ACK gets no answer, so nothing else would
+	case req.Method == gosip.REGISTER:
+		e.onRegister(req, tx)
+	case isOutside(req):
+		e.onOutside(req, tx)
+	default:
+		e.onInside(req, tx)
+	}
+}
+
+// onAck gives the ACK of a 2xx to its dialog.
+func (e *Endpoint) onAck(req *gosip.Request) {
+	if d := e.dialogOf(req); d != nil {
+		d.box.postUrgent(input{kind: inAck, msg: readMessage(req)})
+	}
+}
+
+// onInside gives a request with a To tag to its dialog.
+func (e *Endpoint) onInside(req *gosip.Request, tx *gosip.ServerTx) {
+	d := e.dialogOf(req)
+	if d == nil {
+		e.count.unmatched.Add(1)
+		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
+		return
+	}
+	if !d.receive(req, tx) {
+		e.count.unmatched.Add(1)
+		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
+	}
+}
+
+func (e *Endpoint) dialogOf(req *gosip.Request) *Dialog {
+	tag, _ := req.To().Params.Get("tag")
+	return e.dialogs.find(req.CallID().Value(), tag)
+}
+
+// expectOrder runs in the order of arrival: the first request that a callee
+// sends inside a dialog tells where its numbers begin.
+func (e *Endpoint) expectOrder(req *gosip.Request) {
+	if req.Method == gosip.ACK || req.Method == gosip.CANCEL {
+		return
+	}
+	if d := e.dialogOf(req); d != nil && d.outbound {
+		d.firstSeq.CompareAndSwap(0, uint64(req.CSeq().SeqNo)+1)
+	}
+}
+
+// onOutside handles a request without To tag.
+func (e *Endpoint) onOutside(req *gosip.Request, tx *gosip.ServerTx) {
+	if req.Method == gosip.CANCEL {
+		e.count.unmatched.Add(1)
+		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
+		return
+	}
+	if unknown := unsupported(headersOf(req)); unknown != "" {
+		e.respond(tx, req, 420, "Bad Extension", Header{"Unsupported", unknown})
+		return
+	}
+	switch req.Method {
+	case gosip.INVITE:
+		e.onInvite(req, tx)
+	case gosip.OPTIONS:
+		e.respond(tx, req, 200, "OK", Header{"Allow", allowed}, Header{"Accept", acceptTypes},
+			Header{"Supported", strings.Join(supported, ", ")})
+	case gosip.BYE, gosip.INFO, gosip.UPDATE, gosip.PRACK, gosip.NOTIFY:
+		e.count.unmatched.Add(1)
+		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
+	default:
+		e.respond(tx, req, 405, "Method Not Allowed", Header{"Allow", allowed})
+	}
+}
+
+// acceptTypes are the bodies we understand.
+const acceptTypes = "application/sdp, application/dtmf-relay, application/dtmf, message/sipfrag"
+
+// onInvite turns an INVITE into a dialog, or refuses it.
+func (e *Endpoint) onInvite(req *gosip.Request, tx *gosip.ServerTx) {
+	m := readMessage(req)
+	origin, refusal := e.originOf(req, tx)
+	if refusal != nil {
+		e.count.rejected.Add(1)
+		refusal.AppendHeader(gosip.NewHeader("Server", e.agent()))
+		e.answer(tx, refusal)
+		return
+	}
+	if code, reason, h := e.screen(req, m); code != 0 {
+		e.respond(tx, req, code, reason, h...)
+		return
+	}
+	d := e.newInbound(m, origin)
+	if !e.dialogs.add(d) {
+		e.count.dialogsFull.Add(1)
+		e.respond(tx, req, 503, "Service Unavailable", retryAfter(retryAfterSeconds))
+		return
+	}
+	e.count.inbound.Add(1)
+	if !d.serve(req, tx, m) {
+		return // cancelled before we looked at it
+	}
+	e.deps.incoming(d)
+}
+
+// incoming hands a new dialog to the owner of the endpoint.
+func (deps *Deps) incoming(d *Dialog) {
+	if deps.Incoming == nil {
+		_ = d.Reject(404, "Not Found")
+		return
+	}
+	deps.Incoming(d)
+}
+
+// screen refuses an admitted INVITE that we cannot handle; code 0 lets it pass.
+func (e *Endpoint) screen(req *gosip.Request, m *message) (code int, reason string, h []Header) {
+	seconds, timed := sessionExpires(m.headers)
+	switch accept := m.headers.Get("Accept"); {
+	case e.dialogs.copyOf(req, e.clk.Now()):
+		e.count.merged.Add(1)
+		return 482, "Loop Detected", nil
+	case e.draining.Load():
+		e.count.drained.Add(1)
+		return 503, "Service Unavailable", []Header{retryAfter(retryAfterSeconds)}
+	case len(m.body) > 0 && m.contentType() != "application/sdp",
+		m.headers.Get("Content-Encoding") != "" && !m.headers.Has("Content-Encoding", "identity"):
+		return 415, "Unsupported Media Type", []Header{{"Accept", "application/sdp"}, {"Accept-Encoding", "identity"}}
+	case accept != "" && !acceptsSDP(accept):
+		return 406, "Not Acceptable", []Header{{"Accept", "application/sdp"}}
+	case timed && seconds < minSession && m.headers.Has("Supported", "timer"):
+		return 422, "Session Interval Too Small", []Header{{"Min-SE", strconv.Itoa(minSession)}}
+	}
+	return 0, "", nil
+}
+
+func acceptsSDP(accept string) bool {
+	for item := range strings.SplitSeq(accept, ",") {
+		t, _, _ := strings.Cut(item, ";")
+		if slices.Contains([]string{"application/sdp", "application/*", "*/*"}, strings.ToLower(strings.TrimSpace(t))) {
+			return true
+		}
+	}
+	return false
+}
+
+// originOf applies the rules of who may call: a trunk, a trusted source, a
+// user with credentials. refusal is nil for those.
+func (e *Endpoint) originOf(req *gosip.Request, tx *gosip.ServerTx) (o Origin, refusal *gosip.Response) {
+	source, err := netip.ParseAddrPort(req.Source())
+	if err != nil {
+		return o, newResponse(req, 403, "Forbidden")
+	}
+	o = Origin{Source: source, Transport: gosip.NetworkToLower(req.Transport())}
+	request, _ := parseURI(req.Recipient.String())
+	if name, ok := e.trunkFor(source, request); ok {
+		o.Kind, o.Name = FromTrunk, name
+	} else if e.trusts(source.Addr()) {
+		o.Kind = FromTrusted
+	} else {
+		user, no := e.admitUser(req, source)
+		if no != nil {
+			return o, no
+		}
+		o.Kind, o.Name = FromUser, user
+		e.limiter.spare(source.Addr(), e.clk.Now())
+	}
+	if c := e.hub.lookup(req.Source()); c != nil && o.Transport == "tcp" {
+		c.keep()
+	}
+	return o, nil
+}

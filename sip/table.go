@@ -1,0 +1,98 @@
+package sip
+
+import (
+	"sync"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+)
+
+// dialogTable finds dialogs by Call-ID and our tag, and INVITEs that reached us
+// twice on different ways.
+type dialogTable struct {
+	mu     sync.RWMutex
+	byKey  map[dialogKey]*Dialog
+	merged *recent[mergeKey, mergedInvite]
+	closed bool
+}
+
+type dialogKey struct{ callID, localTag string }
+
+// mergeKey is what two copies of one INVITE share (RFC 3261 §8.2.2.2).
+type mergeKey struct {
+	callID, fromTag string
+	seq             uint32
+}
+
+type mergedInvite struct {
+	branch string
+	at     time.Time
+}
+
+func (t *dialogTable) init() {
+	t.byKey = map[dialogKey]*Dialog{}
+	t.merged = newRecent[mergeKey, mergedInvite](2*MaxDialogs, nil)
+}
+
+// add enters a dialog, unless there are too many.
+func (t *dialogTable) add(d *Dialog) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || len(t.byKey) >= MaxDialogs || t.byKey[d.key] != nil {
+		return false
+	}
+	t.byKey[d.key] = d
+	return true
+}
+
+func (t *dialogTable) remove(d *Dialog) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byKey[d.key] == d {
+		delete(t.byKey, d.key)
+	}
+}
+
+func (t *dialogTable) find(callID, localTag string) *Dialog {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byKey[dialogKey{callID, localTag}]
+}
+
+func (t *dialogTable) size() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.byKey)
+}
+
+// copyOf tells whether the INVITE came already with another branch; else it
+// remembers this one for as long as its transaction may live.
+func (t *dialogTable) copyOf(req *gosip.Request, now time.Time) bool {
+	from, _ := req.From().Params.Get("tag")
+	branch, _ := req.Via().Params.Get("branch")
+	k := mergeKey{req.CallID().Value(), from, req.CSeq().SeqNo}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m, ok := t.merged.get(k); ok && m.branch != branch && now.Sub(m.at) < timer64 {
+		return true
+	}
+	t.merged.put(k, mergedInvite{branch, now})
+	return false
+}
+
+// closeAll ends every dialog and waits for their goroutines.
+func (t *dialogTable) closeAll() {
+	t.mu.Lock()
+	t.closed = true
+	list := make([]*Dialog, 0, len(t.byKey))
+	for _, d := range t.byKey {
+		list = append(list, d)
+	}
+	t.mu.Unlock()
+	for _, d := range list {
+		d.box.postUrgent(input{kind: inClose, reason: ReasonClosed})
+	}
+	for _, d := range list {
+		<-d.done
+	}
+}

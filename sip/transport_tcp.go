@@ -1,0 +1,284 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// Time limits of TCP connections.
+const (
+	connectTimeout  = 5 * time.Second  // to open one
+	firstMessage    = 10 * time.Second // until the first whole message
+	messageTimeout  = 10 * time.Second // from the first to the last byte of a message
+	idleTimeout     = time.Minute      // between messages of a peer nobody vouches for
+	keptIdleTimeout = time.Hour        // between messages of users, trunks and trusted peers
+	writeTimeout    = 5 * time.Second
+	acceptPause     = 50 * time.Millisecond // after a failed accept
+)
+
+// tcpHub owns all TCP connections, accepted and opened. sipgo gets them from
+// its Accept, so that both kinds are framed, validated and limited by us.
+type tcpHub struct {
+	e         *Endpoint
+	listeners []net.Listener
+	ready     chan *tcpConn // to Accept, which takes them at once
+	closed    chan struct{}
+
+	mu      sync.Mutex
+	conns   map[string]*tcpConn      // by remote address
+	dialing map[string]chan struct{} // closed when the attempt is over
+	per     map[netip.Addr]int       // accepted connections of each source
+	last    *tcpConn                 // handed to sipgo, not registered there yet
+	down    bool
+}
+
+var errConnLimit = errors.New("too many TCP connections")
+
+func newTCPHub(e *Endpoint) *tcpHub {
+	return &tcpHub{
+		e: e, ready: make(chan *tcpConn), closed: make(chan struct{}),
+		conns: map[string]*tcpConn{}, dialing: map[string]chan struct{}{}, per: map[netip.Addr]int{},
+	}
+}
+
+func (h *tcpHub) listen(addr netip.AddrPort) error {
+	network := "tcp4"
+	if addr.Addr().Is6() {
+		network = "tcp6"
+	}
+	l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(addr))
+	if err != nil {
+		return err
+	}
+	h.listeners = append(h.listeners, l)
+	return nil
+}
+
+// serve starts the accept loops and sipgo's own.
+func (h *tcpHub) serve() {
+	h.e.wg.Go(func() { _ = h.e.tp.ServeTCP(h) }) // ends with the hub
+	for _, l := range h.listeners {
+		h.e.wg.Go(func() { h.acceptLoop(l) })
+	}
+}
+
+func (h *tcpHub) acceptLoop(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // out of descriptors, or the peer was gone
+			h.pause()
+			continue
+		}
+		if _, err := h.adopt(c, true); err != nil {
+			h.e.count.connsRefused.Add(1)
+			_ = c.Close()
+		}
+	}
+}
+
+func (h *tcpHub) pause() {
+	over := make(chan struct{})
+	t := clock.System().AfterFunc(acceptPause, func() { close(over) })
+	defer t.Stop()
+	select {
+	case <-over:
+	case <-h.closed:
+	}
+}
+
+// adopt puts a connection under the limits and hands it to sipgo. It returns
+// when sipgo can send on it.
+func (h *tcpHub) adopt(c net.Conn, accepted bool) (*tcpConn, error) {
+	remote, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return nil, errors.New("sip: not a TCP connection")
+	}
+	t := &tcpConn{Conn: c, hub: h, key: c.RemoteAddr().String(), accepted: accepted, registered: make(chan struct{})}
+	t.source = remote.AddrPort()
+	t.source = netip.AddrPortFrom(t.source.Addr().Unmap(), t.source.Port())
+	if err := h.register(t); err != nil {
+		return nil, err
+	}
+	select {
+	case h.ready <- t:
+	case <-h.closed:
+		h.forget(t)
+		return nil, net.ErrClosed
+	}
+	select {
+	case <-t.registered:
+	case <-h.closed:
+	}
+	h.e.count.connects.Add(1)
+	return t, nil
+}
+
+func (h *tcpHub) register(t *tcpConn) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ip := t.source.Addr()
+	switch {
+	case h.down:
+		return net.ErrClosed
+	case len(h.conns) >= MaxConnections, h.conns[t.key] != nil,
+		t.accepted && h.per[ip] >= MaxConnectionsPerSource:
+		return errConnLimit
+	}
+	h.conns[t.key] = t
+	if t.accepted {
+		h.per[ip]++
+	}
+	return nil
+}
+
+func (h *tcpHub) forget(t *tcpConn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.conns[t.key] != t {
+		return
+	}
+	delete(h.conns, t.key)
+	if ip := t.source.Addr(); t.accepted {
+		if h.per[ip]--; h.per[ip] == 0 {
+			delete(h.per, ip)
+		}
+	}
+}
+
+func (h *tcpHub) lookup(key string) *tcpConn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.conns[key]
+}
+
+func (h *tcpHub) size() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.conns)
+}
+
+// connect makes sure that there is a connection to addr. Several callers share
+// one attempt.
+func (h *tcpHub) connect(ctx context.Context, addr netip.AddrPort) error {
+	key := addr.String()
+	for {
+		h.mu.Lock()
+		busy := h.dialing[key]
+		switch {
+		case h.down:
+			h.mu.Unlock()
+			return net.ErrClosed
+		case h.conns[key] != nil:
+			h.mu.Unlock()
+			return nil
+		case busy == nil:
+			over := make(chan struct{})
+			h.dialing[key] = over
+			h.mu.Unlock()
+			return h.dial(ctx, key, over)
+		}
+		h.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (h *tcpHub) dial(ctx context.Context, key string, over chan struct{}) error {
+	defer func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.dialing, key)
+		close(over)
+	}()
+	d := net.Dialer{Timeout: connectTimeout}
+	c, err := d.DialContext(ctx, "tcp", key)
+	if err != nil {
+		return fault.New(fault.Network, "sip: connect to tcp://%s: %w", key, err)
+	}
+	if _, err = h.adopt(c, false); err != nil {
+		_ = c.Close()
+		h.e.count.connsRefused.Add(1)
+		return fault.New(fault.Limit, "sip: connect to tcp://%s: %w", key, err)
+	}
+	return nil
+}
+
+// Accept hands the next connection to sipgo. When it is called again, sipgo has
+// put the previous one into its pool.
+func (h *tcpHub) Accept() (net.Conn, error) {
+	h.mu.Lock()
+	if h.last != nil {
+		close(h.last.registered)
+		h.last = nil
+	}
+	h.mu.Unlock()
+	select {
+	case t := <-h.ready:
+		h.mu.Lock()
+		h.last = t
+		h.mu.Unlock()
+		h.e.wg.Add(1) // sipgo starts a reader; it ends with a failed Read
+		return t, nil
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Addr is a placeholder: connections of all listeners come through here.
+func (h *tcpHub) Addr() net.Addr { return &net.TCPAddr{} }
+
+// Close is called by nobody: the endpoint closes the hub.
+func (h *tcpHub) Close() error { return nil }
+
+func (h *tcpHub) close() {
+	h.mu.Lock()
+	if h.down {
+		h.mu.Unlock()
+		return
+	}
+	h.down = true
+	close(h.closed)
+	conns := make([]*tcpConn, 0, len(h.conns))
+	for _, c := range h.conns {
+		conns = append(conns, c)
+	}
+	h.mu.Unlock()
+	for _, l := range h.listeners {
+		_ = l.Close()
+	}
+	for _, c := range conns {
+		_ = c.Close()
+	}
+}
+
+// deadline is d from now on the kernel's clock; tests shorten all of them.
+func (h *tcpHub) deadline(d time.Duration) time.Time {
+	return clock.System().Now().Add(d / time.Duration(max(h.e.hurry, 1)))
+}
+
+// localAddr is the bound address of the first listener of remote's family, of
+// any when remote is invalid.
+func (h *tcpHub) localAddr(remote netip.Addr) netip.AddrPort {
+	for _, l := range h.listeners {
+		if a, ok := l.Addr().(*net.TCPAddr); ok {
+			p := a.AddrPort()
+			if !remote.IsValid() || p.Addr().Unmap().Is4() == remote.Is4() {
+				return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+			}
+		}
+	}
+	return netip.AddrPort{}
+}
