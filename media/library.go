@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -123,8 +124,8 @@ func NewLibrary(opts LibraryOptions) *Library {
 	}
 }
 
-// Load returns the audio of a WAV or MP3 file. The format is told by the bytes,
-// not by the name.
+// Load returns the audio of a WAV or MP3 file. The format is told by the bytes
+// and only when they do not tell by the name.
 func (l *Library) Load(ctx context.Context, path string, opts LoadOptions) (*Prompt, error) {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)
@@ -223,7 +224,8 @@ func (l *Library) loadFile(ctx context.Context, path string, opts LoadOptions) (
 		return nil, stamp{}, err
 	}
 	defer release()
-	f, err := os.Open(path)
+	// A pipe under the name must not block the decoder before it is refused.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, stamp{}, unreadable(path, err)
 	}
@@ -238,7 +240,8 @@ func (l *Library) loadFile(ctx context.Context, path string, opts LoadOptions) (
 	if info.Size() > l.opts.MaxFileBytes {
 		return nil, stamp{}, tooLarge(path, l.opts.MaxFileBytes)
 	}
-	prompt, err := decodeAudio(ctx, f, "", l.opts.MaxDuration, opts)
+	kind := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
+	prompt, err := decodeAudio(ctx, f, kind, l.opts.MaxDuration, opts)
 	return prompt, stamp{info.ModTime(), info.Size()}, named(path, err)
 }
 
@@ -276,8 +279,8 @@ func (l *Library) removeLocked(e *list.Element) {
 }
 
 // LoadReader decodes audio that has no file: embedded prompts, HTTP bodies. It
-// reads r to its end, at most 64 MB, and does not keep the result. kind is
-// "wav", "mp3" or "" to look at the bytes.
+// reads r to its end, at most 64 MB, and does not keep the result. kind, "wav",
+// "mp3" or "", counts only when the bytes do not tell.
 func (l *Library) LoadReader(ctx context.Context, r io.Reader, kind string, opts LoadOptions) (*Prompt, error) {
 	limit := min(maxReaderBytes, l.opts.MaxFileBytes)
 	body, err := io.ReadAll(io.LimitReader(r, limit+1))

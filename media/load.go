@@ -3,6 +3,7 @@ package media
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,8 @@ type LoadOptions struct {
 // loadChunk is how many samples are decoded between looks at the context.
 const loadChunk = 4096
 
-// decodeAudio reads one file. kind is "wav", "mp3" or "" (look at the bytes).
+// decodeAudio reads one file. kind is "wav", "mp3" or ""; it counts only when
+// the bytes do not tell.
 func decodeAudio(ctx context.Context, in io.Reader, kind string, longest time.Duration, opts LoadOptions) (*Prompt, error) {
 	src, err := openSource(in, kind)
 	if err != nil {
@@ -55,8 +57,8 @@ func exact(pcm []int16) []int16 {
 // openSource picks the reader.
 func openSource(in io.Reader, kind string) (source, error) {
 	r := bufio.NewReaderSize(in, 1<<14)
-	if kind == "" {
-		kind = sniff(r)
+	if told := sniff(r); told != "" || kind == "" {
+		kind = cmp.Or(told, "this file")
 	}
 	switch kind {
 	case "wav":
@@ -67,7 +69,7 @@ func openSource(in io.Reader, kind string) (source, error) {
 	return nil, fmt.Errorf("%s is neither WAV nor MP3", printable(kind))
 }
 
-// sniff names the format by its first bytes.
+// sniff names the format by its first bytes, "" when they do not tell.
 func sniff(r *bufio.Reader) string {
 	b, _ := r.Peek(12)
 	has := func(at int, magic string) bool {
@@ -87,7 +89,7 @@ func sniff(r *bufio.Reader) string {
 	case has(0, "ID3"), bytes.IndexByte(b, 0xFF) == 0:
 		return "mp3"
 	}
-	return "this file"
+	return ""
 }
 
 // drain decodes, resamples and rounds up to limit samples.
