@@ -27,6 +27,9 @@ type job struct {
 
 // update runs f on the committer and returns when its effect is durable.
 func (s *Store) update(f func(*tx) error) error {
+	if s.closing.Load() {
+		return errClosed()
+	}
 	done := make(chan error, 1)
 	j := &job{f: f, done: func(err error) { done <- err }}
 	select {
@@ -81,6 +84,9 @@ func (s *Store) offer(j *job) error {
 
 // Flush returns when everything queued before it is durable.
 func (s *Store) Flush(ctx context.Context) error {
+	if s.closing.Load() {
+		return errClosed()
+	}
 	done := make(chan error, 1)
 	j := &job{f: func(*tx) error { return nil }, done: func(err error) { done <- err }}
 	select {

@@ -11,14 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	minReserve = 1 << 20
-	maxReserve = 64 << 20
-)
+// defaultReserve is what Badger may need for what it has begun: writing out a
+// memory table and merging two of them into the level below.
+const defaultReserve = 96 << 20
 
 // disk answers whether there is room for a write. It is asked before each
 // group and not after a failure, because Badger writes through mapped files: a
 // page that finds no block is a SIGBUS that ends the process, not an error.
+// Somebody else who takes the whole reserve in the fraction of a second in
+// which a table is written out can still do that; what was acknowledged is in
+// the write-ahead file then.
 type disk struct {
 	dir     string
 	reserve int64
@@ -27,13 +29,8 @@ type disk struct {
 
 func (d *disk) init(dir string, reserve int64) {
 	d.dir, d.reserve = dir, reserve
-	if reserve > 0 {
-		return
-	}
-	d.reserve = maxReserve
-	var st unix.Statfs_t
-	if unix.Statfs(dir, &st) == nil {
-		d.reserve = min(max(int64(st.Blocks)*st.Bsize/10, minReserve), maxReserve)
+	if reserve <= 0 {
+		d.reserve = defaultReserve
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -88,7 +89,8 @@ func TestFailingDisk(t *testing.T) {
 // TestCloseWhileFailing ends a store that waits for its disk.
 func TestCloseWhileFailing(t *testing.T) {
 	clk := clock.NewVirtual(start)
-	s := openAt(t, Options{Dir: t.TempDir(), Clock: clk})
+	s, err := Open(Options{Dir: t.TempDir(), Clock: clk})
+	must(t, err)
 	s.sync = func(txn *badger.Txn) error {
 		txn.Discard()
 		s.disk.reserve = 1 << 60
@@ -97,7 +99,10 @@ func TestCloseWhileFailing(t *testing.T) {
 	if err := s.Set("failed", json.RawMessage("1"), 0); err == nil {
 		t.Fatal("written")
 	}
-	must(t, s.Close())
+	// It cannot write its tables out, says so, and has lost nothing by it.
+	if err := s.Close(); fault.ExitOf(err) != fault.ExitStore {
+		t.Fatal(err)
+	}
 	if at, ok := clk.Next(); ok {
 		t.Fatalf("a timer is left at %s", at)
 	}
@@ -114,11 +119,12 @@ func TestFullDisk(t *testing.T) {
 		t.Skip("mounting a small file system needs root")
 	}
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=96m"); err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256m"); err != nil {
 		t.Skipf("this machine does not mount a tmpfs: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
-	s := openAt(t, Options{Dir: filepath.Join(dir, "store")})
+	s, err := Open(Options{Dir: filepath.Join(dir, "store")})
+	must(t, err)
 	acked, refused := 0, 0
 	value := json.RawMessage(`"` + strings.Repeat("x", 100<<10) + `"`)
 	write := func(n int) {
@@ -132,6 +138,10 @@ func TestFullDisk(t *testing.T) {
 	}
 	for round := range 3 {
 		write(60)
+		eventually(t, func() bool { // a table is not just being written out
+			logs, err := filepath.Glob(filepath.Join(dir, "store", "*.mem"))
+			return err == nil && len(logs) == 1
+		})
 		fill(t, filepath.Join(dir, "recording"))
 		before := refused
 		write(20)
@@ -144,7 +154,14 @@ func TestFullDisk(t *testing.T) {
 		must(t, os.Remove(filepath.Join(dir, "recording")))
 		must(t, s.Set("again", json.RawMessage("1"), 0))
 	}
-	items, _, err := s.List("k", MaxList, "")
+	fill(t, filepath.Join(dir, "recording"))
+	if err := s.Close(); fault.ExitOf(err) != fault.ExitStore { // and it ends on a full disk
+		t.Fatal(err)
+	}
+	must(t, os.Remove(filepath.Join(dir, "recording")))
+	child := t.TempDir() // this process still holds the old folder
+	must(t, os.CopyFS(child, os.DirFS(filepath.Join(dir, "store"))))
+	items, _, err := openAt(t, Options{Dir: child}).List("k", MaxList, "")
 	if err != nil || len(items) != acked {
 		t.Fatalf("%d of %d acknowledged keys, %v", len(items), acked, err)
 	}
@@ -322,6 +339,18 @@ func TestClose(t *testing.T) {
 	if _, ok, err := openAt(t, Options{Dir: dir}).Get("queued"); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
+}
+
+// TestNoGoroutineStays opens and closes stores; what they started has to end.
+func TestNoGoroutineStays(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, memory := range []bool{true, false, false} {
+		s, err := Open(Options{Dir: t.TempDir(), InMemory: memory})
+		must(t, err)
+		must(t, s.Set("k", json.RawMessage("1"), 0))
+		must(t, s.Close())
+	}
+	eventually(t, func() bool { return runtime.NumGoroutine() <= before })
 }
 
 func lock(s *Store, owner string) error {

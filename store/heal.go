@@ -70,6 +70,9 @@ func (s *Store) reopen() error {
 	if s.closing.Load() {
 		return errClosed()
 	}
+	if free, ok := s.disk.room(0); !ok { // closing needs room, too
+		return openFull(s.opt.Dir, free, s.disk.reserve)
+	}
 	if s.db != nil {
 		db := s.db
 		s.db = nil

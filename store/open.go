@@ -48,6 +48,7 @@ func badgerOptions(o Options) badger.Options {
 		WithDetectConflicts(false). // one writer
 		WithMemTableSize(memTableSize).
 		WithNumMemtables(3).
+		WithNumLevelZeroTables(2). // merge little at a time: the reserve has to hold it
 		WithValueThreshold(valueThreshold).
 		WithValueLogFileSize(16 << 20).
 		WithBlockCacheSize(blockCache).
@@ -76,7 +77,7 @@ func openFault(dir string, err error) error {
 }
 
 func openFull(dir string, free, reserve int64) error {
-	return fault.New(fault.Unavailable, "store: %s: only %d MiB of disk are free, %d MiB are needed", dir, free>>20, reserve>>20).
+	return fault.New(fault.Unavailable, "store: %s: the disk is full: only %d MiB of disk are free, %d MiB are needed", dir, free>>20, reserve>>20).
 		WithHint("free space on the disk and start again; nothing was changed").WithExit(fault.ExitStore)
 }
 

@@ -20,7 +20,7 @@ type Options struct {
 	Clock    clock.Clock  // decides what has expired; nil means the system's
 	Log      *slog.Logger // nil means silence
 	// Reserve is the free disk space in bytes below which writes are refused.
-	// 0 means a tenth of the file system, between 1 and 64 MiB.
+	// 0 means 96 MiB; less is safe only for a store that stays small.
 	Reserve int64
 }
 
@@ -120,9 +120,15 @@ func (s *Store) Close() error {
 	if s.db == nil {
 		return nil
 	}
-	err := s.db.Close()
+	db := s.db
 	s.db = nil
 	s.failed.Store(errClosed())
+	if free, ok := s.disk.room(0); !ok {
+		// Closing writes the memory tables out, for which there is no room. The
+		// write-ahead file has it all; the next Open reads it.
+		return openFull(s.opt.Dir, free, s.disk.reserve)
+	}
+	err := db.Close()
 	if err != nil {
 		return fault.New(fault.Unavailable, "store: close %s: %w", s.opt.Dir, err).WithExit(fault.ExitStore)
 	}
