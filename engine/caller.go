@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/sip"
+)
+
+// CallerOptions say whom the built-in caller rings and which keys it presses.
+type CallerOptions struct {
+	Target  string // sip:script@host:port
+	From    string // user part of From
+	Keys    string // digits; ',' waits for the next prompt to end, 'w' 0.5 s
+	Record  string // WAV file of what is heard; "" for none
+	Ring    time.Duration
+	Clock   clock.Clock
+	Log     *slog.Logger
+	OnState func(text string)
+}
+
+// CallerResult is how the built-in caller's call went.
+type CallerResult struct {
+	Answered bool
+	Code     int
+	Reason   string
+	Duration time.Duration
+}
+
+// pauseAfterVoice is the silence that the caller takes for the end of a prompt.
+const pauseAfterVoice = 600 * time.Millisecond
+
+// caller is a phone of its own: endpoint, media engine, one call.
+type caller struct {
+	o       CallerOptions
+	sip     *sip.Endpoint
+	media   *media.Engine
+	session *media.Session
+	dialog  *sip.Dialog
+	events  chan media.Event
+	keys    string
+	waiting bool // for the next prompt to end
+	res     CallerResult
+	since   time.Time
+}
+
+// Call rings a target over real SIP and RTP, presses keys, and returns when
+// the call is over or ctx ends it.
+func Call(ctx context.Context, o CallerOptions) (CallerResult, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.OnState == nil {
+		o.OnState = func(string) {}
+	}
+	to, err := sip.ParseAddress(o.Target)
+	if err != nil || to.Host == "" {
+		return CallerResult{}, fault.New(fault.Invalid, "call: %q is no SIP address", o.Target).WithHint("write sip:name@host:port").WithExit(fault.ExitUsage)
+	}
+	c := &caller{o: o, keys: o.Keys, events: make(chan media.Event, callerEvents)}
+	defer c.close()
+	if err := c.open(to); err != nil {
+		return CallerResult{}, err
+	}
+	return c.run(ctx)
+}
+
+// callerEvents is how many media events may wait; more are dropped, and only
+// the end of a prompt matters.
+const callerEvents = 64
+
+func (c *caller) open(to sip.Address) (err error) {
+	local := netip.MustParseAddr("127.0.0.1")
+	if a, err := netip.ParseAddr(strings.Trim(to.Host, "[]")); err == nil && a.Is6() {
+		local = netip.IPv6Loopback()
+	} else if err == nil && !a.IsLoopback() || err != nil {
+		local = netip.IPv4Unspecified()
+	}
+	transport := "udp"
+	if t, _ := to.Param("transport"); strings.EqualFold(t, "tcp") {
+		transport = "tcp"
+	}
+	c.sip, err = sip.Open(sip.Config{Listen: []sip.Listener{{Transport: transport, Addr: netip.AddrPortFrom(local, 0)}}, Agent: "loopstart-caller"},
+		sip.Deps{Clock: c.o.Clock, Log: c.o.Log})
+	if err != nil {
+		return err
+	}
+	if c.media, err = media.NewEngine(media.Config{PortMin: 30000, PortMax: 39999, Shards: 1}, c.o.Clock, c.o.Log); err != nil {
+		return err
+	}
+	bind := local
+	if local.IsUnspecified() {
+		host, _ := parseHost(to.Host)
+		bind = c.sip.AdvertisedFor(host)
+	}
+	c.session, err = c.media.Open(media.SessionOptions{Bind: bind, Voice: pauseAfterVoice, Sink: func(ev media.Event) {
+		select {
+		case c.events <- ev:
+		default:
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	c.dialog, err = c.sip.Dial(sip.Outgoing{
+		Target: sip.Target{URI: c.o.Target}, From: sip.Address{User: first(c.o.From, "caller")}, Body: c.session.Offer(), Timeout: c.o.Ring,
+	})
+	return err
+}
+
+func (c *caller) close() {
+	if c.session != nil {
+		c.session.Close()
+	}
+	if c.media != nil {
+		_ = c.media.Close()
+	}
+	if c.sip != nil {
+		c.sip.Close()
+	}
+}
+
+func (c *caller) run(ctx context.Context) (CallerResult, error) {
+	done := ctx.Done()
+	for {
+		select {
+		case ev, ok := <-c.dialog.Events():
+			if !ok {
+				return c.res, nil
+			}
+			if err := c.signal(ev); err != nil {
+				return c.res, err
+			}
+		case ev := <-c.events:
+			c.heard(ev)
+		case <-done:
+			c.dialog.Hangup()
+			done = nil
+		}
+	}
+}
+
+func (c *caller) signal(ev sip.Event) error {
+	switch ev.Kind {
+	case sip.Provisional:
+		c.o.OnState(fmt.Sprintf("%d %s", ev.Code, ev.Reason))
+		if len(ev.Body) > 0 && c.session.Accept(ev.Body) == nil {
+			c.session.Start()
+		}
+	case sip.Answered:
+		return c.answered(ev)
+	case sip.Offered:
+		answer, err := c.session.Answer(ev.Body)
+		if err != nil {
+			return c.dialog.Respond(ev.ID, 488, nil)
+		}
+		return c.dialog.Respond(ev.ID, 200, answer)
+	case sip.Ended:
+		c.res.Code, c.res.Reason = ev.Code, ev.Reason
+		if c.res.Answered {
+			c.res.Code, c.res.Duration = 200, ev.At.Sub(c.since)
+		}
+	}
+	return nil
+}
+
+func (c *caller) answered(ev sip.Event) error {
+	if err := c.session.Accept(ev.Body); err != nil {
+		c.dialog.Hangup()
+		return err
+	}
+	c.res.Answered, c.since = true, ev.At
+	c.session.Start()
+	c.o.OnState("answered")
+	if c.o.Record != "" {
+		f, err := os.Create(c.o.Record)
+		if err != nil {
+			return fault.New(fault.Invalid, "call: --record: %w", err)
+		}
+		c.session.Record(media.NewRecorder(f, media.RecorderOptions{}))
+	}
+	c.press()
+	return nil
+}
+
+// heard takes the end of what the other side says.
+func (c *caller) heard(ev media.Event) {
+	switch ev.Kind {
+	case media.VoiceEnded:
+		if c.waiting {
+			c.waiting = false
+			c.press()
+		}
+	case media.RecordEnded:
+		_ = ev.Recorder.File().Close()
+	}
+}
+
+// press sends the keys up to the next comma.
+func (c *caller) press() {
+	now, rest, more := strings.Cut(c.keys, ",")
+	c.keys, c.waiting = rest, more
+	if now == "" {
+		return
+	}
+	if err := c.session.SendDigits(now); err != nil {
+		c.o.OnState(err.Error())
+		return
+	}
+	c.o.OnState("pressed " + now)
+}
