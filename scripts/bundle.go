@@ -73,6 +73,7 @@ func buildOptions(r BuildRequest, in *inputs, format api.Format) api.BuildOption
 		Write:         false,
 		Metafile:      true,
 		Format:        format,
+		Banner:        map[string]string{"js": `"use strict";`}, // as ES modules are
 		Target:        api.ES2022,
 		// bigint: a constant such as 2n**(2n**31n) blocks the engine's compiler.
 		Supported:   map[string]bool{"async-generator": false, "for-await": false, "bigint": false},

@@ -69,6 +69,9 @@ export async function afterCall(record: object) {}
 			t.Errorf("the bundle lacks %q:\n%s", want, res.Source)
 		}
 	}
+	if !strings.HasPrefix(res.Source, `"use strict";`) {
+		t.Error("the bundle is not strict")
+	}
 	for _, not := range []string{"for await", "webhook", "import(", ": string"} {
 		if strings.Contains(res.Source, not) {
 			t.Errorf("the bundle holds %q", not)

@@ -25,7 +25,7 @@ func log(vm *runtime.VM, name string) goja.Value {
 
 func logLine(level string) bind.Native {
 	return func(vm *runtime.VM, args []goja.Value) goja.Value {
-		vm.Post("console.log", map[string]any{"level": level, "text": bind.Format(args)})
+		vm.Post("console.log", map[string]any{"level": level, "text": bind.Format(vm, args)})
 		return goja.Undefined()
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/dop251/goja"
 
+	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/runtime"
 )
 
@@ -72,7 +73,10 @@ func (n *namespace) Has(key string) bool {
 	return ok
 }
 
-func (n *namespace) Set(string, goja.Value) bool { return false }
+func (n *namespace) Set(key string, _ goja.Value) bool {
+	n.vm.Throw(fault.Invalid, key+" cannot be set: built-in modules are read-only", "")
+	return false
+}
 
 func (n *namespace) Delete(key string) bool { return !n.Has(key) }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
+
+	"github.com/loopstart/loopstart/runtime"
 )
 
 // Limits of one formatted line.
@@ -16,8 +18,8 @@ const (
 
 // Format is what console.log makes of its arguments: at most 4 KB, 4 levels
 // and 50 entries of each object, without ever calling toString or toJSON.
-func Format(args []goja.Value) string {
-	p := &printer{}
+func Format(vm *runtime.VM, args []goja.Value) string {
+	p := &printer{vm: vm}
 	rest := p.directives(args)
 	for i, v := range rest {
 		if i > 0 || len(rest) < len(args) {
@@ -29,6 +31,7 @@ func Format(args []goja.Value) string {
 }
 
 type printer struct {
+	vm   *runtime.VM
 	out  strings.Builder
 	full bool
 	path []*goja.Object
@@ -226,7 +229,7 @@ func (p *printer) array(o *goja.Object) {
 		if i > 0 {
 			p.text(", ")
 		}
-		p.value(o.Get(strconv.Itoa(i)))
+		p.member(o, strconv.Itoa(i))
 	}
 	if n > maxEntries {
 		p.text(", … " + strconv.Itoa(n-maxEntries) + " more")
@@ -251,12 +254,22 @@ func (p *printer) plain(o *goja.Object, keys []string) {
 			p.text(", ")
 		}
 		p.text(key + ": ")
-		p.value(o.Get(key))
+		p.member(o, key)
 	}
 	if len(keys) > maxEntries {
 		p.text(", … " + strconv.Itoa(len(keys)-maxEntries) + " more")
 	}
 	p.text(" }")
+}
+
+// member writes one property; a getter that throws says so.
+func (p *printer) member(o *goja.Object, key string) {
+	var v goja.Value
+	if thrown := p.vm.Runtime().Try(func() { v = o.Get(key) }); thrown != nil {
+		p.text("[throws]")
+		return
+	}
+	p.value(v)
 }
 
 func (p *printer) tooDeep(text string, empty bool) bool {

@@ -111,7 +111,7 @@ func (r Run) start(h *Host) {
 	if export == "" {
 		export = "default"
 	}
-	source := `exports["` + export + `"] = async function (call) {` + "\n" + r.Source + "\n};"
+	source := `"use strict"; exports["` + export + `"] = async function (call) {` + "\n" + r.Source + "\n};"
 	h.send(message.Load, 0, message.Bundle{Script: "test", Version: "1", Source: source, Env: r.Env})
 	h.send(message.Start, 0, message.Entry{Script: "test", Version: "1", Export: export, Argument: encode(r.Argument), Now: Start})
 }

@@ -1,0 +1,205 @@
+package script
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dop251/goja"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/stdlib/internal/bind"
+)
+
+// Defaults and limits of gather and menu.
+const (
+	defaultTimeout    = 7 * time.Second
+	defaultInterDigit = 3 * time.Second
+	maxTimeout        = 10 * time.Minute
+	maxAttempts       = 20
+	MaxKeys           = 64 // digits of one gather
+	MaxChoices        = 100
+)
+
+const allKeys = "0123456789*#ABCD"
+
+// collectOptions are those that gather and menu share.
+var collectOptions = append([]string{"prompt", "timeout", "interDigitTimeout", "attempts", "invalidPrompt", "timeoutPrompt", "flush",
+	"-speech"}, voiceOptions...)
+
+func readCollect(o *bind.Options, attempts int) {
+	readVoice(o).Bool("flush")
+	o.DurationOr("timeout", 0, maxTimeout, defaultTimeout).DurationOr("interDigitTimeout", 100*time.Millisecond, maxTimeout, defaultInterDigit)
+	o.Wire["attempts"] = int64(attempts)
+	o.Int("attempts", 1, maxAttempts)
+	for _, name := range []string{"prompt", "invalidPrompt", "timeoutPrompt"} {
+		optionalPrompt(o, name, asSay)
+	}
+}
+
+// gather collects keys. validate is called here; when it refuses, the host
+// goes on with the attempts that are left.
+func gather(l *leg, args []goja.Value) goja.Value {
+	o := l.read("gather", bind.Arg(args, 0), append(collectOptions, "digits", "finishOn", "validate", "secret")...)
+	readCollect(o, 1)
+	o.Bool("secret")
+	exact := readDigits(o)
+	readFinish(o, exact)
+	validate := o.Func("validate")
+	if validate == nil {
+		return bind.Then(l.vm, l.send("gather", o), withoutAttempt)
+	}
+	return l.gatherValid(o, validate, 0)
+}
+
+// withoutAttempt takes out what only this package needs.
+func withoutAttempt(v goja.Value) goja.Value {
+	if answer, ok := v.(*goja.Object); ok {
+		_ = answer.Delete("attempt") // plain data of ours
+	}
+	return v
+}
+
+func (l *leg) gatherValid(o *bind.Options, validate goja.Callable, used int64) goja.Value {
+	o.Wire["attempt"] = used
+	return bind.Then(l.vm, l.send("gather", o), func(v goja.Value) goja.Value {
+		answer := v.ToObject(l.vm.Runtime())
+		attempt := max(answer.Get("attempt").ToInteger(), used+1)
+		withoutAttempt(v)
+		if reason := textOf(answer.Get("reason")); reason != "digits" && reason != "finish" {
+			return v
+		}
+		verdict := bind.Promise(l.vm, func() goja.Value { return bind.Call(validate, answer.Get("digits")) })
+		return bind.Then(l.vm, verdict, func(verdict goja.Value) goja.Value {
+			return l.judge(o, validate, answer, verdict, attempt)
+		})
+	})
+}
+
+// judge goes by what validate said: true, false or the text to say.
+func (l *leg) judge(o *bind.Options, validate goja.Callable, answer *goja.Object, verdict goja.Value, attempt int64) goja.Value {
+	_, isBool := verdict.Export().(bool)
+	switch {
+	case isBool && verdict.ToBoolean():
+		return answer
+	case isBool:
+	case bind.Missing(verdict):
+		l.vm.Throw(fault.Invalid, "call.gather: validate returned "+bind.Describe(verdict), "return true, false or the text to say")
+	default:
+		o.Wire["invalidPrompt"] = prompt(l.vm, "call.gather: what validate returned", verdict, asSay)
+	}
+	if left, _ := o.Wire["attempts"].(int64); attempt < max(left, 1) {
+		o.Wire["because"] = "invalid"
+		return l.gatherValid(o, validate, attempt)
+	}
+	must(answer.Set("reason", "invalid"))
+	if isBool {
+		return answer
+	}
+	said := l.vm.Call("call.say", map[string]any{"call": l.handle, "prompt": o.Wire["invalidPrompt"]})
+	return bind.Then(l.vm, said, func(goja.Value) goja.Value { return answer })
+}
+
+// readDigits reads n or {min, max} and tells whether the number is exact.
+func readDigits(o *bind.Options) (exact bool) {
+	o.Wire["min"], o.Wire["max"] = 1, 20
+	v, ok := o.Get("digits")
+	if !ok {
+		return false
+	}
+	if n, isInt := bind.WholeNumber(v); isInt && n >= 1 && n <= MaxKeys {
+		o.Wire["min"], o.Wire["max"] = n, n
+		return true
+	}
+	object, isObject := v.(*goja.Object)
+	if !isObject {
+		o.Bad("digits", v, fmt.Sprintf("a number from 1 to %d or {min, max}", MaxKeys), "")
+	}
+	r := bind.Read(o.VM, o.Verb+": digits", object, "min", "max").Int("min", 0, MaxKeys).Int("max", 1, MaxKeys)
+	maps.Copy(o.Wire, r.Wire)
+	least, _ := bind.WholeNumber(o.VM.Runtime().ToValue(o.Wire["min"]))
+	most, _ := bind.WholeNumber(o.VM.Runtime().ToValue(o.Wire["max"]))
+	if least > most {
+		o.Bad("digits", v, "a min that is not above max", "")
+	}
+	return least == most
+}
+
+// readFinish reads the key that ends the input; # unless the number is exact.
+func readFinish(o *bind.Options, exact bool) {
+	o.Wire["finishOn"] = "#"
+	if exact {
+		o.Wire["finishOn"] = ""
+	}
+	v, ok := o.Get("finishOn")
+	if !ok {
+		return
+	}
+	s, isText := v.(goja.String)
+	if !isText || s.Length() > len(allKeys) || strings.Trim(s.String(), allKeys) != "" {
+		o.Bad("finishOn", v, `keys such as "#"`, `"" means none`)
+	}
+	o.Wire["finishOn"] = s.String()
+}
+
+// menu lets the caller choose. Labels and functions stay here; the host gets
+// the keys.
+func menu(l *leg, args []goja.Value) goja.Value {
+	o := l.read("menu", bind.Arg(args, 0), append(collectOptions, "choices", "repeat")...)
+	readCollect(o, 3)
+	choices := readChoices(o)
+	readRepeat(o)
+	return bind.Then(l.vm, l.send("menu", o), func(v goja.Value) goja.Value {
+		answer := v.ToObject(l.vm.Runtime())
+		choice := textOf(answer.Get("choice"))
+		result := l.vm.Runtime().NewObject()
+		must(result.Set("key", answer.Get("key")))
+		must(result.Set("value", goja.Undefined()))
+		must(result.Set("reason", answer.Get("reason")))
+		if choice == "" {
+			return result
+		}
+		value := choices.Get(choice)
+		if fn, ok := goja.AssertFunction(value); ok {
+			value = bind.Call(fn, answer.Get("key"))
+		}
+		return bind.Then(l.vm, value, func(value goja.Value) goja.Value {
+			must(result.Set("value", value))
+			return result
+		})
+	})
+}
+
+func readChoices(o *bind.Options) *goja.Object {
+	v := o.Value("choices")
+	choices, ok := v.(*goja.Object)
+	if !ok || choices.ClassName() == "Array" || len(choices.Keys()) == 0 || len(choices.Keys()) > MaxChoices {
+		o.Bad("choices", v, `an object of keys such as {1: "sales", 2: "support"}`, "")
+	}
+	keys := []any{}
+	for _, key := range choices.Keys() {
+		if strings.Trim(key, allKeys+"X") != "" || len(key) > MaxKeys {
+			o.VM.Throw(fault.Invalid, fmt.Sprintf("%s: choices: %q cannot be typed", o.Verb, key), "the keys are 0-9 * # A-D, and X is any digit")
+		}
+		keys = append(keys, key)
+	}
+	o.Wire["choices"] = keys
+	return choices
+}
+
+func readRepeat(o *bind.Options) {
+	v, ok := o.Get("repeat")
+	if !ok {
+		return
+	}
+	key := v.String()
+	if len(key) != 1 || !strings.Contains(allKeys, key) {
+		o.Bad("repeat", v, "one key", "")
+	}
+	if slices.Contains(o.Wire["choices"].([]any), any(key)) {
+		o.Bad("repeat", v, "a key that is no choice", "")
+	}
+	o.Wire["repeat"] = key
+}

@@ -1,0 +1,284 @@
+/** The call a script runs for, and calls it places. */
+declare module "loopstart:call" {
+  /** `"5s"`, `"1m30s"`, `"80ms"`, or a number of milliseconds. */
+  export type Duration = string | number;
+
+  /** A party of a call. An anonymous one has no `e164`. */
+  export interface Address { uri: string; user: string; host: string; name?: string; e164?: string }
+
+  /** Grammatical case of a number, a sum or a date that is spoken. */
+  export type Case = "nom" | "gen" | "dat" | "acc" | "ins" | "pre";
+
+  /** What `record` and `recording` give; `play` and `webhook.deliver` take it as it is. */
+  export interface Recording {
+    id: string;
+    durationMs: number;
+    reason: "silence" | "finish" | "maxDuration" | "hangup" | "stopped";
+    /** A signed URL that works for `ttl`. */
+    link(options?: { ttl?: Duration }): Promise<string>;
+  }
+
+  /** A part of a prompt; a bare string is speech. Values may come as text from a table: `"1521,50"`, `"31.12.2026"`. */
+  export type Part = string | Recording | (PartKind & { language?: string; voice?: string });
+  export type PartKind =
+    | { say: string }
+    /** A file of the script's folder or of `prompts/<lang>/` there, a URL, `tone:440`, `silence:3s`. */
+    | { play: string }
+    | { recording: string | Recording }
+    /** Digit by digit. */
+    | { digits: string | number }
+    /** Letter by letter. */
+    | { spell: string }
+    | { phone: string | number }
+    /** `"09:30"` or a Date. */
+    | { time: string | Date }
+    | { number: number | string; case?: Case; gender?: "m" | "f" | "n" }
+    /** `{ count: 5, of: ["заказ", "заказа", "заказов"] }` */
+    | { count: number | string; of: string[]; case?: Case }
+    | { money: number | string; currency?: string; case?: Case }
+    | { date: string | Date; case?: Case };
+  export type Prompt = Part | Part[];
+
+  export interface VoiceOptions {
+    /** A key ends the prompt. False for say, play and prompt, true for gather and menu. */
+    bargeIn?: boolean;
+    /** BCP 47, such as `"ru-RU"`. */
+    language?: string;
+    voice?: string;
+    /** 1 is as it is; at most 4. */
+    volume?: number;
+    /** Gives the verb up; it rejects with `AbortError`. */
+    signal?: AbortSignal;
+  }
+  export interface PromptOptions extends VoiceOptions { loop?: boolean }
+  export interface Played { completed: boolean; digit?: string; playedMs: number; percent: number }
+
+  export interface CollectOptions extends VoiceOptions {
+    prompt?: Prompt;
+    /** From the end of the prompt to the first key. 7s. */
+    timeout?: Duration;
+    /** Between two keys. 3s. */
+    interDigitTimeout?: Duration;
+    /** 3 in menu, 1 in gather. */
+    attempts?: number;
+    /** Said before the next attempt. */
+    invalidPrompt?: Prompt;
+    timeoutPrompt?: Prompt;
+    /** Forget keys typed ahead. */
+    flush?: boolean;
+  }
+  export interface GatherOptions extends CollectOptions {
+    /** How many: `4`, or `{ min: 1, max: 6 }`. 1 to 20 when missing. */
+    digits?: number | { min?: number; max?: number };
+    /** Keys that end the input. `"#"`, and none when `digits` is exact. */
+    finishOn?: string;
+    /** True, false, or what to say before the next attempt. */
+    validate?(digits: string): boolean | Prompt | Promise<boolean | Prompt>;
+    /** Masked in timeline, log and webhooks, silent in the recording. */
+    secret?: boolean;
+  }
+  export interface Gathered { digits: string; reason: "digits" | "finish" | "timeout" | "invalid" }
+
+  export interface MenuOptions<V> extends CollectOptions {
+    /** Keys and what they mean; `X` is any digit, the longest match wins: `{ 1: "sales", "1XX": ext => call.connect(ext) }`. */
+    choices: { [key: string]: V | ((key: string) => V | Promise<V>) };
+    /** The key that says the prompt again. */
+    repeat?: string;
+  }
+  export interface Chosen<V> { key: string; value?: V; reason: "key" | "timeout" | "invalid" }
+
+  export interface RecordOptions {
+    maxDuration?: Duration;
+    /** Ends after this much silence. */
+    silence?: Duration;
+    finishOn?: string;
+    beep?: boolean;
+    format?: "wav";
+    signal?: AbortSignal;
+  }
+
+  /** A group, a user, a number or a sip: URI. */
+  export type Target = string | { to: string; delay?: Duration; timeout?: Duration; from?: string; trunk?: string; headers?: HeaderMap };
+  export interface HeaderMap { [name: string]: string | number }
+
+  export interface ConnectOptions {
+    /** How long each target rings. 30s. */
+    timeout?: Duration;
+    strategy?: "parallel" | "serial";
+    /** Caller number; the number that was called, if the trunk may present it. */
+    from?: string;
+    trunk?: string;
+    /** What the caller hears while it rings; false: the callee's own ringback. */
+    music?: Prompt | boolean;
+    /** Said to the callee before the talk. */
+    whisper?: Prompt;
+    /** The callee has to press `key` to get the call. */
+    accept?: { key: string | number; prompt?: Prompt };
+    maxDuration?: Duration;
+    record?: boolean;
+    headers?: HeaderMap;
+    /** Keys that end the talk. */
+    hangupOn?: string;
+    /** What happens when these are pressed during the talk. */
+    keys?: { [keys: string]: (event: { key: string }) => unknown };
+    onRing?(leg: { target: string; code: number }): unknown;
+    onAnswer?(leg: { target: string; code: number }): unknown;
+    signal?: AbortSignal;
+  }
+  export interface Connected {
+    status: "completed" | "busy" | "no_answer" | "rejected" | "failed" | "abandoned";
+    code: number;
+    answeredBy?: string;
+    ringMs: number;
+    talkMs: number;
+    endedBy?: "caller" | "callee" | "script";
+    legs: { target: string; status: string; code: number; ringMs: number }[];
+  }
+
+  export type Outcome = "delivered" | "answered_short" | "machine" | "busy" | "no_answer" | "rejected" | "bad_number" | "trunk_failed"
+    | "failed" | "unknown" | "not_called" | "talked" | "served" | "missed" | "abandoned";
+
+  /** What call.on hears of. */
+  export interface Events {
+    digit: { digit: string; durationMs: number };
+    end: { endedBy: "caller" | "callee" | "script" | "system"; code: number };
+    hold: { held: boolean };
+    transfer: { to: string; status?: string; code?: number };
+    media: { state: "lost" | "back" };
+    /** `POST /v1/calls/{id}/commands {do: "message", body}` */
+    command: { body: any };
+    info: { type: string; body: string };
+  }
+
+  /** One call. Verbs return promises: what people do resolves, faults reject with a `code`. */
+  export interface Call<Data = any> {
+    readonly id: string;
+    readonly direction: "inbound" | "outbound";
+    readonly from: Address;
+    readonly to: Address;
+    /** The other party, in both directions. */
+    readonly remote: Address;
+    /** Headers of the INVITE, names in any case. */
+    readonly headers: { get(name: string): string | undefined; all(name: string): string[]; has(name: string): boolean; names(): string[] };
+    data: Data;
+    readonly script: string;
+    readonly campaign?: string;
+    readonly attempt?: { n: number; of: number; order: string };
+    /** RFC 3339. */
+    readonly startedAt: string;
+    readonly answeredAt?: string;
+    readonly state: "ringing" | "early" | "answered" | "ended";
+    /** Aborts at hang-up. */
+    readonly signal: AbortSignal;
+
+    /** 180 Ringing. */
+    ring(): Promise<void>;
+    /** 183 with early media. */
+    progress(): Promise<void>;
+    answer(options?: { headers?: HeaderMap }): Promise<void>;
+    /** Refuses a call that is not answered; 603 Decline by default. */
+    reject(code?: number, reason?: string): Promise<void>;
+    reject(options: { code?: number; reason?: string; headers?: HeaderMap }): Promise<void>;
+    /** 302 to another address. */
+    redirect(uri: string): Promise<void>;
+    hangup(options?: { code?: number; reason?: string; headers?: HeaderMap }): Promise<void>;
+
+    /** Speaks. */
+    say(text: Prompt, options?: PromptOptions): Promise<Played>;
+    /** Plays a file, a URL, `tone:440`, `silence:3s` or a recording. */
+    play(source: Prompt, options?: PromptOptions): Promise<Played>;
+    /** Speaks and plays. */
+    prompt(parts: Prompt, options?: PromptOptions): Promise<Played>;
+    /** Ends the prompt. */
+    stop(): Promise<void>;
+
+    /** Collects keys. */
+    gather(options?: GatherOptions): Promise<Gathered>;
+    /** Lets the caller choose. */
+    menu<V>(options: MenuOptions<V>): Promise<Chosen<V>>;
+    /** Records a message until its end. */
+    record(options?: RecordOptions): Promise<Recording>;
+    /** Records the whole call. Pause writes silence. */
+    readonly recording: {
+      start(options?: { stereo?: boolean }): Promise<{ id: string; link: Recording["link"] }>;
+      pause(): Promise<void>;
+      resume(): Promise<void>;
+      stop(): Promise<Recording>;
+    };
+
+    /** Dials and bridges; the script goes on after the talk. */
+    connect(target: Target | Target[], options?: ConnectOptions): Promise<Connected>;
+    /** Joins this call with another one until either side leaves. */
+    bridge(other: Call, options?: { maxDuration?: Duration; record?: boolean; signal?: AbortSignal }): Promise<{ endedBy: string; talkMs: number }>;
+    unbridge(): Promise<void>;
+    hold(options?: { music?: Prompt }): Promise<void>;
+    unhold(): Promise<void>;
+    /** The other side no longer hears us. */
+    mute(): Promise<void>;
+    unmute(): Promise<void>;
+    /** Keys 0-9 * # A-D; `w` is half a second. */
+    sendDigits(digits: string | number, options?: { method?: "rfc4733" | "info" | "inband"; signal?: AbortSignal }): Promise<void>;
+    /** Blind transfer by REFER; when it fails the caller is back. */
+    transfer(target: string, options?: { timeout?: Duration; headers?: HeaderMap; signal?: AbortSignal }): Promise<{ status: string; code: number }>;
+
+    /** Calls `fn` at every event; the result takes it away. */
+    on<E extends keyof Events>(event: E, fn: (event: Events[E]) => unknown): () => void;
+    /** Keys as they are pressed, until the call ends: `for await (const key of call.digits)`. */
+    readonly digits: AsyncIterableIterator<string>;
+
+    /** Any JSON: what the business wants to know of this call. The last value survives a crash. */
+    result: any;
+    /** Overrides the outcome of the record. */
+    outcome: Outcome | undefined;
+    /** A name and a value by which calls can be found. */
+    tag(name: string, value: string | number | boolean): void;
+    /** A line in the log and the timeline. */
+    log(...values: unknown[]): void;
+    /** Overrides the retry rule for this contact. Cap, window and stop-list still hold. */
+    retry(options: { in: Duration } | { at: string | Date } | { never: true; stopList?: boolean }): Promise<void>;
+  }
+
+  /** Places another call, which ends with the script. */
+  export function dial(target: string, options?: {
+    from?: string;
+    trunk?: string;
+    /** How long it rings. 30s. */
+    timeout?: Duration;
+    headers?: HeaderMap;
+    /** `data` of the new call. */
+    data?: any;
+    signal?: AbortSignal;
+  }): Promise<{ status: "answered" | "busy" | "no_answer" | "rejected" | "failed"; code: number; call?: Call }>;
+
+  /** `static config` beside the default export: a constant, read when the script is loaded. */
+  export interface Config {
+    language?: string;
+    voice?: string;
+    record?: boolean | { stereo?: boolean };
+    /** `"6s"`, `"80%"` or `"key"`. */
+    deliveredAfter?: string;
+    /** What is done when the script fails. */
+    fallback?: ({ say: string } | { play: string } | { connect: string } | { reject: number })[];
+    guard?: "light";
+    limits?: { calls?: number; cps?: number; call_duration?: Duration; cost_per_day?: number };
+    /** Fields of `call.data` and their types; a missing one is refused before the call. */
+    data?: { [field: string]: string };
+    hook?: { token?: string; origins?: string[]; rate?: string };
+    schedule?: string;
+    permissions?: { http?: string[]; sip?: string[] };
+  }
+
+  /** The argument of `onRequest`. */
+  export interface HookRequest {
+    method: string;
+    path: string;
+    query: { [name: string]: string | string[] };
+    headers: Call["headers"];
+    body: Uint8Array;
+    readonly text: string;
+    /** The body as JSON; throws INVALID when it is none. */
+    readonly json: any;
+    readonly form: { [name: string]: string };
+    ip: string;
+  }
+}
