@@ -147,7 +147,7 @@ func (vm *VM) require(call goja.FunctionCall) goja.Value {
 		return v
 	}
 	if vm.inspecting && strings.HasPrefix(name, modulePrefix) {
-		return vm.standIn(name)
+		return vm.standIn()
 	}
 	m := vm.worker.modules[name]
 	if m == nil {

@@ -64,6 +64,9 @@ func (e *encoder) encode(v any) (_ json.RawMessage, err error) {
 			err = failure.Error
 		}
 	}()
+	if value, ok := v.(goja.Value); ok && !e.present(value) {
+		return nil, nil
+	}
 	if thrown := e.vm.rt.Try(func() { e.any(v) }); thrown != nil {
 		return nil, thrown // by a getter or toJSON of the script
 	}
@@ -206,6 +209,9 @@ var (
 	typeTime        = reflect.TypeFor[time.Time]()
 	typeArrayBuffer = reflect.TypeFor[goja.ArrayBuffer]()
 	typeBytes       = reflect.TypeFor[[]byte]()
+	typePromise     = reflect.TypeFor[*goja.Promise]()
+	typeMap         = reflect.TypeFor[[][2]any]()
+	typeSet         = reflect.TypeFor[[]any]() // and of arrays
 )
 
 func (e *encoder) object(o *goja.Object) {
@@ -228,6 +234,14 @@ func (e *encoder) object(o *goja.Object) {
 	case typeBytes:
 		e.bytes(o.Export().([]byte))
 		return
+	case typePromise:
+		e.fail(fault.Invalid, "await it first", "a promise cannot be passed on")
+	case typeMap:
+		e.fail(fault.Invalid, "use Object.fromEntries(map)", "a Map cannot be passed on")
+	case typeSet:
+		if o.ClassName() == "Object" {
+			e.fail(fault.Invalid, "use [...set]", "a Set cannot be passed on")
+		}
 	}
 	e.enter(o)
 	e.byClass(o)
@@ -236,7 +250,7 @@ func (e *encoder) object(o *goja.Object) {
 
 // byClass writes an object that may hold others.
 func (e *encoder) byClass(o *goja.Object) {
-	switch class := o.ClassName(); class {
+	switch o.ClassName() {
 	case "Array":
 		e.array(o)
 	case "RegExp", "String":
@@ -245,10 +259,6 @@ func (e *encoder) byClass(o *goja.Object) {
 		e.primitive(e.vm.rt.ToValue(o.Export())) // the boxed primitive
 	case "Error":
 		e.errorObject(o)
-	case "Promise":
-		e.fail(fault.Invalid, "await it first", "a promise cannot be passed on")
-	case "Map", "Set", "WeakMap", "WeakSet":
-		e.fail(fault.Invalid, "use Object.fromEntries(map) or [...set]", "a %s cannot be passed on", class)
 	default:
 		e.plain(o)
 	}
@@ -267,8 +277,8 @@ func (e *encoder) enter(o *goja.Object) {
 }
 
 func (e *encoder) date(o *goja.Object) {
-	at := o.Export().(time.Time)
-	if at.IsZero() {
+	at, valid := o.Export().(time.Time)
+	if !valid {
 		e.text("null")
 		return
 	}

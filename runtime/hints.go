@@ -33,8 +33,30 @@ var foreign = map[string]string{
 	"eval":           "code cannot be made from strings; write a function instead",
 }
 
+// rawName is how a name that is not ASCII comes out of some messages of goja:
+// its UTF-16 form with a byte order mark, byte by byte, read as UTF-8.
+var rawName = regexp.MustCompile(`(?s)\x{FFFD}\x{FFFD}((?:.[\x00-\x1f])+)`)
+
+// readableNames puts such names right. A low byte over 0x7f is lost; the
+// Russian letters have none.
+func readableNames(msg string) string {
+	return rawName.ReplaceAllStringFunc(msg, func(raw string) string {
+		bytes := []rune(raw)[2:]
+		name := make([]rune, 0, len(bytes)/2)
+		for i := 0; i+1 < len(bytes); i += 2 {
+			if bytes[i] > 0x7f {
+				name = append(name, '?')
+				continue
+			}
+			name = append(name, bytes[i]|bytes[i+1]<<8)
+		}
+		return string(name)
+	})
+}
+
 // explain adds a hint to an error whose message is a well-known one.
 func (vm *VM) explain(e *message.ScriptError) {
+	e.Message = readableNames(e.Message)
 	if e.Hint != "" {
 		return
 	}

@@ -89,8 +89,8 @@ func (vm *VM) evaluate(found *Inspection) error {
 
 // standIn is a value that takes any use at load time: it can be called, made
 // new, and asked for any member, and gives itself.
-func (vm *VM) standIn(name string) goja.Value {
-	target := vm.Func(name, func(goja.FunctionCall) goja.Value { return goja.Undefined() })
+func (vm *VM) standIn() goja.Value {
+	target := vm.rt.ToValue(func(goja.ConstructorCall) *goja.Object { return nil }).(*goja.Object)
 	var self goja.Value
 	proxy := vm.rt.NewProxy(target, &goja.ProxyTrapConfig{
 		Get: func(_ *goja.Object, property string, _ goja.Value) goja.Value {
@@ -117,7 +117,7 @@ var webGlobals = []string{
 
 func standInGlobals(vm *VM) error {
 	for _, name := range webGlobals {
-		if err := vm.rt.Set(name, vm.standIn(name)); err != nil {
+		if err := vm.rt.Set(name, vm.standIn()); err != nil {
 			return err
 		}
 	}

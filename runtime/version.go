@@ -143,6 +143,9 @@ func (v *version) locate(file string, line, col int) string {
 	if v.sources != nil && file == v.name {
 		return ""
 	}
+	if v.sources == nil && line == 1 {
+		col -= len(wrapperHead)
+	}
 	if plain, err := url.PathUnescape(file); err == nil {
 		file = plain // goja writes it as a URL
 	}
@@ -225,14 +228,17 @@ func readMap(text []byte, head int) (*sourcemap.Consumer, error) {
 	return sourcemap.Parse("", full)
 }
 
-// cleanSources writes the names of sources in their shortest form, which is
-// the one that goja makes of them.
+// cleanSources writes the names of sources, which esbuild escapes as in a URL,
+// plainly and in their shortest form, which is the one that goja makes of them.
 func cleanSources(m map[string]json.RawMessage) error {
 	var sources []string
 	if err := json.Unmarshal(m["sources"], &sources); err != nil {
 		return err
 	}
 	for i, s := range sources {
+		if plain, err := url.PathUnescape(s); err == nil {
+			s = plain
+		}
 		sources[i] = path.Clean(s)
 	}
 	text, err := json.Marshal(sources)

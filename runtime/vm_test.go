@@ -408,3 +408,12 @@ func TestReturnValueWithoutJSONIsAMistakeOfHooksOnly(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 }
+
+func TestMisspeltMemberOfTheArgument(t *testing.T) {
+	h := newHost(t, Options{Arguments: map[string]Argument{"default": func(vm *VM, _ json.RawMessage) (goja.Value, error) {
+		return vm.Runtime().RunString(`new (class Call { answer() {} say() {} gather() {} })`)
+	}}})
+	if o := h.run(`exports.default = async call => { call.answer(); call.gahter() }`); o.Error == nil || o.Error.Message != "gahter is not a function" || o.Error.Hint != "did you mean gather?" {
+		t.Fatalf("%+v", o.Error)
+	}
+}
