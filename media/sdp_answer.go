@@ -122,7 +122,8 @@ func plainRTP(proto string) bool {
 func (m *mediaBlock) remote(audio []AudioFormat) (Remote, error) {
 	addr := m.conn.addr
 	if !addr.IsValid() || addr.IsMulticast() {
-		return Remote{}, notAcceptable("the connection address is no unicast IP address")
+		return Remote{}, notAcceptable("the connection address is no unicast IP address").
+			WithHint("the peer must name an IP address in its c= line, not a host name")
 	}
 	r := Remote{
 		Addr: netip.AddrPortFrom(addr, m.port), Codec: audio[0].Codec, SendPT: audio[0].PT,
