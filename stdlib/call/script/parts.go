@@ -136,7 +136,7 @@ func text(vm *runtime.VM, where string, s goja.String) string {
 	return s.String()
 }
 
-var decimalForm = regexp.MustCompile(`^-?\d{1,15}(\.\d{1,9})?$`)
+var decimalForm = regexp.MustCompile(`^-?\d{1,15}(\.\d{1,6})?$`)
 
 // decimal reads a number as it comes from JavaScript or a table: "1 521,50".
 func decimal(r *bind.Options, kind string, v goja.Value) string {
