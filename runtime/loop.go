@@ -338,7 +338,7 @@ func (vm *VM) end(body json.RawMessage) error {
 	}
 	first := vm.ending == nil
 	vm.ending = &e
-	if e.Now || vm.rt == nil {
+	if e.Now {
 		vm.fail(vm.overdue())
 		return nil
 	}

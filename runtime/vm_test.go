@@ -417,3 +417,13 @@ func TestMisspeltMemberOfTheArgument(t *testing.T) {
 		t.Fatalf("%+v", o.Error)
 	}
 }
+
+func TestWhatComesBeforeTheVersionIsCompiledWaits(t *testing.T) {
+	h := testHost(t)
+	h.load("1", `exports.default = () => new Promise(done => on("x", done));`+strings.Repeat("var a = [1, 2, 3];\n", 20000))
+	vm := h.start("1", "default", nil)
+	h.send(message.Event, vm, 0, message.Notice{Name: "x", Data: json.RawMessage("7")})
+	if o := h.outcome(vm); string(o.Value) != "7" {
+		t.Fatalf("%+v", o.Error)
+	}
+}

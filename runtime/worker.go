@@ -195,7 +195,7 @@ func (w *worker) load(f message.Frame) error {
 		v.compile()
 		w.tell(message.Loaded, message.LoadResult{Script: b.Script, Version: b.Version, Error: v.err})
 		for _, vm := range v.open() {
-			vm.post(task{kind: taskStart})
+			vm.yieldLane()
 		}
 	})
 	return nil
@@ -234,7 +234,7 @@ func (w *worker) start(f message.Frame) error {
 		return nil
 	}
 	if vm.version.admit(vm) {
-		vm.post(task{kind: taskStart})
+		vm.yieldLane()
 	}
 	return nil
 }
@@ -264,6 +264,7 @@ func (w *worker) add(id uint64, e message.Entry) (*VM, error) {
 	}
 	vm := &VM{
 		id: id, entry: e, version: v, worker: w, limits: v.limits,
+		queued: true, inbox: []task{{kind: taskStart}}, // held back until the version is compiled
 		pending: map[uint32]*hostCall{}, callbacks: map[uint32]goja.Callable{}, events: map[string][]func(json.RawMessage){},
 	}
 	vm.ctx, vm.cancel = context.WithCancel(context.Background())

@@ -50,12 +50,20 @@ func (w *worker) judge(verdict *death, closing bool, cause error, exit string) d
 		return *verdict
 	case closing:
 		return death{code: fault.Unavailable, message: "the program is ending"}
+	case isBreach(cause):
+		return death{code: fault.Unavailable, message: "the script's worker failed: " + cause.Error()}
 	case exit != "":
 		return death{code: fault.Unavailable, message: "the script's worker process died: " + exit}
 	case cause == nil || errors.Is(cause, io.EOF):
 		return death{code: fault.Unavailable, message: "the script's worker is gone"}
 	}
 	return death{code: fault.Unavailable, message: "the script's worker failed: " + cause.Error()}
+}
+
+// isBreach reports whether the worker has sent what it must not.
+func isBreach(cause error) bool {
+	_, ours := errors.AsType[*fault.Error](cause)
+	return ours
 }
 
 // forVM is the error of one instance: only the culprit, if there is one, hears

@@ -1,0 +1,5 @@
+package supervisor
+
+import "syscall"
+
+const stopSignal = syscall.SIGSTOP
