@@ -1,0 +1,122 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Calls are ordered and running calls.
+type Calls interface {
+	// Place orders a call; body is one JSON object. created is false when the
+	// order stood already.
+	Place(body json.RawMessage, idempotency string) (answer any, created bool, err error)
+	// Show is the last record of a call or order, with the order's state.
+	Show(id string) (any, error)
+	List(q Query) (rows []json.RawMessage, next string, err error)
+	Timeline(id string) (any, error)
+	Cancel(id string) error
+	CancelKey(key string) error
+	Command(id string, body json.RawMessage) (any, error)
+}
+
+// Recordings are stored files.
+type Recordings interface {
+	Recording(id string) (f io.ReadSeekCloser, at time.Time, err error)
+	CheckLink(id, until, sig string) bool
+}
+
+// Scripts are the script versions.
+type Scripts interface {
+	Scripts() any
+}
+
+// KV is the scripts' key-value space.
+type KV interface {
+	Get(key string) (value json.RawMessage, ok bool, err error)
+	Set(key string, value json.RawMessage, ttl time.Duration) error
+	Delete(key string) (bool, error)
+	ListKV(prefix string, limit int, after string) (items any, next string, err error)
+}
+
+// Hooks run a script's onRequest.
+type Hooks interface {
+	Hook(ctx context.Context, script string, r HookRequest) (HookAnswer, error)
+}
+
+// HookRequest is a request for a script.
+type HookRequest struct {
+	Method  string         `json:"method"`
+	Path    string         `json:"path"`
+	Query   map[string]any `json:"query"` // a text, or a list of them
+	Headers [][2]string    `json:"headers"`
+	Body    []byte         `json:"body"`
+	IP      string         `json:"ip"`
+}
+
+// HookAnswer is a script's answer.
+type HookAnswer struct {
+	Status  int         `json:"status"`
+	Headers [][2]string `json:"headers"`
+	Body    []byte      `json:"body"`
+}
+
+// Feed is the live events.
+type Feed interface {
+	// Listen returns what came after the event of that number, and a channel of
+	// what follows, which is closed when the listener is too slow.
+	Listen(after uint64) (past []FeedItem, next <-chan FeedItem, stop func(), err error)
+}
+
+// FeedItem is one live event.
+type FeedItem struct {
+	ID   uint64
+	Type string
+	Call string // of a call and its order
+	Body json.RawMessage
+}
+
+// Outbox is what waits for delivery.
+type Outbox interface {
+	Outbox(state string, limit int, cursor string) (items any, next string, err error)
+	RetryDelivery(id string) error
+}
+
+// Health tells whether calls can be taken.
+type Health interface {
+	Ready() error
+}
+
+// Query selects records.
+type Query struct {
+	State, Outcome, Script, Trunk, To, From, Key string
+	Tags                                         map[string]string
+	Since, Until                                 time.Time
+	Limit                                        int
+	Cursor                                       string
+}
+
+// Token is a bearer token and what it may do. Empty lists are everything.
+type Token struct {
+	Name, Token string
+	Allow       []string // calls, kv, read, …
+	Scripts     []string
+}
+
+// Options wire the handler.
+type Options struct {
+	Calls      Calls
+	Recordings Recordings
+	Scripts    Scripts
+	KV         KV
+	Hooks      Hooks
+	Feed       Feed
+	Outbox     Outbox
+	Health     Health
+	Metrics    http.Handler
+	Tokens     func() []Token // asked for each request: a reload changes them
+	MaxBody    int64
+	Version    string
+}
