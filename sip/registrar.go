@@ -1,46 +1,233 @@
 package sip
 
 import (
+	"crypto/rand"
+	"fmt"
 	"net/netip"
+	"sync/atomic"
+	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/sip/digest"
 	"github.com/loopstart/loopstart/sip/location"
 )
 
-// registrar is the endpoint's side of users. HOOK: placeholder, the builder of
-// the registrar replaces this file and keeps the signatures.
+// defaultRealm is the digest realm when the configuration names none.
+const defaultRealm = "loopstart"
+
+// registrar is the endpoint's side of users: their accounts, the proof of who
+// they are and where they can be reached.
 type registrar struct {
 	locations *location.Table
+	guard     *digest.Server
+	accounts  atomic.Pointer[map[string]User]
 }
 
 // Binding is one place where a user can be reached.
 type Binding = location.Binding
 
-// openRegistrar prepares users before the sockets open; closeRegistrar ends it.
-func (e *Endpoint) openRegistrar() error { return nil }
-
-func (e *Endpoint) closeRegistrar() {}
-
-// updateRegistrar takes a new configuration.
-func (e *Endpoint) updateRegistrar(cfg *Config) {}
-
-// onRegister answers a REGISTER. It runs on its own goroutine.
-func (e *Endpoint) onRegister(req *gosip.Request, tx *gosip.ServerTx) {
-	e.respond(tx, req, 405, "Method Not Allowed")
+// openRegistrar prepares users before the sockets open.
+func (e *Endpoint) openRegistrar() error {
+	cfg := e.cfg.Load()
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return fault.New(fault.Internal, "sip: digest secret: %w", err)
+	}
+	realm := cfg.Realm
+	if realm == "" {
+		realm = defaultRealm
+	}
+	e.locations = location.New(location.Options{Clock: e.clk})
+	e.guard = digest.NewServer(digest.ServerOptions{Realm: realm, Secret: secret, Clock: e.clk, Random: rand.Reader})
+	e.updateRegistrar(cfg)
+	return nil
 }
 
-// admitUser checks the credentials of a request from a user of Config.Users.
-// refusal is the 401 or 403 to answer with, nil when user is admitted.
+// closeRegistrar has nothing to end: nothing of the registrar runs by itself.
+func (e *Endpoint) closeRegistrar() {}
+
+// updateRegistrar takes a new configuration. Who is no user any more is no
+// longer reachable either.
+func (e *Endpoint) updateRegistrar(cfg *Config) {
+	users := make(map[string]User, len(cfg.Users))
+	for _, u := range cfg.Users {
+		users[u.Name] = u
+	}
+	e.accounts.Store(&users)
+	e.locations.Keep(func(user string) bool { _, ok := users[user]; return ok })
+}
+
+// password is the lookup of the digest server. A user without a password
+// cannot prove anything.
+func (e *Endpoint) password(user string) (string, bool) {
+	u, ok := (*e.accounts.Load())[user]
+	return u.Password, ok && u.Password != ""
+}
+
+func (e *Endpoint) isUser(name string) bool {
+	_, ok := (*e.accounts.Load())[name]
+	return ok
+}
+
+// admitUser checks the credentials of a request other than REGISTER from a
+// user of Config.Users. refusal is the 401 or 403 to answer with, nil when user
+// is admitted. A wrong password and an unknown user with credentials get the
+// same answer after the same work; only a From that names nobody of ours is
+// refused without a challenge.
 func (e *Endpoint) admitUser(req *gosip.Request, source netip.AddrPort) (user string, refusal *gosip.Response) {
+	from := unescapeUser(req.From().Address.User)
+	challenge := e.isUser(from) || len(req.GetHeaders("Authorization")) > 0
+	if !challenge {
+		return "", newResponse(req, 403, "Forbidden")
+	}
+	return e.prove(req, from, source)
+}
+
+// prove verifies that the request comes from the user it claims.
+func (e *Endpoint) prove(req *gosip.Request, claimed string, source netip.AddrPort) (user string, refusal *gosip.Response) {
+	user, verdict := e.guard.Verify(digest.Request{Method: string(req.Method), URI: req.Recipient.String()},
+		values(req, "Authorization"), e.password)
+	switch {
+	case verdict == digest.Passed && user == claimed:
+		e.limiter.spare(source.Addr(), e.clk.Now())
+		return user, nil
+	case verdict == digest.Missing, verdict == digest.Stale:
+		return "", e.challenge(req, verdict == digest.Stale)
+	}
 	return "", newResponse(req, 403, "Forbidden")
 }
 
-// planUser addresses a call to a registered user; no binding is fault.NotFound.
+func (e *Endpoint) challenge(req *gosip.Request, stale bool) *gosip.Response {
+	res := newResponse(req, 401, "Unauthorized")
+	for _, value := range e.guard.Challenges(stale) {
+		res.AppendHeader(gosip.NewHeader("WWW-Authenticate", value))
+	}
+	return res
+}
+
+// onRegister answers a REGISTER. It runs on its own goroutine. Every REGISTER
+// is challenged, from trusted sources too, because it decides where calls go;
+// an unknown user is challenged and then refused like a wrong password.
+func (e *Endpoint) onRegister(req *gosip.Request, tx *gosip.ServerTx) {
+	source, _ := netip.ParseAddrPort(req.Source())
+	claimed := unescapeUser(req.To().Address.User)
+	user, refusal := e.prove(req, claimed, source)
+	if refusal != nil {
+		e.reply(tx, refusal)
+		if refusal.StatusCode == 403 {
+			e.tellUser(RegisterEvent{User: claimed, State: "refused", Source: source, Code: 403, Reason: "wrong user name or password"})
+		}
+		return
+	}
+	r, err := readRegister(req, user, source)
+	if err != nil {
+		e.respond(tx, req, 400, "Bad Contact")
+		return
+	}
+	before := e.locations.Lookup(user)
+	after, err := e.locations.Apply(r)
+	if refused, ok := err.(*location.Refusal); ok {
+		e.refuseRegister(tx, req, refused)
+		return
+	}
+	if c := e.hub.lookup(req.Source()); c != nil {
+		c.keep() // calls to the user come by this connection
+	}
+	e.reply(tx, registered(req, after, e.clk.Now()))
+	e.tellChanges(user, before, after)
+}
+
+func (e *Endpoint) refuseRegister(tx *gosip.ServerTx, req *gosip.Request, r *location.Refusal) {
+	switch r.Code {
+	case 423:
+		e.respond(tx, req, 423, r.Reason, Header{"Min-Expires", seconds(r.MinExpires)})
+	case 503:
+		e.respond(tx, req, 503, r.Reason, Header{"Retry-After", "60"})
+	default:
+		e.respond(tx, req, r.Code, r.Reason)
+	}
+}
+
+// registered is the 200: all bindings of the user with the time they have left
+// (RFC 3261 §10.3 step 8).
+func registered(req *gosip.Request, list []Binding, now time.Time) *gosip.Response {
+	res := newResponse(req, 200, "OK")
+	for _, b := range list {
+		left := max(b.Expires.Sub(now), 0)
+		value := fmt.Sprintf("<%s>;expires=%s", b.Contact, seconds(left))
+		if b.Q != 1000 {
+			value += fmt.Sprintf(";q=0.%03d", b.Q)
+		}
+		if b.Instance != "" {
+			value += fmt.Sprintf(";+sip.instance=%s", quote(b.Instance))
+		}
+		res.AppendHeader(gosip.NewHeader("Contact", value))
+	}
+	for _, path := range values(req, "Path") {
+		res.AppendHeader(gosip.NewHeader("Path", path))
+	}
+	return res
+}
+
+// tellChanges reports what came and what went; a refresh is no news.
+func (e *Endpoint) tellChanges(user string, before, after []Binding) {
+	had := make(map[string]bool, len(before))
+	for _, b := range before {
+		had[b.ID] = true
+	}
+	for _, b := range after {
+		if !had[b.ID] {
+			e.tellUser(RegisterEvent{User: user, State: "registered", Contact: b.Contact, Source: b.Source, Expires: b.Expires.Sub(b.Refreshed)})
+		}
+		delete(had, b.ID)
+	}
+	for _, b := range before {
+		if had[b.ID] {
+			e.tellUser(RegisterEvent{User: user, State: "unregistered", Contact: b.Contact, Source: b.Source})
+		}
+	}
+}
+
+func (e *Endpoint) tellUser(ev RegisterEvent) {
+	if e.deps.Register != nil {
+		e.deps.Register(ev)
+	}
+}
+
+func (e *Endpoint) reply(tx *gosip.ServerTx, res *gosip.Response) {
+	if tx.Respond(res) != nil {
+		e.count.writeErrors.Add(1)
+	}
+}
+
+// planUser addresses a call to a registered user: to the Contact, by way of
+// the address its REGISTER came from. No binding is fault.NotFound.
 func (e *Endpoint) planUser(o Outgoing) (plan, error) {
+	list := e.locations.Lookup(o.Target.User)
+	for _, b := range list {
+		if o.Target.Binding != "" && b.ID != o.Target.Binding {
+			continue
+		}
+		request, err := ParseAddress(b.Contact)
+		if err != nil {
+			return plan{}, fault.New(fault.Invalid, "sip: contact of user %s: %w", o.Target.User, err)
+		}
+		from := o.From
+		if from.Host == "" {
+			from.Host = e.AdvertisedFor(b.Source.Addr()).String()
+		}
+		return plan{
+			request: request, from: from, to: Address{User: o.Target.User, Host: from.Host}, route: b.Path,
+			hops: []hop{{b.Transport, b.Source}}, user: o.Target.User,
+		}, nil
+	}
+	if !e.isUser(o.Target.User) {
+		return plan{}, fault.New(fault.NotFound, "sip: no user %s", o.Target.User)
+	}
 	return plan{}, fault.New(fault.NotFound, "sip: user %s is not registered", o.Target.User)
 }
 
-// Bindings lists where a user is registered, newest first.
-func (e *Endpoint) Bindings(user string) []Binding { return nil }
+// Bindings lists where a user is registered: highest q first, then newest.
+func (e *Endpoint) Bindings(user string) []Binding { return e.locations.Lookup(user) }

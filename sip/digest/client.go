@@ -205,6 +205,13 @@ func (c *Client) remember(proxy bool, ch Challenge, qop string) (*session, error
 	return s, nil
 }
 
+// Forget drops all nonces: the next request goes out without credentials.
+func (c *Client) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions = nil
+}
+
 func (c *Client) forget(proxy bool, realm string) {
 	kept := c.sessions[:0]
 	for _, s := range c.sessions {

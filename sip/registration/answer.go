@@ -88,7 +88,7 @@ func (s State) failed(e Event, problem string, refused bool) (State, []Effect) {
 	wait := backoff(first, most, s.Failures, e.Roll)
 	wait = max(wait, min(e.RetryAfter, RetryAfterMax))
 	s.Failures++
-	s.InFlight, s.Problem, s.Next = false, problem, e.At.Add(wait)
+	s.InFlight, s.Problem, s.Refused, s.Next = false, problem, refused, e.At.Add(wait)
 	if e.Kind != Answer {
 		s.Code = 0
 	}

@@ -68,6 +68,7 @@ type State struct {
 	Raised   bool   // 423 obeyed for the request under way
 	Failures int    // in a row
 	Problem  string // the newest failure in words; empty when all is well
+	Refused  bool   // the newest failure is one that a person has to mend
 	Code     int    // status of the newest final answer; 0 for none
 }
 

@@ -1,0 +1,235 @@
+package sip
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	gosip "github.com/emiago/sipgo/sip"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/sip/digest"
+)
+
+// TrunkReport is what CheckTrunk found, step by step.
+type TrunkReport struct {
+	Name    string
+	Status  TrunkStatus
+	Steps   []TrunkStep
+	Inbound *InboundNumbers // of the last INVITE from the trunk; nil: none yet
+}
+
+// TrunkStep is one message of a check and what became of it.
+type TrunkStep struct {
+	What   string // "resolve", "options", "register"
+	Target string
+	Code   int // of the answer; 0: none
+	Reason string
+	Words  string // what it means
+	OK     bool
+	Took   time.Duration
+}
+
+// InboundNumbers tells where a received INVITE carried numbers, so that the
+// trunk's did list can be set right.
+type InboundNumbers struct {
+	At     time.Time
+	Places []NumberPlace
+}
+
+// NumberPlace is one header that names whom the caller dialled.
+type NumberPlace struct {
+	Header string // as in the trunk's did list: request-uri, to, p-called-party-id, diversion
+	Number string // the user part there
+}
+
+// Waits of a check.
+const (
+	checkWait = 10 * time.Second // for each message
+	checkSent = 3                // REGISTER at most: first, with credentials, and once more when stale
+)
+
+// CheckTrunk resolves the trunk, pings it and proves our account to it, and
+// tells each answer in words. The REGISTER has no Contact, so it asks for our
+// bindings and changes none (RFC 3261 §10.2.3). What the trunk answers is in
+// the report; the error is only for a trunk that does not exist or a ctx that
+// ended.
+func (e *Endpoint) CheckTrunk(ctx context.Context, name string) (TrunkReport, error) {
+	t := find(*e.live.Load(), name)
+	if t == nil {
+		return TrunkReport{}, fault.New(fault.NotFound, "sip: no trunk %s", name).WithHint("see `loopstart trunk ls`")
+	}
+	report := TrunkReport{Name: name}
+	steps := []func(context.Context) []TrunkStep{t.checkResolve, t.checkOptions}
+	if t.cfg.Username != "" {
+		steps = append(steps, t.checkRegister)
+	}
+	for _, step := range steps {
+		found := step(ctx)
+		report.Steps = append(report.Steps, found...)
+		if err := ctx.Err(); err != nil {
+			return report, fault.New(fault.Network, "sip: check of trunk %s: %w", name, err)
+		}
+		if !found[len(found)-1].OK && found[0].What == "resolve" {
+			break // nowhere to send the rest
+		}
+	}
+	report.Status = t.status(e.clk.Now())
+	report.Inbound = t.lastInbound()
+	return report, nil
+}
+
+func (t *trunk) checkResolve(ctx context.Context) []TrunkStep {
+	began := t.e.clk.Now()
+	hops, err := t.e.resolveTarget(ctx, t.next)
+	s := TrunkStep{What: "resolve", Target: t.next.Host, Took: t.e.clk.Now().Sub(began)}
+	if err != nil {
+		s.Words = inWords(err)
+		return []TrunkStep{s}
+	}
+	t.noteSources()
+	var places []string
+	for _, h := range hops {
+		places = append(places, h.String())
+	}
+	s.OK, s.Words = true, "packets go to "+strings.Join(places, ", then ")
+	return []TrunkStep{s}
+}
+
+func (h hop) String() string { return h.transport + "://" + h.addr.String() }
+
+func (t *trunk) checkOptions(ctx context.Context) []TrunkStep {
+	ctx, cancel := context.WithTimeout(ctx, checkWait)
+	defer cancel()
+	began := t.e.clk.Now()
+	res, h, err := t.ping(ctx)
+	s := TrunkStep{What: "options", Target: h.String(), Took: t.e.clk.Now().Sub(began)}
+	if err != nil {
+		s.Words = "no answer: " + inWords(err)
+		return []TrunkStep{s}
+	}
+	s.Code, s.Reason = res.StatusCode, res.Reason
+	s.OK, s.Words = explainOptions(s.Code)
+	return []TrunkStep{s}
+}
+
+// checkRegister sends a querying REGISTER and answers its challenge; each
+// message is a step.
+func (t *trunk) checkRegister(ctx context.Context) (steps []TrunkStep) {
+	o := outside{method: gosip.REGISTER, callID: token(8), fromTag: token(8)}
+	var proof *digest.Exchange
+	if t.auth != nil {
+		proof = t.auth.Begin(digest.Request{Method: string(gosip.REGISTER), URI: t.requestURI("").URI()})
+	}
+	for range checkSent {
+		o.cseq++
+		s, res := t.checkSend(ctx, o)
+		steps = append(steps, s)
+		last := &steps[len(steps)-1]
+		if res == nil || s.Code != 401 && s.Code != 407 {
+			break
+		}
+		if proof == nil {
+			last.OK, last.Words = false, errNoPassword.Error()
+			break
+		}
+		fields, _ := challengesOf(res)
+		var err error
+		if o.fields, err = proof.Challenged(fields); err != nil {
+			last.OK, last.Words = false, inWords(err)
+			break
+		}
+	}
+	return steps
+}
+
+func (t *trunk) checkSend(ctx context.Context, o outside) (TrunkStep, *gosip.Response) {
+	ctx, cancel := context.WithTimeout(ctx, checkWait)
+	defer cancel()
+	s := TrunkStep{What: "register", Target: t.requestURI("").URI()}
+	began := t.e.clk.Now()
+	h, err := t.pick(ctx)
+	var res *gosip.Response
+	if err == nil {
+		res, err = t.exchange(ctx, o, h)
+	}
+	s.Took = t.e.clk.Now().Sub(began)
+	if err != nil {
+		s.Words = "no answer: " + inWords(err)
+		return s, nil
+	}
+	s.Code, s.Reason = res.StatusCode, res.Reason
+	s.OK, s.Words = explainRegister(s.Code)
+	return s, res
+}
+
+// explainOptions says what an answer to OPTIONS means.
+func explainOptions(code int) (ok bool, words string) {
+	switch {
+	case code >= 200 && code < 300:
+		return true, "the trunk answers"
+	case code == 408 || code == 503 || code == 504:
+		return false, "a proxy answers, but what is behind it does not"
+	case code == 401 || code == 407:
+		return true, "the trunk answers and wants credentials for OPTIONS, which is normal"
+	case code == 403:
+		return true, "the trunk answers but forbids OPTIONS; calls may still work"
+	case code == 404 || code == 405 || code == 501:
+		return true, "the trunk answers but knows no OPTIONS; set `options: off` if it minds"
+	}
+	return true, "the trunk answers"
+}
+
+// explainRegister says what an answer to our REGISTER means.
+func explainRegister(code int) (ok bool, words string) {
+	switch {
+	case code >= 200 && code < 300:
+		return true, "the account is accepted"
+	case code == 401 || code == 407:
+		return true, "it asks for credentials"
+	case code == 403:
+		return false, "refused: wrong password or auth_user, an account that is blocked, or our address is not allowed"
+	case code == 404:
+		return false, "the user name is unknown there; check `username` and `domain`"
+	case code == 400 || code == 416 || code == 420:
+		return false, "it does not understand our request; some registrars refuse a REGISTER without Contact, see the status above"
+	case code == 405 || code == 501:
+		return false, "no registrar there; a trunk by address needs `register: false`"
+	case code >= 300 && code < 400:
+		return false, "it sends us elsewhere; put that address into `proxy`"
+	case code == 408 || code == 480 || code == 500 || code == 503 || code == 504:
+		return false, "the registrar is in trouble; it is tried again"
+	}
+	return false, fmt.Sprintf("an answer that is not expected: %d", code)
+}
+
+// noteInvite keeps where an INVITE from a trunk carried the dialled number.
+func (e *Endpoint) noteInvite(name string, request Address, h Headers) {
+	t := find(*e.live.Load(), name)
+	if t == nil {
+		return
+	}
+	in := &InboundNumbers{At: e.clk.Now()}
+	add := func(header string, a Address, err error) {
+		if err == nil && a.User != "" {
+			in.Places = append(in.Places, NumberPlace{header, unescapeUser(a.User)})
+		}
+	}
+	add("request-uri", request, nil)
+	for _, header := range [...]string{"to", "p-called-party-id", "diversion"} {
+		if v := h.Get(header); v != "" {
+			a, err := ParseAddress(v)
+			add(header, a, err)
+		}
+	}
+	t.state.mu.Lock()
+	defer t.state.mu.Unlock()
+	t.state.inbound = in
+}
+
+func (t *trunk) lastInbound() *InboundNumbers {
+	t.state.mu.Lock()
+	defer t.state.mu.Unlock()
+	return t.state.inbound
+}

@@ -1,0 +1,96 @@
+package sip
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/sip/resolve"
+)
+
+// MaxNumber is how long a dialled number or name may be, in characters.
+const MaxNumber = 64
+
+// planTrunk addresses a call through a trunk; an unknown one is
+// fault.NotFound. The number is used as it is, whatever its format, as long as
+// it can be nothing but a number or a name: dial-string tricks end here.
+func (e *Endpoint) planTrunk(o Outgoing) (plan, error) {
+	t := find(*e.live.Load(), o.Target.Trunk)
+	if t == nil {
+		return plan{}, fault.New(fault.NotFound, "sip: no trunk %s", o.Target.Trunk)
+	}
+	number, err := dialled(o.Target.Number)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{
+		request: t.requestURI(number), to: Address{User: number, Host: t.domain()},
+		contactUser: t.cfg.Username, route: t.route(), next: addressOf(t.next),
+		auth: t.auth, trunk: t.cfg.Name,
+	}
+	p.from, p.headers = t.present(o.From)
+	return p, nil
+}
+
+// dialled checks a number or name and escapes it for the user part of a URI.
+func dialled(number string) (string, error) {
+	if number == "" || len(number) > MaxNumber {
+		return "", fault.New(fault.Invalid, "sip: the number to call has %d characters, 1 to %d are allowed", len(number), MaxNumber)
+	}
+	for i := range len(number) {
+		c := number[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("+*#._-", rune(c)) {
+			return "", fault.New(fault.Invalid, "sip: the number to call holds %q", c).
+				WithHint("digits, letters and + * # . _ - are allowed")
+		}
+	}
+	return strings.ReplaceAll(number, "#", "%23"), nil
+}
+
+// domain is the host of From, To and our address of record.
+func (t *trunk) domain() string { return cmp.Or(t.cfg.Domain, t.address.Host) }
+
+// requestURI is user at the trunk's address; with no user it is the registrar.
+func (t *trunk) requestURI(user string) Address {
+	a := addressOf(t.address)
+	a.User = user
+	return a
+}
+
+func addressOf(t resolve.Target) Address {
+	a := Address{Host: t.Host, Port: t.Port}
+	if t.Transport != "" {
+		a.Params = "transport=" + t.Transport
+	}
+	return a
+}
+
+// route is the preloaded Route of an outbound proxy (RFC 3261 §8.1.2).
+func (t *trunk) route() []string {
+	if t.cfg.Proxy == "" {
+		return nil
+	}
+	a := addressOf(t.next)
+	a.Params = strings.TrimPrefix(a.Params+";lr", ";")
+	return []string{a.String()}
+}
+
+// present places the caller number where the trunk wants it: in From, or in a
+// header of its own with our account in From (RFC 3325, RFC 3323).
+func (t *trunk) present(from Address) (Address, []Header) {
+	from.Host = cmp.Or(from.Host, t.domain())
+	account := Address{Display: from.Display, User: cmp.Or(t.cfg.Username, from.User), Host: from.Host}
+	if from.User == "" {
+		return account, nil
+	}
+	switch t.cfg.Present {
+	case "pai":
+		return account, []Header{{"P-Asserted-Identity", from.String()}}
+	case "ppi":
+		return account, []Header{{"P-Preferred-Identity", from.String()}}
+	case "rpid":
+		return account, []Header{{"Remote-Party-ID", from.String() + ";party=calling;screen=no;privacy=off"}}
+	}
+	return from, nil
+}
