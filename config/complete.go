@@ -20,8 +20,8 @@ func (c *Config) complete() {
 		if len(t.Codecs) == 0 {
 			t.Codecs = c.Media.Codecs
 		}
-		if len(t.Destinations) == 0 {
-			t.Destinations = []string{phone.Prefix(c.Project.Country)}
+		if home := phone.Prefix(c.Project.Country); len(t.Destinations) == 0 && home != "" {
+			t.Destinations = []string{home}
 		}
 	}
 	for i := range c.Schedules {

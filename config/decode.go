@@ -80,9 +80,11 @@ func (d *decoder) structure(path string, n *node, v reflect.Value) {
 		d.places[path] = n.at
 	}
 	fields := fieldsOf(v.Type())
+	var meant []string // keys that a misspelt one probably stands for
 	for _, e := range n.entries {
 		if !slices.ContainsFunc(fields, func(f field) bool { return f.key == e.key }) {
-			d.unknownKey(path, e, keysOf(v.Type()))
+			d.unknownKey(path, e, v.Type())
+			meant = append(meant, nearest(e.key, keysOf(v.Type())))
 		}
 	}
 	for _, f := range fields {
@@ -93,21 +95,34 @@ func (d *decoder) structure(path string, n *node, v reflect.Value) {
 			d.places[at] = place
 		}
 		d.field(at, f, value, set, v.Field(f.index))
-		if !set && f.tag.Get("required") != "" && n.at != (place{}) {
+		if !set && f.tag.Get("required") != "" && n.at != (place{}) && !slices.Contains(meant, f.key) {
 			d.add(n.at, fmt.Sprintf("%s: the key %q is missing", path, f.key), f.tag.Get("doc"))
 		}
 	}
 }
 
-func (d *decoder) unknownKey(path string, e entry, known []string) {
-	if e.value.kind == scalarNode && len(e.value.text) >= minMasked {
-		d.secrets = append(d.secrets, e.value.text) // a misspelt password is still one
+func (d *decoder) unknownKey(path string, e entry, t reflect.Type) {
+	known := keysOf(t)
+	if e.value.kind == scalarNode && len(e.value.text) >= minMasked && d.maybeSecret(e.key, t) {
+		d.secrets = append(d.secrets, e.value.text)
 	}
 	where := path
 	if where == "" {
 		where = "the file"
 	}
 	d.add(e.at, fmt.Sprintf("unknown key %q in %s", e.key, where), didYouMean(e.key, known))
+}
+
+// maybeSecret tells whether an unknown key may be a misspelt secret: it is
+// near one, or near nothing.
+func (d *decoder) maybeSecret(key string, t reflect.Type) bool {
+	best := nearest(key, keysOf(t))
+	for _, f := range fieldsOf(t) {
+		if f.key == best {
+			return t.Field(f.index).Type == reflect.TypeFor[Secret]()
+		}
+	}
+	return true
 }
 
 // minMasked: shorter literals are not searched for in frames, they would blank

@@ -128,6 +128,7 @@ func (d *decoder) variable(path string, n *node, expression string, closed bool)
 	value, ok := d.look(name)
 	switch {
 	case ok && value != "" && len(value) <= maxVariable:
+		d.variables[value] = name
 		return value, true
 	case hasFallback:
 		return fallback, true

@@ -69,10 +69,11 @@ func Parse(text []byte, name string, o Options) (*Config, error) {
 		name = FileName
 	}
 	text = bytes.ReplaceAll(bytes.TrimPrefix(text, []byte("\ufeff")), []byte("\r\n"), []byte("\n"))
-	r := &report{file: name, lines: strings.Split(string(text), "\n")}
+	r := &report{file: name, lines: strings.Split(string(text), "\n"), variables: map[string]string{}}
 	root := parseYAML(text, "", r.add)
 	env := o.environment(r)
-	if len(r.found) > 0 {
+	if len(r.found) > 0 && root == nil {
+		r.blind = true
 		return nil, r.problems()
 	}
 	if root == nil {

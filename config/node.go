@@ -68,6 +68,7 @@ type builder struct {
 	source  string
 	anchors map[string]*node
 	count   int
+	over    bool // a limit was passed: nothing more is read
 	fail    func(at place, message, hint string)
 }
 
@@ -86,7 +87,11 @@ func parseYAML(text []byte, source string, fail func(at place, message, hint str
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
 		return nil
 	}
-	return b.build(file.Docs[0].Body, 0)
+	root := b.build(file.Docs[0].Body, 0)
+	if b.over {
+		return nil
+	}
+	return root
 }
 
 func (b *builder) syntaxError(err error) {
@@ -95,7 +100,7 @@ func (b *builder) syntaxError(err error) {
 		GetToken() *token.Token
 	}
 	if errors.As(err, &detailed) && detailed.GetToken() != nil {
-		b.fail(b.place(detailed.GetToken()), detailed.GetMessage(), "")
+		b.fail(b.place(detailed.GetToken()), detailed.GetMessage(), `quote a text that begins with * & ! % @ { [ or holds ": " or " #"`)
 		return
 	}
 	b.fail(place{b.source, 1, 1}, "this is no YAML", "")
@@ -110,10 +115,7 @@ func (b *builder) place(t *token.Token) place {
 
 func (b *builder) build(n ast.Node, depth int) *node {
 	out := &node{at: b.place(n.GetToken())}
-	if b.count++; b.count > MaxNodes || depth > maxDepth {
-		if b.count <= MaxNodes+1 || depth == maxDepth+1 {
-			b.fail(out.at, fmt.Sprintf("the file is too large: at most %d values, %d levels deep", MaxNodes, maxDepth), "")
-		}
+	if !b.room(1, depth, out.at) {
 		return out
 	}
 	switch n := n.(type) {
@@ -156,8 +158,20 @@ func (b *builder) alias(n *ast.AliasNode) *node {
 		b.fail(b.place(n.GetToken()), fmt.Sprintf("there is no anchor &%s above", name), `quote a value that begins with *: "*"`)
 		return &node{at: b.place(n.GetToken())}
 	}
-	b.count += size(target, MaxNodes)
+	if !b.room(size(target, MaxNodes), 0, b.place(n.GetToken())) {
+		return &node{}
+	}
 	return target
+}
+
+// room counts values against the limits and reports the first excess.
+func (b *builder) room(values, depth int, at place) bool {
+	b.count += values
+	if !b.over && (b.count > MaxNodes || depth > maxDepth) {
+		b.over = true
+		b.fail(at, fmt.Sprintf("the file is too large: at most %d values, %d levels deep", MaxNodes, maxDepth), "")
+	}
+	return !b.over
 }
 
 func size(n *node, budget int) int {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -54,6 +55,9 @@ type report struct {
 	found   []problem
 	dropped int
 	secrets []string // literal secrets of the source
+
+	variables map[string]string // value of a ${VAR} → its name, to keep values out of messages
+	blind     bool              // the source could not be parsed: what is a secret is guessed by lines
 }
 
 type problem struct {
@@ -74,13 +78,13 @@ func (r *report) problems() error {
 		return nil
 	}
 	slices.SortStableFunc(r.found, func(a, b problem) int {
-		return (a.at.line-b.at.line)*10000 + a.at.column - b.at.column
+		return cmp.Or(a.at.line-b.at.line, a.at.column-b.at.column, cmp.Compare(a.message, b.message))
 	})
 	var out Problems
 	for _, p := range r.found {
-		e := fault.New(fault.Invalid, "%s", p.message).WithExit(fault.ExitConfig).At(r.where(p.at), r.frame(p.at))
+		e := fault.New(fault.Invalid, "%s", r.nameless(p.message)).WithExit(fault.ExitConfig).At(r.where(p.at), r.frame(p.at))
 		if p.hint != "" {
-			e = e.WithHint("%s", p.hint)
+			e = e.WithHint("%s", r.nameless(p.hint))
 		}
 		out = append(out, e)
 	}
@@ -88,6 +92,17 @@ func (r *report) problems() error {
 		out = append(out, fault.New(fault.Invalid, "config: %d more errors", r.dropped).WithExit(fault.ExitConfig))
 	}
 	return out
+}
+
+// nameless puts ${NAME} for the value of a variable, which may be a secret in
+// the wrong key.
+func (r *report) nameless(text string) string {
+	for value, name := range r.variables {
+		if len(value) >= minMasked {
+			text = strings.ReplaceAll(text, value, "${"+name+"}")
+		}
+	}
+	return text
 }
 
 // where is the place as text: file:line:col, or the variable's name.
@@ -109,12 +124,16 @@ func (r *report) frame(at place) string {
 		return ""
 	}
 	var b strings.Builder
-	for n := max(1, at.line-2); n <= at.line; n++ {
+	first := max(1, at.line-2)
+	if r.blind {
+		first = at.line
+	}
+	for n := first; n <= at.line; n++ {
 		mark, column := " ", 0
 		if n == at.line {
 			mark, column = ">", at.column
 		}
-		text, caret := r.masked(r.lines[n-1], column)
+		text, caret := r.masked(n, column)
 		fmt.Fprintf(&b, "%s %4d | %s\n", mark, n, text)
 		if n == at.line {
 			fmt.Fprintf(&b, "       | %s^", strings.Repeat(" ", caret))
@@ -125,20 +144,30 @@ func (r *report) frame(at place) string {
 
 // secretKey finds the value of a key that may hold a secret, also in a line
 // that could not be parsed and behind a misspelt key.
-var secretKey = regexp.MustCompile(`(?i)\b[\w-]*(?:pass|pwd|secret|token|key)[\w-]*["']?\s*:\s*(\S[^,}\n]*)`)
+var secretKey = regexp.MustCompile(`(?i)\b[\w-]*(?:pass|pwd|secret|token|key)[\w-]*["']?\s*:\s*((?:\$\{[^}]*\}|[^,}\s#{])(?:\$\{[^}]*\}|[^,}\n])*)`)
+
+// anyValue is what stands behind the first colon of a line.
+var anyValue = regexp.MustCompile(`:\s+(\S.*)`)
+
+// secretSection begins a map or list whose values are all secrets.
+var secretSection = regexp.MustCompile(`^\s*(?:secrets|tokens)\s*:`)
 
 // envReference is a value that is a variable, which is no secret itself.
 var envReference = regexp.MustCompile(`^["']?\$\{[^}]*\}["']?\s*$`)
 
-// masked replaces what may be a secret by ***; caret is where the column
-// (1-based, in characters; 0: none) is in the result.
-func (r *report) masked(line string, column int) (text string, caret int) {
+// masked is line n with *** for what may be a secret; caret is where the
+// column (1-based, in characters; 0: none) is in the result.
+func (r *report) masked(n, column int) (text string, caret int) {
+	line := r.lines[n-1]
 	offset := byteOffset(line, column-1)
 	var spans [][2]int
 	for _, m := range secretKey.FindAllStringSubmatchIndex(line, -1) {
-		if value := line[m[2]:m[3]]; !envReference.MatchString(value) && !strings.HasPrefix(value, "{") && !strings.HasPrefix(value, "#") {
+		if !envReference.MatchString(line[m[2]:m[3]]) {
 			spans = append(spans, [2]int{m[2], m[3]})
 		}
+	}
+	if m := anyValue.FindStringSubmatchIndex(line); m != nil && r.blind && r.inSecrets(n) {
+		spans = append(spans, [2]int{m[2], m[3]})
 	}
 	for _, secret := range r.secrets {
 		for from := 0; ; {
@@ -150,6 +179,28 @@ func (r *report) masked(line string, column int) (text string, caret int) {
 			from += i + len(secret)
 		}
 	}
+	return replaceSpans(line, spans, offset)
+}
+
+// inSecrets tells whether line n stands in a section of secrets, by
+// indentation.
+func (r *report) inSecrets(n int) bool {
+	indent := len(r.lines[n-1]) + 1
+	for ; n >= 1; n-- {
+		line := r.lines[n-1]
+		own := len(line) - len(strings.TrimLeft(line, " "))
+		if strings.TrimSpace(line) == "" || own >= indent {
+			continue
+		}
+		if secretSection.MatchString(line) {
+			return true
+		}
+		indent = own
+	}
+	return false
+}
+
+func replaceSpans(line string, spans [][2]int, offset int) (text string, caret int) {
 	slices.SortFunc(spans, func(a, b [2]int) int { return a[0] - b[0] })
 	var b strings.Builder
 	caret, done := -1, 0

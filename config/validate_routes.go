@@ -78,10 +78,11 @@ func (v checker) fallback(path string, a Action) {
 // targets checks what connect dials. Digits that are too short for a number
 // must be a user, a group, or a destination some trunk allows on purpose.
 func (v checker) targets(path string, targets []string) {
-	for _, t := range targets {
+	for i, t := range targets {
+		at := v.c.placeOf(fmt.Sprintf("%s[%d]", path, i))
 		if strings.ContainsAny(t, "{}") {
 			if rest := placeholders.Replace(t); strings.ContainsAny(rest, "{}") {
-				v.fail(path, "known are {to}, {from} and {user}", "%q has an unknown placeholder", t)
+				v.add(at, fmt.Sprintf("%s: %q has an unknown placeholder", path, t), "known are {to}, {from} and {user}")
 			}
 			continue
 		}
@@ -90,7 +91,7 @@ func (v checker) targets(path string, targets []string) {
 		if user || group || isNumber(t) || strings.HasPrefix(t, "sip:") || v.shortNumber(t) {
 			continue
 		}
-		v.fail(path, didYouMean(t, slices.Concat(v.c.groupNames(), v.c.userNames())), "%q is no group, no user and no number", t)
+		v.add(at, fmt.Sprintf("%s: %q is no group, no user and no number", path, t), didYouMean(t, slices.Concat(v.c.groupNames(), v.c.userNames())))
 	}
 }
 
