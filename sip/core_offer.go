@@ -65,7 +65,7 @@ func (c *core) onOfferResponse(m *message) {
 // enqueue sends INFO and REFER one after the other, so that digits stay in
 // order.
 func (c *core) enqueue(cmd command) {
-	if c.phase < phProceeding || len(c.queue) >= maxQueued || !c.uas && c.phase != phConfirmed {
+	if c.phase < phProceeding || len(c.queue) >= maxQueued || !c.uas && c.phase < phAccepted {
 		if cmd.kind == cmdRefer {
 			c.event(Event{Kind: Referred, Code: 503, Reason: "Service Unavailable", ID: 1})
 		}

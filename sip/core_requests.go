@@ -221,6 +221,17 @@ func (c *core) onAck(m *message) {
 	}
 }
 
+// revoke takes back an answer that a CANCEL forestalled.
+func (c *core) revoke(tx uint64) {
+	if c.waiting != nil && c.waiting.tx == tx {
+		c.waiting = nil
+		c.disarm(tm2xx)
+	}
+	if c.uas && tx == c.inviteTx && c.phase == phAccepted {
+		c.phase = phProceeding
+	}
+}
+
 // onCancel: sipgo has answered 200 and 487 already.
 func (c *core) onCancel(tx uint64, m *message) {
 	switch {

@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -146,7 +147,9 @@ func (d *Dialog) start(f effect, h hop, auth *digest.Client) {
 	c.ctx, c.cancel = context.WithCancel(d.e.ctx)
 	d.traceLine(f.method+" "+req.Recipient.String(), false)
 	d.e.clk.Busy(1)
-	d.e.wg.Go(func() { c.run(c.ctx, c.cancel, req) })
+	d.e.sends.Add(1)
+	ctx, cancel := c.ctx, c.cancel
+	d.e.wg.Go(func() { c.run(ctx, cancel, req) })
 }
 
 func fieldsOf(list []digest.Field) []Header {
@@ -163,6 +166,7 @@ func (c *clientTx) run(ctx context.Context, cancel context.CancelFunc, req *gosi
 	e := c.d.e
 	tx, err := e.begin(ctx, req, c.hop, c.onRepeated)
 	e.clk.Busy(-1)
+	e.sends.Done()
 	if err != nil {
 		c.fail(err)
 		return
@@ -190,6 +194,11 @@ func (e *Endpoint) begin(ctx context.Context, req *gosip.Request, h hop, repeate
 		if err := e.hub.connect(ctx, h.addr); err != nil {
 			return nil, err
 		}
+	}
+	e.gate.RLock()
+	defer e.gate.RUnlock()
+	if e.ending {
+		return nil, net.ErrClosed
 	}
 	tx, err := e.tx.NewClientTransaction(ctx, req)
 	if err != nil {

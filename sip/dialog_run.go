@@ -203,7 +203,10 @@ func (d *Dialog) respond(f effect) {
 		res.AppendHeader(gosip.NewHeader("Content-Type", f.ctype))
 	}
 	s.last = res
-	d.e.answer(s.tx, res)
+	if d.e.answer(s.tx, res) {
+		d.core.revoke(f.tx) // the CANCEL is in the mailbox already
+		return
+	}
 	d.traceLine((&message{code: f.code, reason: f.reason, method: method}).line(), false)
 	if f.code >= 200 && method != "INVITE" {
 		d.serverMu.Lock()

@@ -128,16 +128,23 @@ func (e *Endpoint) onInvite(req *gosip.Request, tx *gosip.ServerTx) {
 	if !d.serve(req, tx, m) {
 		return // cancelled before we looked at it
 	}
-	e.deps.incoming(d)
+	e.incoming(d)
 }
 
-// incoming hands a new dialog to the owner of the endpoint.
-func (deps *Deps) incoming(d *Dialog) {
-	if deps.Incoming == nil {
-		_ = d.Reject(404, "Not Found")
+// incoming hands a new dialog to the owner of the endpoint, whose panic ends
+// this call only.
+func (e *Endpoint) incoming(d *Dialog) {
+	defer func() {
+		if r := recover(); r != nil {
+			e.panicked(r, debug.Stack())
+			d.box.postUrgent(input{kind: inClose, reason: ReasonError})
+		}
+	}()
+	if e.deps.Incoming == nil {
+		_ = d.Reject(404, "Not Found") // fails only when the caller has left
 		return
 	}
-	deps.Incoming(d)
+	e.deps.Incoming(d)
 }
 
 // screen refuses an admitted INVITE that we cannot handle; code 0 lets it pass.

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/loopstart/loopstart/internal/clock"
@@ -33,7 +34,8 @@ type Endpoint struct {
 	limiter      *limiter
 	secret       [16]byte // of our tags
 	transactions atomic.Int64
-	sequence     atomic.Uint64 // of dialog IDs
+	sequence     atomic.Uint64  // of dialog IDs
+	sends        sync.WaitGroup // requests of dialogs that are not on the wire yet
 	draining     atomic.Bool
 	hurry        int             // divides socket deadlines, for tests
 	ctx          context.Context // ends when the endpoint closes
@@ -120,6 +122,7 @@ func (e *Endpoint) Close() {
 	e.draining.Store(true)
 	e.closeTrunks()
 	e.dialogs.closeAll()
+	e.sends.Wait()
 	e.stop()
 	e.closeTransports()
 	e.closeRegistrar()

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -171,15 +172,16 @@ func (e *Endpoint) respond(tx *gosip.ServerTx, req *gosip.Request, code int, rea
 	e.answer(tx, res)
 }
 
-// answer sends a final response and repairs what sipgo does with one that
-// comes after CANCEL: it would retransmit it in place of its 487.
-func (e *Endpoint) answer(tx *gosip.ServerTx, res *gosip.Response) {
-	err := tx.Respond(res)
-	if err == gosip.ErrTransactionCanceled {
-		_ = tx.Respond(newResponse(tx.Origin(), 487, "Request Terminated"))
-		return
-	}
-	if err != nil && err != gosip.ErrTransactionTerminated {
+// answer sends a response and repairs what sipgo does with one that comes after
+// CANCEL: it would retransmit it in place of its own 487.
+func (e *Endpoint) answer(tx *gosip.ServerTx, res *gosip.Response) (cancelled bool) {
+	switch err := tx.Respond(res); {
+	case err == nil, errors.Is(err, gosip.ErrTransactionTerminated):
+	case errors.Is(err, gosip.ErrTransactionCanceled):
+		_ = tx.Respond(newResponse(tx.Origin(), 487, "Request Terminated")) // only stored
+		return true
+	default:
 		e.count.writeErrors.Add(1)
 	}
+	return false
 }

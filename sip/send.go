@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"strings"
 
@@ -108,6 +109,11 @@ func (e *Endpoint) write(req *gosip.Request, h hop) error {
 		if err := e.hub.connect(e.ctx, h.addr); err != nil {
 			return err
 		}
+	}
+	e.gate.RLock()
+	defer e.gate.RUnlock()
+	if e.ending {
+		return net.ErrClosed
 	}
 	if err := e.tp.WriteMsg(req); err != nil {
 		e.count.writeErrors.Add(1)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 
 	gosip "github.com/emiago/sipgo/sip"
 
@@ -37,12 +38,18 @@ type transports struct {
 	hub *tcpHub
 	wg  sync.WaitGroup
 
-	spawnMu sync.Mutex
-	ending  bool // nothing is spawned any more
+	gate   sync.RWMutex // held for reading while a request is started
+	ending bool         // nothing is started any more
 
 	mu      sync.Mutex
 	sources *recent[string, struct{}] // UDP sources in sipgo's pool
 	locals  *recent[netip.Addr, netip.Addr]
+}
+
+// noDialer keeps sipgo from opening TCP connections: the hub does, and an
+// answer whose connection is gone has nowhere to go.
+func noDialer(net.Addr) net.Dialer {
+	return net.Dialer{Control: func(string, string, syscall.RawConn) error { return net.ErrClosed }}
 }
 
 // inlet is a socket as the message hook sees it: the reader of sipgo calls the
@@ -59,7 +66,8 @@ func (e *Endpoint) openTransports(cfg *Config) error {
 	t := &e.transports
 	parser := gosip.NewParser()
 	parser.MaxMessageLength = 2 * MaxMessage
-	t.tp = gosip.NewTransportLayer(net.DefaultResolver, parser, nil, gosip.WithTransportLayerLogger(log))
+	t.tp = gosip.NewTransportLayer(net.DefaultResolver, parser, nil, gosip.WithTransportLayerLogger(log),
+		gosip.WithTransportLayerTransports(gosip.TransportsConfig{TCP: &gosip.TransportTCP{DialerCreate: noDialer}}))
 	// Our hook comes before the transaction layer's: see onMessage.
 	t.tp.OnMessage(e.onMessage)
 	t.tx = gosip.NewTransactionLayer(t.tp, gosip.WithTransactionLayerLogger(log),
@@ -114,21 +122,22 @@ func (e *Endpoint) closeSockets() {
 	e.hub.close()
 }
 
-// closeTransports ends transactions and readers and waits for them.
+// closeTransports ends transactions and readers and waits for them. The pool
+// of sipgo is left as it is: a handler that still runs must find its socket
+// there, closed, or it would open one of its own.
 func (e *Endpoint) closeTransports() {
-	e.spawnMu.Lock()
+	e.gate.Lock()
 	e.ending = true
-	e.spawnMu.Unlock()
+	e.gate.Unlock()
 	e.tx.Close()
 	e.closeSockets()
-	_ = e.tp.Close() // closes what is closed already
 	e.wg.Wait()
 }
 
 // spawn starts a goroutine from one that is not counted itself.
 func (e *Endpoint) spawn(f func()) {
-	e.spawnMu.Lock()
-	defer e.spawnMu.Unlock()
+	e.gate.RLock()
+	defer e.gate.RUnlock()
 	if !e.ending {
 		e.wg.Go(f)
 	}
