@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +21,32 @@ type provider struct {
 }
 
 func newProvider(t *testing.T) *provider {
+	t.Helper()
 	return &provider{wire: newWire(t), guard: digest.NewServer(digest.ServerOptions{
 		Realm: "provider", Secret: []byte("0123456789abcdef"), Clock: clock.System(), Random: &counter{},
 	})}
+}
+
+// open opens an endpoint whose goodbyes are answered.
+func (p *provider) open(cfg Config) (*Endpoint, *clock.Virtual, chan RegisterEvent) {
+	p.t.Helper()
+	ended := make(chan struct{})
+	e, v, events := openWire(p.t, cfg)
+	p.t.Cleanup(func() {
+		go func() {
+			defer close(ended)
+			for m, err := p.next(wireWait); err == nil; m, err = p.next(wireWait) {
+				p.answer(m, 200, "OK")
+			}
+		}()
+		e.Close() // again by openWire, which then finds nothing to do
+		_ = p.udp.Close()
+		if p.tcp != nil {
+			_ = p.tcp.Close()
+		}
+		<-ended
+	})
+	return e, v, events
 }
 
 type counter struct{ n byte }
@@ -95,7 +119,7 @@ func advance(v *clock.Virtual, d time.Duration) (done chan struct{}) {
 
 func TestTrunkRegistersRefreshesAndLeaves(t *testing.T) {
 	p := newProvider(t)
-	e, v, events := openWire(t, Config{Trunks: []Trunk{p.trunk()}, Register: true, Agent: "test/1"})
+	e, v, events := p.open(Config{Trunks: []Trunk{p.trunk()}, Register: true, Agent: "test/1"})
 	first := p.receive()
 	if first.line != "REGISTER sip:"+p.addr().String()+" SIP/2.0" || first.get("Authorization") != "" {
 		t.Fatalf("%s %v", first.line, first.headers)
@@ -155,7 +179,7 @@ func TestTrunkRegistersRefreshesAndLeaves(t *testing.T) {
 // requests and no more, then a pause.
 func TestTrunkNonceThatChangesEachTime(t *testing.T) {
 	p := newProvider(t)
-	_, v, events := openWire(t, Config{Trunks: []Trunk{p.trunk()}, Register: true})
+	_, v, events := p.open(Config{Trunks: []Trunk{p.trunk()}, Register: true})
 	for range 2 {
 		p.challenge(p.receive(), false)
 	}
@@ -177,7 +201,7 @@ func TestTrunkNonceThatChangesEachTime(t *testing.T) {
 
 func TestTrunkStaleNonce(t *testing.T) {
 	p := newProvider(t)
-	_, _, events := openWire(t, Config{Trunks: []Trunk{p.trunk()}, Register: true})
+	_, _, events := p.open(Config{Trunks: []Trunk{p.trunk()}, Register: true})
 	p.challenge(p.receive(), false)
 	p.challenge(p.receive(), true)
 	p.judge(p.receive())
@@ -191,7 +215,7 @@ func TestTrunkRealm(t *testing.T) {
 	p := newProvider(t)
 	c := p.trunk()
 	c.Realm = "mine"
-	_, _, events := openWire(t, Config{Trunks: []Trunk{c}, Register: true})
+	_, _, events := p.open(Config{Trunks: []Trunk{c}, Register: true})
 	p.challenge(p.receive(), false)
 	if ev := event(t, events); ev.State != "refused" || !strings.Contains(ev.Reason, "realm") {
 		t.Fatalf("%+v", ev)
@@ -203,7 +227,7 @@ func TestTrunkWithoutPassword(t *testing.T) {
 	p := newProvider(t)
 	c := p.trunk()
 	c.Password = ""
-	_, _, events := openWire(t, Config{Trunks: []Trunk{c}, Register: true})
+	_, _, events := p.open(Config{Trunks: []Trunk{c}, Register: true})
 	p.challenge(p.receive(), false)
 	if ev := event(t, events); ev.State != "refused" || ev.Reason != errNoPassword.Error() {
 		t.Fatalf("%+v", ev)
@@ -212,7 +236,7 @@ func TestTrunkWithoutPassword(t *testing.T) {
 
 func TestTrunkMinExpiresAndRetryAfter(t *testing.T) {
 	p := newProvider(t)
-	e, v, events := openWire(t, Config{Trunks: []Trunk{p.trunk()}, Register: true})
+	e, v, events := p.open(Config{Trunks: []Trunk{p.trunk()}, Register: true})
 	p.answer(p.receive(), 423, "Interval Too Brief", "Min-Expires: 1800")
 	m := p.receive()
 	if m.get("Expires") != "1800" {
@@ -244,7 +268,7 @@ func TestTrunkRegistersOverTCP(t *testing.T) {
 	defer l.Close()
 	c := p.trunk()
 	c.Address = l.Addr().String() + ";transport=tcp"
-	_, _, events := openWire(t, Config{Trunks: []Trunk{c}, Register: true})
+	_, _, events := p.open(Config{Trunks: []Trunk{c}, Register: true})
 	conn, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +288,7 @@ func TestTrunkOutboundProxy(t *testing.T) {
 	p := newProvider(t)
 	c := p.trunk()
 	c.Address, c.Proxy = "registrar.example", p.addr().String()
-	openWire(t, Config{Trunks: []Trunk{c}, Register: true})
+	p.open(Config{Trunks: []Trunk{c}, Register: true})
 	m := p.registerPass()
 	if m.line != "REGISTER sip:registrar.example SIP/2.0" || m.get("Route") != "<sip:"+p.addr().String()+";lr>" {
 		t.Fatalf("%s, Route %s", m.line, m.get("Route"))
@@ -276,7 +300,7 @@ func TestTrunksAreQuietUntilToldToRegister(t *testing.T) {
 	p := newProvider(t)
 	c := p.trunk()
 	c.Options = 30 * time.Second
-	e, v, _ := openWire(t, Config{Trunks: []Trunk{c}})
+	e, v, _ := p.open(Config{Trunks: []Trunk{c}})
 	v.Advance(10 * time.Minute)
 	p.silence(50 * time.Millisecond)
 	if st := e.Trunks()[0]; st.Registers || st.Words != "not checked" {
@@ -292,7 +316,7 @@ func TestTrunksAreQuietUntilToldToRegister(t *testing.T) {
 
 func TestTrunkRemovedByUpdateUnregisters(t *testing.T) {
 	p := newProvider(t)
-	e, v, events := openWire(t, Config{Trunks: []Trunk{p.trunk()}, Register: true})
+	e, v, events := p.open(Config{Trunks: []Trunk{p.trunk()}, Register: true})
 	p.registerPass()
 	event(t, events)
 	v.Settle()
@@ -309,13 +333,14 @@ func TestTrunkRemovedByUpdateUnregisters(t *testing.T) {
 // An INVITE to our registered Contact is the trunk's from whatever address.
 func TestInviteByRegisteredContact(t *testing.T) {
 	p := newProvider(t)
-	e, _, events := openWire(t, Config{Trunks: []Trunk{p.trunk()}, Register: true})
+	c := p.trunk()
+	c.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} // not this machine
+	e, _, events := p.open(Config{Trunks: []Trunk{c}, Register: true})
 	contact, err := ParseAddress(p.registerPass().get("Contact"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	event(t, events)
-	find(*e.live.Load(), "mango").cfg.Allow = nil
 	other := newWire(t)
 	if name, ok := e.trunkFor(other.addr(), contact); !ok || name != "mango" {
 		t.Fatalf("%q", name)
@@ -324,13 +349,17 @@ func TestInviteByRegisteredContact(t *testing.T) {
 	if m.code() != 486 {
 		t.Fatalf("%s", m.line)
 	}
+	contact.Params = ""
+	if m := other.ask(e.LocalAddr("udp"), "INVITE", contact.URI(), "caller", "Contact: <sip:a@h>"); m.code() != 403 {
+		t.Fatalf("without the mark: %s", m.line)
+	}
 }
 
 func TestTrunkOptions(t *testing.T) {
 	p := newProvider(t)
 	c := p.trunk()
 	c.Register, c.Options = false, 30*time.Second
-	e, v, _ := openWire(t, Config{Trunks: []Trunk{c}, Register: true})
+	e, v, _ := p.open(Config{Trunks: []Trunk{c}, Register: true})
 	m := p.receive()
 	if m.line != "OPTIONS sip:"+p.addr().String()+" SIP/2.0" || m.get("Authorization") != "" {
 		t.Fatal(m.line)
@@ -358,7 +387,7 @@ func TestTrunkOptions(t *testing.T) {
 func TestCheckTrunk(t *testing.T) {
 	p := newProvider(t)
 	c := p.trunk()
-	e, _, _ := openWire(t, Config{Trunks: []Trunk{c}})
+	e, _, _ := p.open(Config{Trunks: []Trunk{c}})
 	result := make(chan TrunkReport)
 	check := func() {
 		go func() {
@@ -433,7 +462,7 @@ func TestCallThroughTrunk(t *testing.T) {
 	p := newProvider(t)
 	c := p.trunk()
 	c.Register = false
-	e, _, _ := openWire(t, Config{Trunks: []Trunk{c}})
+	e, _, _ := p.open(Config{Trunks: []Trunk{c}})
 	d, err := e.Dial(Outgoing{Target: Target{Trunk: "mango", Number: "+79161112233"}, From: Address{User: "+74951234567"}, Body: []byte("v=0\r\n")})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -252,6 +253,7 @@ var wireStart = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 // registration events.
 func openWire(t *testing.T, cfg Config) (*Endpoint, *clock.Virtual, chan RegisterEvent) {
 	t.Helper()
+	before := runtime.NumGoroutine()
 	v := clock.NewVirtual(wireStart)
 	events := make(chan RegisterEvent, 64)
 	loop := netip.MustParseAddrPort("127.0.0.1:0")
@@ -260,7 +262,10 @@ func openWire(t *testing.T, cfg Config) (*Endpoint, *clock.Virtual, chan Registe
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(e.Close)
+	t.Cleanup(func() {
+		e.Close()
+		eventually(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+	})
 	return e, v, events
 }
 
