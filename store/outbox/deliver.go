@@ -105,8 +105,6 @@ func (b *Outbox) deliver(it Item) (r Result) {
 			b.log.Error("outbox: delivery panicked", "kind", it.Kind, "id", it.ID, "panic", p)
 		}
 	}()
-	b.clk.Busy(-1)
-	defer b.clk.Busy(1)
 	r = b.opt.Deliver(ctx, it)
 	if cause := context.Cause(ctx); cause != nil && errors.Is(r.Retry, context.Canceled) {
 		r.Retry = cause

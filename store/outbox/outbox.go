@@ -8,9 +8,9 @@
 // memory (which item is next in which queue); it is never held while the store
 // or Deliver works. Each delivery has its own goroutine, at most Workers in
 // all and PerDestination for one destination, of which a failing one gets a
-// single one, so that a stuck destination cannot hold up the others. The
-// virtual clock is kept busy by everything but Deliver itself: who delivers
-// knows when it only waits.
+// single one, so that a stuck destination cannot hold up the others. A virtual
+// clock is kept busy while an attempt runs; a Deliver that waits for anything
+// on that clock takes itself off with Busy(-1) and comes back with Busy(1).
 //
 // # Limits
 //
@@ -69,7 +69,7 @@ type Item struct {
 	ID          string          `json:"id"`              // unique; a second Enqueue of it does nothing
 	Queue       string          `json:"queue,omitempty"` // items of one queue go in order; "" is a queue of its own
 	Kind        string          `json:"kind,omitempty"`
-	Destination string          `json:"destination,omitempty"` // what PerDestination counts, such as a host
+	Destination string          `json:"destination,omitempty"` // what PerDestination counts, such as a host; "" is the queue
 	Payload     json.RawMessage `json:"payload,omitempty"`     // dropped once delivered
 	Expires     time.Time       `json:"expires,omitzero"`      // not tried any more from then on; zero is never
 
@@ -101,7 +101,8 @@ type Space interface {
 
 // Options say how to deliver.
 type Options struct {
-	Space          Space
+	Space Space
+	// Deliver makes one attempt. It returns soon after ctx ends.
 	Deliver        func(ctx context.Context, it Item) Result
 	Clock          clock.Clock  // nil means the system's
 	Log            *slog.Logger // nil means silence
@@ -241,6 +242,9 @@ func (b *Outbox) admit(it *Item, done func(error)) (*entry, error) {
 	b.seq++
 	if it.Queue == "" {
 		it.Queue = it.ID
+	}
+	if it.Destination == "" {
+		it.Destination = it.Queue
 	}
 	it.Created = b.clk.Now()
 	it.NextAt = it.Created
