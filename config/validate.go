@@ -8,19 +8,59 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/loopstart/loopstart/internal/phone"
 	"github.com/loopstart/loopstart/internal/schedule"
 )
 
-var (
-	nameShape        = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}_.-]{0,63}$`)
-	languageShape    = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
-	numberShape      = regexp.MustCompile(`^\+?[0-9]{2,15}$`)
-	destinationShape = regexp.MustCompile(`^\+?[0-9]{0,15}$`)
-	patternShape     = regexp.MustCompile(`^[^\s,;<>"]{1,128}$`)
-	hostShape        = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(;transport=(udp|tcp|tls))?$`)
+// hostShape is host[:port][;transport=…]; the port is submatch 2. Other shapes
+// are functions: every process pays for compiling a pattern at its start.
+var hostShape = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?(;transport=(udp|tcp|tls))?$`)
+
+// Longest names, patterns and numbers.
+const (
+	maxName    = 64
+	maxPattern = 128
+	maxDigits  = 15 // ITU-T E.164 §6
 )
+
+// isName tells what may be the name of a trunk, group, user, schedule, script.
+func isName(s string) bool {
+	for i, r := range s {
+		inner := r == '_' || r == '.' || r == '-'
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && (i == 0 || !inner) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxName
+}
+
+// isPattern tells what a route may compare with.
+func isPattern(s string) bool {
+	return s != "" && len(s) <= maxPattern && !strings.ContainsAny(s, " \t\r\n,;<>\"")
+}
+
+// isLanguage tells a BCP 47 tag such as ru-RU.
+func isLanguage(s string) bool {
+	parts := strings.Split(s, "-")
+	for i, p := range parts {
+		least, most := 2, 8
+		if i == 0 {
+			most = 3
+		}
+		if len(p) < least || len(p) > most || strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// isDigits tells digits with an optional plus sign, between least and maxDigits.
+func isDigits(s string, least int) bool {
+	digits := strings.TrimPrefix(s, "+")
+	return len(digits) >= least && len(digits) <= maxDigits && strings.Trim(digits, "0123456789") == ""
+}
 
 // checker finds what decoding one key at a time cannot: names that mean
 // nothing, keys that contradict each other.
@@ -69,7 +109,7 @@ func (v checker) project() {
 	if _, err := time.LoadLocation(p.Zone); err != nil || p.Zone == "" || p.Zone == "Local" {
 		v.fail("project.zone", "an IANA name: Europe/Moscow", "%q is no time zone", p.Zone)
 	}
-	if !languageShape.MatchString(p.Language) {
+	if !isLanguage(p.Language) {
 		v.fail("project.language", "such as ru-RU", "%q is no language tag", p.Language)
 	}
 }
@@ -81,7 +121,7 @@ func (v checker) names() {
 		"trunks": v.c.trunkNames(), "groups": v.c.groupNames(), "sip.users": v.c.userNames(), "schedules": v.c.scheduleNames(),
 	} {
 		for _, name := range names {
-			if !nameShape.MatchString(name) {
+			if !isName(name) {
 				v.fail(section+"."+name, "letters, digits and _ . - inside", "this cannot be a name")
 			}
 		}
@@ -103,7 +143,7 @@ func (v checker) users() {
 			v.fail(path+".mobile", "such as +79160000001", "this is no phone number")
 		}
 		for _, d := range u.Dial {
-			if d != "users" && (d == "" || !destinationShape.MatchString(d)) {
+			if d != "users" && (d == "" || !isDigits(d, 0)) {
 				v.fail(path+".dial", `"users", or prefixes such as "+7"`, "%q is nothing to dial", d)
 			}
 		}
@@ -127,7 +167,7 @@ func (v checker) trunks() {
 			}
 		}
 		for _, d := range t.Destinations {
-			if d == "" || !destinationShape.MatchString(d) {
+			if d == "" || !isDigits(d, 0) {
 				v.fail(path+".destinations", `prefixes such as "+7"; "+" is every number`, "%q is no prefix", d)
 			}
 		}
@@ -149,7 +189,7 @@ func validHost(text string) bool {
 // isNumber accepts what can be nothing but a phone number.
 func isNumber(text string) bool {
 	const shortest = 7 // shorter digits stay as they are: extensions
-	return numberShape.MatchString(text) && (text[0] == '+' || len(text) >= shortest)
+	return isDigits(text, 2) && (text[0] == '+' || len(text) >= shortest)
 }
 
 func (v checker) schedules() {

@@ -22,7 +22,7 @@ func (v checker) routes() {
 func (v checker) routeMatch(path string, r Route) {
 	for key, patterns := range map[string][]string{"to": r.To, "from": r.From, "user": r.User} {
 		for _, p := range patterns {
-			if !patternShape.MatchString(p) {
+			if !isPattern(p) {
 				v.fail(path+"."+key, `a number, a name, or a pattern such as "+7495*"`, "%q matches nothing", p)
 			}
 		}
@@ -56,7 +56,7 @@ func (v checker) routeAction(path string, r Route) {
 	if r.Reject != 0 && len(r.Fallback) > 0 {
 		v.fail(path+".fallback", "remove it", "a rejected call has no fallback")
 	}
-	if r.Script != "" && !nameShape.MatchString(r.Script) {
+	if r.Script != "" && !isName(r.Script) {
 		v.fail(path+".script", "the file's name without its ending", "%q cannot be a script", r.Script)
 	}
 	v.targets(path+".connect", r.Connect)
@@ -96,7 +96,7 @@ func (v checker) targets(path string, targets []string) {
 }
 
 func (v checker) shortNumber(t string) bool {
-	if !numberShape.MatchString(t) {
+	if !isDigits(t, 2) {
 		return false
 	}
 	return slices.ContainsFunc(v.c.Trunks, func(trunk Trunk) bool {
