@@ -349,6 +349,10 @@ func TestInviteByRegisteredContact(t *testing.T) {
 	if m.code() != 486 {
 		t.Fatalf("%s", m.line)
 	}
+	in := find(*e.live.Load(), "mango").lastInbound()
+	if in == nil || in.Places[0] != (NumberPlace{"request-uri", "7926"}) || in.Places[1] != (NumberPlace{"to", "caller"}) {
+		t.Fatalf("%+v", in)
+	}
 	contact.Params = ""
 	if m := other.ask(e.LocalAddr("udp"), "INVITE", contact.URI(), "caller", "Contact: <sip:a@h>"); m.code() != 403 {
 		t.Fatalf("without the mark: %s", m.line)

@@ -28,6 +28,17 @@ type registrar struct {
 // Binding is one place where a user can be reached.
 type Binding = location.Binding
 
+// UserStats counts what users and their credentials did since Open.
+type UserStats struct {
+	Bindings location.Stats
+	Digest   digest.Stats
+}
+
+// UserStats is a snapshot of the registrar's counters.
+func (e *Endpoint) UserStats() UserStats {
+	return UserStats{Bindings: e.locations.Stats(), Digest: e.guard.Stats()}
+}
+
 // openRegistrar prepares users before the sockets open.
 func (e *Endpoint) openRegistrar() error {
 	cfg := e.cfg.Load()

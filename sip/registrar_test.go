@@ -158,6 +158,9 @@ func TestRegisterReplayAndStaleNonce(t *testing.T) {
 	if !stale(t, m) || len(e.Bindings("101")) != 1 {
 		t.Fatalf("a replay is answered %s", m.line)
 	}
+	if st := e.UserStats(); st.Digest.Passed != 1 || st.Digest.Stale != 1 || st.Bindings.Added != 1 {
+		t.Fatalf("%+v", st)
+	}
 	next := p.client.Begin(digest.Request{Method: "REGISTER", URI: "sip:pbx"}).Fields()[0]
 	if m := p.ask(p.to, "REGISTER", "sip:pbx", "101", "Contact: "+p.contact, next.Name+": "+next.Value); m.code() != 200 {
 		t.Fatalf("nc 2 with the same nonce: %s", m.line)

@@ -63,6 +63,7 @@ type trunk struct {
 func (e *Endpoint) openTrunks() error {
 	e.resolver = resolve.New(resolve.Options{Lookup: net.DefaultResolver, Clock: e.clk, Roll: mrand.IntN})
 	e.live.Store(&[]*trunk{})
+	e.deps.Incoming = e.noting(e.deps.Incoming)
 	if err := checkTrunks(e.cfg.Load().Trunks); err != nil {
 		return err
 	}

@@ -204,6 +204,20 @@ func explainRegister(code int) (ok bool, words string) {
 	return false, fmt.Sprintf("an answer that is not expected: %d", code)
 }
 
+// noting makes calls from trunks leave their numbers for the next check, then
+// hands them on.
+func (e *Endpoint) noting(incoming func(*Dialog)) func(*Dialog) {
+	if incoming == nil {
+		return nil
+	}
+	return func(d *Dialog) {
+		if o := d.Origin(); o.Kind == FromTrunk {
+			e.noteInvite(o.Name, d.RequestURI(), d.Headers())
+		}
+		incoming(d)
+	}
+}
+
 // noteInvite keeps where an INVITE from a trunk carried the dialled number.
 func (e *Endpoint) noteInvite(name string, request Address, h Headers) {
 	t := find(*e.live.Load(), name)

@@ -141,6 +141,21 @@ func TestTrunkFor(t *testing.T) {
 	}
 }
 
+func TestPickTakesAHopThatASocketReaches(t *testing.T) {
+	e, _, _ := openWire(t, Config{Trunks: []Trunk{{Name: "t", Address: "127.0.0.1:5090"}}})
+	for addr, want := range map[string]bool{"127.0.0.1:1": true, "[2001:db8::1]:1": false} {
+		if got := e.reaches(hop{"udp", netip.MustParseAddrPort(addr)}); got != want {
+			t.Errorf("udp %s: %v", addr, got)
+		}
+		if !e.reaches(hop{"tcp", netip.MustParseAddrPort(addr)}) {
+			t.Errorf("tcp %s", addr)
+		}
+	}
+	if h, err := find(*e.live.Load(), "t").pick(t.Context()); err != nil || h.String() != "udp://127.0.0.1:5090" {
+		t.Fatalf("%v %v", h, err)
+	}
+}
+
 func TestContactTokenOutlivesRestartAndNeedsThePassword(t *testing.T) {
 	c := Trunk{Name: "t", Username: "u", Password: "p", Address: "h"}
 	if contactToken(c) != contactToken(c) {

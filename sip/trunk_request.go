@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -71,15 +72,26 @@ func (t *trunk) contact(h hop) string {
 	return a.String()
 }
 
-// pick resolves the trunk and takes the best hop.
+// pick resolves the trunk and takes the best hop that a socket of ours can
+// reach.
 func (t *trunk) pick(ctx context.Context) (hop, error) {
 	hops, err := t.e.resolveTarget(ctx, t.next)
 	if err != nil {
 		return hop{}, err
 	}
 	t.noteSources()
-	t.state.setHop(hops[0])
-	return hops[0], nil
+	best := hops[0]
+	if i := slices.IndexFunc(hops, t.e.reaches); i >= 0 {
+		best = hops[i]
+	}
+	t.state.setHop(best)
+	return best, nil
+}
+
+// reaches tells whether we have a socket for the hop's address family. TCP
+// connections are opened as needed.
+func (e *Endpoint) reaches(h hop) bool {
+	return h.transport == "tcp" || e.socketFor(h.addr.Addr()) != nil
 }
 
 // exchange sends o to h and notes whether h is alive.
@@ -92,6 +104,9 @@ func (t *trunk) exchange(ctx context.Context, o outside, h hop) (*gosip.Response
 	switch {
 	case err == nil:
 		t.e.resolver.MarkAlive(h.resolved())
+		if c := t.e.hub.lookup(h.addr.String()); c != nil && h.transport == "tcp" {
+			c.keep() // calls of the trunk come by this connection
+		}
 	case ctx.Err() == nil:
 		t.e.resolver.MarkDead(h.resolved(), deadFor)
 	}

@@ -106,3 +106,6 @@ func (e *Endpoint) Trunks() []TrunkStatus {
 	}
 	return out
 }
+
+// ResolverStats is a snapshot of the counters of name resolution.
+func (e *Endpoint) ResolverStats() resolve.Stats { return e.resolver.Stats() }
