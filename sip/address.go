@@ -35,8 +35,12 @@ var (
 
 // ParseAddress reads `"Anna" <sip:101@host:5060;transport=tcp>`, a bare URI, or
 // `user@host` without a scheme. Header parameters behind the brackets, such as
-// tag, are dropped. The error says what is wrong.
+// tag, are dropped; without brackets all parameters are the URI's. The error
+// says what is wrong.
 func ParseAddress(s string) (Address, error) {
+	if !strings.ContainsAny(s, "<\"") && len(s) <= MaxAddress {
+		s = "<" + strings.TrimSpace(s) + ">"
+	}
 	a, _, err := parseNameAddr(s)
 	if err != nil {
 		return Address{}, fmt.Errorf("sip: address %q: %w", clip(s, 80), err)
