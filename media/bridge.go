@@ -72,11 +72,12 @@ func (l *leg) part(sh *shard) {
 }
 
 // move takes l to the shard of the session that it is to be bridged with. It
-// leaves right before a frame, so that the other shard, which wakes for every
-// frame of the other session, takes it in before the frame is due there.
+// leaves right after a frame, so that the other shard, which wakes for every
+// frame of the other session, takes it in before the next one is due.
 func (l *leg) move(sh *shard, other *Session) {
 	target := other.home.Load()
 	l.part(sh)
+	l.out(sh, frameAt(sh.at, l.slot))
 	sh.remove(l.s)
 	sh.count--
 	sh.load.Add(-1)
