@@ -2,6 +2,8 @@ package runtime
 
 import (
 	_ "embed"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -18,8 +20,29 @@ var preludeSource string
 //go:embed polyfill.js
 var polyfillSource string
 
-// rareWords are the names that polyfill.js defines.
-var rareWords = []string{"withResolvers", "groupBy", "fromAsync", "Promise.try"}
+// needs are the parts of the prelude that a bundle cannot do without. Without
+// eval it cannot make more than its text shows.
+type needs struct{ polyfill, symbols, generators bool }
+
+var (
+	polyfillWords = []string{"withResolvers", "groupBy", "fromAsync", "Promise.try"}
+	symbolWords   = []string{"asyncIterator", "dispose", "asyncDispose"}
+	// generatorForm finds every generator, and now and then something else.
+	generatorForm = regexp.MustCompile(`function\s*\*|(?:^|[{},;]|\bstatic|\basync)\s*\*\s*[\w$#\["'\x{80}-\x{10FFFF}\\]`)
+)
+
+func needsOf(source string) needs {
+	return needs{
+		polyfill:   mentionsAny(source, polyfillWords),
+		symbols:    mentionsAny(source, symbolWords),
+		generators: generatorForm.MatchString(source),
+	}
+}
+
+// mentionsAny reports whether the source holds one of the words.
+func mentionsAny(source string, words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(source, w) })
+}
 
 // shared is compiled once per worker.
 type shared struct {
@@ -79,6 +102,7 @@ func (vm *VM) Func(name string, fn func(goja.FunctionCall) goja.Value) *goja.Obj
 func (vm *VM) boot() error {
 	rt := goja.New()
 	vm.rt = rt
+	vm.worker.watch.attach(vm)
 	rt.SetMaxCallStackSize(vm.limits.Stack)
 	rt.SetTimeSource(vm.worker.clock.Now)
 	rt.SetRandSource(vm.worker.options.Random)
@@ -97,16 +121,18 @@ func (vm *VM) boot() error {
 }
 
 func (vm *VM) prelude() error {
-	helpers, err := vm.runShared(vm.worker.shared.prelude, vm.Func("Function", func(goja.FunctionCall) goja.Value {
+	refuse := vm.Func("Function", func(goja.FunctionCall) goja.Value {
 		vm.Throw(fault.Denied, "code cannot be made from strings", "write a function instead")
 		return nil
-	}))
+	})
+	needs := vm.version.needs
+	helpers, err := vm.runShared(vm.worker.shared.prelude, refuse, vm.rt.ToValue(needs.symbols), vm.rt.ToValue(needs.generators))
 	if err != nil {
 		return err
 	}
 	vm.intrinsic.watch, _ = goja.AssertFunction(helpers.ToObject(vm.rt).Get("watch"))
 	vm.intrinsic.microtask, _ = goja.AssertFunction(helpers.ToObject(vm.rt).Get("microtask"))
-	if vm.version.rare {
+	if needs.polyfill {
 		_, err = vm.runShared(vm.worker.shared.polyfill)
 	}
 	return err

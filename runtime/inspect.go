@@ -69,7 +69,6 @@ func (vm *VM) evaluate(found *Inspection) error {
 	if err := vm.boot(); err != nil {
 		return err
 	}
-	vm.worker.watch.attach(vm)
 	exports, err := vm.exports()
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ func TestInspect(t *testing.T) {
 func TestInspectFailures(t *testing.T) {
 	for name, c := range map[string]struct{ source, code, message, place string }{
 		"syntax":      {"exports.default = () => {\n  const 1 = 2;\n}", "SCRIPT", "", "test.bundle.js:2:9"},
+		"compiler":    {"let a;\nlet a;", "SCRIPT", "Identifier 'a' has already been declared", "test.bundle.js:2:5"},
 		"throws":      {"\nthrow new Error('at load');", "SCRIPT", "at load", "test.bundle.js:2:7"},
 		"rejects":     {"Promise.reject(new Error('x'))", "SCRIPT", "Uncaught (in promise) x", "test.bundle.js:1:16"},
 		"hangs":       {"for (;;) {}", "LIMIT", "", ""},

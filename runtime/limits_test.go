@@ -155,6 +155,10 @@ func TestGuard(t *testing.T) {
 		{`try { (() => {}).constructor("return 1") } catch (e) { return e.code }`, `"DENIED"`},
 		{`try { (async () => {}).constructor("return 1") } catch (e) { return e.code }`, `"DENIED"`},
 		{`try { (function* () {}).constructor("return 1") } catch (e) { return e.code }`, `"DENIED"`},
+		{`try { ({ *g() {} }).g.constructor("return 1") } catch (e) { return e.code }`, `"DENIED"`},
+		{`try { (new class { static *"g"() {} }).constructor.g.constructor("return 1") } catch (e) { return e.code }`, `"DENIED"`},
+		{`try { (new class {
+			*[Symbol.iterator]() {} })[Symbol.iterator].constructor("return 1") } catch (e) { return e.code }`, `"DENIED"`},
 		{`return (() => {}) instanceof Function`, `true`},
 		{`return typeof Symbol.asyncIterator`, `"symbol"`},
 		{`const {promise, resolve} = Promise.withResolvers(); resolve(5); return promise`, `5`},

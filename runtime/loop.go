@@ -163,7 +163,6 @@ func (vm *VM) run() error {
 	if err := vm.boot(); err != nil {
 		return err
 	}
-	vm.worker.watch.attach(vm)
 	exports, err := vm.exports()
 	if err != nil {
 		return err

@@ -1,24 +1,28 @@
-// Runs first in every VM. `refuse` throws; what is returned serves the loop.
-(function (refuse) {
+// Runs first in every VM; each line costs every call, so what few scripts need
+// is asked for. `refuse` throws; what is returned serves the loop.
+(function (refuse, symbols, generators) {
   "use strict";
-  // esbuild's helpers for lowered syntax look for these symbols.
-  for (const name of ["asyncIterator", "dispose", "asyncDispose"]) {
-    Object.defineProperty(Symbol, name, { value: Symbol.for("Symbol." + name) });
+  const define = Object.defineProperty;
+  if (symbols) {
+    // esbuild's helpers for lowered syntax look for these very symbols.
+    define(Symbol, "asyncIterator", { value: Symbol.for("Symbol.asyncIterator") });
+    define(Symbol, "dispose", { value: Symbol.for("Symbol.dispose") });
+    define(Symbol, "asyncDispose", { value: Symbol.for("Symbol.asyncDispose") });
   }
   // No code from strings: the constructors are also reachable from prototypes.
   delete globalThis.eval;
-  const kinds = [Function.prototype, Object.getPrototypeOf(async function () {}), Object.getPrototypeOf(function* () {})];
-  Object.defineProperty(refuse, "prototype", { value: Function.prototype });
-  for (const kind of kinds) {
-    Object.defineProperty(kind, "constructor", { value: refuse });
+  const plain = Function.prototype;
+  define(refuse, "prototype", { value: plain });
+  define(plain, "constructor", { value: refuse });
+  define(Object.getPrototypeOf(async function () {}), "constructor", { value: refuse });
+  if (generators) {
+    define(Object.getPrototypeOf(function* () {}), "constructor", { value: refuse });
   }
-  Object.defineProperty(globalThis, "Function", { value: refuse, writable: true, configurable: true });
+  define(globalThis, "Function", { value: refuse, writable: true, configurable: true });
 
-  const resolve = Promise.resolve.bind(Promise);
-  const then = Function.prototype.call.bind(Promise.prototype.then);
-  const done = resolve();
+  const P = Promise, then = plain.call.bind(P.prototype.then), done = P.resolve();
   return {
-    watch: (value, ok, bad) => { then(resolve(value), ok, bad); },
+    watch: (value, ok, bad) => { then(value instanceof P ? value : P.resolve(value), ok, bad); },
     microtask: (fn) => { then(done, () => { fn(); }); },
   };
 });

@@ -204,21 +204,33 @@ func (vm *VM) messageError(v goja.Value) *message.Error {
 // so this is something that goja alone does not know.
 func (v *version) syntaxError(err error) *message.ScriptError {
 	e := &message.ScriptError{Code: string(fault.Script), Name: "SyntaxError", Message: clip(err.Error(), maxErrorText)}
-	m := syntaxPlace.FindStringSubmatch(e.Message)
-	if m == nil {
-		return e
-	}
-	row, _ := strconv.Atoi(m[1])
-	col, _ := strconv.Atoi(m[2])
-	e.Message = strings.TrimSpace(m[3])
-	if v.sources == nil {
-		e.Place = v.locate(v.name, row, col)
-	} else if file, _, srcRow, srcCol, ok := v.sources.Source(row, col); ok {
-		e.Place = v.locate(file, srcRow, srcCol)
+	if m := compilerPlace.FindStringSubmatch(e.Message); m != nil { // mapped by goja
+		row, _ := strconv.Atoi(m[3])
+		col, _ := strconv.Atoi(m[4])
+		e.Message, e.Place = m[1], v.locate(m[2], row, col)
+	} else if m := parserPlace.FindStringSubmatch(e.Message); m != nil {
+		row, _ := strconv.Atoi(m[1])
+		col, _ := strconv.Atoi(m[2])
+		e.Message, e.Place = strings.TrimSpace(m[3]), v.parsed(row, col)
 	}
 	e.Frame = v.codeFrame(e.Place)
 	return e
 }
 
-// syntaxPlace is the position in the parser's and the compiler's messages.
-var syntaxPlace = regexp.MustCompile(`(?s)Line (\d+):(\d+) (.*)`)
+// parsed maps a position of the parser, which does not know the map.
+func (v *version) parsed(row, col int) string {
+	if v.sources == nil {
+		return v.locate(v.name, row, col)
+	}
+	file, _, srcRow, srcCol, ok := v.sources.Source(row, col)
+	if !ok {
+		return ""
+	}
+	return v.locate(file, srcRow, srcCol)
+}
+
+// The position in the messages of the compiler and of the parser.
+var (
+	compilerPlace = regexp.MustCompile(`(?s)^(?:SyntaxError: )?(.*) at (.+):(\d+):(\d+)$`)
+	parserPlace   = regexp.MustCompile(`(?s)Line (\d+):(\d+) (.*)`)
+)

@@ -36,7 +36,7 @@ type version struct {
 	name    string // of the program, in the stack frames of the bundle itself
 	program *goja.Program
 	sources *sourcemap.Consumer // nil without a map
-	rare    bool                // the bundle mentions what polyfill.js adds
+	needs   needs
 	err     *message.ScriptError
 
 	mu      sync.Mutex
@@ -59,7 +59,7 @@ func newVersion(b message.Bundle) *version {
 // on a goroutine of its own.
 func (v *version) compile() {
 	v.err = v.parse()
-	v.rare = mentionsAny(v.bundle.Source, rareWords)
+	v.needs = needsOf(v.bundle.Source)
 	v.bundle.Source, v.bundle.Map = "", ""
 }
 
@@ -83,16 +83,6 @@ func (v *version) parse() *message.ScriptError {
 		return v.syntaxError(err)
 	}
 	return nil
-}
-
-// mentionsAny reports whether the source holds one of the words.
-func mentionsAny(source string, words []string) bool {
-	for _, w := range words {
-		if strings.Contains(source, w) {
-			return true
-		}
-	}
-	return false
 }
 
 // admit says whether vm may run now; else it is kept until the version is

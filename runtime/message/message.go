@@ -106,7 +106,9 @@ type LoadResult struct {
 }
 
 // Request is a script's wish: a verb of the call, a fetch, a log line. A
-// request with Seq 0 expects no answer.
+// request with Seq 0 expects no answer. Two methods are the runtime's own, both
+// with Seq 0: "reply" answers a [Notice] that asked for it, and "limit"
+// {limit, max} says that messages without an answer are being dropped.
 type Request struct {
 	Method string          `json:"method"` // "call.say", "kv.get", "http.fetch", "console.log"
 	Args   json.RawMessage `json:"args"`

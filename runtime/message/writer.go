@@ -2,7 +2,11 @@ package message
 
 import (
 	"io"
+	"os"
 	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/loopstart/loopstart/internal/fault"
 )
@@ -25,14 +29,17 @@ const (
 const keepBuffer = 256 << 10
 
 // Writer queues frames and writes them from one goroutine, everything that is
-// queued in one write, so that a burst costs one system call and a single frame
-// leaves at once.
+// queued in one write, so that a burst costs one system call. A frame that
+// finds a pipe idle is written at once by its sender, as far as the pipe takes
+// it without waiting: that saves the change of goroutine, half of the time that
+// a host call takes.
 //
 // # Concurrency
 //
 // Send and Close may be called from any goroutine.
 type Writer struct {
 	w        io.Writer
+	pipe     syscall.RawConn // of w if it is a non-blocking file, else nil
 	overflow Overflow
 	done     chan struct{}
 
@@ -41,6 +48,7 @@ type Writer struct {
 	room    sync.Cond // the queue was taken, or closed
 	queue   []byte
 	spare   []byte
+	writing bool // the goroutine is in a write
 	closed  bool
 	err     error
 	refused uint64
@@ -49,7 +57,7 @@ type Writer struct {
 // NewWriter returns a Writer to w and starts its goroutine, which ends after
 // Close.
 func NewWriter(w io.Writer, overflow Overflow) *Writer {
-	x := &Writer{w: w, overflow: overflow, done: make(chan struct{})}
+	x := &Writer{w: w, pipe: nonBlocking(w), overflow: overflow, done: make(chan struct{})}
 	x.ready.L, x.room.L = &x.mu, &x.mu
 	go x.run()
 	return x
@@ -71,12 +79,50 @@ func (x *Writer) Send(f Frame) error {
 	if err := x.usable(); err != nil {
 		return err
 	}
+	idle := len(x.queue) == 0 && !x.writing && x.pipe != nil
 	queue, err := AppendFrame(x.queue, f)
 	x.queue = queue
-	if err == nil {
+	if err != nil {
+		return err
+	}
+	if idle {
+		x.try()
+	}
+	if len(x.queue) > 0 {
 		x.ready.Signal()
 	}
-	return err
+	return nil
+}
+
+// nonBlocking is the raw pipe behind w, nil if writing to it could block.
+func nonBlocking(w io.Writer) syscall.RawConn {
+	f, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	pipe, err := f.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	flags := 0
+	err = pipe.Control(func(fd uintptr) { flags, _ = unix.FcntlInt(fd, unix.F_GETFL, 0) })
+	if err != nil || flags&unix.O_NONBLOCK == 0 {
+		return nil
+	}
+	return pipe
+}
+
+// try writes what the pipe takes at once; the rest, and any error, is left to
+// the goroutine. The lock is held.
+func (x *Writer) try() {
+	n := 0
+	err := x.pipe.Write(func(fd uintptr) bool {
+		n, _ = unix.Write(int(fd), x.queue)
+		return true
+	})
+	if err == nil && n > 0 {
+		x.queue = x.queue[:copy(x.queue, x.queue[n:])]
+	}
 }
 
 // usable returns why nothing can be sent any more; the lock is held.
@@ -141,6 +187,7 @@ func (x *Writer) take() []byte {
 		x.ready.Wait()
 	}
 	batch := x.queue
+	x.writing = true
 	x.queue, x.spare = x.spare[:0], nil
 	x.room.Broadcast()
 	return batch
@@ -149,6 +196,7 @@ func (x *Writer) take() []byte {
 func (x *Writer) written(batch []byte, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.writing = false
 	if cap(batch) <= keepBuffer {
 		x.spare = batch
 	}

@@ -3,11 +3,14 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
@@ -34,6 +37,38 @@ func TestStartRunsInAProcess(t *testing.T) {
 	}
 	if st := f.Stats(); st.Processes != 1 || st.Started != 6 || st.Crashes != 0 || st.Requests != 6 || len(st.Workers) != 1 || st.Workers[0].PID == 0 {
 		t.Fatalf("%+v", st)
+	}
+}
+
+func TestWorkerProcessIsSetUp(t *testing.T) {
+	f := newFixture(t, nil)
+	s := spec("a", `exports.default = async () => { await host("open"); return [new Date(0).getHours(), /^(a+)+$/.test("a".repeat(40) + "b")] }`, nil)
+	bundle := s.Bundle()
+	bundle.Env.Zone = "Asia/Almaty" // UTC+6 in 1970
+	s.Bundle = func() message.Bundle { return bundle }
+	p := newProbe(t)
+	vm, err := f.Start(s, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.waitOpen()
+	pid := pidOf(t, f, "script a")
+	group, err := syscall.Getpgid(pid)
+	if err != nil || group != pid {
+		t.Errorf("process group %d of process %d, %v", group, pid, err)
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	session, err := unix.Getsid(0)
+	if fields := strings.Fields(rest); err != nil || fields[3] != fmt.Sprint(session) || fields[16] != "19" {
+		t.Errorf("session %s, niceness %s, %v", fields[3], fields[16], err)
+	}
+	vm.Settle(p.opened[0], nil, nil)
+	if o := p.wait(); string(o.Value) != "[6,false]" {
+		t.Fatalf("%s %+v", o.Value, o.Error)
 	}
 }
 
