@@ -20,6 +20,8 @@ const (
 	MediaLost                        // nothing received for the media timeout; again after the next loss
 	DigitsSent                       // one SendDigits is through
 	RecordEnded                      // Recorder, Reason, DurationMs; the file is complete
+	VoiceBegan                       // the peer speaks; with SessionOptions.Voice only
+	VoiceEnded                       // the peer has been silent for SessionOptions.Voice
 )
 
 // Reasons of PlayEnded and RecordEnded.

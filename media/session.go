@@ -26,6 +26,9 @@ type SessionOptions struct {
 	// with Start when RequireMedia is set, and stands still while held.
 	MediaTimeout time.Duration
 	RequireMedia bool
+	// Voice asks for VoiceBegan and VoiceEnded: the peer counts as silent
+	// after a pause of that length. 0 = no such events.
+	Voice time.Duration
 
 	// Sink takes the session's events, one at a time and in order, on a
 	// goroutine of the engine. It must not block.

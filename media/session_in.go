@@ -33,6 +33,7 @@ func (l *leg) in(sh *shard, f int64) {
 		l.flood = 0
 		sh.speed(l, fastFlood, false)
 	}
+	l.voice.idle(l, sh)
 	l.control(sh, f)
 	l.watch(sh)
 }
@@ -152,9 +153,14 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 
 // audio records a packet and passes it on.
 func (l *leg) audio(sh *shard, p *packet, codec *Codec, age time.Duration) {
-	if l.records > 0 {
-		pcm := sh.pcm[:len(p.payload)]
+	pcm := sh.pcm[:len(p.payload)]
+	if l.records > 0 || l.s.opts.Voice > 0 {
 		codec.Decode(pcm, p.payload)
+	}
+	if l.s.opts.Voice > 0 {
+		l.voice.packet(l, sh, pcm)
+	}
+	if l.records > 0 {
 		now := l.send.clockAt(sh.at-age, l.slot)
 		for _, r := range l.recs[:l.records] {
 			if r.reason == "" {

@@ -20,6 +20,7 @@ type leg struct {
 	rx         receiveStats
 	rtcp       rtcpState
 
+	voice     voiceWatch
 	digitsIn  digitReceiver
 	digitsOut digitSender
 	play      *player

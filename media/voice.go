@@ -1,0 +1,39 @@
+package media
+
+import "time"
+
+// voiceWatch tells when the peer begins and ends to speak, for callers that
+// wait for the end of a prompt. It costs a look at each packet and is off
+// unless SessionOptions.Voice is set.
+type voiceWatch struct {
+	speaking bool
+	last     time.Duration // of the last packet with voice
+}
+
+// voiceLevel is the mean of |sample| from which on a packet is voice, the same
+// as the recorder's.
+const voiceLevel = recordVoice
+
+// packet takes one packet of audio.
+func (v *voiceWatch) packet(l *leg, sh *shard, pcm []int16) {
+	sum := 0
+	for _, s := range pcm {
+		sum += int(max(s, -s))
+	}
+	if len(pcm) == 0 || sum/len(pcm) < voiceLevel {
+		return
+	}
+	v.last = sh.at
+	if !v.speaking {
+		v.speaking = true
+		sh.emit(l.s, Event{Kind: VoiceBegan})
+	}
+}
+
+// idle ends the voice after the pause that was asked for.
+func (v *voiceWatch) idle(l *leg, sh *shard) {
+	if v.speaking && sh.at-v.last >= l.s.opts.Voice {
+		v.speaking = false
+		sh.emit(l.s, Event{Kind: VoiceEnded})
+	}
+}
