@@ -241,3 +241,13 @@ func (c *Call) Started() time.Time { return c.started }
 // AnsweredAt is when the first leg was answered; nil before. It is safe from
 // any goroutine.
 func (c *Call) AnsweredAt() *time.Time { return c.answeredAt.Load() }
+
+// Tell sends the script an event from outside: call.on("command").
+func (l *Leg) Tell(name string, body json.RawMessage, v Verb) {
+	if len(body) == 0 {
+		body = json.RawMessage("null")
+	}
+	l.note("command", name, v.At)
+	l.call.notify(name, map[string]any{"call": l.name, "body": body})
+	v.ok(nil)
+}

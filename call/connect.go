@@ -372,7 +372,7 @@ func legStatus(l *Leg) string {
 	if l.reason == "cancelled" {
 		return "cancelled"
 	}
-	switch o := unanswered(l.code, l.reason, !l.rangAt.IsZero()); o {
+	switch o := Unanswered(l.code, l.reason, !l.rangAt.IsZero()); o {
 	case Busy, NoAnswer, Rejected:
 		return string(o)
 	}

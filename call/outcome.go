@@ -113,7 +113,7 @@ func (f *facts) outcome() Outcome {
 
 func (f *facts) outbound_() Outcome {
 	if !f.answered {
-		return unanswered(f.code, f.reason, f.rang)
+		return Unanswered(f.code, f.reason, f.rang)
 	}
 	switch {
 	case f.scriptFailed:
@@ -136,8 +136,8 @@ func (f *facts) delivered() bool {
 	return f.scriptEnded || f.keyPressed
 }
 
-// unanswered maps the end of a dial to an outcome (RFC 3261 §21).
-func unanswered(code int, reason string, rang bool) Outcome {
+// Unanswered maps the end of a dial to an outcome (RFC 3261 §21).
+func Unanswered(code int, reason string, rang bool) Outcome {
 	switch code {
 	case 486, 600:
 		return Busy

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
 )
 
@@ -78,7 +77,7 @@ func (l *Leg) speak(parts []Part, o PromptOptions, at string, done func(PromptRe
 		p.start(audio, o.Volume)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), promptTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), renderLimit)
 	p.cancel = cancel
 	l.call.clk.Busy(1)
 	go func() {
@@ -89,8 +88,8 @@ func (l *Leg) speak(parts []Part, o PromptOptions, at string, done func(PromptRe
 	}()
 }
 
-// promptTimeout bounds the making of one prompt over all engines of the chain.
-const promptTimeout = 15 * time.Second
+// renderLimit bounds the making of one prompt over all engines of the chain.
+const renderLimit = 15 * time.Second
 
 func (c *Call) promptRequest(parts []Part, o PromptOptions) PromptRequest {
 	r := PromptRequest{Parts: parts, Language: o.Language, Voice: o.Voice, Script: c.spec.Script, Version: c.spec.Version}

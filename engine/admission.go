@@ -125,3 +125,9 @@ func (s *share) rate(now time.Time, perSecond float64) bool {
 	s.at = now
 	return s.tokens >= 1
 }
+
+func (a *admission) refused() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.Refused
+}

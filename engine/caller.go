@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -21,6 +22,7 @@ type CallerOptions struct {
 	From    string // user part of From
 	Keys    string // digits; ',' waits for the next prompt to end, 'w' 0.5 s
 	Record  string // WAV file of what is heard; "" for none
+	Data    string // call.data as JSON, for scripts of trusted callers
 	Ring    time.Duration
 	Clock   clock.Clock
 	Log     *slog.Logger
@@ -110,9 +112,13 @@ func (c *caller) open(to sip.Address) (err error) {
 	if err != nil {
 		return err
 	}
-	c.dialog, err = c.sip.Dial(sip.Outgoing{
+	out := sip.Outgoing{
 		Target: sip.Target{URI: c.o.Target}, From: sip.Address{User: first(c.o.From, "caller")}, Body: c.session.Offer(), Timeout: c.o.Ring,
-	})
+	}
+	if c.o.Data != "" {
+		out.Headers = []sip.Header{{Name: dataHeader, Value: base64.RawURLEncoding.EncodeToString([]byte(c.o.Data))}}
+	}
+	c.dialog, err = c.sip.Dial(out)
 	return err
 }
 

@@ -70,6 +70,7 @@ type Engine struct {
 	feed      feed        // live events
 	counters  call.Counters
 	started   time.Time
+	httpAddr  atomic.Pointer[string] // where the API really listens
 	background
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -223,7 +224,21 @@ func (e *Engine) inboundSpec(cfg *config.Config, d *sip.Dialog, in incomingCall,
 		s.Headers = append(s.Headers, [2]string{h.Name, h.Value})
 	}
 	s.Data = routeData(route.Data)
+	if o.Kind == sip.FromTrusted {
+		if data, ok := headerData(d.Headers().Get(dataHeader)); ok {
+			s.Data = data
+		}
+	}
 	return s
+}
+
+// dataHeader carries call.data of the built-in caller, base64url of JSON. Only
+// trusted sources are believed.
+const dataHeader = "X-Loopstart-Data"
+
+func headerData(value string) (json.RawMessage, bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(value)
+	return raw, err == nil && len(raw) > 0 && json.Valid(raw)
 }
 
 func routeData(data map[string]any) json.RawMessage {

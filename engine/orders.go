@@ -1,19 +1,13 @@
 package engine
 
 import (
-	"context"
 	"encoding/json"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/internal/phone"
-	"github.com/loopstart/loopstart/scripts"
 	callhost "github.com/loopstart/loopstart/stdlib/call/host"
 	"github.com/loopstart/loopstart/store"
 )

@@ -59,7 +59,7 @@ func (h *vmHandle) End(reason string) {
 func (e *Engine) startScript(l *live) {
 	h := &vmHandle{ready: make(chan struct{})}
 	s := &callScript{e: e, l: l}
-	s.calls = callhost.New(l.Call, h, callhost.Services{Links: e.record, Retries: e.orders, Ring: defaultRing})
+	s.calls = callhost.New(l.Call, h, callhost.Services{Links: e.record, Retries: &e.orders, Ring: defaultRing})
 	s.core = e.coreSession(l.version, journal{e.log.With("call", l.ID(), "script", l.version.Script), l.Call}, h.Settle)
 	spec := e.bundleSpec(l.version)
 	answered := l.AnsweredAt()

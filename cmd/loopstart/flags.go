@@ -4,6 +4,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/loopstart/loopstart/config"
@@ -125,13 +126,15 @@ func badFlag(fs *flag.FlagSet, err error) error {
 func nearest(name string, names []string) string { return suggest.Nearest(name, names) }
 
 // load reads the configuration of the project at dir ("" is here).
-func (m *Main) load(dir string) (*config.Config, error) {
+func (m *Main) load(dir string, o config.Options) (*config.Config, error) {
 	path := m.global.config
 	if path == "" {
-		path = config.FileName
-		if dir != "" {
-			path = strings.TrimSuffix(dir, "/") + "/" + path
-		}
+		path = filepath.Join(dir, config.FileName)
 	}
-	return config.Load(path, config.Options{Environ: m.Environ()})
+	o.Env = map[string]string{}
+	for _, pair := range m.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		o.Env[name] = value
+	}
+	return config.Load(path, o)
 }

@@ -67,7 +67,7 @@ func connect(q *request) {
 		}
 		c.Targets = append(c.Targets, call.DialRequest{
 			Target: t.To, From: first(t.From, o.From), Trunk: first(t.Trunk, o.Trunk), Timeout: ms(t.TimeoutMs),
-			Headers: h, Script: q.s.call.Spec().Script, Called: q.s.call.Spec().To.Number(),
+			Headers: h, Script: q.s.call.Spec().Script, Called: q.s.call.Spec().To.Number(), Caller: q.s.call.Spec().From.Number(),
 		})
 		c.Delays = append(c.Delays, ms(t.DelayMs))
 	}
@@ -118,7 +118,7 @@ func dial(q *request) {
 	}
 	q.onCancel(func() { q.s.call.CancelDial(q.seq) })
 	q.s.call.Dial(q.seq, call.DialRequest{
-		Target: o.To, From: o.From, Trunk: o.Trunk, Timeout: timeout, Headers: h, Script: spec.Script, Called: spec.To.Number(),
+		Target: o.To, From: o.From, Trunk: o.Trunk, Timeout: timeout, Headers: h, Script: spec.Script, Called: spec.To.Number(), Caller: spec.From.Number(),
 	}, v)
 }
 
@@ -141,9 +141,9 @@ type Facts struct {
 }
 
 // CallFacts are the facts of a call before its first leg has an event.
-func CallFacts(spec call.Spec, headers [][2]string, startedAt time.Time, answeredAt *time.Time) Facts {
+func CallFacts(spec call.Spec, startedAt time.Time, answeredAt *time.Time) Facts {
 	f := Facts{
-		Handle: "a", ID: spec.ID, Direction: "inbound", From: spec.From, To: spec.To, Remote: spec.Remote(), Headers: headers,
+		Handle: "a", ID: spec.ID, Direction: "inbound", From: spec.From, To: spec.To, Remote: spec.Remote(), Headers: spec.Headers,
 		Data: spec.Data, Script: spec.Script, StartedAt: startedAt, AnsweredAt: answeredAt, State: "ringing", Language: spec.Language,
 	}
 	if spec.Outbound {
@@ -168,9 +168,9 @@ func LegFacts(c *call.Call, l *call.Leg, data json.RawMessage) Facts {
 	spec := c.Spec()
 	party := l.Party()
 	at := l.AnsweredAt()
-	spec.Outbound, spec.To, spec.Data = true, party, data
+	spec.Outbound, spec.To, spec.Data, spec.Headers = true, party, data, nil
 	spec.ID += "/" + l.Name()
-	f := CallFacts(spec, nil, l.Began(), &at)
+	f := CallFacts(spec, l.Began(), &at)
 	f.Handle, f.Attempt = l.Name(), nil
 	return f
 }

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/engine"
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+var callVerb = verb{
+	name: "call", args: "SCRIPT|sip:URI [--to PHONE] [--trunk T] [--from N] [--data JSON] [--dtmf 1,2w3] [--record FILE]",
+	summary: "ring a script, or let it call somebody",
+	details: "Rings the script from a built-in caller over real SIP and RTP and prints the call's timeline. With --to the script calls that\n" +
+		"number through a trunk. In --dtmf a comma waits for the next prompt to end, w for half a second.",
+	run: runCall,
+}
+
+// callFlags are the options of call.
+type callFlags struct{ target, to, trunk, from, data, dtmf, record string }
+
+func runCall(ctx context.Context, m *Main, args []string) error {
+	var o callFlags
+	fs := flags("call")
+	fs.StringVar(&o.to, "to", "", "number the script calls")
+	fs.StringVar(&o.trunk, "trunk", "", "trunk of --to")
+	fs.StringVar(&o.from, "from", "", "caller number")
+	fs.StringVar(&o.data, "data", "", "call.data as JSON")
+	fs.StringVar(&o.dtmf, "dtmf", "", "keys to press")
+	fs.StringVar(&o.record, "record", "", "WAV file of what the caller hears")
+	rest, err := parse(fs, args, 1)
+	if err != nil {
+		return err
+	}
+	if len(rest) == 0 {
+		return fault.New(fault.Invalid, "call: which script?").WithExit(fault.ExitUsage).WithHint("loopstart call SCRIPT, or loopstart call sip:name@host:port")
+	}
+	o.target = rest[0]
+	if bad := strings.Trim(o.dtmf, "0123456789*#ABCDabcdw,"); bad != "" {
+		return fault.New(fault.Invalid, "--dtmf %s: %q is no key", o.dtmf, bad).WithExit(fault.ExitUsage).WithHint("0-9 * # A-D, w for half a second, a comma for the end of the next prompt")
+	}
+	if o.data != "" && !json.Valid([]byte(o.data)) {
+		return fault.New(fault.Invalid, "--data is no JSON").WithExit(fault.ExitUsage)
+	}
+	ctx, stop := m.interruptible(ctx)
+	defer stop()
+	if strings.HasPrefix(o.target, "sip:") {
+		return m.callAddress(ctx, o)
+	}
+	return m.callScript(ctx, o)
+}
+
+// interruptible ends ctx with the first signal.
+func (m *Main) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-m.Signals:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, stop
+}
+
+// callAddress rings any SIP address; there is no timeline of ours.
+func (m *Main) callAddress(ctx context.Context, o callFlags) error {
+	res, err := m.ring(ctx, o.target, o, o.from)
+	if err != nil {
+		return err
+	}
+	return m.answerResult(res)
+}
+
+func (m *Main) answerResult(res engine.CallerResult) error {
+	err := m.answer(map[string]any{"answered": res.Answered, "code": res.Code, "reason": res.Reason, "duration_ms": res.Duration.Milliseconds()}, func() {
+		m.progress("%d %s, %s", res.Code, res.Reason, res.Duration.Round(time.Millisecond))
+	})
+	if err != nil || res.Answered {
+		return err
+	}
+	return statusOf(engine.Unanswered(res.Code, res.Reason))
+}
+
+func (m *Main) ring(ctx context.Context, target string, o callFlags, from string) (engine.CallerResult, error) {
+	return engine.Call(ctx, engine.CallerOptions{
+		Target: target, From: from, Keys: o.dtmf, Record: o.record, Log: m.logger("text", "error"),
+		Data: o.data, OnState: func(s string) { m.progress("  %s", s) },
+	})
+}
+
+// callScript rings a script of the project, in the instance that runs or in
+// one of our own.
+func (m *Main) callScript(ctx context.Context, o callFlags) error {
+	c, done, err := m.connect(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if o.to != "" {
+		return m.order(ctx, c, o)
+	}
+	if err := c.knows(o.target); err != nil {
+		return err
+	}
+	from := o.from
+	if from == "" {
+		from = "caller-" + newToken()[:8]
+	}
+	if _, err := m.ring(ctx, "sip:"+o.target+"@"+c.SIP, o, from); err != nil {
+		return err
+	}
+	id, err := c.lastFrom(from)
+	if err != nil {
+		return err
+	}
+	return m.showFinished(c, id)
+}
+
+// connect is the running instance, or a new one for the time of this call.
+func (m *Main) connect(ctx context.Context, o callFlags) (*client, func(), error) {
+	cfg, err := m.load("", config.Options{Dev: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	if r, ok := find(cfg); ok {
+		return newClient(r), func() {}, nil
+	}
+	opts := engine.Options{Dev: true}
+	if o.to != "" {
+		opts.Dev = false
+		cfg, err = m.load("", config.Options{})
+	} else {
+		cfg, err = m.loadDev("", "")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := start(ctx, cfg, opts, m.logger("text", "warn"))
+	if err != nil {
+		return nil, nil, err
+	}
+	return newClient(in.running), in.close, nil
+}
+
+// knows reports a script that the instance does not have, or that is broken.
+func (c *client) knows(name string) error {
+	var out struct {
+		Scripts []struct{ Name, State, Error, Frame string }
+	}
+	if err := c.get("/v1/scripts", &out); err != nil {
+		return err
+	}
+	var names []string
+	for _, s := range out.Scripts {
+		if s.Name != name {
+			names = append(names, s.Name)
+			continue
+		}
+		if s.State == "broken" {
+			return fault.New(fault.Script, "script %s is broken: %s", name, s.Error).WithExit(fault.ExitScript).At("", s.Frame)
+		}
+		return nil
+	}
+	e := fault.New(fault.NotFound, "no script %q", name).WithExit(fault.ExitScript)
+	if near := nearest(name, names); near != "" {
+		return e.WithHint("did you mean %s?", near)
+	}
+	return e.WithHint("scripts are %s", strings.Join(names, ", "))
+}
+
+// lastFrom finds the call that a caller has just made, once its record is kept.
+func (c *client) lastFrom(from string) (string, error) {
+	for range recordTries {
+		var out struct{ Calls []engine.Record }
+		if err := c.get("/v1/calls?state=done&limit=1&from="+url.QueryEscape(from), &out); err != nil {
+			return "", err
+		}
+		if len(out.Calls) > 0 {
+			return out.Calls[0].ID, nil
+		}
+		pause(recordPause)
+	}
+	return "", fault.New(fault.Unavailable, "the call left no record").WithHint("was the call refused? see the log of the running loopstart")
+}
+
+// The record of a call is kept when its script has ended, which may take the
+// script's grace.
+const (
+	recordTries = 100
+	recordPause = 100 * time.Millisecond
+)
+
+func pause(d time.Duration) {
+	done := make(chan struct{})
+	clock.System().AfterFunc(d, func() { close(done) })
+	<-done
+}
+
+// order lets a script call a number, and waits until all attempts are over.
+func (m *Main) order(ctx context.Context, c *client, o callFlags) error {
+	body := map[string]any{"script": o.target, "to": o.to}
+	if o.trunk != "" {
+		body["trunk"] = o.trunk
+	}
+	if o.from != "" {
+		body["from"] = o.from
+	}
+	if o.data != "" {
+		body["data"] = json.RawMessage(o.data)
+	}
+	var placed struct{ ID string }
+	if err := c.post("/v1/calls", body, &placed); err != nil {
+		return err
+	}
+	m.progress("  order %s", placed.ID)
+	for {
+		var now struct{ State string }
+		if err := c.get("/v1/calls/"+placed.ID, &now); err != nil {
+			return err
+		}
+		if now.State == "done" || now.State == "cancelled" {
+			return m.showFinished(c, placed.ID)
+		}
+		if ctx.Err() != nil {
+			_ = c.delete("/v1/calls/" + placed.ID)
+			return exitStatus(fault.ExitInterrupted)
+		}
+		pause(recordPause)
+	}
+}
+
+// showFinished prints a call's timeline and ends with the status of its outcome.
+func (m *Main) showFinished(c *client, id string) error {
+	var r engine.Record
+	var line struct{ Events []engine.Entry }
+	if err := c.get("/v1/calls/"+id, &r); err != nil {
+		return err
+	}
+	if err := c.get("/v1/calls/"+id+"/timeline", &line); err != nil && fault.CodeOf(err) != fault.NotFound {
+		return err
+	}
+	err := m.answer(map[string]any{"record": r, "events": line.Events}, func() {
+		printTimeline(m.Stdout, line.Events, m.paint)
+		m.progress("  %s", summary(r))
+	})
+	if err != nil {
+		return err
+	}
+	return statusOf(r.Outcome)
+}
+
+// statusOf is the exit status of an outcome (contract §2).
+func statusOf(o engine.Outcome) error {
+	switch o {
+	case engine.Delivered, engine.Served, engine.Talked:
+		return nil
+	case engine.Busy:
+		return exitStatus(fault.ExitBusy)
+	case engine.NoAnswer:
+		return exitStatus(fault.ExitNoAnswer)
+	case engine.Rejected:
+		return exitStatus(fault.ExitRejected)
+	}
+	return exitStatus(fault.ExitOutcome)
+}

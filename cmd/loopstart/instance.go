@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/engine"
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// runFile is where a running instance tells the other verbs how to reach it.
+// It lies beside the store and is readable by its owner only.
+const runFile = "run.json"
+
+// running is the content of the run file.
+type running struct {
+	PID   int    `json:"pid"`
+	HTTP  string `json:"http"`  // host:port
+	SIP   string `json:"sip"`   // host:port of the UDP listener
+	Token string `json:"token"` // full rights
+	Dev   bool   `json:"dev"`
+}
+
+// stateDir is where dev keeps its state, and run its store.
+func stateDir(cfg *config.Config, dev bool) string {
+	switch {
+	case dev:
+		return filepath.Join(cfg.Dir, ".loopstart")
+	case filepath.IsAbs(cfg.Store.Dir):
+		return cfg.Store.Dir
+	}
+	return filepath.Join(cfg.Dir, cfg.Store.Dir)
+}
+
+// instance is an engine of this process with its HTTP surface.
+type instance struct {
+	*engine.Engine
+	running
+	file string
+	stop context.CancelFunc
+}
+
+// start builds an engine, serves HTTP, and writes the run file.
+func start(ctx context.Context, cfg *config.Config, o engine.Options, log *slog.Logger) (*instance, error) {
+	o.Log, o.Version = log, version
+	if err := children(&o); err != nil {
+		return nil, err
+	}
+	if o.Dev {
+		o.State = stateDir(cfg, true)
+	}
+	e, err := engine.New(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	in := &instance{Engine: e, stop: stop, file: filepath.Join(stateDir(cfg, o.Dev), runFile)}
+	in.PID, in.Dev, in.Token = os.Getpid(), o.Dev, newToken()
+	if in.HTTP, err = e.Serve(ctx, cfg.HTTP.Listen.String(), engine.LocalToken(in.Token)); err != nil {
+		stop()
+		e.Close()
+		return nil, err
+	}
+	in.SIP = e.SIPAddr()
+	if err := in.write(); err != nil {
+		in.close()
+		return nil, err
+	}
+	return in, nil
+}
+
+func newToken() string {
+	var b [24]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func (in *instance) write() error {
+	raw, err := json.MarshalIndent(in.running, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(in.file, append(raw, '\n'), 0o600); err != nil {
+		return fault.New(fault.Unavailable, "run file: %w", err)
+	}
+	return nil
+}
+
+// close ends the engine and takes the run file away.
+func (in *instance) close() {
+	in.stop()
+	in.Engine.Close()
+	_ = os.Remove(in.file)
+}
+
+// find reads the run file of a project's instance; ok is false when none runs.
+func find(cfg *config.Config) (r running, ok bool) {
+	for _, dev := range []bool{false, true} {
+		raw, err := os.ReadFile(filepath.Join(stateDir(cfg, dev), runFile))
+		if err != nil || json.Unmarshal(raw, &r) != nil {
+			continue
+		}
+		if alive(r) {
+			return r, true
+		}
+	}
+	return running{}, false
+}
+
+// alive reports whether the instance of a run file still listens.
+func alive(r running) bool {
+	c, err := net.Dial("tcp", r.HTTP)
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
+// freePort asks the system for a UDP port on loopback.
+func freePort() string {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return "0"
+	}
+	defer c.Close()
+	return strconv.Itoa(c.LocalAddr().(*net.UDPAddr).Port)
+}

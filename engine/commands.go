@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// command is the body of POST /v1/calls/{id}/commands.
+type command struct {
+	Do       string          `json:"do"`
+	Text     string          `json:"text"`
+	Source   string          `json:"source"`
+	Prompt   json.RawMessage `json:"prompt"`
+	Target   string          `json:"target"`
+	To       string          `json:"to"`
+	Muted    *bool           `json:"muted"`
+	Held     *bool           `json:"held"`
+	Music    json.RawMessage `json:"music"`
+	Stereo   bool            `json:"stereo"`
+	Stop     bool            `json:"stop"`
+	Loop     bool            `json:"loop"`
+	Language string          `json:"language"`
+	Voice    string          `json:"voice"`
+	Body     json.RawMessage `json:"body"`
+}
+
+// commandPatience is how long an API caller waits for a verb that takes long:
+// then it is told that the verb was begun.
+const commandPatience = 2 * time.Second
+
+// Command implements api.Calls: a verb on a running call from outside.
+func (a *surface) Command(id string, body json.RawMessage) (any, error) {
+	e := a.e()
+	l := e.calls.find(id)
+	if l == nil {
+		return nil, fault.New(fault.NotFound, "no call %q in progress", id)
+	}
+	var c command
+	if err := json.Unmarshal(body, &c); err != nil {
+		return nil, fault.New(fault.Invalid, "command: %w", err)
+	}
+	run, err := c.verb(e, l)
+	if err != nil {
+		return nil, err
+	}
+	type reply struct {
+		value any
+		err   error
+	}
+	done := make(chan reply, 1)
+	ok := l.Do(func() {
+		leg, err := l.Leg("")
+		if err != nil || leg == nil {
+			done <- reply{nil, fault.New(fault.Hangup, "the call is over")}
+			return
+		}
+		run(leg, call.Verb{At: "api", Reply: func(v any, err error) {
+			select {
+			case done <- reply{v, err}:
+			default:
+			}
+		}})
+	})
+	if !ok {
+		return nil, fault.New(fault.Hangup, "the call is over")
+	}
+	late := make(chan struct{})
+	t := e.clk.AfterFunc(commandPatience, func() { close(late) })
+	defer t.Stop()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-late:
+		return map[string]any{"state": "begun"}, nil
+	}
+}
+
+type legVerb func(*call.Leg, call.Verb)
+
+// verb finds what a command does.
+func (c *command) verb(e *Engine, l *live) (legVerb, error) {
+	switch c.Do {
+	case "say", "play":
+		return c.speech()
+	case "stop":
+		return func(leg *call.Leg, v call.Verb) { leg.StopPrompt(v) }, nil
+	case "hangup":
+		return func(leg *call.Leg, v call.Verb) { leg.Hangup(v) }, nil
+	case "mute":
+		return func(leg *call.Leg, v call.Verb) { leg.Mute(c.Muted == nil || *c.Muted, v) }, nil
+	case "hold":
+		return c.hold()
+	case "record":
+		return c.record(), nil
+	case "transfer":
+		return func(leg *call.Leg, v call.Verb) { leg.Transfer(c.target(), v) }, nil
+	case "connect":
+		return c.connect(e, l), nil
+	case "message":
+		return func(leg *call.Leg, v call.Verb) { leg.Tell("command", c.Body, v) }, nil
+	case "listen", "coach", "barge":
+		return nil, fault.New(fault.Unavailable, "%s is not in this version", c.Do)
+	}
+	return nil, fault.New(fault.Invalid, "no command %q", c.Do).
+		WithHint("do is say, play, stop, connect, transfer, mute, hold, record, hangup or message")
+}
+
+func (c *command) target() string {
+	if c.Target != "" {
+		return c.Target
+	}
+	return c.To
+}
+
+func (c *command) speech() (legVerb, error) {
+	var parts []call.Part
+	switch {
+	case len(c.Prompt) > 0:
+		var err error
+		if parts, err = parseParts(c.Prompt); err != nil {
+			return nil, err
+		}
+	case c.Text != "":
+		parts = []call.Part{{Text: c.Text}}
+	case c.Source != "":
+		parts = []call.Part{{Play: c.Source}}
+	default:
+		return nil, fault.New(fault.Invalid, "%s: nothing to say", c.Do).WithHint("give text, source or prompt")
+	}
+	o := call.PromptOptions{Loop: c.Loop, Language: c.Language, Voice: c.Voice}
+	return func(leg *call.Leg, v call.Verb) { leg.Prompt(parts, o, v) }, nil
+}
+
+func (c *command) hold() (legVerb, error) {
+	var music []call.Part
+	if len(c.Music) > 0 {
+		var err error
+		if music, err = parseParts(c.Music); err != nil {
+			return nil, err
+		}
+	}
+	return func(leg *call.Leg, v call.Verb) { leg.Hold(c.Held == nil || *c.Held, music, v) }, nil
+}
+
+func (c *command) record() legVerb {
+	if c.Stop {
+		return func(leg *call.Leg, v call.Verb) { leg.StopRecording(v) }
+	}
+	return func(leg *call.Leg, v call.Verb) { leg.StartRecording(c.Stereo, v) }
+}
+
+func (c *command) connect(e *Engine, l *live) legVerb {
+	spec := l.Spec()
+	return func(leg *call.Leg, v call.Verb) {
+		leg.Connect(call.ConnectOptions{
+			Targets: []call.DialRequest{{Target: c.target(), Called: spec.To.Number(), Caller: spec.From.Number(), Script: spec.Script}},
+			Timeout: defaultRing, Music: []call.Part{{Play: call.RingTone}},
+		}, v)
+	}
+}

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/loopstart/loopstart/media"
+)
+
+// metrics serves the figures of every part, read when they are asked for.
+func (e *Engine) metrics() http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), gauges{e})
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+}
+
+// gauges collects the figures.
+type gauges struct{ e *Engine }
+
+// figure is one metric without labels.
+type figure struct {
+	name, help string
+	counter    bool
+	value      float64
+}
+
+// Describe implements prometheus.Collector; the set is not fixed.
+func (g gauges) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (g gauges) Collect(out chan<- prometheus.Metric) {
+	for _, f := range g.figures() {
+		kind := prometheus.GaugeValue
+		if f.counter {
+			kind = prometheus.CounterValue
+		}
+		m, err := prometheus.NewConstMetric(prometheus.NewDesc("loopstart_"+f.name, f.help, nil, nil), kind, f.value)
+		if err == nil {
+			out <- m
+		}
+	}
+	g.media(out)
+	g.workers(out)
+	g.trunks(out)
+}
+
+func (g gauges) figures() []figure {
+	e := g.e
+	s, w, o, st, sp := e.sip.Stats(), e.workers.Stats(), e.outbox.Stats(), e.store.Stats(), e.speaker.Stats()
+	return []figure{
+		{"calls", "Calls in progress.", false, float64(e.calls.count())},
+		{"calls_started_total", "Calls begun.", true, float64(e.counters.Started.Load())},
+		{"calls_ended_total", "Calls ended.", true, float64(e.counters.Ended.Load())},
+		{"calls_refused_total", "Calls refused by a limit.", true, float64(e.admission.refused())},
+		{"call_overflows_total", "Calls ended by a full mailbox.", true, float64(e.counters.Overflows.Load())},
+		{"call_panics_total", "Panics survived by calls.", true, float64(e.counters.Panics.Load())},
+		{"fallbacks_total", "Fallbacks run after a script failed.", true, float64(e.counters.Fallbacks.Load())},
+		{"orders_open", "Ordered calls that are not done.", false, float64(e.orders.count())},
+		{"sip_dialogs", "SIP dialogs.", false, float64(s.Dialogs)},
+		{"sip_messages_received_total", "SIP messages received.", true, float64(s.Received)},
+		{"sip_messages_malformed_total", "SIP messages refused as malformed.", true, float64(s.Malformed)},
+		{"sip_requests_rejected_total", "SIP requests refused by their origin.", true, float64(s.Rejected)},
+		{"sip_dialog_overflows_total", "Dialogs ended by a full queue.", true, float64(s.Overflows)},
+		{"sip_tcp_connections", "SIP connections over TCP.", false, float64(s.Connections)},
+		{"script_vms", "Scripts running.", false, float64(w.Running)},
+		{"script_starts_total", "Scripts started.", true, float64(w.Started)},
+		{"script_requests_total", "Requests of scripts to the host.", true, float64(w.Requests)},
+		{"script_worker_crashes_total", "Script workers that ended unasked.", true, float64(w.Crashes)},
+		{"script_worker_stuck_total", "Script workers killed because they did not answer.", true, float64(w.Stuck)},
+		{"outbox_waiting", "Deliveries waiting.", false, float64(o.Waiting)},
+		{"outbox_dead", "Deliveries given up.", false, float64(o.Dead)},
+		{"outbox_delivered_total", "Deliveries accepted.", true, float64(o.Delivered)},
+		{"store_writes_total", "Writes of the store.", true, float64(st.Writes)},
+		{"store_syncs_total", "Syncs of the store; writes share them.", true, float64(st.Groups)},
+		{"store_pending", "Writes waiting for a sync.", false, float64(st.Pending)},
+		{"speech_renders_total", "Prompts synthesised.", true, float64(sp.Renders)},
+		{"speech_cache_hits_total", "Prompts found in the cache.", true, float64(sp.Hits)},
+		{"speech_failures_total", "Attempts of a speech engine that failed.", true, float64(sp.Failures)},
+		{"events_dropped_listeners_total", "Listeners of events that were too slow.", true, float64(e.feed.Dropped.Load())},
+	}
+}
+
+func (g gauges) workers(out chan<- prometheus.Metric) {
+	memory := prometheus.NewDesc("loopstart_script_worker_bytes", "Resident memory of a script worker.", []string{"worker"}, nil)
+	for _, w := range g.e.workers.Stats().Workers {
+		if m, err := prometheus.NewConstMetric(memory, prometheus.GaugeValue, float64(w.Memory), w.Name); err == nil {
+			out <- m
+		}
+	}
+}
+
+func (g gauges) trunks(out chan<- prometheus.Metric) {
+	up := prometheus.NewDesc("loopstart_trunk_up", "1 if the trunk answered its last OPTIONS or REGISTER.", []string{"trunk"}, nil)
+	for _, t := range g.e.sip.Trunks() {
+		v := 0.0
+		if t.Reachable || t.Registered {
+			v = 1
+		}
+		if m, err := prometheus.NewConstMetric(up, prometheus.GaugeValue, v, t.Name); err == nil {
+			out <- m
+		}
+	}
+}
+
+func (g gauges) media(out chan<- prometheus.Metric) {
+	s := g.e.media.Stats()
+	for _, f := range []figure{
+		{"rtp_sessions", "RTP sessions open.", false, float64(s.Sessions)},
+		{"rtp_port_pairs_used", "RTP port pairs in use.", false, float64(s.PortsInUse)},
+		{"rtp_packets_sent_total", "RTP packets sent.", true, float64(s.Sent)},
+		{"rtp_packets_received_total", "RTP packets used.", true, float64(s.Received)},
+		{"rtp_late_skips_total", "Frames left out because a pass was too late.", true, float64(s.LateSkips)},
+		{"rtp_events_dropped_total", "Media events dropped.", true, float64(s.EventsDropped)},
+		{"recordings", "Recordings running.", false, float64(s.Recordings)},
+		{"recording_chunks_thinned_total", "Chunks dropped because the disk is behind.", true, float64(s.WritesThinned)},
+	} {
+		kind := prometheus.GaugeValue
+		if f.counter {
+			kind = prometheus.CounterValue
+		}
+		if m, err := prometheus.NewConstMetric(prometheus.NewDesc("loopstart_"+f.name, f.help, nil, nil), kind, f.value); err == nil {
+			out <- m
+		}
+	}
+	drops := prometheus.NewDesc("loopstart_rtp_packets_dropped_total", "RTP packets dropped.", []string{"reason"}, nil)
+	for reason, n := range s.Dropped {
+		if m, err := prometheus.NewConstMetric(drops, prometheus.CounterValue, float64(n), reason.String()); err == nil {
+			out <- m
+		}
+	}
+	g.lateness(out, s)
+}
+
+// lateness is how late frames left, as a histogram.
+func (g gauges) lateness(out chan<- prometheus.Metric, s media.EngineStats) {
+	buckets, total := map[float64]uint64{}, uint64(0)
+	for i, n := range s.Lateness {
+		total += n
+		if i < len(media.LatenessBounds) {
+			buckets[media.LatenessBounds[i]/1000] = total
+		}
+	}
+	d := prometheus.NewDesc("loopstart_rtp_lateness_seconds", "How late frames left.", nil, nil)
+	if m, err := prometheus.NewConstHistogram(d, total, s.LatenessSum.Seconds(), buckets); err == nil {
+		out <- m
+	}
+}

@@ -1,0 +1,423 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/loopstart/loopstart/api"
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/phone"
+	"github.com/loopstart/loopstart/scripts"
+	"github.com/loopstart/loopstart/store"
+	"github.com/loopstart/loopstart/store/outbox"
+)
+
+// Handler is the HTTP surface of this engine; extra tokens are taken beside
+// those of the configuration.
+func (e *Engine) Handler(extra ...api.Token) http.Handler {
+	a := (*surface)(e)
+	return api.New(api.Options{
+		Calls: a, Recordings: a, Scripts: a, KV: a, Hooks: a, Feed: a, Outbox: a, Health: e, Metrics: e.metrics(),
+		Tokens: func() []api.Token {
+			list := append([]api.Token(nil), extra...)
+			for _, t := range e.Config().HTTP.Tokens {
+				list = append(list, api.Token{Name: t.Name, Token: t.Token.Reveal(), Allow: t.Allow, Scripts: t.Scripts})
+			}
+			return list
+		},
+		MaxBody: int64(e.Config().Limits.HTTPBody), Version: e.opts.Version,
+	})
+}
+
+// Serve listens for HTTP until ctx ends: the private listener, and the public
+// one if the configuration has it. It returns once both are bound.
+func (e *Engine) Serve(ctx context.Context, listen string, extra ...api.Token) (addr string, err error) {
+	h := e.Handler(extra...)
+	addr, err = e.listen(ctx, listen, h, nil)
+	if err != nil {
+		return "", err
+	}
+	e.httpAddr.Store(&addr)
+	if p := e.Config().HTTP.Public; p != nil {
+		var files *[2]string
+		if p.TLS != nil {
+			files = &[2]string{e.path(p.TLS.Cert), e.path(p.TLS.Key)}
+		}
+		if _, err = e.listen(ctx, p.Listen.String(), api.Public(h), files); err != nil {
+			return "", err
+		}
+	}
+	return addr, nil
+}
+
+// Times of the HTTP server: a slow client holds one connection, never the
+// process.
+const (
+	headerTime = 10 * time.Second
+	idleTime   = 2 * time.Minute
+	maxHeader  = 64 << 10
+)
+
+func (e *Engine) listen(ctx context.Context, addr string, h http.Handler, files *[2]string) (string, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		f := fault.New(fault.Unavailable, "http: cannot listen on %s: %w", addr, err).WithExit(fault.ExitBind)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return "", f.WithHint("another program has the port; change http.listen")
+		}
+		return "", f
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	e.wg.Add(1)
+	go func() {
+		defer e.wg.Done()
+		var err error
+		if files != nil {
+			err = srv.ServeTLS(ln, files[0], files[1])
+		} else {
+			err = srv.Serve(ln)
+		}
+		if err != nil && !errors.Is(err, http.ErrServerClosed) {
+			e.log.Error("engine: http", "err", err)
+		}
+	}()
+	stop := func() { _ = srv.Close() }
+	context.AfterFunc(ctx, stop)
+	context.AfterFunc(e.ctx, stop)
+	return ln.Addr().String(), nil
+}
+
+// surface implements the interfaces of package api.
+type surface Engine
+
+func (a *surface) e() *Engine { return (*Engine)(a) }
+
+// Place implements api.Calls.
+func (a *surface) Place(body json.RawMessage, idempotency string) (any, bool, error) {
+	var r OrderRequest
+	dec := json.NewDecoder(strings.NewReader(string(body)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&r); err != nil {
+		return nil, false, badField(err)
+	}
+	return answerOf(a.e().PlaceOrder(r, idempotency))
+}
+
+func answerOf(o OrderAnswer, created bool, err error) (any, bool, error) { return o, created, err }
+
+// orderFieldsLater are fields of the public surface that come with campaigns.
+var orderFieldsLater = []string{"window", "zone", "priority"}
+
+func badField(err error) error {
+	text := strings.TrimPrefix(err.Error(), "json: ")
+	for _, f := range orderFieldsLater {
+		if strings.Contains(text, `"`+f+`"`) {
+			return fault.New(fault.Invalid, "%s is not in this version", f)
+		}
+	}
+	return fault.New(fault.Invalid, "%s", text).
+		WithHint("fields are script, to, key, from, trunk, data, timeout, at, attempts, retry, expires, delivered_after, callback")
+}
+
+// Show implements api.Calls: the last record with the order's state around it.
+func (a *surface) Show(id string) (any, error) {
+	e := a.e()
+	out := map[string]any{}
+	if err := a.lastRecord(id, out); err != nil {
+		return nil, err
+	}
+	order := orderOf(id)
+	row, isOrder, err := e.store.GetOrder(order)
+	if err != nil {
+		return nil, err
+	}
+	if !isOrder {
+		if len(out) == 0 {
+			return nil, fault.New(fault.NotFound, "no call %q", id)
+		}
+		inboundState(out, order)
+		return out, nil
+	}
+	var ord Order
+	if err := json.Unmarshal(row.JSON, &ord); err != nil {
+		return nil, fault.New(fault.Internal, "order %s: %w", order, err)
+	}
+	if live := e.orders.find(order); live != nil {
+		live.mu.Lock()
+		ord = live.Order
+		live.mu.Unlock()
+	}
+	out["id"], out["order"], out["key"], out["state"], out["script"], out["to"] = ord.ID, ord.ID, ord.Key, ord.State, ord.Script, ord.To
+	attempts := ord.Made
+	if attempts == nil {
+		attempts = []OrderAttempt{}
+	}
+	out["attempts"] = attempts
+	if !ord.NextAt.IsZero() && isOpen(ord.State) {
+		out["next_at"] = ord.NextAt
+	}
+	if ord.Reason != "" {
+		out["reason"] = ord.Reason
+	}
+	return out, nil
+}
+
+// inboundState presents an inbound call as the order of one that it is.
+func inboundState(out map[string]any, order string) {
+	state := stateDone
+	if final, _ := out["final"].(bool); !final {
+		state = stateTalking
+		if out["answered_at"] == nil {
+			state = "ringing"
+		}
+	}
+	out["state"] = state
+	out["call"], out["id"] = out["id"], order
+	out["attempts"] = []OrderAttempt{}
+}
+
+// lastRecord puts the newest record of a call or order into out.
+func (a *surface) lastRecord(id string, out map[string]any) error {
+	e := a.e()
+	if l := e.calls.find(id); l != nil {
+		if r, ok := l.Snapshot(); ok {
+			body, _ := json.Marshal(r)
+			return json.Unmarshal(body, &out)
+		}
+	}
+	if strings.Contains(id, ".") {
+		r, ok, err := e.store.GetRecord(id)
+		if err != nil || !ok {
+			return err
+		}
+		return json.Unmarshal(r.JSON, &out)
+	}
+	rows, _, err := e.store.ListRecords(store.Query{Order: id, Limit: 1})
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return json.Unmarshal(rows[0].JSON, &out)
+}
+
+// List implements api.Calls: whole records, newest first. Calls in progress
+// come first on the first page.
+func (a *surface) List(q api.Query) ([]json.RawMessage, string, error) {
+	e := a.e()
+	var out []json.RawMessage
+	if q.Cursor == "" {
+		out = a.running(q)
+	}
+	if q.State != "" && q.State != stateDone {
+		return out, "", nil
+	}
+	cfg := e.Config()
+	rows, next, err := e.store.ListRecords(store.Query{
+		Fields: store.Fields{Outcome: q.Outcome, Script: q.Script, Trunk: q.Trunk, To: e164(cfg.Project.Country, q.To),
+			From: e164(cfg.Project.Country, q.From), Key: q.Key, Tags: q.Tags},
+		Since: q.Since, Until: q.Until, Limit: q.Limit, Cursor: q.Cursor,
+	})
+	for _, r := range rows {
+		out = append(out, r.JSON)
+	}
+	return out, next, err
+}
+
+func (a *surface) running(q api.Query) []json.RawMessage {
+	cfg := a.e().Config()
+	var out []json.RawMessage
+	for _, l := range a.e().calls.list() {
+		r, ok := l.Snapshot()
+		state := stateTalking
+		if r.AnsweredAt == nil {
+			state = "ringing"
+		}
+		fits := ok && q.Outcome == "" && (q.State == "" || q.State == state) && (q.Script == "" || q.Script == r.Script) &&
+			(q.Trunk == "" || q.Trunk == r.Trunk) && (q.Key == "" || q.Key == r.Key) &&
+			(q.To == "" || e164(cfg.Project.Country, q.To) == r.To) && (q.From == "" || e164(cfg.Project.Country, q.From) == r.From) && len(q.Tags) == 0
+		if !fits {
+			continue
+		}
+		if raw, err := withState(r, state); err == nil {
+			out = append(out, raw)
+		}
+	}
+	return out
+}
+
+// withState is a record with the state of its call beside its fields.
+func withState(r call.Record, state string) (json.RawMessage, error) {
+	return json.Marshal(struct {
+		call.Record
+		State string `json:"state"`
+	}{r, state})
+}
+
+// e164 is a filter's number as records have it.
+func e164(country, number string) string {
+	if number == "" {
+		return ""
+	}
+	return phone.Normalize(number, country)
+}
+
+// Timeline implements api.Calls.
+func (a *surface) Timeline(id string) (any, error) {
+	e := a.e()
+	if l := e.calls.find(id); l != nil {
+		return l.Timeline().Entries(), nil
+	}
+	if !strings.Contains(id, ".") {
+		rows, _, err := e.store.ListRecords(store.Query{Order: id, Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) > 0 {
+			id = rows[0].ID
+		}
+	}
+	raw, ok, err := e.store.GetTimeline(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, fault.New(fault.NotFound, "no timeline of call %q", id)
+	}
+	return raw, nil
+}
+
+// Cancel implements api.Calls.
+func (a *surface) Cancel(id string) error { return a.e().CancelOrder(id) }
+
+// CancelKey implements api.Calls.
+func (a *surface) CancelKey(key string) error { return a.e().CancelKey(key) }
+
+// Recording implements api.Recordings; id is a call's, an order's, or a
+// recording's.
+func (a *surface) Recording(id string) (io.ReadSeekCloser, time.Time, error) {
+	f, err := a.record.Open(id)
+	if err != nil && !strings.Contains(id, ".") {
+		rows, _, lerr := a.store.ListRecords(store.Query{Order: id, Limit: 1})
+		if lerr == nil && len(rows) > 0 {
+			f, err = a.record.Open(rows[0].ID)
+		}
+	}
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, time.Time{}, err
+	}
+	return f, info.ModTime(), nil
+}
+
+// CheckLink implements api.Recordings.
+func (a *surface) CheckLink(id, until, sig string) bool { return a.record.CheckLink(id, until, sig) }
+
+// scriptLine is one version of GET /v1/scripts.
+type scriptLine struct {
+	Name    string        `json:"name"`
+	Version string        `json:"version,omitempty"`
+	State   scripts.State `json:"state"`
+	Calls   int           `json:"calls"`
+	Built   *time.Time    `json:"built,omitempty"`
+	Error   string        `json:"error,omitempty"`
+	Frame   string        `json:"frame,omitempty"`
+}
+
+// Scripts implements api.Scripts.
+func (a *surface) Scripts() any {
+	out := []scriptLine{}
+	for _, s := range a.scripts.List() {
+		l := scriptLine{Name: s.Name, Version: s.Version, State: s.State, Calls: s.Calls}
+		if !s.Built.IsZero() {
+			l.Built = &s.Built
+		}
+		if len(s.Errors) > 0 {
+			l.Error, l.Frame = s.Errors[0].String(), s.Errors[0].Frame
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// Get implements api.KV.
+func (a *surface) Get(key string) (json.RawMessage, bool, error) { return a.store.Get(key) }
+
+// Set implements api.KV.
+func (a *surface) Set(key string, value json.RawMessage, ttl time.Duration) error {
+	return a.store.Set(key, value, ttl)
+}
+
+// Delete implements api.KV.
+func (a *surface) Delete(key string) (bool, error) { return a.store.Delete(key) }
+
+// ListKV implements api.KV.
+func (a *surface) ListKV(prefix string, limit int, after string) (any, string, error) {
+	items, next, err := a.store.List(prefix, limit, after)
+	if items == nil {
+		items = []store.Item{}
+	}
+	return items, next, err
+}
+
+// Hook implements api.Hooks.
+func (a *surface) Hook(ctx context.Context, script string, r api.HookRequest) (api.HookAnswer, error) {
+	out, err := a.e().Hook(ctx, script, HookRequest(r))
+	return api.HookAnswer(out), err
+}
+
+// Listen implements api.Feed.
+func (a *surface) Listen(after uint64) ([]api.FeedItem, <-chan api.FeedItem, func(), error) {
+	past, next, stop, ok := a.feed.Listen(after)
+	if !ok {
+		return nil, nil, nil, fault.New(fault.Limit, "events: %d listeners at once", MaxListeners)
+	}
+	out := make(chan api.FeedItem)
+	done := make(chan struct{})
+	go func() {
+		defer close(out)
+		for it := range next {
+			select {
+			case out <- feedItem(it):
+			case <-done:
+				return
+			}
+		}
+	}()
+	var list []api.FeedItem
+	for _, it := range past {
+		list = append(list, feedItem(it))
+	}
+	return list, out, func() { close(done); stop() }, nil
+}
+
+func feedItem(it FeedItem) api.FeedItem {
+	body, _ := json.Marshal(it.Event)
+	return api.FeedItem{ID: it.ID, Type: it.Event.Type, Call: it.Event.Call, Body: body}
+}
+
+// Outbox implements api.Outbox.
+func (a *surface) Outbox(state string, limit int, cursor string) (any, string, error) {
+	if state == "" {
+		state = string(outbox.Waiting)
+	}
+	items, next, err := a.outbox.List(outbox.State(state), limit, cursor)
+	if items == nil {
+		items = []outbox.Item{}
+	}
+	return items, next, err
+}
+
+// RetryDelivery implements api.Outbox.
+func (a *surface) RetryDelivery(id string) error { return a.outbox.Retry(id) }
