@@ -489,3 +489,34 @@ func TestCallThroughTrunk(t *testing.T) {
 	for range d.Events() {
 	}
 }
+
+// A trunk that challenges every INVITE anew gets two of them, and the call
+// ends with its 401.
+func TestCallToTrunkThatNeverAccepts(t *testing.T) {
+	p := newProvider(t)
+	c := p.trunk()
+	c.Register = false
+	e, _, _ := p.open(Config{Trunks: []Trunk{c}})
+	d, err := e.Dial(Outgoing{Target: Target{Trunk: "mango", Number: "112"}, Body: []byte("v=0\r\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		m := p.receive()
+		if m.method() != "INVITE" {
+			t.Fatal(m.line)
+		}
+		p.challenge(m, false)
+		if ack := p.receive(); ack.method() != "ACK" {
+			t.Fatal(ack.line)
+		}
+	}
+	var last Event
+	for ev := range d.Events() {
+		last = ev
+	}
+	if last.Kind != Ended || last.Code != 401 {
+		t.Fatalf("%+v", last)
+	}
+	p.silence(50 * time.Millisecond)
+}
