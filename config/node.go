@@ -76,7 +76,7 @@ type builder struct {
 // document or a syntax error.
 func parseYAML(text []byte, source string, fail func(at place, message, hint string)) *node {
 	b := &builder{source: source, anchors: map[string]*node{}, fail: fail}
-	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	file, err := parser.ParseBytes(shield(text), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		b.syntaxError(err)
 		return nil
@@ -88,6 +88,7 @@ func parseYAML(text []byte, source string, fail func(at place, message, hint str
 		return nil
 	}
 	root := b.build(file.Docs[0].Body, 0)
+	unshieldNode(root)
 	if b.over {
 		return nil
 	}
@@ -100,7 +101,7 @@ func (b *builder) syntaxError(err error) {
 		GetToken() *token.Token
 	}
 	if errors.As(err, &detailed) && detailed.GetToken() != nil {
-		b.fail(b.place(detailed.GetToken()), detailed.GetMessage(), `quote a text that begins with * & ! % @ { [ or holds ": " or " #"`)
+		b.fail(b.place(detailed.GetToken()), unshield(detailed.GetMessage()), `quote a text that begins with * & ! % @ { [ or holds ": " or " #"`)
 		return
 	}
 	b.fail(place{b.source, 1, 1}, "this is no YAML", "")
