@@ -40,7 +40,7 @@ type file struct {
 	key     string
 	size    int64
 	length  time.Duration // 0 when it has not been read yet
-	use     time.Time
+	use     time.Time // when it was last handed out; zero after a start
 	touched time.Time // its time on disk
 }
 
@@ -63,7 +63,7 @@ func openCache(dir string, limit int64, clk clock.Clock) (*cache, error) {
 		key, ok := strings.CutSuffix(name, clipExt)
 		info, ierr := d.Info()
 		if ok && ierr == nil && path == c.path(key) {
-			found = append(found, &file{key: key, size: info.Size(), touched: info.ModTime(), use: info.ModTime()})
+			found = append(found, &file{key: key, size: info.Size(), touched: info.ModTime()})
 		}
 		return nil
 	})

@@ -20,18 +20,13 @@ const (
 // Voices maps aliases, and languages ("ru-RU" or "ru"), to an engine's voices.
 type Voices map[string]string
 
-// pick is the voice for u: an alias, the voice it names, one for the language,
-// or fallback.
+// pick is the voice for u: the one it names, by alias or outright, else one for
+// the language, else fallback.
 func (v Voices) pick(u Utterance, fallback string) string {
-	for _, name := range []string{u.Voice, u.Language, base(u.Language)} {
-		if voice := v[name]; voice != "" && name != "" {
-			return voice
-		}
-	}
 	if u.Voice != "" {
-		return u.Voice
+		return orDefault(v[u.Voice], u.Voice)
 	}
-	return fallback
+	return orDefault(v[u.Language], orDefault(v[base(u.Language)], fallback))
 }
 
 // Espeak is espeak-ng.
@@ -77,11 +72,10 @@ func (e *Espeak) voice(u Utterance) string {
 	} else if name, ok := espeakNames[lang]; ok {
 		lang = name
 	}
-	if v := e.Voices.pick(u, lang); espeakVoice.MatchString(v) {
-		return v
-	}
-	if espeakVoice.MatchString(lang) {
-		return lang
+	for _, v := range []string{e.Voices.pick(u, lang), e.Voices.pick(Utterance{Language: u.Language}, lang), lang} {
+		if espeakVoice.MatchString(v) {
+			return v
+		}
 	}
 	return espeakNames[""]
 }
@@ -144,7 +138,7 @@ func (r *RHVoice) voice(u Utterance) (string, error) {
 	}
 	for _, part := range strings.Split(voice, "+") {
 		if !r.AllowNonCommercial && !rhvoiceFree[strings.ToLower(part)] {
-			return "", fault.New(fault.Denied, "the voice %s is not free for commercial use", part).
+			return "", fault.New(fault.Denied, "the voice %s is not one of the free ones; most others forbid commercial use", part).
 				WithHint("use Anna, Elena, Irina or Aleksandr, or set speech.tts.rhvoice.allow_non_commercial_voices")
 		}
 	}

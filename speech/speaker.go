@@ -19,7 +19,8 @@ const (
 	MaxText = 4096
 	// MaxFlights is how many renders may be under way or waiting.
 	MaxFlights = 512
-	// Timeout is how long one engine may take over one utterance.
+	// Timeout is how long one engine may take over one utterance, unless
+	// Options say otherwise.
 	Timeout = 10 * time.Second
 	// MaxOutput is how many bytes an engine may answer with.
 	MaxOutput = 32 << 20
@@ -63,11 +64,12 @@ var ErrLanguage = errors.New("does not speak the language")
 
 // Options say where clips are kept and who makes them.
 type Options struct {
-	Dir      string // of the cache, made when missing
-	MaxBytes int64  // of all clips; 0 is 512 MiB
-	Chain    []Synthesizer
-	Clock    clock.Clock  // nil means the system's
-	Log      *slog.Logger // nil means silence
+	Dir      string        // of the cache, made when missing
+	MaxBytes int64         // of all clips; 0 is 512 MiB
+	Chain    []Synthesizer // the first that can say it does
+	Timeout  time.Duration // of one attempt; 0 is the constant Timeout
+	Clock    clock.Clock   // nil means the system's
+	Log      *slog.Logger  // nil means silence
 }
 
 // Speaker renders utterances.
@@ -77,6 +79,7 @@ type Speaker struct {
 	log     *slog.Logger
 	cache   *cache
 	flights flights
+	timeout time.Duration
 	slots   chan struct{} // capacity MaxParallel
 	counts  counters
 }
@@ -116,11 +119,14 @@ func New(o Options) (*Speaker, error) {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = defaultBytes
 	}
+	if o.Timeout <= 0 {
+		o.Timeout = Timeout
+	}
 	c, err := openCache(o.Dir, o.MaxBytes, o.Clock)
 	if err != nil {
 		return nil, err
 	}
-	s := &Speaker{clk: o.Clock, log: o.Log, cache: c, slots: make(chan struct{}, MaxParallel())}
+	s := &Speaker{clk: o.Clock, log: o.Log, cache: c, timeout: o.Timeout, slots: make(chan struct{}, MaxParallel())}
 	s.flights.init(s.clk)
 	for _, d := range o.Chain {
 		s.chain = append(s.chain, &engine{Synthesizer: d})
@@ -271,7 +277,7 @@ func (s *Speaker) synthesize(ctx context.Context, e *engine, u Utterance) ([]byt
 	defer func() { <-s.slots }()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	limit := s.clk.AfterFunc(Timeout, func() { cancel(errors.New("no answer in " + Timeout.String())) })
+	limit := s.clk.AfterFunc(s.timeout, func() { cancel(errors.New("no answer in " + s.timeout.String())) })
 	defer limit.Stop()
 	wav, err := e.Synthesize(ctx, u)
 	if err != nil && ctx.Err() != nil {
