@@ -40,8 +40,8 @@ type file struct {
 	key     string
 	size    int64
 	length  time.Duration // 0 when it has not been read yet
-	use     time.Time // when it was last handed out; zero after a start
-	touched time.Time // its time on disk
+	use     time.Time     // when it was last handed out; zero after a start
+	touched time.Time     // its time on disk
 }
 
 // openCache reads the folder and removes what a kill has left half-written.

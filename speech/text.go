@@ -21,7 +21,7 @@ func Normalise(text string) (string, error) {
 	}
 	var b strings.Builder
 	blank := false
-	for _, r := range norm.NFC.String(strings.ToValidUTF8(text, " ")) {
+	for _, r := range strings.ToValidUTF8(text, " ") {
 		switch {
 		case unicode.IsSpace(r):
 			blank = true
@@ -35,7 +35,7 @@ func Normalise(text string) (string, error) {
 		blank = false
 		b.WriteRune(r)
 	}
-	out := b.String()
+	out := norm.NFC.String(b.String()) // last: what was removed may have stood inside a letter
 	if out == "" {
 		return "", fault.New(fault.Invalid, "speech: the text is empty")
 	}
