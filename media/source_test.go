@@ -208,3 +208,5 @@ func tempFile(t testing.TB) *os.File {
 	t.Cleanup(func() { _ = f.Close() })
 	return f
 }
+
+var p2 = netip.MustParseAddrPort("10.0.0.55:5000")
