@@ -79,6 +79,9 @@ func (w *watch) attach(vm *VM) {
 	for _, l := range w.lanes {
 		if l.vm == vm {
 			l.rt = vm.rt
+			if l.tripped != nil {
+				l.rt.Interrupt(l.tripped)
+			}
 		}
 	}
 }
