@@ -203,6 +203,7 @@ func (s *Speaker) make(ctx context.Context, u Utterance) (Clip, error) {
 		if err == nil {
 			if able > 0 && !clip.Cached {
 				s.counts.fallbacks.Add(1)
+				s.log.Warn("speech: fell back", "to", e.Name(), "language", u.Language, "because", strings.Join(reasons, "; "))
 			}
 			return clip, true
 		}
@@ -256,7 +257,6 @@ func (s *Speaker) attempt(ctx context.Context, e *engine, u Utterance) (Clip, er
 	}
 	if err != nil {
 		s.counts.failures.Add(1)
-		s.log.Warn("speech: engine failed", "engine", e.Name(), "language", u.Language, "error", err)
 		return Clip{}, err
 	}
 	path, err := s.cache.put(key(e, u), wav, length)

@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				return s
+				return storetest.Backend{KV: s, Leases: s, Calls: s, Space: func(name string) storetest.Space { return s.Space(name) }}
 			})
 		})
 	}

@@ -22,6 +22,15 @@ func compact(v json.RawMessage) json.RawMessage {
 	return b.Bytes()
 }
 
+// encode is json.Marshal that leaves "<" and its kind as they came.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
 // equalJSON reports whether two texts are the same value: white space, order
 // of members and spelling of numbers do not count.
 func equalJSON(a, b []byte) bool {

@@ -153,7 +153,7 @@ func (o Once) find(get getter) (old once, ok bool, err error) {
 }
 
 func (o Once) put(t *tx, order string) error {
-	raw, err := json.Marshal(once{Hash: o.BodyHash, Order: order, Answer: o.Answer})
+	raw, err := encode(once{Hash: o.BodyHash, Order: order, Answer: o.Answer})
 	if err != nil {
 		return fault.New(fault.Invalid, "store: idempotency key %q: %w", o.Name, err)
 	}

@@ -73,7 +73,7 @@ func openFault(dir string, err error) error {
 			WithHint("free space on the disk and start again; nothing was changed").WithExit(fault.ExitStore)
 	}
 	return fault.New(fault.Unavailable, "store: %s is damaged: %w", dir, err).
-		WithHint("keep a copy of the folder, then restore a backup (loopstart restore FILE), or move it away to begin empty").WithExit(fault.ExitStore)
+		WithHint("put a saved copy of the folder in its place, or move it away to begin with an empty one").WithExit(fault.ExitStore)
 }
 
 func openFull(dir string, free, reserve int64) error {

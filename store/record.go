@@ -185,7 +185,7 @@ func (r row) encode() ([]byte, error) {
 	case !json.Valid(r.JSON):
 		return nil, fault.New(fault.Invalid, "store: row %s is not JSON", r.ID)
 	}
-	raw, err := json.Marshal(r)
+	raw, err := encode(r)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "store: row %s: %w", r.ID, err)
 	}

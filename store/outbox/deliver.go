@@ -154,7 +154,7 @@ func (b *Outbox) finish(e *entry, d *destination, it Item, s State) {
 	if s == Delivered || s == Stopped {
 		it.Payload = nil
 	}
-	raw, _ := json.Marshal(it) // it came from JSON
+	raw := it.encode()
 	b.settle(e, d, []store.Op{{Key: from}, {Key: to, Value: raw}, {Key: classID + it.ID, Value: []byte(to)}})
 	b.count(s)
 }
@@ -196,7 +196,7 @@ func (b *Outbox) settle(e *entry, d *destination, ops []store.Op) {
 // again writes a failed attempt and sets the next. When it cannot be written
 // the count on disk is one short, which a restart forgives.
 func (b *Outbox) again(e *entry, d *destination, it Item) {
-	raw, _ := json.Marshal(it)
+	raw := it.encode()
 	err := b.opt.Space.Apply(store.Op{Key: classWaiting + number(e.seq), Value: raw})
 	if err != nil {
 		b.log.Debug("outbox: attempt not noted", "id", it.ID, "error", err)

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strconv"
@@ -152,7 +153,7 @@ func (b *Outbox) revive(it Item) error {
 	if !it.Expires.IsZero() && !b.clk.Now().Before(it.Expires) {
 		it.Expires = time.Time{}
 	}
-	raw, _ := json.Marshal(it)
+	raw := it.encode()
 	to := classWaiting + number(seq)
 	// New: of two who revive it at once only one moves it.
 	err = b.opt.Space.Apply(store.Op{Key: to, Value: raw, New: true},
@@ -170,6 +171,16 @@ func (b *Outbox) revive(it Item) error {
 		b.plan.insert(it, b.known(it, seq))
 	}
 	return nil
+}
+
+// encode is the stored form; an item that was checked always has one. The
+// payload keeps "<" and its kind as they came.
+func (it Item) encode() []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(it)
+	return b.Bytes()
 }
 
 // known is the entry of an item that is on disk.

@@ -209,11 +209,7 @@ func (b *Outbox) EnqueueLater(it Item, done func(error)) {
 		return
 	}
 	it.State, it.Attempts, it.LastError, it.Finished = Waiting, 0, "", time.Time{}
-	raw, err := json.Marshal(it)
-	if err != nil {
-		b.enqueued(e, fault.New(fault.Invalid, "outbox: %s: %w", it.ID, err))
-		return
-	}
+	raw := it.encode()
 	where := classWaiting + number(e.seq)
 	b.opt.Space.ApplyLater(func(err error) { b.enqueued(e, err) },
 		store.Op{Key: classID + it.ID, Value: []byte(where), New: true},

@@ -155,10 +155,10 @@ func callPages(t *testing.T, s Calls, _ *clock.Virtual) {
 func callUpdate(t *testing.T, s Calls, _ *clock.Virtual) {
 	r := store.Record{ID: "a.1", Order: "a", Started: Start, JSON: raw("1"), Fields: store.Fields{State: "talking", Tags: map[string]string{"x": "1"}}}
 	check(t, s.PutRecord(r))
-	r.State, r.Outcome, r.Tags, r.Started, r.JSON = "done", "served", map[string]string{"x": "2"}, Start.Add(time.Second), raw("2")
+	r.State, r.Outcome, r.Tags, r.Started, r.JSON = "done", "served", map[string]string{"x": "2"}, Start.Add(time.Second), raw(`{"a":"<b>&"}`)
 	check(t, s.PutRecord(r))
 	got, ok, err := s.GetRecord("a.1")
-	if err != nil || !ok || string(got.JSON) != "2" || got.Order != "a" || !got.Started.Equal(r.Started) || got.Tags["x"] != "2" {
+	if err != nil || !ok || string(got.JSON) != `{"a":"<b>&"}` || got.Order != "a" || !got.Started.Equal(r.Started) || got.Tags["x"] != "2" {
 		t.Fatalf("%+v %v %v", got, ok, err)
 	}
 	for want, qs := range map[int][]store.Query{
