@@ -107,12 +107,15 @@ func (l *Leg) open(o media.SessionOptions) error {
 	return nil
 }
 
-// follow forwards the dialog's events to the call's goroutine.
+// follow forwards the dialog's events to the call's goroutine. On a virtual
+// clock, where dialogs live in this process, the dialog has counted each event
+// with clock.Busy; handed on, it counts in the mailbox.
 func (l *Leg) follow(d Dialog) {
 	l.dialog = d
 	go func() {
 		for ev := range d.Events() {
 			l.call.post(func() { l.sipEvent(d, ev) })
+			l.call.clk.Busy(-1)
 		}
 	}()
 }

@@ -1,0 +1,272 @@
+package call
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAnswerPlayHangup(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	w.answer()
+	r := w.do(func(l *Leg, v Verb) { l.Prompt([]Part{{Play: "tone:440/1s"}}, PromptOptions{}, v) })
+	w.pass(500 * time.Millisecond)
+	if !caller.hears() {
+		t.Fatalf("the caller hears nothing\n%s", w.story())
+	}
+	w.want(r, "…")
+	w.pass(600 * time.Millisecond)
+	w.want(r, `{"completed":true,"playedMs":1000,"percent":100}`)
+	w.call.ScriptEnded(nil)
+	w.pass(time.Second)
+	rec := w.final()
+	if rec.Outcome != Served || rec.EndedBy != "script" || rec.Heard.Percent != 100 || rec.Heard.Ms != 1000 || !caller.did("hung up") {
+		t.Fatalf("%+v", rec)
+	}
+}
+
+func TestPromptBeforeAnswerIsEarlyMedia(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	r := w.do(func(l *Leg, v Verb) { l.Prompt([]Part{{Play: "tone:440/200ms"}}, PromptOptions{}, v) })
+	w.pass(time.Second)
+	w.want(r, `{"completed":true,"playedMs":200,"percent":100}`)
+	if !caller.did("183") || caller.did("200") {
+		t.Fatal(caller.log)
+	}
+}
+
+func TestNewPromptReplacesTheOldOne(t *testing.T) {
+	w := newWorld(t)
+	w.inbound(Spec{})
+	w.answer()
+	first := w.do(func(l *Leg, v Verb) { l.Prompt([]Part{{Play: "tone:440"}}, PromptOptions{Loop: true}, v) })
+	w.pass(500 * time.Millisecond)
+	second := w.do(func(l *Leg, v Verb) { l.Prompt([]Part{{Play: "tone:500/200ms"}}, PromptOptions{}, v) })
+	w.pass(time.Second)
+	if got := first.get(); !strings.Contains(got, `"completed":false`) || strings.Contains(got, `"playedMs":0`) {
+		t.Fatalf("first: %s", got)
+	}
+	w.want(second, `{"completed":true,"playedMs":200,"percent":100}`)
+}
+
+func TestBargeInStopsAndKeepsTheKey(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	w.answer()
+	r := w.do(func(l *Leg, v Verb) { l.Prompt([]Part{{Play: "tone:440/5s"}}, PromptOptions{BargeIn: true}, v) })
+	w.pass(time.Second)
+	caller.press("7")
+	w.pass(100 * time.Millisecond)
+	if got := r.get(); !strings.Contains(got, `"completed":false,"digit":"7"`) {
+		t.Fatalf("%s\n%s", got, w.story())
+	}
+	g := w.do(func(l *Leg, v Verb) { l.Gather(gatherOf(1, 1), v) })
+	w.pass(20 * time.Millisecond)
+	w.want(g, `{"digits":"7","reason":"digits","attempt":1}`)
+}
+
+func gatherOf(min, max int) GatherOptions {
+	return GatherOptions{Min: min, Max: max, FinishOn: "#", Timeout: DefaultTimeout, InterDigit: DefaultInterDigit, Attempts: 1, PromptOptions: PromptOptions{BargeIn: true}}
+}
+
+func TestGatherAnswersPromptsAndTimesOut(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	o := gatherOf(4, 4)
+	o.Prompt, o.Attempts = []Part{{Play: "tone:440/1s"}}, 2
+	r := w.do(func(l *Leg, v Verb) { l.Gather(o, v) })
+	w.pass(500 * time.Millisecond)
+	if !caller.did("200") || !caller.hears() {
+		t.Fatal("not answered, or not heard")
+	}
+	w.pass(8 * time.Second) // the prompt, 7 s, and the second prompt begins
+	if !caller.hears() {
+		t.Fatalf("no second attempt\n%s", w.story())
+	}
+	caller.press("12")
+	w.pass(time.Second)
+	if caller.hears() {
+		t.Fatal("the prompt goes on after a key")
+	}
+	w.pass(4 * time.Second)
+	w.want(r, `{"digits":"12","reason":"timeout","attempt":2}`)
+}
+
+func TestMenu(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	o := gatherOf(0, 0)
+	o.Choices, o.Repeat, o.Attempts, o.Prompt, o.Invalid = []string{"1", "1XX", "0"}, "*", 3, []Part{{Play: "tone:440/1s"}}, []Part{{Play: "tone:600/1s"}}
+	r := w.do(func(l *Leg, v Verb) { l.Gather(o, v) })
+	w.pass(1500 * time.Millisecond)
+	caller.press("*") // again, and no attempt used
+	w.pass(500 * time.Millisecond)
+	if !caller.hears() {
+		t.Fatalf("not repeated\n%s", w.story())
+	}
+	w.pass(time.Second)
+	caller.press("9") // invalid
+	w.pass(300 * time.Millisecond)
+	w.want(r, "…")
+	w.pass(3 * time.Second)
+	caller.press("125")
+	w.pass(time.Second)
+	w.want(r, `{"key":"125","choice":"1XX","reason":"key"}`)
+}
+
+func TestSecretDigitsStayOutOfTheTimeline(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	o := gatherOf(4, 4)
+	o.Secret = true
+	r := w.do(func(l *Leg, v Verb) { l.Gather(o, v) })
+	w.pass(100 * time.Millisecond)
+	caller.press("9876")
+	w.pass(3 * time.Second)
+	w.want(r, `{"digits":"9876","reason":"digits","attempt":1}`)
+	for _, d := range []string{"9 (", "8 (", "7 (", "6 (", "9876"} {
+		if strings.Contains(w.story(), d) {
+			t.Fatalf("%s shows in\n%s", d, w.story())
+		}
+	}
+	if w.told(`"digit":"9"`) {
+		t.Fatal("the event tells the key")
+	}
+}
+
+func TestMissingPromptRejects(t *testing.T) {
+	w := newWorld(t)
+	w.inbound(Spec{})
+	w.answer()
+	r := w.do(func(l *Leg, v Verb) { l.Prompt([]Part{{Play: "missing.wav"}}, PromptOptions{}, v) })
+	w.pass(time.Second)
+	w.want(r, "NOT_FOUND")
+}
+
+func TestHangupSettlesEverything(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	w.answer()
+	g := w.do(func(l *Leg, v Verb) { l.Gather(gatherOf(1, 1), v) })
+	w.pass(time.Second)
+	caller.bye()
+	w.pass(time.Second)
+	w.want(g, "HANGUP")
+	late := w.do(func(l *Leg, v Verb) { l.Prompt(speech("too late"), PromptOptions{}, v) })
+	if late.get() != "…" && late.get() != "HANGUP" {
+		t.Fatal(late.get())
+	}
+	rec := w.final()
+	if rec.Outcome != Abandoned || rec.EndedBy != "caller" {
+		t.Fatalf("%+v", rec)
+	}
+}
+
+func TestRejectAndRedirect(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	w.want(w.do(func(l *Leg, v Verb) { l.Reject(200, "", v) }), "INVALID")
+	w.want(w.do(func(l *Leg, v Verb) { l.Redirect("no address", v) }), "INVALID")
+	w.want(w.do(func(l *Leg, v Verb) { l.Reject(486, "", v) }), "null")
+	w.pass(time.Second)
+	if rec := w.final(); rec.Code != 486 || caller.final != 486 {
+		t.Fatalf("%+v", rec)
+	}
+}
+
+func TestRecordMessage(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	r := w.do(func(l *Leg, v Verb) { l.Record(RecordOptions{MaxDuration: time.Minute, Silence: 2 * time.Second, Beep: true}, v) })
+	w.pass(time.Second)
+	caller.speak("tone:500/1s")
+	w.pass(5 * time.Second)
+	if got := r.get(); !strings.Contains(got, `"id":"c1.1"`) || !strings.Contains(got, `"reason":"silence"`) {
+		t.Fatalf("%s\n%s", got, w.story())
+	}
+	w.pass(time.Second)
+	if !w.told("stored c1.1") {
+		t.Fatal("not stored")
+	}
+}
+
+func TestRecordEndsWithAKeyAndWithTheCaller(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	r := w.do(func(l *Leg, v Verb) { l.Record(RecordOptions{FinishOn: "#"}, v) })
+	w.pass(time.Second)
+	caller.press("#")
+	w.pass(time.Second)
+	if !strings.Contains(r.get(), `"reason":"finish"`) {
+		t.Fatal(r.get())
+	}
+	second := w.do(func(l *Leg, v Verb) { l.Record(RecordOptions{}, v) })
+	w.pass(time.Second)
+	caller.bye()
+	w.pass(time.Second)
+	if got := second.get(); !strings.Contains(got, `"reason":"hangup"`) || !strings.Contains(got, `"id":"c1.1-2"`) {
+		t.Fatal(got)
+	}
+}
+
+func TestHoldAndResume(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	w.answer()
+	h := w.do(func(l *Leg, v Verb) { l.Hold(true, []Part{{Play: "tone:440"}}, v) })
+	w.pass(500 * time.Millisecond)
+	w.want(h, "null")
+	if !caller.did("reoffer") || !caller.hears() {
+		t.Fatalf("no music on hold\n%s", w.story())
+	}
+	u := w.do(func(l *Leg, v Verb) { l.Hold(false, nil, v) })
+	w.pass(500 * time.Millisecond)
+	w.want(u, "null")
+	if caller.hears() {
+		t.Fatal("the music goes on")
+	}
+}
+
+func TestSendDigits(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	w.answer()
+	w.want(w.do(func(l *Leg, v Verb) { l.SendDigits("1x", "", v) }), "INVALID")
+	r := w.do(func(l *Leg, v Verb) { l.SendDigits("12w3#", "", v) })
+	w.pass(3 * time.Second)
+	w.want(r, "null")
+	if caller.digits != "123#" {
+		t.Fatalf("arrived: %q", caller.digits)
+	}
+	i := w.do(func(l *Leg, v Verb) { l.SendDigits("5", "info", v) })
+	w.pass(time.Second)
+	w.want(i, "null")
+	if !caller.did("info") {
+		t.Fatal("no INFO")
+	}
+}
+
+func TestMediaTimeoutAndDurationLimit(t *testing.T) {
+	w := newWorld(t)
+	w.inbound(Spec{MaxDuration: 10 * time.Second})
+	w.answer()
+	w.pass(15 * time.Second)
+	if rec := w.final(); rec.EndedBy != "system" {
+		t.Fatalf("%+v\n%s", rec, w.story())
+	}
+}
+
+func TestInfoDigits(t *testing.T) {
+	for body, want := range map[string]byte{
+		"application/dtmf-relay|Signal=5\r\nDuration=160": '5', "application/dtmf-relay|Signal= *\r\n": '*', "application/dtmf|11": '#', "application/dtmf|7\r\n": '7',
+		"application/dtmf-relay; charset=utf-8|Duration=1\r\nSIGNAL=10": '*', "text/plain|5": 0, "application/dtmf|55": 0, "application/dtmf-relay|": 0,
+	} {
+		kind, text, _ := strings.Cut(body, "|")
+		got, _ := InfoDigit(kind, []byte(text))
+		if got != want {
+			t.Errorf("%q: %q, want %q", body, got, want)
+		}
+	}
+}
