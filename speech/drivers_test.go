@@ -154,13 +154,12 @@ func TestKillGroup(t *testing.T) {
 		},
 		"cancel": func(t *testing.T, c *Command, notes string) {
 			ctx, cancel := context.WithCancel(context.Background())
-			go func() {
-				for len(pids(notes)) == 0 && ctx.Err() == nil {
-					time.Sleep(time.Millisecond)
-				}
-				cancel()
-			}()
-			if _, err := speaker(t, c).Render(ctx, Utterance{Text: "да"}); fault.CodeOf(err) != fault.Media {
+			defer cancel()
+			s, answer := speaker(t, c), make(chan error, 1)
+			go func() { _, err := s.Render(ctx, Utterance{Text: "да"}); answer <- err }()
+			eventually(t, "the engine runs", func() bool { return len(pids(notes)) == 2 })
+			cancel()
+			if err := <-answer; fault.CodeOf(err) != fault.Media {
 				t.Error(err)
 			}
 		},

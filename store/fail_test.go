@@ -367,10 +367,13 @@ func must(t testing.TB, err error) {
 // eventually polls with a deadline.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); {
-		if time.Now().After(end) {
+	poll, end := time.NewTicker(time.Millisecond), time.After(10*time.Second)
+	defer poll.Stop()
+	for !ok() {
+		select {
+		case <-poll.C:
+		case <-end:
 			t.Fatal("it did not come")
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
