@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/loopstart/loopstart/internal/clock"
 )
 
 // Calls are ordered and running calls.
@@ -18,7 +21,11 @@ type Calls interface {
 	List(q Query) (rows []json.RawMessage, next string, err error)
 	Timeline(id string) (any, error)
 	Cancel(id string) error
-	CancelKey(key string) error
+	// OpenOrder is the id of the open order that has the key.
+	OpenOrder(key string) (id string, err error)
+	// ScriptOf is the script of a call, order or recording; "" if a route
+	// connected it without one.
+	ScriptOf(id string) (script string, err error)
 	Command(id string, body json.RawMessage) (any, error)
 }
 
@@ -30,7 +37,8 @@ type Recordings interface {
 
 // Scripts are the script versions.
 type Scripts interface {
-	Scripts() any
+	// Scripts lists those that may be seen.
+	Scripts(may func(script string) bool) any
 }
 
 // KV is the scripts' key-value space.
@@ -72,16 +80,24 @@ type Feed interface {
 
 // FeedItem is one live event.
 type FeedItem struct {
-	ID   uint64
-	Type string
-	Call string // of a call and its order
-	Body json.RawMessage
+	ID    uint64
+	Type  string
+	Order string
+	Call  string          // "" if the order never became a call
+	Body  json.RawMessage // one line
 }
 
 // Outbox is what waits for delivery.
 type Outbox interface {
 	Outbox(state string, limit int, cursor string) (items any, next string, err error)
 	RetryDelivery(id string) error
+}
+
+// Trunks are the providers.
+type Trunks interface {
+	Trunks() any
+	// CheckTrunk sends our OPTIONS and REGISTER and tells the answers in words.
+	CheckTrunk(name string) (any, error)
 }
 
 // Health tells whether calls can be taken.
@@ -101,8 +117,8 @@ type Query struct {
 // Token is a bearer token and what it may do. Empty lists are everything.
 type Token struct {
 	Name, Token string
-	Allow       []string // calls, kv, read, …
-	Scripts     []string
+	Allow       []string // calls, kv, read
+	Scripts     []string // that it may start or see
 }
 
 // Options wire the handler.
@@ -114,9 +130,12 @@ type Options struct {
 	Hooks      Hooks
 	Feed       Feed
 	Outbox     Outbox
+	Trunks     Trunks
 	Health     Health
 	Metrics    http.Handler
 	Tokens     func() []Token // asked for each request: a reload changes them
 	MaxBody    int64
 	Version    string
+	Log        *slog.Logger // of what clients are not told; nil discards
+	Clock      clock.Clock  // of the events' keep-alive; nil is the machine's
 }

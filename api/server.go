@@ -1,168 +1,190 @@
 package api
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
 	"net/http"
-	"slices"
+	"net/url"
+	"runtime/debug"
 	"strings"
+	"time"
 
+	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
+// How long a client may take. A slow one holds its own connection and nothing
+// else: the body is read before anything is begun for it.
+const (
+	readTime  = 30 * time.Second // for the whole body
+	writeTime = 30 * time.Second // without taking a byte
+)
+
 // server is the handler and its wiring.
-type server struct{ Options }
-
-// route is one line of the surface. Right is the part of the API a token must
-// allow; "" needs no token.
-type route struct {
-	pattern string // as http.ServeMux takes it
-	right   string
-	handle  func(*server, http.ResponseWriter, *http.Request) error
+type server struct {
+	Options
+	real                clock.Clock // deadlines of real sockets, whatever Options.Clock is
+	readTime, writeTime time.Duration
 }
-
-// routes is the whole surface; openapi.json describes the same, and a test
-// holds the two together.
-var routes = []route{
-	{"POST /v1/calls", "calls", (*server).placeCall},
-	{"GET /v1/calls", "read", (*server).listCalls},
-	{"DELETE /v1/calls", "calls", (*server).cancelKey},
-	{"GET /v1/calls/{id}", "read", (*server).showCall},
-	{"DELETE /v1/calls/{id}", "calls", (*server).cancelCall},
-	{"GET /v1/calls/{id}/timeline", "read", (*server).timeline},
-	{"GET /v1/calls/{id}/recording", "read", (*server).recording},
-	{"POST /v1/calls/{id}/commands", "calls", (*server).command},
-	{"GET /v1/recordings/{id}", "", (*server).linkedRecording},
-	{"/v1/hooks/{script}", "", (*server).hook},
-	{"/v1/hooks/{script}/{path...}", "", (*server).hook},
-	{"GET /v1/scripts", "read", (*server).scripts},
-	{"GET /v1/kv", "kv", (*server).listKV},
-	{"GET /v1/kv/{key...}", "kv", (*server).getKV},
-	{"PUT /v1/kv/{key...}", "kv", (*server).putKV},
-	{"DELETE /v1/kv/{key...}", "kv", (*server).deleteKV},
-	{"GET /v1/events", "read", (*server).events},
-	{"GET /v1/outbox", "read", (*server).outbox},
-	{"POST /v1/outbox/{id}/retry", "calls", (*server).retry},
-	{"GET /v1/openapi.json", "", (*server).openAPI},
-	{"GET /healthz", "", (*server).healthz},
-	{"GET /readyz", "", (*server).readyz},
-	{"GET /metrics", "", (*server).metrics},
-}
-
-// public are the routes of the public listener: hooks and signed links only.
-var public = []string{"/v1/hooks/", "/v1/recordings/", "/healthz"}
 
 // New returns the handler of the private listener.
-func New(o Options) http.Handler {
-	s := &server{o}
+func New(o Options) http.Handler { return newServer(o).handler() }
+
+func newServer(o Options) *server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	return &server{Options: o, real: clock.System(), readTime: readTime, writeTime: writeTime}
+}
+
+func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range routes {
 		mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) { s.serve(r, w, req) })
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
-		writeError(w, fault.New(fault.NotFound, "no such address: %s %s", req.Method, req.URL.Path).WithHint("GET /v1/openapi.json lists what there is"))
+		header(w.Header())
+		methods := allowed(mux, req)
+		if len(methods) == 0 || isPublic(req) {
+			s.fail(w, req, route{}, unknownAddress(req))
+			return
+		}
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		s.fail(w, req, route{}, statusError{http.StatusMethodNotAllowed, fault.New(fault.Invalid, "%s is not for %s", req.Method, req.URL.Path).
+			WithHint("it takes %s", strings.Join(methods, ", "))})
 	})
 	return mux
 }
 
+func unknownAddress(r *http.Request) error {
+	f := fault.New(fault.NotFound, "no such address: %s %s", r.Method, r.URL.Path)
+	if isPublic(r) {
+		return f
+	}
+	return f.WithHint("GET /v1/openapi.json lists what there is")
+}
+
+type publicKey struct{}
+
+func isPublic(r *http.Request) bool { return r.Context().Value(publicKey{}) != nil }
+
 // Public narrows a handler of New to hooks, signed recording links and health.
 func Public(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !slices.ContainsFunc(public, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
-			writeError(w, fault.New(fault.NotFound, "no such address"))
-			return
-		}
-		h.ServeHTTP(w, r)
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), publicKey{}, true)))
 	})
 }
 
+// serve does for every route what is the same for all.
 func (s *server) serve(r route, w http.ResponseWriter, req *http.Request) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if r.right != "" {
-		t, err := s.authorise(req, r.right)
-		if err != nil {
-			writeError(w, err)
-			return
-		}
-		req = req.WithContext(context.WithValue(req.Context(), tokenKey{}, t))
+	header(w.Header())
+	defer s.survive(w, req, r)
+	if err := s.admit(r, w, &req); err != nil {
+		s.fail(w, req, r, err)
+		return
 	}
-	if !strings.Contains(r.pattern, "/hooks/") {
-		req.Body = http.MaxBytesReader(w, req.Body, s.MaxBody)
-	}
+	s.patience(w)
 	if err := r.handle(s, w, req); err != nil {
-		writeError(w, err)
+		s.fail(w, req, r, err)
 	}
 }
 
-type tokenKey struct{}
-
-// authorise finds the bearer token of a request. Comparing hashes takes the
-// same time whatever is given.
-func (s *server) authorise(r *http.Request, right string) (Token, error) {
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
-		return Token{}, fault.New(fault.Unauthorized, "no bearer token").WithHint("send Authorization: Bearer TOKEN; tokens are in http.tokens of loopstart.yaml")
+// admit checks a request and reads its body.
+func (s *server) admit(r route, w http.ResponseWriter, req **http.Request) error {
+	switch {
+	case isPublic(*req) && !r.public:
+		return unknownAddress(*req)
+	case !r.public && foreign(*req):
+		return fault.New(fault.Denied, "a page of another site may not use the API").
+			WithHint("call it from a server; pages send requests to a hook of a script")
 	}
-	sum := sha256.Sum256([]byte(given))
-	var found *Token
-	for _, t := range s.Tokens() {
-		want := sha256.Sum256([]byte(t.Token))
-		if subtle.ConstantTimeCompare(sum[:], want[:]) == 1 && t.Token != "" {
-			found = &t
+	if r.right != "" {
+		t, err := s.authorise(*req, r)
+		if err != nil {
+			return err
+		}
+		*req = (*req).WithContext(context.WithValue((*req).Context(), tokenKey{}, t))
+	}
+	for name := range (*req).URL.Query() {
+		if !r.takes(name) {
+			return fault.New(fault.Invalid, "no parameter %q", name).WithHint("this address takes %s", orNone(r.query))
 		}
 	}
-	switch {
-	case found == nil:
-		return Token{}, fault.New(fault.Unauthorized, "unknown bearer token")
-	case len(found.Allow) == 0 || slices.Contains(found.Allow, right):
-		return *found, nil
-	}
-	return Token{}, fault.New(fault.Denied, "token %s may not use %s", found.Name, right).WithHint("see http.tokens.%s.allow", found.Name)
+	return s.readBody(w, *req)
 }
 
-// mayScript reports whether the request's token may use a script.
-func mayScript(r *http.Request, script string) error {
-	t, _ := r.Context().Value(tokenKey{}).(Token)
-	if len(t.Scripts) == 0 || slices.Contains(t.Scripts, script) {
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// readBody takes the whole body at once, so that a client that sends slowly
+// ties up neither a script nor a call.
+func (s *server) readBody(w http.ResponseWriter, r *http.Request) error {
+	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	return fault.New(fault.Denied, "token %s may not use script %s", t.Name, script)
-}
-
-// write answers with a JSON value.
-func write(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fault.New(fault.Internal, "answer: %w", err)
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(s.real.Now().Add(s.readTime)) // test recorders have none
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxBody))
+	_ = c.SetReadDeadline(time.Time{})
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return statusError{http.StatusRequestEntityTooLarge, fault.New(fault.Invalid, "the body is longer than %d bytes", s.MaxBody).WithHint("see limits.http_body")}
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n'))
+	if err != nil {
+		return statusError{http.StatusRequestTimeout, fault.New(fault.Network, "the body did not arrive within %s", s.readTime)}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(raw))
 	return nil
 }
 
-// problem is the body of every error.
-type problem struct {
-	Error struct {
-		Code    fault.Code `json:"code"`
-		Message string     `json:"message"`
-		Hint    string     `json:"hint,omitempty"`
-		Place   string     `json:"place,omitempty"`
-		Frame   string     `json:"frame,omitempty"`
-	} `json:"error"`
+// patience gives the client a new span to take what is written next.
+func (s *server) patience(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(s.real.Now().Add(s.writeTime))
 }
 
-func writeError(w http.ResponseWriter, err error) {
-	var p problem
-	f := faultOf(err)
-	p.Error.Code, p.Error.Message, p.Error.Hint, p.Error.Place, p.Error.Frame = f.Code, f.Message, f.Hint, f.Place, f.Frame
-	if f.Code == fault.Rate || f.Code == fault.Unavailable || f.Code == fault.Limit {
-		w.Header().Set("Retry-After", "5")
+// survive turns a panic into an answer: one request may not take calls along.
+func (s *server) survive(w http.ResponseWriter, req *http.Request, r route) {
+	p := recover()
+	if p == nil {
+		return
 	}
-	if f.Code == fault.Unauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
+	if p == http.ErrAbortHandler {
+		panic(p)
 	}
-	_ = write(w, fault.HTTPStatus(f.Code), p)
+	s.Log.Error("api: panic", "route", r.pattern, "panic", p, "stack", string(debug.Stack()))
+	s.fail(w, req, r, fault.New(fault.Internal, "panic"))
+}
+
+// header sets what every answer has. There is no CORS header anywhere: a page
+// of another site can send, and is refused, but never read.
+func header(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer") // links are signed
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-store")
+}
+
+// foreign reports whether a browser says that another site's page asks. Tokens
+// in headers already keep such a page out; this also spares what needs none.
+func foreign(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host)
 }

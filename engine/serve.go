@@ -26,7 +26,7 @@ import (
 func (e *Engine) Handler(extra ...api.Token) http.Handler {
 	a := (*surface)(e)
 	return api.New(api.Options{
-		Calls: a, Recordings: a, Scripts: a, KV: a, Hooks: a, Feed: a, Outbox: a, Health: e, Metrics: e.metrics(),
+		Calls: a, Recordings: a, Scripts: a, KV: a, Hooks: a, Feed: a, Outbox: a, Trunks: a, Health: e, Metrics: e.metrics(),
 		Tokens: func() []api.Token {
 			list := append([]api.Token(nil), extra...)
 			for _, t := range e.Config().HTTP.Tokens {
@@ -34,7 +34,7 @@ func (e *Engine) Handler(extra ...api.Token) http.Handler {
 			}
 			return list
 		},
-		MaxBody: int64(e.Config().Limits.HTTPBody), Version: e.opts.Version,
+		MaxBody: int64(e.Config().Limits.HTTPBody), Version: e.opts.Version, Log: e.log, Clock: e.clk,
 	})
 }
 
@@ -77,6 +77,7 @@ func (e *Engine) listen(ctx context.Context, addr string, h http.Handler, files 
 		return "", f
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	ln = e.conns.Wrap(ln)
 	e.wg.Add(1)
 	go func() {
 		defer e.wg.Done()
@@ -297,8 +298,34 @@ func (a *surface) Timeline(id string) (any, error) {
 // Cancel implements api.Calls.
 func (a *surface) Cancel(id string) error { return a.e().CancelOrder(id) }
 
-// CancelKey implements api.Calls.
-func (a *surface) CancelKey(key string) error { return a.e().CancelKey(key) }
+// OpenOrder implements api.Calls.
+func (a *surface) OpenOrder(key string) (string, error) {
+	o, ok, err := a.store.FindOpenKey(key)
+	if err == nil && !ok {
+		err = fault.New(fault.NotFound, "no open order with key %q", key)
+	}
+	return o.ID, err
+}
+
+// ScriptOf implements api.Calls.
+func (a *surface) ScriptOf(id string) (string, error) {
+	id = callOf(id)
+	if l := a.calls.find(id); l != nil {
+		return l.Spec().Script, nil
+	}
+	o, ok, err := a.store.GetOrder(orderOf(id))
+	if err != nil || ok {
+		return o.Script, err
+	}
+	rows, _, err := a.store.ListRecords(store.Query{Order: orderOf(id), Limit: 1})
+	if err != nil {
+		return "", err
+	}
+	if len(rows) == 0 {
+		return "", fault.New(fault.NotFound, "no call %q", id)
+	}
+	return rows[0].Script, nil
+}
 
 // Recording implements api.Recordings; id is a call's, an order's, or a
 // recording's.
@@ -336,9 +363,12 @@ type scriptLine struct {
 }
 
 // Scripts implements api.Scripts.
-func (a *surface) Scripts() any {
+func (a *surface) Scripts(may func(script string) bool) any {
 	out := []scriptLine{}
 	for _, s := range a.scripts.List() {
+		if !may(s.Name) {
+			continue
+		}
 		l := scriptLine{Name: s.Name, Version: s.Version, State: s.State, Calls: s.Calls}
 		if !s.Built.IsZero() {
 			l.Built = &s.Built
@@ -404,10 +434,11 @@ func (a *surface) Listen(after uint64) ([]api.FeedItem, <-chan api.FeedItem, fun
 
 func feedItem(it FeedItem) api.FeedItem {
 	body, _ := json.Marshal(it.Event)
-	return api.FeedItem{ID: it.ID, Type: it.Event.Type, Call: it.Event.Call, Body: body}
+	return api.FeedItem{ID: it.ID, Type: it.Event.Type, Order: it.Event.Order, Call: it.Event.Call, Body: body}
 }
 
-// Outbox implements api.Outbox.
+// Outbox implements api.Outbox. What a delivery holds stays here: it may have
+// the secrets of its destination.
 func (a *surface) Outbox(state string, limit int, cursor string) (any, string, error) {
 	if state == "" {
 		state = string(outbox.Waiting)
@@ -415,6 +446,9 @@ func (a *surface) Outbox(state string, limit int, cursor string) (any, string, e
 	items, next, err := a.outbox.List(outbox.State(state), limit, cursor)
 	if items == nil {
 		items = []outbox.Item{}
+	}
+	for i := range items {
+		items[i].Payload = nil
 	}
 	return items, next, err
 }

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/suggest"
+	"github.com/loopstart/loopstart/sip"
+)
+
+// TrunkLine is how one trunk stands, in GET /v1/trunks and `trunk ls`.
+type TrunkLine struct {
+	Name      string `json:"name"`
+	Address   string `json:"address"`   // of the configuration
+	SentTo    string `json:"sent_to"`   // where packets go; empty before it is resolved
+	State     string `json:"state"`     // registered, reachable, unreachable, unknown, off
+	Registers bool   `json:"registers"` // it is registered with
+	Code      int    `json:"code,omitempty"`
+	Words     string `json:"words"`
+	MaxCalls  int    `json:"max_calls"`
+	Since     string `json:"since,omitempty"`
+}
+
+// TrunkCheck is what POST /v1/trunks/{name}/check and `trunk check` tell.
+type TrunkCheck struct {
+	Name    string            `json:"name"`
+	OK      bool              `json:"ok"` // every step was
+	Steps   []TrunkCheckStep  `json:"steps"`
+	Inbound []TrunkCheckPlace `json:"inbound"` // headers of the last INVITE from it that name whom was dialled
+}
+
+// TrunkCheckStep is one message of a check and its answer in words.
+type TrunkCheckStep struct {
+	What   string `json:"what"` // resolve, options, register
+	Target string `json:"target"`
+	Code   int    `json:"code,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Words  string `json:"words"`
+	OK     bool   `json:"ok"`
+	TookMs int64  `json:"took_ms"`
+}
+
+// TrunkCheckPlace is one header with the number it carried.
+type TrunkCheckPlace struct {
+	Header string `json:"header"`
+	Number string `json:"number"`
+}
+
+// Trunks implements api.Trunks.
+func (a *surface) Trunks() any {
+	lines := ConfiguredTrunks(a.e().Config())
+	for _, s := range a.sip.Trunks() {
+		for i := range lines {
+			if lines[i].Name == s.Name {
+				lines[i].fill(s)
+			}
+		}
+	}
+	return lines
+}
+
+func (l *TrunkLine) fill(s sip.TrunkStatus) {
+	l.Code, l.Words, l.Registers = s.Code, s.Words, s.Registers
+	if s.Address.IsValid() {
+		l.SentTo = s.Transport + "://" + s.Address.String()
+	}
+	if !s.Since.IsZero() {
+		l.Since = s.Since.UTC().Format("2006-01-02T15:04:05Z07:00")
+	}
+	switch {
+	case s.Registered:
+		l.State = "registered"
+	case s.Reachable:
+		l.State = "reachable"
+	case s.Since.IsZero():
+		l.State = "unknown"
+	default:
+		l.State = "unreachable"
+	}
+}
+
+// ConfiguredTrunks are the trunks of a configuration that nothing uses yet.
+func ConfiguredTrunks(cfg *config.Config) []TrunkLine {
+	out := []TrunkLine{}
+	for _, t := range cfg.Trunks {
+		out = append(out, TrunkLine{Name: t.Name, Address: t.Address, State: "off", Registers: t.Register.On, Words: "not in use", MaxCalls: t.MaxCalls})
+	}
+	return out
+}
+
+// CheckTrunk implements api.Trunks.
+func (a *surface) CheckTrunk(name string) (any, error) {
+	r, err := a.e().CheckTrunk(name)
+	if err != nil {
+		return nil, named(a.e().Config(), name, err)
+	}
+	return checkOf(r), nil
+}
+
+// named gives the error for an unknown trunk the nearest name.
+func named(cfg *config.Config, name string, err error) error {
+	f := fault.New(fault.CodeOf(err), "%w", err)
+	f.Hint = fault.HintOf(err)
+	if f.Code != fault.NotFound {
+		return f
+	}
+	var names []string
+	for _, t := range cfg.Trunks {
+		names = append(names, t.Name)
+	}
+	if near := suggest.Nearest(name, names); near != "" {
+		return f.WithHint("did you mean %s?", near)
+	}
+	return f.WithHint("trunks are %s", trunkNames(cfg))
+}
+
+func checkOf(r sip.TrunkReport) TrunkCheck {
+	out := TrunkCheck{Name: r.Name, OK: true, Steps: []TrunkCheckStep{}, Inbound: []TrunkCheckPlace{}}
+	for i, s := range r.Steps {
+		out.Steps = append(out.Steps, TrunkCheckStep{
+			What: s.What, Target: s.Target, Code: s.Code, Reason: s.Reason, Words: s.Words, OK: s.OK, TookMs: s.Took.Milliseconds(),
+		})
+		// A challenge is a step on the way: what counts is how it ends.
+		challenge := s.What == "register" && (s.Code == 401 || s.Code == 407) && i < len(r.Steps)-1
+		out.OK = out.OK && (s.OK || challenge)
+	}
+	if r.Inbound != nil {
+		for _, p := range r.Inbound.Places {
+			out.Inbound = append(out.Inbound, TrunkCheckPlace(p))
+		}
+	}
+	return out
+}
+
+// CheckTrunkAlone checks a trunk from a process that serves no calls: with SIP
+// sockets of its own, no registrations, no scripts and no store.
+func CheckTrunkAlone(ctx context.Context, cfg *config.Config, name string, log *slog.Logger) (TrunkCheck, error) {
+	s := (&Engine{}).sipConfig(cfg)
+	s.Register, s.Users, s.Listen = false, nil, []sip.Listener{
+		{Transport: "udp", Addr: netip.MustParseAddrPort("0.0.0.0:0")}, {Transport: "tcp", Addr: netip.MustParseAddrPort("0.0.0.0:0")},
+	}
+	e, err := sip.Open(s, sip.Deps{Clock: clock.System(), Log: log, Incoming: func(d *sip.Dialog) { _ = d.Reject(480, "") }, Register: func(sip.RegisterEvent) {}})
+	if err != nil {
+		return TrunkCheck{}, err
+	}
+	defer e.Close()
+	r, err := e.CheckTrunk(ctx, name)
+	if err != nil {
+		return TrunkCheck{}, err
+	}
+	return checkOf(r), nil
+}
