@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/engine"
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+var trunkVerb = verb{
+	name: "trunk", args: "[ls|check NAME]", summary: "how trunks stand, and a check in words",
+	details: "ls shows registration and reachability as the running instance sees them.\n" +
+		"check sends the trunk our OPTIONS and REGISTER and tells each answer in words; the REGISTER asks and changes nothing. It also\n" +
+		"tells in which headers the last incoming call carried the dialled number. Exit status 14 if the trunk cannot be used.",
+	run: runTrunk,
+}
+
+func runTrunk(ctx context.Context, m *Main, args []string) error {
+	rest, err := parse(flags("trunk"), args, 2)
+	if err != nil {
+		return err
+	}
+	what := "ls"
+	if len(rest) > 0 {
+		what = rest[0]
+	}
+	switch {
+	case what == "ls" && len(rest) < 2:
+		return m.listTrunks()
+	case what == "check" && len(rest) == 2:
+		return m.checkTrunk(ctx, rest[1])
+	case what == "check":
+		return fault.New(fault.Invalid, "trunk check: which trunk?").WithExit(fault.ExitUsage).WithHint("`loopstart trunk ls` lists them")
+	}
+	return choose("trunk", what, []string{"ls", "check"})
+}
+
+func (m *Main) listTrunks() error {
+	cfg, err := m.load("", config.Options{Dev: true})
+	if err != nil {
+		return err
+	}
+	var out struct{ Trunks []engine.TrunkLine }
+	if r, ok := find(cfg); ok {
+		if err := newClient(r).get("/v1/trunks", &out); err != nil {
+			return err
+		}
+	} else {
+		m.progress("no loopstart is running for this project: these are the configured trunks")
+		out.Trunks = engine.ConfiguredTrunks(cfg)
+	}
+	return m.answer(out.Trunks, func() {
+		if len(out.Trunks) == 0 {
+			m.progress("no trunks; see trunks in %s", config.FileName)
+			return
+		}
+		t := table{head: []string{"TRUNK", "ADDRESS", "STATE", "DETAIL"}}
+		for _, l := range out.Trunks {
+			t.add(l.Name, l.Address, l.State, clean(l.Words))
+		}
+		t.print(m)
+	})
+}
+
+// checkTrunk asks the running instance, or checks from this process.
+func (m *Main) checkTrunk(ctx context.Context, name string) error {
+	cfg, err := m.load("", config.Options{Dev: true, Live: []string{name}})
+	if err != nil {
+		return err
+	}
+	if err := knownTrunk(cfg, name); err != nil {
+		return err
+	}
+	ctx, stop := m.interruptible(ctx)
+	defer stop()
+	var report engine.TrunkCheck
+	if r, ok := find(cfg); ok {
+		err = newClient(r).post("/v1/trunks/"+url.PathEscape(name)+"/check", nil, &report)
+	} else {
+		m.progress("no loopstart is running for this project: checking from here")
+		report, err = engine.CheckTrunkAlone(ctx, cfg, name, m.logger("text", "error"))
+	}
+	if err != nil {
+		return err
+	}
+	if err := m.answer(report, func() { m.printCheck(report) }); err != nil || report.OK {
+		return err
+	}
+	return exitStatus(fault.ExitTrunk)
+}
+
+func knownTrunk(cfg *config.Config, name string) error {
+	if _, ok := cfg.Trunk(name); ok {
+		return nil
+	}
+	var names []string
+	for _, t := range cfg.Trunks {
+		names = append(names, t.Name)
+	}
+	e := fault.New(fault.NotFound, "no trunk %q", name).WithExit(fault.ExitConfig)
+	switch near := nearest(name, names); {
+	case near != "":
+		return e.WithHint("did you mean %s?", near)
+	case len(names) == 0:
+		return e.WithHint("add it to trunks in %s", config.FileName)
+	}
+	return e.WithHint("trunks are %s", strings.Join(names, ", "))
+}
+
+func (m *Main) printCheck(r engine.TrunkCheck) {
+	fmt.Fprintln(m.Stdout, m.bold("trunk "+r.Name))
+	for _, s := range r.Steps {
+		code := ""
+		if s.Code > 0 {
+			code = fmt.Sprintf("%d %s: ", s.Code, clean(s.Reason))
+		}
+		took := (time.Duration(s.TookMs) * time.Millisecond).String()
+		fmt.Fprintf(m.Stdout, "  %s %-9s %s%s  %s\n", m.mark(s.OK), s.What, code, clean(s.Words), m.paintOut("2", took))
+	}
+	if len(r.Inbound) == 0 {
+		fmt.Fprintf(m.Stdout, "  %s %-9s no call has come from this trunk yet\n", m.paintOut("2", "-"), "inbound")
+		return
+	}
+	fmt.Fprintf(m.Stdout, "  %s %-9s the last incoming call carried the dialled number in\n", m.mark(true), "inbound")
+	for _, p := range r.Inbound {
+		fmt.Fprintf(m.Stdout, "              %-18s %s\n", p.Header, clean(p.Number))
+	}
+}
+
+// mark is a tick or a cross.
+func (m *Main) mark(ok bool) string {
+	if ok {
+		return m.paintOut("32", "✓")
+	}
+	return m.paintOut("31;1", "✗")
+}
