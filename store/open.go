@@ -81,12 +81,20 @@ func openFull(dir string, free, reserve int64) error {
 		WithHint("free space on the disk and start again; nothing was changed").WithExit(fault.ExitStore)
 }
 
-// badgerLog passes Badger's own messages on as debug lines, its errors as warnings.
+// badgerLog passes Badger's own messages on. Its errors reach callers as
+// errors, too, where there are callers; those of its background work do not.
 type badgerLog struct{ log *slog.Logger }
 
-func (l badgerLog) Errorf(f string, a ...any)   { l.log.Warn("store: " + line(f, a)) }
+// Errorf is a warning of ours: what could not be done is tried again.
+func (l badgerLog) Errorf(f string, a ...any) { l.log.Warn("store: " + line(f, a)) }
+
+// Warningf is for debugging.
 func (l badgerLog) Warningf(f string, a ...any) { l.log.Debug("store: " + line(f, a)) }
-func (l badgerLog) Infof(f string, a ...any)    { l.log.Debug("store: " + line(f, a)) }
-func (badgerLog) Debugf(string, ...any)         {}
+
+// Infof is for debugging.
+func (l badgerLog) Infof(f string, a ...any) { l.log.Debug("store: " + line(f, a)) }
+
+// Debugf drops what is said about every write.
+func (badgerLog) Debugf(string, ...any) {}
 
 func line(f string, a []any) string { return strings.TrimSpace(fmt.Sprintf(f, a...)) }
