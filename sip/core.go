@@ -77,11 +77,12 @@ const (
 	tmCancel                       // a cancelled INVITE never ended
 	tmEnded                        // Ended goes out without the peer's answer
 	tmSession                      // RFC 4028
+	tmEarly                        // a request before the answer waits no longer
 )
 
 var timerNames = [...]string{
 	tm2xx: "2xx", tm1xx: "1xx", tmGap: "gap", tmParked: "parked", tmOffer: "offer", tmGlare: "glare",
-	tmRing: "ring", tmCancel: "cancel", tmEnded: "ended", tmSession: "session",
+	tmRing: "ring", tmCancel: "cancel", tmEnded: "ended", tmSession: "session", tmEarly: "early",
 }
 
 // core is the state of a dialog for both roles. It does no I/O and reads no
@@ -100,6 +101,8 @@ type core struct {
 	pending   *remoteOffer
 	waiting   *answer2xx
 	parked    *message
+	early     []*message // UAC: requests that came before the answer
+	parkWaits int
 	ours      *localOffer
 	queue     []command // requests of the call, sent one after the other
 	active    *activeRequest
@@ -114,6 +117,7 @@ type core struct {
 	byeWanted bool
 
 	client clientState
+	seen   *seenSeqs       // what was read and may come soon
 	accept func() []string // INFO content types of the call
 	jitter func(n int) int // random 0..n-1
 }
@@ -187,7 +191,7 @@ func (c *core) step(in input) {
 	case inAck:
 		c.onAck(in.msg)
 	case inCancel:
-		c.onCancel(in.tx, in.msg)
+		c.onCancel(in.tx, in.msg, in.overtook)
 	case inResponse:
 		c.onResponse(in.msg)
 	case inFailed:
@@ -284,7 +288,7 @@ func (c *core) finish(ev Event) {
 }
 
 func (c *core) stopTimers() {
-	for _, t := range [...]timerName{tm2xx, tm1xx, tmGap, tmParked, tmOffer, tmGlare, tmRing, tmSession} {
+	for _, t := range [...]timerName{tm2xx, tm1xx, tmGap, tmParked, tmOffer, tmGlare, tmRing, tmSession, tmEarly} {
 		c.disarm(t)
 	}
 	c.waiting = nil
@@ -299,6 +303,10 @@ func (c *core) refusePending(code int, reason string) {
 		c.respond(c.parked.tx, code, reason, nil)
 		c.parked = nil
 	}
+	for _, m := range c.early {
+		c.respond(m.tx, 481, "Call/Transaction Does Not Exist", nil)
+	}
+	c.early = nil
 }
 
 func (c *core) onTimer(t timerName) {
@@ -309,14 +317,9 @@ func (c *core) onTimer(t timerName) {
 		c.emit(effect{kind: fxRepeat, tx: c.inviteTx})
 		c.arm(tm1xx, provisionalEach)
 	case tmGap:
-		for _, m := range c.order.flush() {
-			c.dispatch(m)
-		}
+		c.giveUpGap()
 	case tmParked:
-		if m := c.parked; m != nil {
-			c.parked = nil
-			c.respond(m.tx, 491, "Request Pending", nil)
-		}
+		c.giveUpParked()
 	case tmOffer:
 		if p := c.pending; p != nil {
 			c.pending = nil
@@ -332,6 +335,8 @@ func (c *core) onTimer(t timerName) {
 		c.finish(Event{})
 	case tmEnded:
 		c.tellEnd()
+	case tmEarly:
+		c.admitEarly()
 	case tmSession:
 		c.bye(Event{Kind: Ended, Code: 408, Reason: ReasonTimeout, Remote: true},
 			[]Header{{"Reason", `SIP;cause=408;text="Session Expired"`}})

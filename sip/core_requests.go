@@ -11,6 +11,31 @@ var supported = []string{"timer"}
 
 // onRequest takes a request inside the dialog and puts it into order.
 func (c *core) onRequest(m *message) {
+	if !c.uas && (c.phase == phCalling || c.phase == phProceeding) && len(c.early) < maxHeld {
+		// Its 2xx may have come before and be still with another goroutine.
+		if c.early = append(c.early, m); len(c.early) == 1 {
+			c.arm(tmEarly, gapWait)
+		}
+		return
+	}
+	c.admit(m)
+}
+
+// admitEarly looks again at what came before the answer.
+func (c *core) admitEarly() {
+	list := c.early
+	c.early = nil
+	c.disarm(tmEarly)
+	for _, m := range list {
+		c.admit(m)
+	}
+}
+
+func (c *core) admit(m *message) {
+	if !c.uas && c.phase < phAccepted && m.method == "BYE" && len(c.client.gone) < MaxForks {
+		c.onBye(m)
+		return
+	}
 	if !c.isPeer(m.fromTag) {
 		c.respond(m.tx, 481, "Call/Transaction Does Not Exist", nil)
 		return
@@ -35,6 +60,33 @@ func (c *core) onRequest(m *message) {
 	}
 	for _, m := range due {
 		c.dispatch(m)
+	}
+}
+
+// giveUpGap handles what was held, unless the missing request has been read
+// already and is only slow.
+func (c *core) giveUpGap() {
+	if o := &c.order; len(o.held) > 0 && o.waits < maxWait && c.seen.between(o.last, o.held[0].seq) {
+		o.waits++
+		c.arm(tmGap, gapWait)
+		return
+	}
+	for _, m := range c.order.flush() {
+		c.dispatch(m)
+	}
+}
+
+// giveUpParked refuses a re-INVITE that came before the ACK, unless the ACK has
+// been read.
+func (c *core) giveUpParked() {
+	switch m := c.parked; {
+	case m == nil:
+	case c.waiting != nil && c.seen.acked(c.waiting.seq) && c.parkWaits < maxWait:
+		c.parkWaits++
+		c.arm(tmParked, gapWait)
+	default:
+		c.parked = nil
+		c.respond(m.tx, 491, "Request Pending", nil)
 	}
 }
 
@@ -91,7 +143,8 @@ func unsupported(h Headers) string {
 func (c *core) onBye(m *message) {
 	c.respond(m.tx, 200, "OK", nil)
 	if c.phase < phAccepted {
-		if !c.uas { // a callee does not end an early dialog by BYE; it is one fork at most
+		if !c.uas { // the answer of this fork is still on its way to us
+			c.client.gone[m.fromTag] = m
 			return
 		}
 		c.respond(c.inviteTx, 487, "Request Terminated", nil)
@@ -110,7 +163,7 @@ func (c *core) onReinvite(m *message) {
 		c.respond(m.tx, 500, "Server Internal Error", nil, retryAfter(1+c.jitter(10)))
 	case c.waiting != nil && c.parked == nil:
 		// Its ACK was sent before and is still with another goroutine.
-		c.parked = m
+		c.parked, c.parkWaits = m, 0
 		c.arm(tmParked, gapWait)
 	case c.phase != phConfirmed, c.waiting != nil, c.ours != nil && c.ours.tx != 0:
 		c.respond(m.tx, 491, "Request Pending", nil)
@@ -232,10 +285,14 @@ func (c *core) revoke(tx uint64) {
 	}
 }
 
-// onCancel: sipgo has answered 200 and 487 already.
-func (c *core) onCancel(tx uint64, m *message) {
+// onCancel ends an INVITE that the peer gave up. sipgo has answered 487, unless
+// the CANCEL had overtaken its INVITE.
+func (c *core) onCancel(tx uint64, m *message, overtook bool) {
 	switch {
 	case c.uas && tx == c.inviteTx && c.phase == phProceeding:
+		if overtook {
+			c.respond(tx, 487, "Request Terminated", nil)
+		}
 		c.finish(Event{Kind: Ended, Code: 487, Reason: ReasonCancel, Remote: true, Headers: m.headers})
 	case c.pending != nil && c.pending.message.tx == tx:
 		c.pending = nil

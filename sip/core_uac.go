@@ -13,20 +13,21 @@ type clientState struct {
 	seq         uint32   // of the newest INVITE
 	answeredSeq uint32   // of the INVITE that the 2xx answered
 	timeout     time.Duration
-	forks       map[string]*leg // early dialogs by To tag
-	done        map[string]bool // To tags of 2xx that were dealt with
-	cancelled   bool            // CANCEL was sent
-	ending      bool            // the INVITE is to be cancelled
-	reason      []Header        // of the CANCEL
-	final       bool            // the INVITE transaction is over
+	forks       map[string]*leg     // early dialogs by To tag
+	done        map[string]bool     // To tags of 2xx that were dealt with
+	gone        map[string]*message // BYEs of forks whose answer we have not seen
+	cancelled   bool                // CANCEL was sent
+	ending      bool                // the INVITE is to be cancelled
+	reason      []Header            // of the CANCEL
+	final       bool                // the INVITE transaction is over
 }
 
 // newUAC is the core of a call to place; it waits for inRouted.
-func newUAC(l leg, o *Outgoing, headers []Header, accept func() []string, jitter func(int) int) *core {
-	c := &core{leg: l, phase: phRouting, accept: accept, jitter: jitter}
+func newUAC(l leg, o *Outgoing, headers []Header, seen *seenSeqs, accept func() []string, jitter func(int) int) *core {
+	c := &core{leg: l, phase: phRouting, seen: seen, accept: accept, jitter: jitter}
 	c.client = clientState{
 		headers: headers, body: o.Body, timeout: o.Timeout,
-		forks: map[string]*leg{}, done: map[string]bool{},
+		forks: map[string]*leg{}, done: map[string]bool{}, gone: map[string]*message{},
 	}
 	if c.client.timeout <= 0 {
 		c.client.timeout = DefaultRingTimeout
@@ -161,6 +162,11 @@ func (c *core) onAnswer(m *message) {
 		}
 		c.event(Event{Kind: Answered, Code: m.code, Reason: m.reason, Body: m.body,
 			ContentType: m.contentType(), Headers: m.headers, Tag: m.toTag})
+		if bye := c.client.gone[m.toTag]; bye != nil {
+			c.finish(Event{Kind: Ended, Code: 200, Reason: ReasonBye, Remote: true, Headers: bye.headers})
+			return
+		}
+		c.admitEarly()
 	case c.client.ending && !c.client.final:
 		c.client.final = true
 		c.disarm(tmCancel)

@@ -7,11 +7,11 @@ import (
 )
 
 // newUAS is the core of a received INVITE.
-func newUAS(m *message, accept func() []string, jitter func(int) int) *core {
+func newUAS(m *message, seen *seenSeqs, accept func() []string, jitter func(int) int) *core {
 	return &core{
 		uas: true, phase: phProceeding, leg: inboundLeg(m), inviteTx: m.tx,
 		order:  sequencer{known: true, last: m.seq},
-		client: clientState{invite: m}, accept: accept, jitter: jitter,
+		client: clientState{invite: m}, seen: seen, accept: accept, jitter: jitter,
 	}
 }
 

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -9,6 +10,7 @@ import (
 const (
 	gapWait = 50 * time.Millisecond // for an earlier request to come
 	maxHeld = 32                    // requests that wait for one
+	maxWait = 40                    // times that a request which was read is waited for again
 )
 
 // sequencer puts the requests of a dialog into the order of their CSeq. sipgo
@@ -18,6 +20,7 @@ type sequencer struct {
 	known bool
 	last  uint32
 	held  []*message // by seq, all above last+1
+	waits int
 }
 
 // add takes a request. It returns those that are due now; held tells that the
@@ -59,9 +62,44 @@ func (s *sequencer) follow() (due []*message) {
 // flush gives up waiting: all held requests are due, in order.
 func (s *sequencer) flush() []*message {
 	due := s.held
-	s.held = nil
+	s.held, s.waits = nil, 0
 	if len(due) > 0 {
 		s.last = due[len(due)-1].seq
 	}
 	return due
+}
+
+// seenSeqs are the numbers of requests that were read from the network but may
+// still be with another goroutine. It is written by readers and read by the
+// dialog.
+type seenSeqs struct {
+	mu   sync.Mutex
+	seqs []uint32 // at most maxHeld, oldest first
+	ack  uint32
+}
+
+func (s *seenSeqs) note(seq uint32, ack bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ack {
+		s.ack = seq
+		return
+	}
+	if len(s.seqs) == maxHeld {
+		s.seqs = append(s.seqs[:0], s.seqs[1:]...)
+	}
+	s.seqs = append(s.seqs, seq)
+}
+
+// between tells whether a request above last and below next was read.
+func (s *seenSeqs) between(last, next uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.seqs, func(n uint32) bool { return n > last && n < next })
+}
+
+func (s *seenSeqs) acked(seq uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ack == seq
 }

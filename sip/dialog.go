@@ -37,6 +37,7 @@ type Dialog struct {
 	accepts  atomic.Pointer[[]string] // INFO content types beside DTMF
 	hangup   atomic.Bool
 	overran  atomic.Bool
+	seen     seenSeqs
 	firstSeq atomic.Uint64 // 1 + CSeq of the first request of a callee
 	done     chan struct{} // closed when the goroutine has ended
 
@@ -204,15 +205,16 @@ const (
 
 // input is one thing that a dialog's goroutine has to do.
 type input struct {
-	kind    inputKind
-	cmd     command
-	msg     *message
-	tx      uint64 // inCancel, inFailed
-	timeout bool   // inFailed: no answer; else the transport failed
-	found   []hop  // inRouted
-	timer   timerName
-	round   uint64 // of the timer, to know stale ones
-	reason  string // inClose
+	kind     inputKind
+	cmd      command
+	msg      *message
+	tx       uint64 // inCancel, inFailed
+	overtook bool   // inCancel: sipgo knows nothing of it
+	timeout  bool   // inFailed: no answer; else the transport failed
+	found    []hop  // inRouted
+	timer    timerName
+	round    uint64 // of the timer, to know stale ones
+	reason   string // inClose
 }
 
 type inputKind uint8

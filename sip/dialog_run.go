@@ -81,7 +81,9 @@ func (d *Dialog) step(in input) {
 		d.trace(in.msg, true)
 	case inCancel:
 		d.traceLine("CANCEL "+in.msg.uri, true)
-		d.traceLine("487 Request Terminated (INVITE)", false)
+		if !in.overtook {
+			d.traceLine("487 Request Terminated (INVITE)", false)
+		}
 	case inResponse:
 		d.trace(in.msg, true)
 	case inRouted:

@@ -93,7 +93,7 @@ func (e *Endpoint) newOutbound(o Outgoing, p plan) *Dialog {
 		target: p.request.URI(), routes: p.route,
 	}
 	d.base = l
-	d.core = newUAC(l, &o, d.headers, d.acceptedInfo, jitter)
+	d.core = newUAC(l, &o, d.headers, &d.seen, d.acceptedInfo, jitter)
 	d.route(o.From.Host == "" && p.from.Host == "")
 	return d
 }

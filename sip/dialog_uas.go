@@ -38,7 +38,7 @@ func (e *Endpoint) newDialog(k dialogKey, outbound bool) *Dialog {
 // INVITE has been cancelled already.
 func (d *Dialog) serve(req *gosip.Request, tx *gosip.ServerTx, m *message) bool {
 	m.tx = d.enter(req, tx)
-	d.core = newUAS(m, d.acceptedInfo, jitter)
+	d.core = newUAS(m, &d.seen, d.acceptedInfo, jitter)
 	d.setTarget()
 	d.trace(m, true)
 	if !d.watchCancel(tx, m.tx) {
@@ -47,6 +47,7 @@ func (d *Dialog) serve(req *gosip.Request, tx *gosip.ServerTx, m *message) bool 
 		close(d.done)
 		return false
 	}
+	d.e.arrivals.begin(m.toTag, d, m.tx)
 	d.e.wg.Go(d.run)
 	return true
 }

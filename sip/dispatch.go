@@ -49,7 +49,7 @@ func (e *Endpoint) onAck(req *gosip.Request) {
 // onInside gives a request with a To tag to its dialog.
 func (e *Endpoint) onInside(req *gosip.Request, tx *gosip.ServerTx) {
 	d := e.dialogOf(req)
-	if d == nil {
+	if d == nil || req.Method == gosip.CANCEL {
 		e.count.unmatched.Add(1)
 		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
 		return
@@ -65,22 +65,24 @@ func (e *Endpoint) dialogOf(req *gosip.Request) *Dialog {
 	return e.dialogs.find(req.CallID().Value(), tag)
 }
 
-// expectOrder runs in the order of arrival: the first request that a callee
-// sends inside a dialog tells where its numbers begin.
+// expectOrder runs in the order of arrival: it notes what will come to the
+// dialog soon, and where the numbers of a callee begin.
 func (e *Endpoint) expectOrder(req *gosip.Request) {
-	if req.Method == gosip.ACK || req.Method == gosip.CANCEL {
+	d := e.dialogOf(req)
+	if d == nil || req.Method == gosip.CANCEL {
 		return
 	}
-	if d := e.dialogOf(req); d != nil && d.outbound {
-		d.firstSeq.CompareAndSwap(0, uint64(req.CSeq().SeqNo)+1)
+	seq := req.CSeq().SeqNo
+	d.seen.note(seq, req.Method == gosip.ACK)
+	if d.outbound && req.Method != gosip.ACK {
+		d.firstSeq.CompareAndSwap(0, uint64(seq)+1)
 	}
 }
 
 // onOutside handles a request without To tag.
 func (e *Endpoint) onOutside(req *gosip.Request, tx *gosip.ServerTx) {
 	if req.Method == gosip.CANCEL {
-		e.count.unmatched.Add(1)
-		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
+		e.onCancel(req, tx)
 		return
 	}
 	if unknown := unsupported(headersOf(req)); unknown != "" {
@@ -99,6 +101,18 @@ func (e *Endpoint) onOutside(req *gosip.Request, tx *gosip.ServerTx) {
 	default:
 		e.respond(tx, req, 405, "Method Not Allowed", Header{"Allow", allowed})
 	}
+}
+
+// onCancel gets a CANCEL that met no transaction: its INVITE is unknown, or has
+// come before it and is still on its way to us.
+func (e *Endpoint) onCancel(req *gosip.Request, tx *gosip.ServerTx) {
+	m := readMessage(req)
+	if !e.arrivals.cancel(m) {
+		e.count.unmatched.Add(1)
+		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
+		return
+	}
+	e.respond(tx, req, 200, "OK")
 }
 
 // acceptTypes are the bodies we understand.

@@ -31,6 +31,7 @@ type Endpoint struct {
 	trunks    // trunk.go
 
 	dialogs      dialogTable
+	arrivals     *arrivals
 	limiter      *limiter
 	secret       [16]byte // of our tags
 	transactions atomic.Int64
@@ -70,7 +71,7 @@ func Open(cfg Config, deps Deps) (*Endpoint, error) {
 }
 
 func open(cfg Config, deps Deps, hurry int) (*Endpoint, error) {
-	e := &Endpoint{deps: deps, clk: deps.Clock, log: deps.Log, limiter: newLimiter(), hurry: hurry}
+	e := &Endpoint{deps: deps, clk: deps.Clock, log: deps.Log, limiter: newLimiter(), arrivals: newArrivals(), hurry: hurry}
 	if e.clk == nil {
 		e.clk = clock.System()
 	}

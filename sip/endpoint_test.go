@@ -56,7 +56,7 @@ func peersOf(*testing.T) int { return 0 }
 
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	for end := time.Now().Add(2 * patience); time.Now().Before(end); {
 		if f() {
 			return
 		}

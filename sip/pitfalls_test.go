@@ -495,13 +495,21 @@ func TestP22ManyCancels(t *testing.T) {
 			p.next("487", func(w packet) bool { return w.code() == 487 })
 		})
 	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
-		for d := range r.calls {
-			_ = d.Provisional(180, "", nil)
-			_ = d.Provisional(183, "", []byte(sdp("x")))
+		defer close(stopped)
+		for {
+			select {
+			case d := <-r.calls:
+				_ = d.Provisional(180, "", nil)
+				_ = d.Provisional(183, "", []byte(sdp("x")))
+			case <-stop:
+				return
+			}
 		}
 	}()
 	wg.Wait()
 	eventually(t, "no dialog is left", func() bool { return r.Stats().Dialogs == 0 })
-	close(r.calls)
+	close(stop)
+	<-stopped
 }

@@ -165,8 +165,12 @@ func (e *Endpoint) onMessage(msg gosip.Message) {
 	if to := req.To(); to != nil && !to.Params.Has("tag") && req.Method != gosip.ACK {
 		branch, _ := req.Via().Params.Get("branch")
 		from, _ := req.From().Params.Get("tag")
-		to.Params.Add("tag", e.tagFor(req.CallID().Value(), from, branch))
+		tag := e.tagFor(req.CallID().Value(), from, branch)
+		to.Params.Add("tag", tag)
 		req.SetDestination(outsideDialog)
+		if req.IsInvite() {
+			e.arrivals.note(tag)
+		}
 		return
 	}
 	e.expectOrder(req)

@@ -394,6 +394,55 @@ func TestByeFromCallee(t *testing.T) {
 	}
 }
 
+// The BYE that follows an answer at once may be looked at before the answer.
+func TestByeRightAfterAnswer(t *testing.T) {
+	r := newRig(t, nil)
+	for range 50 {
+		p := r.peer()
+		d, inv := r.dial(p, nil)
+		c := back(p, inv, "b1")
+		p.to = inv.from
+		p.answer(inv, 200, "OK", "b1", sdp("answer"))
+		c.request("BYE", "")
+		p.response(200, "BYE")
+		expect(t, d, Answered)
+		if ev := expect(t, d, Ended); !ev.Remote || ev.Reason != ReasonBye {
+			t.Fatalf("%+v", ev)
+		}
+	}
+}
+
+func TestStrangersRequestBeforeTheAnswer(t *testing.T) {
+	v := clock.NewVirtual(testStart)
+	r := newRig(t, virtual(v))
+	p := r.peer()
+	d, inv := r.dial(p, nil)
+	p.answer(inv, 180, "Ringing", "b1", "")
+	expect(t, d, Provisional)
+	c := back(p, inv, "who")
+	c.request("INFO", "5", "Content-Type: application/dtmf")
+	eventually(t, "it waits", func() bool { v.Settle(); at, ok := v.Next(); return ok && at.Equal(testStart.Add(gapWait)) })
+	v.Advance(gapWait)
+	p.response(481, "INFO")
+	c = back(p, inv, "b1")
+	c.request("INFO", "5", "Content-Type: application/dtmf")
+	eventually(t, "it waits", func() bool { v.Settle(); at, ok := v.Next(); return ok && at.Equal(testStart.Add(2*gapWait)) })
+	v.Advance(gapWait)
+	p.response(200, "INFO")
+	expect(t, d, Info)
+	// A BYE whose answer comes even later still ends that fork.
+	c.request("BYE", "")
+	eventually(t, "it waits", func() bool { v.Settle(); at, ok := v.Next(); return ok && at.Equal(testStart.Add(3*gapWait)) })
+	v.Advance(gapWait)
+	p.response(200, "BYE")
+	p.answer(inv, 200, "OK", "b1", sdp("answer"))
+	p.request("ACK")
+	expect(t, d, Answered)
+	if ev := expect(t, d, Ended); ev.Reason != ReasonBye || !ev.Remote {
+		t.Fatalf("%+v", ev)
+	}
+}
+
 func TestCrossingByes(t *testing.T) {
 	r := newRig(t, nil)
 	p, d, inv := r.connected()

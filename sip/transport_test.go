@@ -1,0 +1,383 @@
+package sip
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+func TestOpenTellsWhatIsWrong(t *testing.T) {
+	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	for name, tt := range map[string]struct {
+		l    Listener
+		code fault.Code
+		exit int
+	}{
+		"port in use":       {listen("udp", taken.LocalAddr().String()), fault.Unavailable, fault.ExitBind},
+		"not our address":   {listen("tcp", "192.0.2.1:5060"), fault.Unavailable, fault.ExitBind},
+		"unknown transport": {listen("sctp", "127.0.0.1:0"), fault.Invalid, fault.ExitConfig},
+	} {
+		_, err := Open(Config{Listen: []Listener{listen("udp", "127.0.0.1:0"), tt.l}}, Deps{})
+		if fault.CodeOf(err) != tt.code || fault.ExitOf(err) != tt.exit {
+			t.Errorf("%s: %v (exit %d)", name, err, fault.ExitOf(err))
+		}
+		if tt.exit == fault.ExitBind && fault.HintOf(err) == "" {
+			t.Errorf("%s: no hint", name)
+		}
+	}
+}
+
+// options is an OPTIONS request for a stream.
+func options(r *rig, n int, extra string) string {
+	return fmt.Sprintf("OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKo%d\r\nFrom: <sip:a@b>;tag=1\r\n"+
+		"To: <sip:c@d>\r\nCall-ID: o%d\r\nCSeq: 1 OPTIONS\r\n%s", r.LocalAddr("tcp"), n, n, extra)
+}
+
+func TestStreamFraming(t *testing.T) {
+	r := newRig(t, nil)
+	s := dialTCP(t, r.LocalAddr("tcp"))
+	one := options(r, 1, "Content-Length: 0\r\n\r\n")
+	two := options(r, 2, "l: 3\r\n\r\nabc")
+	// Two messages and a keep-alive in one write, then one byte by byte.
+	s.raw(one + "\r\n\r\n" + two)
+	s.final("OPTIONS")
+	s.final("OPTIONS")
+	for _, b := range []byte(options(r, 3, "Content-Length: 0\r\n\r\n")) {
+		s.raw(string(b))
+	}
+	s.final("OPTIONS")
+	// What is refused is answered, and the stream goes on behind it.
+	s.raw(strings.Replace(options(r, 4, "Content-Length: 4\r\n\r\nbody"), "CSeq: 1 OPTIONS", "CSeq: 1 INVITE", 1))
+	if w := s.final("INVITE"); w.code() != 400 {
+		t.Fatal(w.start)
+	}
+	s.raw(options(r, 5, "Content-Length: 0\r\n\r\n"))
+	s.final("OPTIONS")
+}
+
+func TestStreamWithoutBoundaryIsClosed(t *testing.T) {
+	r := newRig(t, nil)
+	for name, tt := range map[string]struct {
+		text string
+		code int
+	}{
+		"no length":       {options(r, 10, "\r\n"), 400},
+		"negative length": {options(r, 11, "Content-Length: -5\r\n\r\n"), 400},
+		"huge length":     {options(r, 12, "Content-Length: 99999999\r\n\r\n"), 513},
+		"no headers end":  {options(r, 13, strings.Repeat("X-A: b\r\n", MaxMessage/8)), 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := dialTCP(t, r.LocalAddr("tcp"))
+			_, _ = s.conn.Write([]byte(tt.text)) // the end may come while we write
+			w, err := s.next()
+			if tt.code > 0 {
+				if err != nil || w.code() != tt.code {
+					t.Fatalf("%v, %v", w.start, err)
+				}
+				_, err = s.next()
+			}
+			if err == nil || isTimeout(err) {
+				t.Fatalf("the connection stays open: %v", err)
+			}
+		})
+	}
+	eventually(t, "no connection is left", func() bool { return r.Stats().Connections == 0 })
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout()
+}
+
+func TestKeepAlivePing(t *testing.T) {
+	r := newRig(t, nil)
+	s := dialTCP(t, r.LocalAddr("tcp"))
+	s.raw(options(r, 20, "Content-Length: 0\r\n\r\n"))
+	s.final("OPTIONS")
+	s.raw("\r\n\r\n")
+	pong := make([]byte, 2)
+	_ = s.conn.SetReadDeadline(time.Now().Add(patience))
+	if _, err := io.ReadFull(s.in, pong); err != nil || string(pong) != "\r\n" {
+		t.Fatalf("%q %v", pong, err)
+	}
+}
+
+// The rig divides socket deadlines by 20: 10 s become 0.5 s.
+func TestP20SilentConnectionsEnd(t *testing.T) {
+	r := newRig(t, func(c *Config, _ *Deps) { c.Trust = nil })
+	for name, text := range map[string]string{
+		"silent": "", "slow": "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP",
+	} {
+		s := dialTCP(t, r.LocalAddr("tcp"))
+		s.raw(text)
+		begun := time.Now()
+		if _, err := s.next(); err == nil || isTimeout(err) {
+			t.Errorf("%s: stays open: %v", name, err)
+		}
+		if took := time.Since(begun); took < 400*time.Millisecond || took > 3*time.Second {
+			t.Errorf("%s: closed after %v", name, took)
+		}
+	}
+	// Half a message after a whole one has the same time, however it drips.
+	s := dialTCP(t, r.LocalAddr("tcp"))
+	s.raw(options(r, 30, "Content-Length: 0\r\n\r\n"))
+	s.final("OPTIONS")
+	begun := time.Now()
+	for time.Since(begun) < 3*time.Second {
+		if _, err := s.conn.Write([]byte("X")); err != nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("dripping keeps a connection open for %v", took)
+	}
+}
+
+func TestP20ConnectionLimits(t *testing.T) {
+	r := newRig(t, nil)
+	var all []*streamPeer
+	for range MaxConnectionsPerSource {
+		all = append(all, dialTCP(t, r.LocalAddr("tcp")))
+	}
+	eventually(t, "all are in", func() bool { return r.Stats().Connections == MaxConnectionsPerSource })
+	over := dialTCP(t, r.LocalAddr("tcp"))
+	if _, err := over.next(); err == nil || isTimeout(err) {
+		t.Fatal("one too many is served", err)
+	}
+	if s := r.Stats(); s.ConnsRefused != 1 {
+		t.Fatalf("%+v", s)
+	}
+	// Another source is served, and so is UDP.
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 3)}}
+	c, err := d.Dial("tcp", r.LocalAddr("tcp").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := newStream(t, c)
+	other.raw(options(r, 40, "Content-Length: 0\r\n\r\n"))
+	other.final("OPTIONS")
+	p := r.peer()
+	p.raw(p.newCall().message("OPTIONS", 1, "", ""))
+	p.response(200, "OPTIONS")
+	// A place is free again when one leaves.
+	_ = all[0].conn.Close()
+	eventually(t, "it is gone", func() bool { return r.Stats().Connections == MaxConnectionsPerSource })
+	again := dialTCP(t, r.LocalAddr("tcp"))
+	again.raw(options(r, 41, "Content-Length: 0\r\n\r\n"))
+	again.final("OPTIONS")
+}
+
+func TestOutboundTCP(t *testing.T) {
+	r := newRig(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	d, err := r.Dial(Outgoing{Target: Target{URI: "sip:bob@" + l.Addr().String() + ";transport=tcp"}, Body: []byte(sdp("offer"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStream(t, c)
+	inv := s.request("INVITE")
+	if !strings.HasPrefix(inv.get("Via"), "SIP/2.0/TCP") || !strings.Contains(inv.get("Contact"), "transport=tcp") {
+		t.Fatalf("%+v", inv)
+	}
+	reply := func(req packet, code int, body string) {
+		s.raw(fmt.Sprintf("SIP/2.0 %d X\r\nVia: %s\r\nFrom: %s\r\nTo: %s;tag=b\r\nCall-ID: %s\r\nCSeq: %s\r\n"+
+			"Contact: <sip:bob@%s;transport=tcp>\r\nContent-Length: %d\r\n\r\n%s", code, req.get("Via"), req.get("From"),
+			strings.TrimSuffix(req.get("To"), ";tag=b"), req.get("Call-ID"), req.get("CSeq"), l.Addr(), len(body), body))
+	}
+	reply(inv, 180, "")
+	expect(t, d, Provisional)
+	reply(inv, 200, sdp("answer"))
+	expect(t, d, Answered)
+	s.request("ACK")
+	d.Hangup()
+	reply(s.request("BYE"), 200, "")
+	expect(t, d, Ended)
+	if n := r.Stats().Connects; n != 1 {
+		t.Fatalf("%d connections for one call", n)
+	}
+}
+
+func TestUnknownSourcesAreLimitedAndRefused(t *testing.T) {
+	r := newRig(t, func(c *Config, _ *Deps) { c.Trust = nil })
+	p := r.peer()
+	c := p.newCall()
+	c.invite()
+	c.ackFailure(p.response(403, "INVITE"))
+	for i := range 4 * UnknownBurst {
+		other := p.newCall()
+		other.branch = fmt.Sprint("z9hG4bKflood", i)
+		p.raw(other.message("OPTIONS", 1, other.branch, ""))
+	}
+	eventually(t, "the limit bites", func() bool { return r.Stats().Limited > UnknownBurst })
+	answered := 0
+	for {
+		if _, ok := p.within(50*time.Millisecond, func(w packet) bool { return w.code() == 200 }); !ok {
+			break
+		}
+		answered++
+	}
+	if answered < UnknownBurst/2 || answered > 2*UnknownBurst {
+		t.Fatalf("%d were answered", answered)
+	}
+	if n := r.transactions.Load(); n > 3*UnknownBurst {
+		t.Fatalf("%d transactions", n)
+	}
+	// Another address is not affected.
+	other := newPeerOn(t, "127.0.0.5:0", r.LocalAddr("udp"))
+	other.raw(other.newCall().message("OPTIONS", 1, "", ""))
+	other.response(200, "OPTIONS")
+}
+
+func TestLimiterIsBounded(t *testing.T) {
+	l := newLimiter()
+	now := testStart
+	for i := range 3 * MaxLimitedSources {
+		l.allow(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
+		now = now.Add(10 * time.Millisecond)
+	}
+	if n := l.size(); n > MaxLimitedSources {
+		t.Fatalf("%d sources", n)
+	}
+	a := netip.MustParseAddr("192.0.2.1")
+	for range UnknownBurst {
+		if !l.allow(a, now) {
+			t.Fatal("refused within the burst")
+		}
+	}
+	if l.allow(a, now) {
+		t.Fatal("allowed beyond the burst")
+	}
+	l.spare(a, now)
+	if !l.allow(a, now) {
+		t.Fatal("a known source is limited")
+	}
+	if l.allow(a, now.Add(knownFor)); !l.allow(a, now.Add(knownFor)) {
+		t.Fatal("the bucket is not refilled")
+	}
+}
+
+func TestRecent(t *testing.T) {
+	var dropped []int
+	r := newRecent(4, func(k int, _ string) { dropped = append(dropped, k) })
+	for i := range 4 {
+		r.put(i, "x")
+	}
+	if _, ok := r.get(0); !ok { // used: it is kept
+		t.Fatal("0 is gone")
+	}
+	r.put(4, "x")
+	r.put(5, "x")
+	if _, ok := r.get(0); !ok {
+		t.Fatal("what was used is gone")
+	}
+	if _, ok := r.get(1); ok {
+		t.Fatal("1 is still there")
+	}
+	if r.size() > 5 || len(dropped) == 0 {
+		t.Fatalf("%d kept, dropped %v", r.size(), dropped)
+	}
+}
+
+func TestTransactionLimitIs503(t *testing.T) {
+	r := newRig(t, nil)
+	p, c, d := r.established()
+	r.transactions.Add(MaxTransactions)
+	defer r.transactions.Add(-MaxTransactions)
+	refused := p.newCall()
+	refused.invite()
+	if w := p.response(503, "INVITE"); w.get("Retry-After") == "" {
+		t.Fatal("no Retry-After")
+	}
+	c.request("BYE", "") // calls that are up go on
+	p.response(200, "BYE")
+	expect(t, d, Ended)
+}
+
+func TestDialogLimitIs503(t *testing.T) {
+	r := newRig(t, nil)
+	r.dialogs.mu.Lock()
+	for i := range MaxDialogs {
+		r.dialogs.byKey[dialogKey{fmt.Sprint(i), ""}] = nil
+	}
+	r.dialogs.mu.Unlock()
+	p := r.peer()
+	c := p.newCall()
+	c.invite()
+	c.ackFailure(p.response(503, "INVITE"))
+	if _, err := r.Dial(Outgoing{Target: Target{URI: "sip:x@192.0.2.1"}}); fault.CodeOf(err) != fault.Limit {
+		t.Fatal(err)
+	}
+	if s := r.Stats(); s.DialogsFull != 2 {
+		t.Fatalf("%+v", s)
+	}
+	r.dialogs.mu.Lock()
+	clear(r.dialogs.byKey)
+	r.dialogs.mu.Unlock()
+}
+
+func TestEventOverflowEndsTheDialog(t *testing.T) {
+	r := newRig(t, nil)
+	p, c, d := r.established()
+	for range EventCapacity {
+		c.request("INFO", "1", "Content-Type: application/dtmf")
+		if w := p.final("INFO"); w.code() != 200 {
+			break
+		}
+	}
+	p.request("BYE")
+	n := 0
+	var last Event
+	for ev := range d.Events() {
+		last = ev
+		n++
+	}
+	if last.Kind != Ended || last.Reason != ReasonError || n > EventCapacity+1 {
+		t.Fatalf("%d events, last %+v", n, last)
+	}
+	if s := r.Stats(); s.Overflows != 1 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+func TestMailboxLimit(t *testing.T) {
+	var b mailbox
+	b.init(clock.System())
+	for range MailboxCapacity {
+		if err := b.post(input{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.post(input{}); fault.CodeOf(err) != fault.Limit {
+		t.Fatal(err)
+	}
+	if !b.postUrgent(input{kind: inClose}) {
+		t.Fatal("what ends the dialog does not get in")
+	}
+	if left := b.close(); len(left) != MailboxCapacity+1 {
+		t.Fatal(len(left))
+	}
+	if err := b.post(input{}); fault.CodeOf(err) != fault.Hangup || b.postUrgent(input{}) {
+		t.Fatal(err)
+	}
+}
