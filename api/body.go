@@ -3,120 +3,208 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/loopstart/loopstart/internal/duration"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
-func faultOf(err error) *fault.Error {
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return f
-	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return fault.New(fault.Invalid, "the body is longer than limits.http_body")
-	}
-	return fault.New(fault.Internal, "%s", err)
-}
-
 // object reads the parameters of a request as one JSON object, whichever way
-// they came: JSON, form or query. Fields of a form named data.x or data[x]
-// become data: {x}.
+// they came: a JSON body, a form, the query, or a body and the query together.
+// Fields of a form named data.x or data[x] become data: {x}.
 func object(r *http.Request) (json.RawMessage, error) {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, faultOf(err)
+		return nil, fault.New(fault.Network, "body: %w", err)
 	}
+	var body map[string]json.RawMessage
 	switch {
+	case len(bytes.TrimSpace(raw)) == 0:
 	case kind == "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(raw))
 		if err != nil {
 			return nil, fault.New(fault.Invalid, "form: %w", err)
 		}
-		for name, values := range r.URL.Query() {
-			form[name] = append(form[name], values...)
+		if body, err = fields(form); err != nil {
+			return nil, err
 		}
-		return fields(form)
-	case len(bytes.TrimSpace(raw)) == 0:
-		return fields(r.URL.Query())
+	case kind == "multipart/form-data":
+		if body, err = parts(raw, params["boundary"]); err != nil {
+			return nil, err
+		}
+	default:
+		if err := json.Unmarshal(raw, &body); err != nil {
+			return nil, fault.New(fault.Invalid, "the body is no JSON object: %w", err).
+				WithHint("send JSON, or a form with Content-Type: application/x-www-form-urlencoded")
+		}
 	}
-	var probe map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &probe); err != nil {
-		return nil, fault.New(fault.Invalid, "the body is no JSON object: %w", err)
-	}
-	return raw, nil
+	return withQuery(body, r.URL.Query())
 }
+
+// withQuery adds what the query says; nothing may be said twice.
+func withQuery(body map[string]json.RawMessage, query url.Values) (json.RawMessage, error) {
+	asked, err := fields(query)
+	if err != nil {
+		return nil, err
+	}
+	if body == nil {
+		body = map[string]json.RawMessage{}
+	}
+	for name, value := range asked {
+		if _, twice := body[name]; twice {
+			return nil, fault.New(fault.Invalid, "%s stands in the body and in the query", name)
+		}
+		body[name] = value
+	}
+	return json.Marshal(body)
+}
+
+// parts reads a multipart form without files.
+func parts(raw []byte, boundary string) (map[string]json.RawMessage, error) {
+	form, err := multipart.NewReader(bytes.NewReader(raw), boundary).ReadForm(int64(len(raw)))
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "form: %w", err)
+	}
+	defer form.RemoveAll()
+	if len(form.File) > 0 {
+		return nil, fault.New(fault.Invalid, "form: files are not taken")
+	}
+	return fields(form.Value)
+}
+
+// inner are the fields that are objects, and may be given as name.x or name[x].
+var inner = []string{"data", "retry", "callback"}
 
 // fields makes an object of form fields. A value that reads as a JSON object
-// or list is taken as one.
-func fields(form url.Values) (json.RawMessage, error) {
-	out, data := map[string]any{}, map[string]any{}
+// or list is taken as one; an empty field is as good as none.
+func fields(form url.Values) (map[string]json.RawMessage, error) {
+	out, nested := map[string]json.RawMessage{}, map[string]map[string]json.RawMessage{}
 	for name, values := range form {
-		value := formValue(values[len(values)-1])
-		switch inner, ok := nested(name); {
-		case ok:
-			data[inner] = value
-		case name == "attempts":
-			n, err := strconv.Atoi(values[len(values)-1])
-			if err != nil {
-				return nil, fault.New(fault.Invalid, "attempts: %q is no number", values[0])
+		if len(values) > 1 {
+			return nil, fault.New(fault.Invalid, "%s is given %d times", name, len(values))
+		}
+		outer, field, deep := split(name)
+		switch {
+		case deep && (field == "" || strings.ContainsAny(field, "[]")):
+			return nil, fault.New(fault.Invalid, "no field %q", name).WithHint("give data as one JSON object")
+		case deep:
+			if nested[outer] == nil {
+				nested[outer] = map[string]json.RawMessage{}
 			}
-			out[name] = n
-		default:
-			out[name] = value
+			nested[outer][field] = formValue(field, values[0])
+		case values[0] != "":
+			out[name] = formValue(name, values[0])
 		}
 	}
-	if len(data) > 0 {
-		out["data"] = data
+	for outer, values := range nested {
+		if out[outer] != nil {
+			return nil, fault.New(fault.Invalid, "%s is given as a whole and by fields", outer)
+		}
+		out[outer], _ = json.Marshal(values) // texts and valid JSON only
 	}
-	return json.Marshal(out)
+	return out, nil
 }
 
-func nested(name string) (string, bool) {
-	if inner, ok := strings.CutPrefix(name, "data."); ok {
-		return inner, true
+// split takes data.x and data[x] apart.
+func split(name string) (outer, field string, deep bool) {
+	for _, outer := range inner {
+		rest, ok := strings.CutPrefix(name, outer)
+		if !ok {
+			continue
+		}
+		if field, ok := strings.CutPrefix(rest, "."); ok {
+			return outer, field, true
+		}
+		if field, ok := strings.CutPrefix(rest, "["); ok && strings.HasSuffix(field, "]") {
+			return outer, strings.TrimSuffix(field, "]"), true
+		}
 	}
-	if inner, ok := strings.CutPrefix(name, "data["); ok && strings.HasSuffix(inner, "]") {
-		return strings.TrimSuffix(inner, "]"), true
-	}
-	return "", false
+	return "", "", false
 }
 
-func formValue(s string) any {
+func formValue(name, s string) json.RawMessage {
 	t := strings.TrimSpace(s)
 	if len(t) > 1 && (t[0] == '{' || t[0] == '[') && json.Valid([]byte(t)) {
 		return json.RawMessage(t)
 	}
+	if _, err := strconv.Atoi(t); err == nil && name == "attempts" {
+		return json.RawMessage(t)
+	}
+	switch name {
+	case "to", "from":
+		s = plus(s)
+	case "muted", "held", "stereo", "stop", "loop":
+		if t == "true" || t == "false" {
+			return json.RawMessage(t)
+		}
+	}
+	text, _ := json.Marshal(s)
+	return text
+}
+
+// plus gives a number back the sign that a form turned into a blank: to=+7916…
+// must be written to=%2B7916…, and seldom is.
+func plus(s string) string {
+	if len(s) > 1 && s[0] == ' ' && s[1] >= '0' && s[1] <= '9' {
+		return "+" + s[1:]
+	}
 	return s
 }
 
+// Rows of a list.
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
 // page reads limit and cursor.
 func page(q url.Values) (limit int, cursor string, err error) {
-	limit = 100
+	limit = defaultLimit
 	if text := q.Get("limit"); text != "" {
 		n, bad := strconv.Atoi(text)
-		if bad != nil || n < 1 || n > 1000 {
-			return 0, "", fault.New(fault.Invalid, "limit: %q is not 1 to 1000", text)
+		if bad != nil || n < 1 || n > maxLimit {
+			return 0, "", fault.New(fault.Invalid, "limit: %q is not 1 to %d", text, maxLimit)
 		}
 		limit = n
 	}
 	return limit, q.Get("cursor"), nil
 }
 
+// moment reads an RFC 3339 time; a blank stands for the plus of its zone.
 func moment(name, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := time.Parse(time.RFC3339, strings.Replace(text, " ", "+", 1))
 	if err != nil {
-		return t, fault.New(fault.Invalid, "%s: %q is no RFC 3339 time", name, text)
+		return t, fault.New(fault.Invalid, "%s: %q is no RFC 3339 time", name, text).WithHint("write 2026-11-21T10:00:00Z")
 	}
 	return t, nil
+}
+
+// span reads a duration that must be more than nothing; "" is 0.
+func span(name, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := duration.Parse(text)
+	if err != nil || d <= 0 {
+		return 0, fault.New(fault.Invalid, "%s: %q is no duration", name, text).WithHint(`write "30s", "15m" or milliseconds`)
+	}
+	return d, nil
+}
+
+// list reads a list of words by commas.
+func list(text string) []string {
+	words := strings.Split(text, ",")
+	return slices.DeleteFunc(words, func(w string) bool { return w == "" })
 }

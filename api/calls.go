@@ -10,6 +10,9 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
+// maxIdempotencyKey is the longest Idempotency-Key.
+const maxIdempotencyKey = 255
+
 // placeCall is POST /v1/calls: 202 for a new order, 200 for one that stood.
 func (s *server) placeCall(w http.ResponseWriter, r *http.Request) error {
 	body, err := object(r)
@@ -19,9 +22,11 @@ func (s *server) placeCall(w http.ResponseWriter, r *http.Request) error {
 	var what struct {
 		Script string `json:"script"`
 	}
-	_ = json.Unmarshal(body, &what)
-	if err := mayScript(r, what.Script); err != nil {
-		return err
+	_ = json.Unmarshal(body, &what) // Place says what is wrong with it
+	if what.Script != "" {
+		if err := mayScript(r, what.Script); err != nil {
+			return err
+		}
 	}
 	key := r.Header.Get("Idempotency-Key")
 	if len(key) > maxIdempotencyKey {
@@ -37,14 +42,15 @@ func (s *server) placeCall(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusOK, answer)
 }
 
-const maxIdempotencyKey = 255
-
+// listFilters are the parameters of GET /v1/calls, beside tag.NAME.
 var listFilters = []string{"state", "outcome", "script", "trunk", "to", "from", "key", "since", "until", "limit", "cursor"}
 
 func (s *server) listCalls(w http.ResponseWriter, r *http.Request) error {
-	v := r.URL.Query()
-	q, err := query(v)
+	q, err := query(r.URL.Query())
 	if err != nil {
+		return err
+	}
+	if err := narrow(token(r), &q); err != nil {
 		return err
 	}
 	rows, next, err := s.Calls.List(q)
@@ -57,10 +63,24 @@ func (s *server) listCalls(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusOK, map[string]any{"calls": rows, "next": next})
 }
 
+// narrow keeps a token that is for some scripts to one of them.
+func narrow(t Token, q *Query) error {
+	switch {
+	case len(t.Scripts) == 0 || q.Script != "" && t.sees(q.Script):
+		return nil
+	case q.Script != "":
+		return fault.New(fault.Denied, "token %s may not use script %s", t.Name, q.Script)
+	case len(t.Scripts) > 1:
+		return fault.New(fault.Invalid, "token %s is for several scripts", t.Name).WithHint("name one: script=%s", t.Scripts[0])
+	}
+	q.Script = t.Scripts[0]
+	return nil
+}
+
 func query(v url.Values) (q Query, err error) {
 	q = Query{
-		State: v.Get("state"), Outcome: v.Get("outcome"), Script: v.Get("script"), Trunk: v.Get("trunk"), To: v.Get("to"),
-		From: v.Get("from"), Key: v.Get("key"), Tags: map[string]string{},
+		State: v.Get("state"), Outcome: v.Get("outcome"), Script: v.Get("script"), Trunk: v.Get("trunk"), To: plus(v.Get("to")),
+		From: plus(v.Get("from")), Key: v.Get("key"), Tags: map[string]string{},
 	}
 	for name := range v {
 		if tag, ok := strings.CutPrefix(name, "tag."); ok {
@@ -80,7 +100,11 @@ func query(v url.Values) (q Query, err error) {
 }
 
 func (s *server) showCall(w http.ResponseWriter, r *http.Request) error {
-	v, err := s.Calls.Show(r.PathValue("id"))
+	id := r.PathValue("id")
+	if err := s.mayCall(r, id); err != nil {
+		return err
+	}
+	v, err := s.Calls.Show(id)
 	if err != nil {
 		return err
 	}
@@ -88,7 +112,11 @@ func (s *server) showCall(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) timeline(w http.ResponseWriter, r *http.Request) error {
-	v, err := s.Calls.Timeline(r.PathValue("id"))
+	id := r.PathValue("id")
+	if err := s.mayCall(r, id); err != nil {
+		return err
+	}
+	v, err := s.Calls.Timeline(id)
 	if err != nil {
 		return err
 	}
@@ -96,11 +124,7 @@ func (s *server) timeline(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) cancelCall(w http.ResponseWriter, r *http.Request) error {
-	if err := s.Calls.Cancel(r.PathValue("id")); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return s.cancel(w, r, r.PathValue("id"))
 }
 
 func (s *server) cancelKey(w http.ResponseWriter, r *http.Request) error {
@@ -108,7 +132,18 @@ func (s *server) cancelKey(w http.ResponseWriter, r *http.Request) error {
 	if key == "" {
 		return fault.New(fault.Invalid, "DELETE /v1/calls needs ?key=")
 	}
-	if err := s.Calls.CancelKey(key); err != nil {
+	id, err := s.Calls.OpenOrder(key)
+	if err != nil {
+		return err
+	}
+	return s.cancel(w, r, id)
+}
+
+func (s *server) cancel(w http.ResponseWriter, r *http.Request, id string) error {
+	if err := s.mayCall(r, id); err != nil {
+		return err
+	}
+	if err := s.Calls.Cancel(id); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -116,11 +151,15 @@ func (s *server) cancelKey(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) command(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	if err := s.mayCall(r, id); err != nil {
+		return err
+	}
 	body, err := object(r)
 	if err != nil {
 		return err
 	}
-	v, err := s.Calls.Command(r.PathValue("id"), body)
+	v, err := s.Calls.Command(id, body)
 	if err != nil {
 		return err
 	}
@@ -128,28 +167,4 @@ func (s *server) command(w http.ResponseWriter, r *http.Request) error {
 		v = map[string]any{}
 	}
 	return write(w, http.StatusOK, v)
-}
-
-func (s *server) recording(w http.ResponseWriter, r *http.Request) error {
-	return s.sendRecording(w, r, r.PathValue("id"))
-}
-
-// linkedRecording serves a signed link; the signature is the permission.
-func (s *server) linkedRecording(w http.ResponseWriter, r *http.Request) error {
-	id, q := r.PathValue("id"), r.URL.Query()
-	if !s.Recordings.CheckLink(id, q.Get("until"), q.Get("sig")) {
-		return fault.New(fault.Denied, "the link is wrong or has expired")
-	}
-	return s.sendRecording(w, r, id)
-}
-
-func (s *server) sendRecording(w http.ResponseWriter, r *http.Request, id string) error {
-	f, at, err := s.Recordings.Recording(id)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	w.Header().Set("Content-Type", "audio/wav")
-	http.ServeContent(w, r, id+".wav", at, f)
-	return nil
 }

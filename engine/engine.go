@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/loopstart/loopstart/api"
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/clock"
@@ -54,6 +55,7 @@ type Engine struct {
 	media   *media.Engine
 	library *media.Library
 	speaker *speech.Speaker
+	chain   []speech.Synthesizer
 	// apologies are spoken when nothing else can be, by language.
 	apologies map[string]*media.Prompt
 	sip       *sip.Endpoint
@@ -68,6 +70,7 @@ type Engine struct {
 	admission admission   // calls at once and per second
 	record    *recordings // files
 	feed      feed        // live events
+	conns     api.Conns   // of the HTTP listeners
 	counters  call.Counters
 	started   time.Time
 	httpAddr  atomic.Pointer[string] // where the API really listens

@@ -54,6 +54,8 @@ func (g gauges) figures() []figure {
 		{"calls", "Calls in progress.", false, float64(e.calls.count())},
 		{"calls_started_total", "Calls begun.", true, float64(e.counters.Started.Load())},
 		{"calls_ended_total", "Calls ended.", true, float64(e.counters.Ended.Load())},
+		{"http_connections", "Open HTTP connections.", false, float64(e.conns.Open())},
+		{"http_connections_refused_total", "HTTP connections closed for want of room.", true, float64(e.conns.Refused.Load())},
 		{"calls_refused_total", "Calls refused by a limit.", true, float64(e.admission.refused())},
 		{"call_overflows_total", "Calls ended by a full mailbox.", true, float64(e.counters.Overflows.Load())},
 		{"call_panics_total", "Panics survived by calls.", true, float64(e.counters.Panics.Load())},

@@ -227,15 +227,3 @@ func (e *Engine) CancelOrder(id string) error {
 	}
 	return nil
 }
-
-// CancelKey cancels the open order that has the key.
-func (e *Engine) CancelKey(key string) error {
-	o, ok, err := e.store.FindOpenKey(key)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return fault.New(fault.NotFound, "no open order with key %q", key)
-	}
-	return e.CancelOrder(o.ID)
-}

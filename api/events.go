@@ -1,0 +1,138 @@
+package api
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// keepAlive is the pause after which a silent stream gets a comment, so that
+// proxies keep it and a client that is gone is noticed.
+const keepAlive = 15 * time.Second
+
+// events is a stream of server-sent events (WHATWG HTML §9.2).
+func (s *server) events(w http.ResponseWriter, r *http.Request) error {
+	last, err := lastEvent(r)
+	if err != nil {
+		return err
+	}
+	want := s.filter(r)
+	past, next, stop, err := s.Feed.Listen(last)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // proxies that gather answers may not gather this one
+	w.WriteHeader(http.StatusOK)
+	out := &stream{s: s, w: w, c: http.NewResponseController(w)}
+	out.gap(last, past)
+	for _, it := range past {
+		if want(it) {
+			out.event(it)
+		}
+	}
+	if out.flush() != nil {
+		return nil //nolint:nilerr // the client left; there is nobody to tell
+	}
+	out.follow(r, next, want)
+	return nil
+}
+
+// lastEvent is where the client stopped reading.
+func lastEvent(r *http.Request) (uint64, error) {
+	text := r.Header.Get("Last-Event-ID")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fault.New(fault.Invalid, "Last-Event-ID: %q is no event", text)
+	}
+	return n, nil
+}
+
+// filter makes the choice of a listener: its types, its call, and what its
+// token may see.
+func (s *server) filter(r *http.Request) func(FeedItem) bool {
+	types, call, t := list(r.URL.Query().Get("types")), r.URL.Query().Get("call"), token(r)
+	return func(it FeedItem) bool {
+		switch {
+		case len(types) > 0 && !slices.Contains(types, it.Type):
+			return false
+		case call != "" && it.Call != call && it.Order != call && !strings.HasPrefix(it.Call, call+"."):
+			return false
+		case len(t.Scripts) == 0:
+			return true
+		}
+		script, err := s.Calls.ScriptOf(it.Order)
+		return err == nil && t.sees(script)
+	}
+}
+
+// stream writes events to one client.
+type stream struct {
+	s *server
+	w http.ResponseWriter
+	c *http.ResponseController
+	b bytes.Buffer
+}
+
+// gap tells a client that came back late how many events it has missed.
+func (o *stream) gap(last uint64, past []FeedItem) {
+	if last > 0 && len(past) > 0 && past[0].ID > last+1 {
+		fmt.Fprintf(&o.b, "event: feed.gap\ndata: {\"missed\":%d}\n\n", past[0].ID-last-1)
+	}
+}
+
+func (o *stream) event(it FeedItem) {
+	fmt.Fprintf(&o.b, "id: %d\nevent: %s\ndata: %s\n\n", it.ID, it.Type, it.Body)
+}
+
+func (o *stream) flush() error {
+	o.s.patience(o.w)
+	_, err := o.b.WriteTo(o.w)
+	if err == nil {
+		err = o.c.Flush()
+	}
+	return err
+}
+
+// follow writes what comes until either side ends it.
+func (o *stream) follow(r *http.Request, next <-chan FeedItem, want func(FeedItem) bool) {
+	silent := make(chan struct{}, 1) // one pending tick is as good as many
+	timer := o.s.Clock.AfterFunc(keepAlive, func() {
+		select {
+		case silent <- struct{}{}:
+		default:
+		}
+	})
+	defer timer.Stop()
+	for {
+		select {
+		case it, ok := <-next:
+			if !ok {
+				return
+			}
+			if !want(it) {
+				continue
+			}
+			o.event(it)
+		case <-silent:
+			o.b.WriteString(": still here\n\n")
+		case <-r.Context().Done():
+			return
+		}
+		timer.Reset(keepAlive)
+		if o.flush() != nil {
+			return
+		}
+	}
+}

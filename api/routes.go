@@ -1,0 +1,76 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Rights that a token may name in allow.
+const (
+	rightCalls = "calls"
+	rightRead  = "read"
+	rightKV    = "kv"
+)
+
+// route is one line of the surface.
+type route struct {
+	pattern string // as http.ServeMux takes it; without a method it takes all
+	right   string // what a token must allow; "" needs no token
+	whole   bool   // not for tokens that are limited to some scripts
+	public  bool   // also on the public listener, and for pages of other sites
+	query   string // parameters it takes, by blanks; "*" is any
+	handle  func(*server, http.ResponseWriter, *http.Request) error
+}
+
+// routes is the whole surface.
+var routes = []route{
+	{pattern: "POST /v1/calls", right: rightCalls, query: "*", handle: (*server).placeCall},
+	{pattern: "GET /v1/calls", right: rightRead, query: "*", handle: (*server).listCalls},
+	{pattern: "DELETE /v1/calls", right: rightCalls, query: "key", handle: (*server).cancelKey},
+	{pattern: "GET /v1/calls/{id}", right: rightRead, handle: (*server).showCall},
+	{pattern: "DELETE /v1/calls/{id}", right: rightCalls, handle: (*server).cancelCall},
+	{pattern: "GET /v1/calls/{id}/timeline", right: rightRead, handle: (*server).timeline},
+	{pattern: "GET /v1/calls/{id}/recording", right: rightRead, handle: (*server).recording},
+	{pattern: "POST /v1/calls/{id}/commands", right: rightCalls, query: "*", handle: (*server).command},
+	{pattern: "GET /v1/recordings/{id}", public: true, query: "until sig", handle: (*server).linkedRecording},
+	{pattern: "/v1/hooks/{script}", public: true, query: "*", handle: (*server).hook},
+	{pattern: "/v1/hooks/{script}/{path...}", public: true, query: "*", handle: (*server).hook},
+	{pattern: "GET /v1/scripts", right: rightRead, handle: (*server).scripts},
+	{pattern: "GET /v1/kv", right: rightKV, query: "prefix limit cursor", handle: (*server).listKV},
+	{pattern: "GET /v1/kv/{key...}", right: rightKV, handle: (*server).getKV},
+	{pattern: "PUT /v1/kv/{key...}", right: rightKV, query: "ttl", handle: (*server).putKV},
+	{pattern: "DELETE /v1/kv/{key...}", right: rightKV, handle: (*server).deleteKV},
+	{pattern: "GET /v1/events", right: rightRead, query: "types call", handle: (*server).events},
+	{pattern: "GET /v1/outbox", right: rightRead, whole: true, query: "state limit cursor", handle: (*server).outbox},
+	{pattern: "POST /v1/outbox/{id}/retry", right: rightCalls, whole: true, handle: (*server).retry},
+	{pattern: "GET /v1/trunks", right: rightRead, whole: true, handle: (*server).trunks},
+	{pattern: "POST /v1/trunks/{name}/check", right: rightCalls, whole: true, handle: (*server).checkTrunk},
+	{pattern: "GET /v1/openapi.json", handle: (*server).openAPI},
+	{pattern: "GET /healthz", public: true, handle: (*server).healthz},
+	{pattern: "GET /readyz", handle: (*server).readyz},
+	{pattern: "GET /metrics", query: "*", handle: (*server).metrics},
+}
+
+// takes reports whether the route knows the query parameter.
+func (r route) takes(parameter string) bool {
+	return r.query == "*" || slices.Contains(strings.Fields(r.query), parameter)
+}
+
+// hook reports whether a script answers, and not this package.
+func (r route) hook() bool { return strings.Contains(r.pattern, "/hooks/") }
+
+// methods are those that a path could be asked with instead.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// allowed lists the methods of the path of a request, none if it is unknown.
+func allowed(mux *http.ServeMux, r *http.Request) []string {
+	var out []string
+	for _, m := range methods {
+		other := &http.Request{Method: m, URL: r.URL, Host: r.Host}
+		if _, pattern := mux.Handler(other); pattern != "/" && pattern != "" {
+			out = append(out, m)
+		}
+	}
+	return out
+}
