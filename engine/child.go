@@ -16,8 +16,13 @@ import (
 // Modules are the built-in modules and what each exports, for the bundler.
 func Modules() map[string][]string { return stdlib.Exports() }
 
-// WorkerMain is the main function of a script worker process.
-func WorkerMain(in io.Reader, out io.Writer, log *slog.Logger) error {
+// WorkerMain is the main function of a script worker process; it talks over
+// standard input and output.
+func WorkerMain(log *slog.Logger) error {
+	in, out, err := runtime.Stdio()
+	if err != nil {
+		return err
+	}
 	o := stdlib.Runtime()
 	o.Log = log
 	return runtime.Serve(context.Background(), in, out, o)

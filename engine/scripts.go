@@ -203,6 +203,7 @@ func (e *Engine) scriptChanged(ch scripts.Change) {
 		if err := e.workers.Preload(e.bundleSpec(ch.Version)); err != nil {
 			e.log.Warn("script worker: " + err.Error())
 		}
+		e.speakAhead(ch.Version)
 	case scripts.Failed:
 		for _, d := range ch.Errors {
 			e.log.Error("script broken: "+d.Message, "script", ch.Script, "at", d.Place)

@@ -25,6 +25,7 @@ func (e *Engine) openSpeech(cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	e.chain = chain
 	if len(chain) == 0 {
 		// No reason not to start: prompts may all be files.
 		e.log.Warn("no speech engine is installed: say and text prompts will fail", "hint", "apt-get install espeak-ng")

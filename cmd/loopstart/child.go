@@ -14,7 +14,7 @@ import (
 
 var workerVerb = verb{name: "script-worker", hidden: true, run: func(_ context.Context, m *Main, _ []string) error {
 	log := slog.New(slog.NewTextHandler(m.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return engine.WorkerMain(os.Stdin, os.Stdout, log)
+	return engine.WorkerMain(log)
 }}
 
 var buildVerb = verb{name: "script-build", hidden: true, run: func(_ context.Context, m *Main, _ []string) error {

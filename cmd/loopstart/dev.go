@@ -74,7 +74,7 @@ func (m *Main) loadDev(dir, live string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Overrides = map[string]string{"sip.listen": loopback(cfg), "http.listen": "127.0.0.1:" + strconv.Itoa(int(cfg.HTTP.Listen.Port())), "sip.advertise": ""}
+	o.Overrides = map[string]string{"sip.listen": loopback(cfg), "http.listen": "127.0.0.1:" + strconv.Itoa(int(cfg.HTTP.Listen.Port())), "sip.advertise": "127.0.0.1"}
 	if taken("tcp", o.Overrides["http.listen"]) {
 		o.Overrides["http.listen"] = "127.0.0.1:0"
 	}
