@@ -38,7 +38,7 @@ func readMusic(o *bind.Options) {
 	if !ok {
 		return
 	}
-	if on, isBool := v.Export().(bool); isBool {
+	if on, isBool := bind.Go(v).(bool); isBool {
 		if !on {
 			o.Wire["music"] = false
 		}

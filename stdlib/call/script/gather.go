@@ -80,7 +80,7 @@ func (l *leg) gatherValid(o *bind.Options, validate goja.Callable, used int64) g
 
 // judge goes by what validate said: true, false or the text to say.
 func (l *leg) judge(o *bind.Options, validate goja.Callable, answer *goja.Object, verdict goja.Value, attempt int64) goja.Value {
-	_, isBool := verdict.Export().(bool)
+	_, isBool := bind.Go(verdict).(bool)
 	switch {
 	case isBool && verdict.ToBoolean():
 		return answer

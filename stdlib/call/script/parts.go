@@ -141,7 +141,7 @@ var decimalForm = regexp.MustCompile(`^-?\d{1,15}(\.\d{1,6})?$`)
 // decimal reads a number as it comes from JavaScript or a table: "1 521,50".
 func decimal(r *bind.Options, kind string, v goja.Value) string {
 	var s string
-	switch x := v.Export().(type) {
+	switch x := bind.Go(v).(type) {
 	case int64:
 		s = strconv.FormatInt(x, 10)
 	case float64:
@@ -203,7 +203,7 @@ func clockTime(r *bind.Options, v goja.Value) string {
 
 func instant(r *bind.Options, kind string, v goja.Value, wanted string) string {
 	at, ok := bind.Instant(v)
-	if _, isNumber := v.Export().(int64); !ok || isNumber {
+	if _, isNumber := bind.Go(v).(int64); !ok || isNumber {
 		r.Bad(kind, v, wanted, "")
 	}
 	if s := textOf(v); s != "" {

@@ -112,7 +112,7 @@ func bridge(l *leg, args []goja.Value) goja.Value {
 	object, ok := bind.Arg(args, 0).(*goja.Object)
 	var other *leg
 	if ok {
-		other, ok = object.Export().(*leg)
+		other, ok = bind.Go(object).(*leg)
 	}
 	if !ok || other == l {
 		l.vm.Throw(fault.Invalid, "call.bridge: "+bind.Describe(bind.Arg(args, 0))+" is no other call",

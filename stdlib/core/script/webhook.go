@@ -44,7 +44,7 @@ func sign(o *bind.Options) {
 	if !ok {
 		return
 	}
-	switch v.Export().(type) {
+	switch bind.Go(v).(type) {
 	case bool:
 		if v.ToBoolean() {
 			o.Wire["sign"] = true

@@ -79,7 +79,7 @@ func read(vm *runtime.VM, verb string, args []goja.Value, options []string) quer
 
 // textOf writes numbers without an exponent and dates in ISO form.
 func textOf(v goja.Value) string {
-	if f, ok := v.Export().(float64); ok {
+	if f, ok := bind.Go(v).(float64); ok {
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	if _, isObject := v.(*goja.Object); isObject {

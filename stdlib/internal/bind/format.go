@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -141,6 +142,8 @@ func (p *printer) value(v goja.Value) {
 		p.text(strconv.Quote(x.String()))
 	case *goja.Object:
 		p.object(x)
+	case *goja.Symbol:
+		p.text("Symbol(" + x.String() + ")")
 	default:
 		p.text(v.String())
 	}
@@ -170,20 +173,25 @@ func (p *printer) object(o *goja.Object) {
 		p.exported(o, class)
 	case "Array":
 		p.array(o)
-	case "Promise", "Map", "Set", "WeakMap", "WeakSet", "ArrayBuffer", "DataView":
-		p.text("[" + class + "]")
 	default:
-		if data, ok := Bytes(o); ok {
+		if name, ok := collections[o.ExportType()]; ok {
+			p.text("[" + name + "]")
+			return
+		}
+		if data, ok := plainBytes(o); ok {
 			p.text("[" + strconv.Itoa(len(data)) + " bytes]")
 			return
 		}
 		keys := o.Keys()
-		if own, ok := o.Export().(interface{ Shown() []string }); ok {
+		if own, ok := Go(o).(interface{ Shown() []string }); ok {
 			keys = own.Shown() // one of our objects hides its verbs
 		}
 		p.plain(o, keys)
 	}
 }
+
+// collections are shown by name only.
+var collections = map[reflect.Type]string{typeMap: "Map", typeList: "Set", reflect.TypeFor[*goja.Promise](): "Promise"}
 
 // errorObject writes the stack, which begins with name and message, and a code.
 func (p *printer) errorObject(o *goja.Object) {

@@ -10,7 +10,7 @@ import (
 
 // Instant is a Date, a number of milliseconds since 1970 or an RFC 3339 text.
 func Instant(v goja.Value) (time.Time, bool) {
-	switch x := v.Export().(type) {
+	switch x := Go(v).(type) {
 	case time.Time:
 		return x, !x.IsZero()
 	case int64:
@@ -33,7 +33,7 @@ func Date(vm *runtime.VM, at time.Time) goja.Value {
 }
 
 func exportTime(o *goja.Object) (string, bool) {
-	at, ok := o.Export().(time.Time)
+	at, ok := Go(o).(time.Time)
 	if !ok || at.IsZero() {
 		return "", false
 	}

@@ -39,17 +39,14 @@ func Bytes(v goja.Value) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	switch x := o.Export().(type) {
-	case []byte: // Uint8Array
-		return x, true
-	case goja.ArrayBuffer:
-		return x.Bytes(), true
+	if data, ok := plainBytes(o); ok {
+		return data, true
 	}
 	buffer, ok := o.Get("buffer").(*goja.Object)
 	if !ok {
 		return nil, false
 	}
-	whole, ok := buffer.Export().(goja.ArrayBuffer)
+	whole, ok := Go(buffer).(goja.ArrayBuffer)
 	if !ok {
 		return nil, false
 	}
@@ -59,6 +56,18 @@ func Bytes(v goja.Value) ([]byte, bool) {
 		return nil, false
 	}
 	return all[start : start+length], true
+}
+
+// plainBytes is Bytes of a Uint8Array or an ArrayBuffer, without reading
+// properties.
+func plainBytes(o *goja.Object) ([]byte, bool) {
+	switch x := Go(o).(type) {
+	case []byte:
+		return x, true
+	case goja.ArrayBuffer:
+		return x.Bytes(), true
+	}
+	return nil, false
 }
 
 // IsBytes tells whether Bytes would find any.

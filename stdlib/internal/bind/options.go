@@ -111,7 +111,7 @@ func (o *Options) duration(name string, v goja.Value, min, max time.Duration) ti
 
 // ParseDuration reads a string or a number of milliseconds.
 func ParseDuration(v goja.Value) (time.Duration, error) {
-	switch x := v.Export().(type) {
+	switch x := Go(v).(type) {
 	case string:
 		return duration.Parse(x)
 	case int64:
@@ -138,7 +138,7 @@ func (o *Options) Int(name string, min, max int64) *Options {
 
 // WholeNumber is a JavaScript number without a fraction.
 func WholeNumber(v goja.Value) (int64, bool) {
-	switch x := v.Export().(type) {
+	switch x := Go(v).(type) {
 	case int64:
 		return x, true
 	case float64:
@@ -155,7 +155,7 @@ func (o *Options) Number(name string, min, max float64) *Options {
 	if !ok {
 		return o
 	}
-	switch v.Export().(type) {
+	switch Go(v).(type) {
 	case int64, float64:
 		if f := v.ToFloat(); f >= min && f <= max {
 			o.Wire[name] = f
@@ -173,7 +173,7 @@ func (o *Options) Bool(names ...string) *Options {
 		if !ok {
 			continue
 		}
-		b, isBool := v.Export().(bool)
+		b, isBool := Go(v).(bool)
 		if !isBool {
 			o.Bad(name, v, "true or false", "")
 		}

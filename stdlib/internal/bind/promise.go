@@ -16,7 +16,7 @@ func Promise(vm *runtime.VM, fn func() goja.Value) goja.Value {
 	if thrown := vm.Runtime().Try(func() { v = fn() }); thrown != nil {
 		return vm.Rejected(thrown.Value())
 	}
-	if _, ok := v.Export().(*goja.Promise); ok {
+	if _, ok := Go(v).(*goja.Promise); ok {
 		return v
 	}
 	return vm.Resolved(v)
@@ -30,7 +30,7 @@ func Then(vm *runtime.VM, promise goja.Value, fn func(goja.Value) goja.Value) go
 
 // Settle is Then with a second function for the rejection.
 func Settle(vm *runtime.VM, promise goja.Value, ok, failed func(goja.Value) goja.Value) goja.Value {
-	if _, is := promise.Export().(*goja.Promise); !is {
+	if _, is := Go(promise).(*goja.Promise); !is {
 		promise = vm.Resolved(promise)
 	}
 	then, _ := goja.AssertFunction(promise.(*goja.Object).Get("then"))

@@ -10,6 +10,7 @@ package script
 import (
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -142,10 +143,8 @@ func next(vm *runtime.VM, args []goja.Value) goja.Value {
 		return goja.Undefined()
 	}
 	o := vm.Runtime().NewObject()
-	for name, v := range map[string]any{"at": bind.Date(vm, change), "opens": opens} {
-		if err := o.Set(name, v); err != nil {
-			panic(err)
-		}
+	if err := errors.Join(o.Set("at", bind.Date(vm, change)), o.Set("opens", opens)); err != nil {
+		panic(err)
 	}
 	return o
 }

@@ -1,0 +1,63 @@
+// Package stdlib lists the script halves of the standard library: the modules
+// and globals that a worker gives its scripts, what each exports, and their
+// declarations for editors.
+//
+// The host halves are in stdlib/<name>/host and are wired by the engine; the
+// messages between the two are described in WIRE.md.
+package stdlib
+
+import (
+	_ "embed"
+	"strings"
+
+	"github.com/loopstart/loopstart/runtime"
+	call "github.com/loopstart/loopstart/stdlib/call/script"
+	core "github.com/loopstart/loopstart/stdlib/core/script"
+	format "github.com/loopstart/loopstart/stdlib/format/script"
+	"github.com/loopstart/loopstart/stdlib/internal/bind"
+	phone "github.com/loopstart/loopstart/stdlib/phone/script"
+	time "github.com/loopstart/loopstart/stdlib/time/script"
+	web "github.com/loopstart/loopstart/stdlib/web/script"
+)
+
+// TSConfig is tsconfig.json of a new project: completion and type checks in an
+// editor, with nothing to install.
+//
+//go:embed tsconfig.json
+var TSConfig string
+
+// Worker completes the options of a worker with the modules, globals and
+// arguments of the standard library.
+func Worker(o runtime.Options) runtime.Options {
+	calls := call.New()
+	o.Modules = []runtime.Module{calls}
+	for _, m := range plain() {
+		o.Modules = append(o.Modules, m)
+	}
+	o.Globals = web.Globals
+	o.Arguments = map[string]runtime.Argument{"default": calls.Argument, "onRequest": call.Request}
+	return o
+}
+
+// plain are the modules besides loopstart:call, which has a state.
+func plain() []bind.Module {
+	return []bind.Module{core.Module(), format.Module(), phone.Module(), time.Module()}
+}
+
+// Exports are the built-in modules by their full names ("loopstart:core") and
+// what a script may import from each.
+func Exports() map[string][]string {
+	list := map[string][]string{}
+	for _, m := range append(plain(), call.New().Module) {
+		list["loopstart:"+m.Name()] = m.Exports()
+	}
+	return list
+}
+
+// Types is .loopstart/types.d.ts: the declarations of all modules and globals.
+func Types() string {
+	return strings.Join([]string{
+		"// Written by loopstart; changes are lost.\n",
+		web.Types, call.Types, core.Types, format.Types, phone.Types, time.Types,
+	}, "\n")
+}
