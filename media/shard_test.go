@@ -73,7 +73,7 @@ func TestNoAllocationPerFrame(t *testing.T) {
 			a.s.Bridge(b.s)
 			a.s.Record(NewRecorder(tempFile(t), RecorderOptions{Stereo: true}))
 			b.s.Record(NewRecorder(tempFile(t), RecorderOptions{Mixed: true, Silence: time.Hour}))
-			return []*party{a}
+			return []*party{a, b}
 		},
 		"digits": func(st *studio) []*party {
 			p := st.leg(nil)
