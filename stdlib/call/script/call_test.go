@@ -368,7 +368,7 @@ func TestCancel(t *testing.T) {
 		t.Error(got)
 	}
 	said := regexp.MustCompile(`"cancel":(\d+)`).FindStringSubmatch(strings.Join(p.asked, "\n"))
-	if said == nil || !strings.Contains(strings.Join(p.asked, "\n"), `cancel {"cancel":`+said[1]+`}`) {
+	if said == nil || !strings.Contains(strings.Join(p.asked, "\n"), `call.cancel {"call":"a","cancel":`+said[1]+`}`) {
 		t.Errorf("asked %q", p.asked)
 	}
 	p = &phone{t: t}

@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"strings"
 	"time"
 
 	"github.com/dop251/goja"
@@ -74,8 +75,13 @@ func Cancelable(vm *runtime.VM, signal goja.Value, method string, args map[strin
 	promise, resolve, reject := vm.Runtime().NewPromise()
 	id := vm.Callback(func(goja.Value, ...goja.Value) (goja.Value, error) { return goja.Undefined(), nil })
 	args["cancel"] = id
+	area, _, _ := strings.Cut(method, ".")
+	note := map[string]any{"cancel": id}
+	if handle, ok := args["call"]; ok {
+		note["call"] = handle
+	}
 	onAbort := vm.Runtime().ToValue(func(goja.FunctionCall) goja.Value {
-		vm.Post("cancel", map[string]any{"cancel": id})
+		vm.Post(area+".cancel", note)
 		check(reject(s.Get("reason")))
 		return goja.Undefined()
 	})
@@ -109,43 +115,32 @@ func check(err error) {
 	}
 }
 
-// Sleep is a promise that is fulfilled after d on the VM's timers, or rejected
+// Sleep is a promise that is fulfilled after d on the VM's clock, or rejected
 // when the signal aborts.
 func Sleep(vm *runtime.VM, d time.Duration, signal goja.Value) goja.Value {
 	rt := vm.Runtime()
-	promise, resolve, reject := rt.NewPromise()
 	var s *goja.Object
 	if !Missing(signal) {
 		s = signal.ToObject(rt)
-		if s.Get("aborted") != nil && s.Get("aborted").ToBoolean() {
+		if v := s.Get("aborted"); v != nil && v.ToBoolean() {
 			return vm.Rejected(s.Get("reason"))
 		}
 	}
-	var onAbort goja.Value
-	fire := rt.ToValue(func(goja.FunctionCall) goja.Value {
-		if s != nil {
-			invoke(s, "removeEventListener", rt.ToValue("abort"), onAbort)
-		}
-		check(resolve(goja.Undefined()))
-		return goja.Undefined()
-	})
-	timer := global(vm, "setTimeout", fire, rt.ToValue(d.Milliseconds()))
-	onAbort = rt.ToValue(func(goja.FunctionCall) goja.Value {
-		global(vm, "clearTimeout", timer)
+	promise, resolve, reject := rt.NewPromise()
+	if s == nil {
+		vm.After(d, func() error { return resolve(goja.Undefined()) })
+		return rt.ToValue(promise)
+	}
+	var cancel func()
+	onAbort := rt.ToValue(func(goja.FunctionCall) goja.Value {
+		cancel()
 		check(reject(s.Get("reason")))
 		return goja.Undefined()
 	})
-	if s != nil {
-		invoke(s, "addEventListener", rt.ToValue("abort"), onAbort)
-	}
+	cancel = vm.After(d, func() error {
+		invoke(s, "removeEventListener", rt.ToValue("abort"), onAbort)
+		return resolve(goja.Undefined())
+	})
+	invoke(s, "addEventListener", rt.ToValue("abort"), onAbort)
 	return rt.ToValue(promise)
-}
-
-// global calls a function of the global object.
-func global(vm *runtime.VM, name string, args ...goja.Value) goja.Value {
-	fn, ok := goja.AssertFunction(vm.Runtime().GlobalObject().Get(name))
-	if !ok {
-		return goja.Undefined()
-	}
-	return Call(fn, args...)
 }
