@@ -23,9 +23,7 @@ func WorkerMain(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	o := stdlib.Runtime()
-	o.Log = log
-	return runtime.Serve(context.Background(), in, out, o)
+	return runtime.Serve(context.Background(), in, out, stdlib.Worker(runtime.Options{Log: log}))
 }
 
 // Limits of a build child.

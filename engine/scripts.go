@@ -15,6 +15,7 @@ import (
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/duration"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/schedule"
 	"github.com/loopstart/loopstart/runtime/message"
 	"github.com/loopstart/loopstart/runtime/supervisor"
 	"github.com/loopstart/loopstart/scripts"
@@ -293,20 +294,20 @@ func (e *Engine) bundle(v *scripts.Version) message.Bundle {
 		b.Env.Secrets[s.Name] = s.Value.Reveal()
 	}
 	for _, s := range cfg.Schedules {
-		if raw, err := json.Marshal(scheduleJSON(s)); err == nil {
+		if raw, err := json.Marshal(scheduleSpec(s, cfg.Project.Zone)); err == nil {
 			b.Env.Schedules[s.Name] = raw
 		}
 	}
 	return b
 }
 
-// scheduleJSON is a schedule as loopstart:time reads it.
-func scheduleJSON(s config.Schedule) any {
-	open := map[string][]string{}
+// scheduleSpec is a schedule as loopstart:time reads it.
+func scheduleSpec(s config.Schedule, zone string) schedule.Spec {
+	spec := schedule.Spec{Closed: s.Closed, Extra: s.Extra, Zone: first(s.Zone, zone)}
 	for _, o := range s.Open {
-		open[o.Name] = o.Hours
+		spec.Open = append(spec.Open, schedule.Days{Days: o.Name, Hours: o.Hours})
 	}
-	return map[string]any{"open": open, "closed": s.Closed, "extra": s.Extra, "zone": s.Zone}
+	return spec
 }
 
 // asFault is a script's end as an error of the house.
