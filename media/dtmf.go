@@ -166,6 +166,17 @@ func parseDigits(text string) ([]byte, error) {
 	return steps, nil
 }
 
+// takesEvents reports whether a peer understands every one of the steps as an
+// event on our own clock.
+func takesEvents(f EventFormat, steps []byte) bool {
+	for _, key := range steps {
+		if key != digitPause && !f.Has(int(eventCode(key))) {
+			return false
+		}
+	}
+	return f.PT != 0 && f.Clock == SampleRate
+}
+
 // eventCode is the RFC 4733 event of a key.
 func eventCode(key byte) uint8 {
 	for i := range len(digitNames) {

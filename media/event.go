@@ -48,6 +48,7 @@ type Event struct {
 	Completed  bool   // played to the end
 	Reason     string
 	Recorder   *Recorder
+	Err        error // the cause of ReasonDisk
 }
 
 // Limits of the way out. A shard that cannot hand over its events stops
@@ -85,14 +86,15 @@ func newNotifier(clk clock.Clock) *notifier {
 }
 
 // hand takes over a shard's batch and reports whether it did. With wait false
-// it gives up rather than wait for the lock.
+// it gives up rather than wait for the lock. A queue that has reached its limit
+// takes nothing.
 func (n *notifier) hand(batch []notice, wait bool) bool {
 	if wait {
 		n.mu.Lock()
 	} else if !n.mu.TryLock() {
 		return false
 	}
-	if len(n.queue)+len(batch) > noticeLimit && !wait {
+	if len(n.queue) >= noticeLimit {
 		n.mu.Unlock()
 		return false
 	}
@@ -111,7 +113,10 @@ func (n *notifier) post(sink func(Event), e Event) {
 		return
 	}
 	n.clk.Busy(1)
-	n.hand([]notice{{sink, e}}, true)
+	if !n.hand([]notice{{sink, e}}, true) {
+		n.clk.Busy(-1)
+		n.dropped.Add(1)
+	}
 }
 
 func (n *notifier) run() {

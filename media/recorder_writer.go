@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -74,6 +75,7 @@ func (p *writerPool) do(job writeJob) {
 	r := job.rec
 	if err := r.disk.write(r, job); err != nil && !r.failed.Swap(true) {
 		p.failed.Add(1)
+		r.disk.err = fmt.Errorf("media: record: %w", err)
 	}
 	if job.data != nil {
 		select {
@@ -86,7 +88,7 @@ func (p *writerPool) do(job writeJob) {
 	}
 	e := job.event
 	if r.failed.Load() {
-		e.Reason = ReasonDisk
+		e.Reason, e.Err = ReasonDisk, r.disk.err
 		e.DurationMs = int(r.disk.size * 1000 / int64(2*r.channels) / SampleRate)
 	}
 	s := r.session
@@ -106,6 +108,7 @@ func (p *writerPool) close() {
 type recordFile struct {
 	headed bool
 	size   int64 // bytes of audio that the header promises
+	err    error // the first one; nothing is written after it
 }
 
 // write puts one chunk into its place; chunks that were never written leave

@@ -67,7 +67,7 @@ func (l *leg) control(sh *shard, f int64) {
 
 // sendReports sends SR or RR with SDES, and BYE at the end.
 func (l *leg) sendReports(sh *shard, bye bool) {
-	if l.ctrl.size == 0 || l.ctrl.addr.Port() == 0 || l.ctrl.addr.Addr().IsUnspecified() {
+	if !reachable(l.ctrl.addr) {
 		return
 	}
 	b := l.appendReports(sh.code[:0], sh.now, sh.at, bye)

@@ -168,7 +168,7 @@ func (s *Session) SendDigits(digits string) error {
 		return fault.New(fault.Limit, "media: more than %d digits are waiting to be sent", digitLimit)
 	}
 	b := &digitBatch{steps: steps}
-	if s.remote.EventSend.PT == 0 {
+	if !takesEvents(s.remote.EventSend, steps) {
 		b.tones = newPlayer(0, nil, false)
 		b.tones.encode([]*Prompt{dialTones(steps)}, s.remote.Codec)
 	}

@@ -89,7 +89,9 @@ func (l *leg) do(sh *shard, c *command) {
 		l.muted = c.on
 	case cmdHold:
 		l.held = c.on
-		l.heard = sh.at
+		if l.heard != 0 {
+			l.heard = sh.at
+		}
 	case cmdPassDigits:
 		l.keepDigits = !c.on
 	case cmdUnbridge:
@@ -133,7 +135,7 @@ func (l *leg) awaitFrom(sh *shard) time.Duration {
 func (l *leg) aim(sh *shard) {
 	l.dest.set(l.src.current)
 	pin := destination{}
-	if l.src.pinned && l.agreed.sends {
+	if l.src.pinned && reachable(l.src.current) {
 		pin = l.dest
 	}
 	l.dest.connected = sh.io.connect(l.s.sock, &pin) && pin.size > 0

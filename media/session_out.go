@@ -89,14 +89,22 @@ func (l *leg) frame(sh *shard) {
 		return
 	}
 	ts := l.send.stamp(l.due)
-	switch act, marker, done := l.digitsOut.step(l.due, ts); act {
-	case digitPacket:
+	act, marker, done := l.digitsOut.step(l.due, ts)
+	switch {
+	case act == digitPacket && a.eventPT == 0:
+		// A new agreement has taken the events away under way.
+		l.sendAudio(sh, ts, a.codec.Silence())
+		l.digitsDone(sh, done)
+	case act == digitPacket:
 		l.write(sh, a.eventPT, marker, l.digitsOut.ts, l.digitsOut.payload[:])
 		l.passage.broken = true
 		l.digitsDone(sh, done)
-	case digitTone:
+	case act == digitTone && l.digitsOut.head.tones.codec == a.codec:
 		l.sendAudio(sh, ts, l.digitsOut.head.tones.next())
-	case digitSilence:
+	case act == digitTone:
+		l.digitsOut.head.tones.advance()
+		l.sendAudio(sh, ts, a.codec.Silence())
+	case act == digitSilence:
 		l.sendAudio(sh, ts, a.codec.Silence())
 	default:
 		l.digitsDone(sh, done)

@@ -112,7 +112,7 @@ func newAgreement(r Remote) *agreement {
 		eventPT: r.EventSend.PT, eventHz: r.EventSend.Clock,
 		receives: r.Effective.Receives(), formats: r.Formats, events: r.EventPT,
 	}
-	a.sends = r.Effective.Sends() && r.Codec != nil && a.rtp.IsValid() && a.rtp.Port() != 0 && !a.rtp.Addr().IsUnspecified()
+	a.sends = r.Effective.Sends() && r.Codec != nil && reachable(a.rtp)
 	a.byPT[comfortPT] = comfortKind
 	for i, f := range r.Formats {
 		a.byPT[f.PT&127] = uint8(i + 1)
@@ -121,6 +121,12 @@ func newAgreement(r Remote) *agreement {
 		a.byPT[f.PT&127] = uint8(eventKind + i)
 	}
 	return a
+}
+
+// reachable reports whether something can be sent to an address of an SDP,
+// where 0.0.0.0 and port 0 have meanings of their own.
+func reachable(a netip.AddrPort) bool {
+	return a.IsValid() && a.Port() != 0 && !a.Addr().IsUnspecified()
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

@@ -210,7 +210,7 @@ func (e *Engine) Stats() EngineStats {
 		Opened: e.opened.Load(), Refused: e.refused.Load(),
 		PortsInUse: e.ports.inUse(), PortsTotal: e.ports.size(), PortsTaken: e.ports.taken.Load(),
 		Recordings: int(e.recordings.Load()), Dropped: make(map[Drop]uint64, dropKinds),
-		Commands: e.overflows.Load(), WriteErrors: e.writers.failed.Load(), WritesThinned: e.writers.thinned.Load(),
+		EventsDropped: e.notes.dropped.Load(), Commands: e.overflows.Load(), WriteErrors: e.writers.failed.Load(), WritesThinned: e.writers.thinned.Load(),
 	}
 	e.mu.Lock()
 	st.Sessions = len(e.sessions)
