@@ -38,8 +38,8 @@ var (
 // tag, are dropped; without brackets all parameters are the URI's. The error
 // says what is wrong.
 func ParseAddress(s string) (Address, error) {
-	if !strings.ContainsAny(s, "<\"") && len(s) <= MaxAddress {
-		s = "<" + strings.TrimSpace(s) + ">"
+	if t := strings.TrimSpace(s); !strings.Contains(t, "<") && !strings.HasPrefix(t, `"`) && t != "" && len(t) < MaxAddress-1 {
+		s = "<" + t + ">"
 	}
 	a, _, err := parseNameAddr(s)
 	if err != nil {
