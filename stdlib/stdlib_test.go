@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dop251/goja"
+	"github.com/evanw/esbuild/pkg/api"
 
 	"github.com/loopstart/loopstart/runtime"
-	"github.com/loopstart/loopstart/runtime/message"
 	call "github.com/loopstart/loopstart/stdlib/call/script"
 	"github.com/loopstart/loopstart/stdlib/internal/scripttest"
 	web "github.com/loopstart/loopstart/stdlib/web/script"
@@ -164,19 +163,13 @@ func TestTSConfig(t *testing.T) {
 	}
 }
 
-// What an untouched standard library costs a VM is the price of every call.
-func BenchmarkVM(b *testing.B) {
-	run := scripttest.Run{Source: `return 1`, Options: Worker(runtime.Options{}), Argument: json.RawMessage(`{"handle":"a"}`), Env: message.Environment{}}
-	b.ReportAllocs()
-	for b.Loop() {
-		run.Do(b)
+// The declarations are TypeScript, as far as a parser can tell.
+func TestTypesAreTypeScript(t *testing.T) {
+	out := api.Transform(Types(), api.TransformOptions{Loader: api.LoaderTS})
+	for _, m := range out.Errors {
+		t.Errorf("%d:%d: %s", m.Location.Line, m.Location.Column, m.Text)
 	}
-}
-
-// BenchmarkGlobals is the part that the globals have in it.
-func BenchmarkGlobals(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		goja.New()
+	if code := strings.TrimSpace(string(out.Code)); code != "" {
+		t.Errorf("declarations that are code: %s", code)
 	}
 }
