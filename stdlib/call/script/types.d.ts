@@ -268,6 +268,40 @@ declare module "loopstart:call" {
     permissions?: { http?: string[]; sip?: string[] };
   }
 
+  /** The argument of `afterCall`: what one attempt left behind, with the names that the HTTP API and webhooks use. */
+  export interface CallRecord {
+    /** Names this attempt; use it to do a thing once. */
+    id: string;
+    order: string;
+    key?: string;
+    script: string;
+    version?: string;
+    direction: "inbound" | "outbound";
+    from: string;
+    to: string;
+    trunk?: string;
+    /** RFC 3339, as all times. */
+    started_at: string;
+    answered_at?: string;
+    ended_at: string;
+    ring_ms: number;
+    talk_ms: number;
+    ended_by: "caller" | "callee" | "script" | "system";
+    /** Final SIP status. */
+    code: number;
+    cause: string;
+    outcome: Outcome;
+    /** No further attempt follows. */
+    final: boolean;
+    heard: { ms: number; percent: number };
+    result?: any;
+    tags?: { [name: string]: string };
+    attempt: number;
+    quality: { loss: number; jitter_ms: number; mos?: number };
+    recording?: string;
+    data?: any;
+  }
+
   /** The argument of `onRequest`. */
   export interface HookRequest {
     method: string;
