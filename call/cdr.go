@@ -65,6 +65,7 @@ func (c *Call) measure(l *Leg) {
 func (c *Call) record() Record {
 	l := c.main
 	f := c.facts
+	f.refused = !f.outbound && !f.answered && c.endedBy == "script"
 	f.heard = time.Duration(c.heardMs) * time.Millisecond
 	if c.totalMs > 0 {
 		f.percent = float64(c.heardMs) * 100 / float64(c.totalMs)

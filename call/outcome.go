@@ -90,6 +90,7 @@ type facts struct {
 	connectTried       bool
 	talked             bool
 	collecting         bool // left while a menu or gather was waiting
+	refused            bool // the script rejected or redirected the call
 }
 
 func (f *facts) outcome() Outcome {
@@ -103,7 +104,7 @@ func (f *facts) outcome() Outcome {
 		return Talked
 	case f.connectTried:
 		return Missed
-	case f.scriptEnded:
+	case f.scriptEnded || f.refused:
 		return Served
 	case !f.answered || f.collecting:
 		return Abandoned
