@@ -181,8 +181,11 @@ func (c *core) request(l *leg, method string, headers []Header, ctype string, bo
 	return c.lastTx
 }
 
-// step takes one input.
+// step takes one input; after the end it takes none.
 func (c *core) step(in input) {
+	if c.phase == phOver {
+		return
+	}
 	switch in.kind {
 	case inCommand:
 		c.onCommand(in.cmd)
@@ -409,7 +412,7 @@ func (c *core) retry(tx uint64, method string, headers []Header, ctype string, b
 
 // lost ends a dialog that the peer does not know any more (RFC 3261 §12.2.1.2).
 func (c *core) lost(m *message) bool {
-	if m.code != 481 && m.code != 408 || c.phase >= phClosing {
+	if m.code != 481 && m.code != 408 || c.phase != phConfirmed {
 		return false
 	}
 	reason := ReasonError
