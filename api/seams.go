@@ -66,9 +66,9 @@ type HookRequest struct {
 
 // HookAnswer is a script's answer.
 type HookAnswer struct {
-	Status  int         `json:"status"`
-	Headers [][2]string `json:"headers"`
-	Body    []byte      `json:"body"`
+	Status  int
+	Headers [][2]string
+	Body    []byte
 }
 
 // Feed is the live events.

@@ -65,6 +65,7 @@ type Leg struct {
 	talk      *talk
 	reoffer   []func(code int, body []byte)
 	transfer  *Verb
+	referTo   string // where the transfer goes
 	sendingID *Verb
 	onEnd     []func()
 	onState   func(*Leg) // tells the connect that made this leg
@@ -249,9 +250,7 @@ func (l *Leg) offered(ev sip.Event) {
 	}
 	l.held = held
 	l.note("state", map[bool]string{true: "held by the other side", false: "resumed by the other side"}[held], "")
-	if l == l.call.main {
-		l.call.notify("hold", map[string]any{"held": held})
-	}
+	l.call.notify("hold", map[string]any{"call": l.name, "held": held})
 }
 
 // reoffered ends our own re-INVITE.
@@ -321,6 +320,7 @@ func (l *Leg) close() {
 	if l == l.call.main {
 		l.call.mainEnded()
 	} else {
+		l.call.notify("end", map[string]any{"call": l.name, "endedBy": l.side(), "code": l.code})
 		l.call.tryFinish()
 	}
 }

@@ -241,7 +241,7 @@ func (l *Leg) Mute(on bool, v Verb) {
 
 // TransferResult is what transfer resolves with.
 type TransferResult struct {
-	Status string `json:"status"` // completed, failed
+	Status string `json:"status"` // completed, busy, no_answer, rejected, failed
 	Code   int    `json:"code"`
 }
 
@@ -260,7 +260,7 @@ func (l *Leg) Transfer(uri string, v Verb) {
 			v.fail(err)
 			return
 		}
-		l.transfer = &v
+		l.transfer, l.referTo = &v, uri
 		l.note("state", "transfer to "+uri, v.At)
 		l.call.after(transferTimeout, func() {
 			if l.transfer == &v {
@@ -275,7 +275,11 @@ const transferTimeout = 60 * time.Second
 // referred takes the progress of a transfer.
 func (l *Leg) referred(ev sip.Event) {
 	l.note("state", "transfer: "+itoa(ev.Code)+" "+ev.Reason, "")
-	l.call.notify("transfer", map[string]any{"code": ev.Code, "final": ev.Code >= 200})
+	progress := map[string]any{"call": l.name, "to": l.referTo, "code": ev.Code}
+	if ev.Code >= 200 {
+		progress["status"] = transferStatus(ev.Code)
+	}
+	l.call.notify("transfer", progress)
 	if ev.Code >= 200 && l.transfer != nil {
 		l.transferred(ev.Code)
 	}
@@ -284,11 +288,21 @@ func (l *Leg) referred(ev sip.Event) {
 func (l *Leg) transferred(code int) {
 	v := *l.transfer
 	l.transfer = nil
+	v.ok(TransferResult{Status: transferStatus(code), Code: code})
 	if code/100 == 2 {
 		l.call.facts.talked = true
-		v.ok(TransferResult{Status: "completed", Code: code})
 		l.hangup()
-		return
 	}
-	v.ok(TransferResult{Status: "failed", Code: code})
+}
+
+// transferStatus is the end of a transfer in the words of its result.
+func transferStatus(code int) string {
+	if code/100 == 2 {
+		return "completed"
+	}
+	switch o := Unanswered(code, "", true); o {
+	case Busy, NoAnswer, Rejected:
+		return string(o)
+	}
+	return "failed"
 }

@@ -118,11 +118,11 @@ func (s *share) take() {
 func (s *share) rate(now time.Time, perSecond float64) bool {
 	full := max(perSecond, 1)
 	if s.at.IsZero() {
-		s.tokens = full
-	} else {
-		s.tokens = min(full, max(s.tokens, -full)+now.Sub(s.at).Seconds()*perSecond)
+		s.tokens, s.at = full, now
 	}
-	s.at = now
+	if passed := now.Sub(s.at); passed > 0 { // a clock that steps back refills nothing
+		s.tokens, s.at = min(full, max(s.tokens, -full)+passed.Seconds()*perSecond), now
+	}
 	return s.tokens >= 1
 }
 

@@ -86,23 +86,19 @@ type background struct {
 
 // New builds and starts an engine. What was built is torn down again when a
 // later part fails.
-func New(cfg *config.Config, o Options) (e *Engine, err error) {
+func New(cfg *config.Config, o Options) (*Engine, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System()
 	}
-	e = &Engine{opts: o, clk: o.Clock, log: o.Log, started: o.Clock.Now()}
+	e := &Engine{opts: o, clk: o.Clock, log: o.Log, started: o.Clock.Now()}
 	e.cfg.Store(cfg)
 	e.ctx, e.stop = context.WithCancel(context.Background())
-	defer func() {
-		if err != nil {
-			e.Close()
-		}
-	}()
 	e.prepare()
 	for _, build := range []func(*config.Config) error{
 		e.openStore, e.openMedia, e.openSpeech, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openSIP,
 	} {
-		if err = build(cfg); err != nil {
+		if err := build(cfg); err != nil {
+			e.Close()
 			return nil, err
 		}
 	}

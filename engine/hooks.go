@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/scripts"
+	"github.com/loopstart/loopstart/stdlib"
 )
 
 // HookRequest is an HTTP request for a script's onRequest.
@@ -25,9 +25,9 @@ type HookRequest struct {
 
 // HookAnswer is what onRequest returned.
 type HookAnswer struct {
-	Status  int         `json:"status"`
-	Headers [][2]string `json:"headers"`
-	Body    []byte      `json:"body"`
+	Status  int
+	Headers [][2]string
+	Body    []byte
 }
 
 // Hook runs a script's onRequest. config.hook guards it: a token in the header
@@ -48,11 +48,8 @@ func (e *Engine) Hook(ctx context.Context, script string, r HookRequest) (HookAn
 	if err != nil {
 		return HookAnswer{}, err
 	}
-	var a HookAnswer
-	if err := json.Unmarshal(out, &a); err != nil {
-		return HookAnswer{}, fault.New(fault.Internal, "onRequest of %s: %w", script, err)
-	}
-	return a, nil
+	a, err := stdlib.HookAnswer(out)
+	return HookAnswer(a), err
 }
 
 func (e *Engine) guardHook(v *scripts.Version, r HookRequest) error {

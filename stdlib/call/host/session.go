@@ -60,7 +60,8 @@ type Session struct {
 	call *call.Call
 	vm   VM
 	serv Services
-	// cancels holds how to give up each waiting verb; call goroutine only.
+	// cancels holds how to give up each waiting verb that has a signal, by the
+	// number the script gave it; call goroutine only.
 	cancels map[uint32]func()
 }
 
@@ -101,11 +102,12 @@ func Handles(method string) bool {
 
 // request is one verb on its way.
 type request struct {
-	s    *Session
-	seq  uint32
-	args json.RawMessage
-	leg  *call.Leg
-	verb call.Verb
+	s      *Session
+	seq    uint32
+	cancel uint32 // what call.cancel names it by; 0: it has no signal
+	args   json.RawMessage
+	leg    *call.Leg
+	verb   call.Verb
 }
 
 // Request carries out one message of the script.
@@ -117,7 +119,9 @@ func (s *Session) Request(seq uint32, r message.Request) {
 	}
 	q := &request{s: s, seq: seq, args: r.Args}
 	q.verb = call.Verb{At: r.At, Reply: func(value any, err error) {
-		delete(s.cancels, seq)
+		if q.cancel != 0 {
+			delete(s.cancels, q.cancel)
+		}
 		if seq != 0 {
 			s.vm.Settle(seq, value, err)
 		}
@@ -129,7 +133,8 @@ func (s *Session) Request(seq uint32, r message.Request) {
 
 func (q *request) run(do func(*request)) {
 	var target struct {
-		Call string `json:"call"`
+		Call   string `json:"call"`
+		Cancel uint32 `json:"cancel"`
 	}
 	if err := json.Unmarshal(q.args, &target); err != nil {
 		q.invalid(err)
@@ -140,7 +145,7 @@ func (q *request) run(do func(*request)) {
 		q.verb.Reply(nil, err)
 		return
 	}
-	q.leg = leg
+	q.leg, q.cancel = leg, target.Cancel
 	do(q)
 }
 
@@ -160,8 +165,8 @@ func (q *request) invalid(err error) {
 
 // onCancel tells how to give the verb up when its {signal} fires.
 func (q *request) onCancel(f func()) {
-	if q.seq != 0 {
-		q.s.cancels[q.seq] = f
+	if q.cancel != 0 && q.seq != 0 {
+		q.s.cancels[q.cancel] = f
 	}
 }
 

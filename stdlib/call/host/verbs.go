@@ -284,14 +284,8 @@ func retry(q *request) {
 
 // cancel gives up a waiting verb whose {signal} has fired.
 func cancel(q *request) {
-	var o struct {
-		Seq uint32 `json:"seq"`
-	}
-	if !q.read(&o) {
-		return
-	}
-	if f := q.s.cancels[o.Seq]; f != nil {
-		delete(q.s.cancels, o.Seq)
+	if f := q.s.cancels[q.cancel]; f != nil {
+		delete(q.s.cancels, q.cancel)
 		f()
 	}
 }

@@ -106,13 +106,19 @@ type Session struct {
 	stop    context.CancelFunc
 
 	mu      sync.Mutex
-	waiting map[uint32]context.CancelFunc
+	waiting map[uint32]waiting // by seq
+}
+
+// waiting is a request in progress.
+type waiting struct {
+	name   uint32 // given by the script; 0 for none
+	cancel context.CancelFunc
 }
 
 // New makes the session of one VM; settle answers its requests.
 func New(s Services, j Journal, settle func(seq uint32, value any, err error)) *Session {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Session{serv: s, journal: j, settle: settle, ctx: ctx, stop: stop, waiting: map[uint32]context.CancelFunc{}}
+	return &Session{serv: s, journal: j, settle: settle, ctx: ctx, stop: stop, waiting: map[uint32]waiting{}}
 }
 
 // Close cancels what still waits. It is called when the VM has ended.
@@ -154,10 +160,14 @@ func (s *Session) Serve(seq uint32, r message.Request) bool {
 
 func (s *Session) begin(seq uint32, r message.Request, h handler) {
 	ctx, cancel := context.WithCancel(s.ctx)
+	var named struct {
+		Cancel uint32 `json:"cancel"` // what http.cancel names it by
+	}
+	_ = json.Unmarshal(r.Args, &named) // without a name it cannot be cancelled
 	s.mu.Lock()
 	full := len(s.waiting) >= MaxWaiting
 	if !full {
-		s.waiting[seq] = cancel
+		s.waiting[seq] = waiting{named.Cancel, cancel}
 	}
 	s.mu.Unlock()
 	if full {
@@ -179,15 +189,17 @@ func (s *Session) begin(seq uint32, r message.Request, h handler) {
 
 func (s *Session) cancel(r message.Request) {
 	var o struct {
-		Seq uint32 `json:"seq"`
+		Cancel uint32 `json:"cancel"`
 	}
-	if json.Unmarshal(r.Args, &o) != nil {
+	if json.Unmarshal(r.Args, &o) != nil || o.Cancel == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if stop := s.waiting[o.Seq]; stop != nil {
-		stop()
+	for _, w := range s.waiting {
+		if w.name == o.Cancel {
+			w.cancel()
+		}
 	}
 }
 

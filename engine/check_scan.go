@@ -1,0 +1,302 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/jslex"
+	"github.com/loopstart/loopstart/internal/phone"
+	"github.com/loopstart/loopstart/internal/suggest"
+	"github.com/loopstart/loopstart/scripts"
+	callscript "github.com/loopstart/loopstart/stdlib/call/script"
+)
+
+// laterMembers are members of a call that come with later versions.
+var laterMembers = []string{"queue", "conference", "stream", "detectMachine", "waitForBeep", "sendMessage", "sendInfo"}
+
+// laterOptions are options of verbs that come with later versions.
+var laterOptions = map[string][]string{
+	"transfer": {"attended"}, "gather": {"speech"}, "connect": {"detectMachine"}, "dial": {"detectMachine"},
+}
+
+// Verbs that answer an inbound call or end its ringing, and those that speak.
+var (
+	answering = []string{"answer", "gather", "menu", "record", "connect", "bridge", "reject", "redirect", "hangup"}
+	speaking  = []string{"say", "play", "prompt"}
+)
+
+// reading is the sources of one script.
+type reading struct {
+	*checking
+	ctx      context.Context
+	entry    scripts.Entry
+	folder   string
+	language string
+	uses     []string
+	answers  bool
+	speaks   *Finding // where it first speaks
+}
+
+// source is one file, as tokens. A check of tokens misses what is put together
+// at run time and must not complain about what it cannot know.
+type source struct {
+	*reading
+	name, text string
+	tokens     []jslex.Token
+	calls      map[string]bool // names that hold a Call
+	shadowed   map[string]bool // of those, the ones that something else may have too
+}
+
+// read looks through the author's sources of a script.
+func (c *checking) read(ctx context.Context, entry scripts.Entry, res scripts.BuildResult) {
+	r := &reading{checking: c, ctx: ctx, entry: entry, folder: filepath.Join(c.dir, filepath.FromSlash(entry.Dir)),
+		language: c.cfg.Project.Language, uses: res.Uses}
+	st, err := ParseStatic(entry.Name, res.Config)
+	if err == nil && st.Language != "" {
+		r.language = st.Language
+	}
+	files := authored(res)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		s := &source{reading: r, name: name, text: files[name], tokens: jslex.Tokens(files[name])}
+		s.findCalls()
+		for i := range s.tokens {
+			s.at(i)
+		}
+	}
+	if r.speaks != nil && !r.answers && slices.Contains(res.Exports, "default") {
+		c.add(*r.speaks)
+	}
+}
+
+// tok is the token at i, or one that is nothing.
+func (s *source) tok(i int) jslex.Token {
+	if i < 0 || i >= len(s.tokens) {
+		return jslex.Token{}
+	}
+	return s.tokens[i]
+}
+
+// findCalls collects the names that hold a Call: the parameter of the default
+// export, and what is annotated as one.
+func (s *source) findCalls() {
+	s.calls, s.shadowed = map[string]bool{}, map[string]bool{}
+	declared := map[int]bool{}
+	for i, t := range s.tokens {
+		at := -1
+		switch {
+		case t.Is("export") && s.tok(i+1).Is("default"):
+			at = s.parameter(i + 2)
+		case t.Kind == jslex.Word && s.tok(i+1).Is(":") && s.tok(i+2).Is("Call") && (s.tok(i-1).Is("(") || s.tok(i-1).Is(",")):
+			at = i
+		}
+		if s.tok(at).Kind == jslex.Word {
+			s.calls[s.tok(at).Value], declared[at] = true, true
+		}
+	}
+	for i, t := range s.tokens {
+		if t.Kind != jslex.Word || !s.calls[t.Value] || declared[i] {
+			continue
+		}
+		before, after := s.tok(i-1), s.tok(i+1)
+		arrow := after.Is("=>") || (before.Is("(") || before.Is(",")) && after.Is(")") && s.tok(i+2).Is("=>")
+		if arrow || before.Is("const") || before.Is("let") || before.Is("var") {
+			s.shadowed[t.Value] = true
+		}
+	}
+}
+
+// parameter is where the first parameter of the function that begins at i is.
+func (s *source) parameter(i int) int {
+	if s.tok(i).Is("async") {
+		i++
+	}
+	if s.tok(i).Is("function") {
+		i++
+		if s.tok(i).Kind == jslex.Word {
+			i++
+		}
+	}
+	if s.tok(i).Is("(") {
+		i++
+	}
+	return i
+}
+
+// at looks at what begins with token i.
+func (s *source) at(i int) {
+	t := s.tokens[i]
+	if t.Kind != jslex.Word {
+		return
+	}
+	dotted := s.tok(i-1).Is(".") || s.tok(i-1).Is("?.")
+	switch {
+	case dotted:
+		s.member(i)
+	case s.tok(i+1).Is("(") && t.Value == "dial":
+		s.options(i)
+	case s.tok(i+1).Is("(") && slices.Contains([]string{"isOpen", "next", "nextOpen", "nextClose"}, t.Value) && slices.Contains(s.uses, "loopstart:time"):
+		s.schedule(i + 2)
+	case s.tok(i+1).Is(":") && (t.Value == "play" || t.Value == "music") && s.tok(i+2).Kind == jslex.Text && !s.tok(i-1).Is("?"):
+		s.sound(i + 2)
+	}
+}
+
+// member looks at .name behind a receiver.
+func (s *source) member(i int) {
+	t, called := s.tokens[i], s.tok(i+1).Is("(") || s.tok(i+1).Is("?.")
+	receiver := s.tok(i - 2)
+	mine := receiver.Kind == jslex.Word && s.calls[receiver.Value] && !s.tok(i-3).Is(".") && !s.tok(i-3).Is("?.")
+	switch {
+	case mine && slices.Contains(laterMembers, t.Value):
+		s.find(t, Finding{Level: LevelError, Code: fault.Unavailable, Message: receiver.Value + "." + t.Value + " is not in this version"})
+	case mine && !slices.Contains(callscript.Members(), t.Value) && !s.shadowed[receiver.Value]:
+		f := Finding{Level: LevelWarning, Message: fmt.Sprintf("a call has no %s", t.Value), Hint: "it has " + strings.Join(callscript.Members(), ", ")}
+		if near := suggest.Nearest(t.Value, callscript.Members()); near != "" {
+			f.Hint = "did you mean " + near + "?"
+		}
+		s.find(t, f)
+	case t.Value == "get" && receiver.Is("secrets") && s.tok(i+1).Is("("):
+		s.secret(i + 2)
+	}
+	if called {
+		s.verb(i)
+	}
+}
+
+// verb looks at .name( … ).
+func (s *source) verb(i int) {
+	t := s.tokens[i]
+	if slices.Contains(answering, t.Value) {
+		s.answers = true
+	}
+	if slices.Contains(speaking, t.Value) && s.speaks == nil {
+		s.speaks = s.finding(t, Finding{Level: LevelWarning, Message: "nothing answers: on an incoming call this goes out as early media, which many phones do not play",
+			Hint: "begin with await call.answer()"})
+	}
+	if t.Value == "play" && s.tok(i+1).Is("(") && s.tok(i+2).Kind == jslex.Text {
+		s.sound(i + 2)
+	}
+	if t.Value == "connect" && s.tok(i+1).Is("(") {
+		s.targets(i + 2)
+	}
+	s.options(i)
+}
+
+// options looks at the option objects of a verb: what stands in braces
+// directly between its parentheses.
+func (s *source) options(i int) {
+	verb := s.tokens[i].Value
+	later, trunk := laterOptions[verb], verb == "connect" || verb == "dial"
+	if later == nil && !trunk || !s.tok(i+1).Is("(") {
+		return
+	}
+	depth := 0
+	for j := i + 1; j < len(s.tokens); j++ {
+		t := s.tokens[j]
+		switch {
+		case t.Is("(") || t.Is("{") || t.Is("["):
+			depth++
+		case t.Is(")") || t.Is("}") || t.Is("]"):
+			if depth--; depth == 0 {
+				return
+			}
+		case depth == 2 && t.Kind == jslex.Word && (s.tok(j+1).Is(":") || s.tok(j+1).Is(",") || s.tok(j+1).Is("}")):
+			if slices.Contains(later, t.Value) {
+				s.find(t, Finding{Level: LevelError, Code: fault.Unavailable, Message: verb + ": " + t.Value + " is not in this version"})
+			}
+			if trunk && t.Value == "trunk" && s.tok(j+2).Kind == jslex.Text {
+				s.trunk(j + 2)
+			}
+		}
+	}
+}
+
+// sound checks the file that the text at i names.
+func (s *source) sound(i int) {
+	if f := s.prompt(s.ctx, s.folder, s.language, s.tok(i).Value); f != nil {
+		s.find(s.tok(i), *f)
+	}
+}
+
+func (s *source) schedule(i int) {
+	t := s.tok(i)
+	var names []string
+	for _, x := range s.cfg.Schedules {
+		names = append(names, x.Name)
+	}
+	s.known(t, "schedule", "schedules", names)
+}
+
+func (s *source) secret(i int) {
+	var names []string
+	for _, x := range s.cfg.Secrets {
+		names = append(names, x.Name)
+	}
+	s.known(s.tok(i), "secret", "secrets", names)
+}
+
+func (s *source) trunk(i int) {
+	var names []string
+	for _, x := range s.cfg.Trunks {
+		names = append(names, x.Name)
+	}
+	s.known(s.tok(i), "trunk", "trunks", names)
+}
+
+// known reports a literal that is no name of a section.
+func (s *source) known(t jslex.Token, what, section string, names []string) {
+	if t.Kind != jslex.Text || slices.Contains(names, t.Value) {
+		return
+	}
+	f := Finding{Level: LevelError, Code: fault.NotFound, Message: fmt.Sprintf("there is no %s %q", what, t.Value), Hint: "add it to " + section + " in loopstart.yaml"}
+	if near := suggest.Nearest(t.Value, names); near != "" {
+		f.Hint = "did you mean " + near + "?"
+	}
+	s.find(t, f)
+}
+
+// targets checks the first argument of connect: a text, or a list of them.
+func (s *source) targets(i int) {
+	if s.tok(i).Kind == jslex.Text {
+		s.target(s.tok(i))
+		return
+	}
+	if !s.tok(i).Is("[") {
+		return
+	}
+	for i++; i < len(s.tokens) && !s.tok(i).Is("]"); i++ {
+		if s.tok(i).Kind == jslex.Text && (s.tok(i-1).Is("[") || s.tok(i-1).Is(",")) && (s.tok(i+1).Is(",") || s.tok(i+1).Is("]")) {
+			s.target(s.tok(i))
+		}
+	}
+}
+
+func (s *source) target(t jslex.Token) {
+	number := phone.Normalize(t.Value, s.cfg.Project.Country)
+	if strings.HasPrefix(t.Value, "sip:") || strings.HasPrefix(t.Value, "sips:") || strings.HasPrefix(number, "+") || dialable(number) {
+		return
+	}
+	var names []string
+	for _, g := range s.cfg.Groups {
+		names = append(names, g.Name)
+	}
+	for _, u := range s.cfg.SIP.Users {
+		names = append(names, u.Name)
+	}
+	s.known(t, "group, user or number", "groups or sip.users", names)
+}
+
+// finding gives f the place and the frame of a token.
+func (s *source) finding(t jslex.Token, f Finding) *Finding {
+	f.Area, f.Script = areaScript, s.entry.Name
+	f.Place = fmt.Sprintf("%s:%d:%d", s.name, t.Line, t.Col)
+	f.Frame = strings.TrimRight(scripts.CodeFrame(s.text, t.Line, t.Col, true), "\n")
+	return &f
+}
+
+func (s *source) find(t jslex.Token, f Finding) { s.add(*s.finding(t, f)) }

@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/store"
+)
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+func storeQuery(script string) store.Query {
+	return store.Query{Fields: store.Fields{Script: script, Outcome: "served", Tags: map[string]string{"kind": "test"}}}
+}
+
+func TestIDsSortByTimeAndDiffer(t *testing.T) {
+	a, b, c := newID(noon), newID(noon.Add(time.Millisecond)), newID(noon.Add(time.Millisecond))
+	if !(a < b) || b == c || len(a) != 20 {
+		t.Fatal(a, b, c)
+	}
+}
+
+func parse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	cfg, err := config.Parse([]byte(text), "loopstart.yaml", config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestAdmissionLimits(t *testing.T) {
+	cfg := parse(t, `
+limits: {calls: 3, cps: 100}
+scripts: {limits: {small: {calls: 1}, slow: {cps: 1}}}`)
+	var a admission
+	admit := func(script, route string, max int) fault.Code {
+		return fault.CodeOf(a.admit(cfg, noon, ticket{script, route}, max))
+	}
+	if got := admit("small", "r", 0); got != "" {
+		t.Fatal(got)
+	}
+	if got := admit("small", "r", 0); got != fault.Limit {
+		t.Fatalf("script limit: %s", got)
+	}
+	if got := admit("x", "r", 1); got != fault.Limit {
+		t.Fatalf("route limit: %s", got)
+	}
+	if got := admit("slow", "s", 0); got != "" {
+		t.Fatal(got)
+	}
+	a.release(ticket{"slow", "s"})
+	if got := admit("slow", "s", 0); got != fault.Rate {
+		t.Fatalf("script rate: %s", got)
+	}
+	if got := fault.CodeOf(a.admit(cfg, noon.Add(1100*time.Millisecond), ticket{"slow", "s"}, 0)); got != "" {
+		t.Fatalf("the bucket does not refill: %s", got)
+	}
+	if admit("y", "", 0) != "" || admit("z", "", 0) != fault.Limit {
+		t.Fatal("total limit")
+	}
+	if a.refused() != 4 {
+		t.Fatalf("%d counted", a.refused())
+	}
+	a.drain()
+	if got := admit("y", "", 0); got != fault.Unavailable {
+		t.Fatal(got)
+	}
+}
+
+func TestTrunkChoice(t *testing.T) {
+	cfg := parse(t, `
+trunks:
+  wide: {address: a.example.ru, destinations: ["+7", "+375"], from: ["+74951111111", "+74952222222"]}
+  moscow: {address: b.example.ru, destinations: ["+7495"], from: ["+74953333333"]}
+`)
+	e := &Engine{log: slog.New(slog.DiscardHandler)}
+	e.cfg.Store(cfg)
+	for _, c := range []struct {
+		number, from, trunk, called, want string
+	}{
+		{"+74957654321", "", "", "", "moscow,wide"},
+		{"+79161234567", "", "", "", "wide"},
+		{"+375291234567", "", "", "", "wide"},
+		{"+74957654321", "8 495 111-11-11", "", "", "wide"},
+		{"+79161234567", "+74953333333", "", "", "DENIED"},
+		{"+390612345678", "", "", "", "DENIED"},
+		{"+74957654321", "", "wide", "", "wide"},
+		{"+79161234567", "", "moscow", "", "DENIED"},
+		{"+79161234567", "", "none", "", "NOT_FOUND"},
+		{"+79161234567", "+70000000000", "wide", "", "DENIED"},
+	} {
+		trunks, err := e.trunksFor(cfg, c.number, call.DialRequest{From: c.from, Trunk: c.trunk, Called: c.called})
+		var names []string
+		for _, tr := range trunks {
+			names = append(names, tr.Name)
+		}
+		got := strings.Join(names, ",")
+		if err != nil {
+			got = string(fault.CodeOf(err))
+		}
+		if got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+	wide, _ := cfg.Trunk("wide")
+	if n := e.callerNumber(cfg, wide, "+79160000001", call.DialRequest{Called: "+74952222222"}); n != "+74952222222" {
+		t.Errorf("the called number is not presented: %s", n)
+	}
+	seen := map[string]bool{}
+	for _, to := range []string{"+79160000001", "+79160000002", "+79160000003", "+79160000004"} {
+		first := e.callerNumber(cfg, wide, to, call.DialRequest{Called: "+70000000000"})
+		if again := e.callerNumber(cfg, wide, to, call.DialRequest{}); again != first {
+			t.Errorf("%s sees %s and %s", to, first, again)
+		}
+		seen[first] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("only %v are presented", seen)
+	}
+	e.opts.Dev = true
+	if _, err := e.trunksFor(cfg, "+79161234567", call.DialRequest{}); fault.CodeOf(err) != fault.Denied || !strings.Contains(fault.HintOf(err), "--live") {
+		t.Errorf("dev dials: %v", err)
+	}
+	e.opts.Live = "wide"
+	if tr, err := e.trunksFor(cfg, "+79161234567", call.DialRequest{}); err != nil || len(tr) != 1 {
+		t.Errorf("--live: %v %v", tr, err)
+	}
+}
+
+func TestStaticConfig(t *testing.T) {
+	st, err := ParseStatic("x", json.RawMessage(`{"language":"ru-RU","deliveredAfter":"80%","fallback":[{"say":"a"},{"connect":"sales"},{"connect":["a","b"]}],"data":{"name":"string","sum":"money?"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.after.Percent != 80 || len(st.Fallback[1].Connect) != 1 || len(st.Fallback[2].Connect) != 2 {
+		t.Fatalf("%+v", st)
+	}
+	for data, want := range map[string]fault.Code{
+		`{"name":"a"}`: "", `{"name":"a","sum":1}`: "", `{}`: fault.Invalid, `{"name":""}`: fault.Invalid, `{"name":null}`: fault.Invalid, `[]`: fault.Invalid,
+	} {
+		if got := fault.CodeOf(st.CheckData(json.RawMessage(data))); got != want {
+			t.Errorf("%s: %s", data, got)
+		}
+	}
+	for _, bad := range []string{`{"langauge":"ru"}`, `{"deliveredAfter":"soon"}`, `{"data":{"a":"text"}}`, `{"record":"yes"}`} {
+		if _, err := ParseStatic("x", json.RawMessage(bad)); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+func TestCallbackForms(t *testing.T) {
+	cb, err := parseCallback(json.RawMessage(`"https://crm.example.ru/x"`))
+	if err != nil || cb.URL != "https://crm.example.ru/x" {
+		t.Fatal(cb, err)
+	}
+	cb, err = parseCallback(json.RawMessage(`{"url":"http://h/","events":["call.ended"],"secret":"s"}`))
+	if err != nil || cb.Secret != "s" || len(cb.Events) != 1 {
+		t.Fatal(cb, err)
+	}
+	for _, bad := range []string{`"ftp://x"`, `{"url":"http://h/","events":["call.over"]}`, `7`, `""`} {
+		if _, err := parseCallback(json.RawMessage(bad)); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+func TestSignature(t *testing.T) {
+	body := []byte(`{"a":1}`)
+	got := Signature("key", time.Unix(1700000000, 0), body)
+	m := hmac.New(sha256.New, []byte("key"))
+	m.Write([]byte(`1700000000.{"a":1}`))
+	if want := "t=1700000000,v1=" + hex.EncodeToString(m.Sum(nil)); got != want {
+		t.Fatalf("%s, want %s", got, want)
+	}
+}
+
+func TestRetryPlan(t *testing.T) {
+	o := &orders{e: &Engine{clk: clock.NewVirtual(noon)}}
+	ord := &order{Order: Order{Attempts: 3, Retry: map[string]string{"busy": "5m", "default": "1h"}, Made: make([]OrderAttempt, 1)}}
+	for outcome, want := range map[call.Outcome]string{
+		call.Busy: "5m0s", call.NoAnswer: "1h0m0s", call.AnsweredShort: "1h0m0s", call.Delivered: "no", call.BadNumber: "no",
+	} {
+		d, again := o.plan(ord, outcome)
+		got := "no"
+		if again {
+			got = d.String()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", outcome, got, want)
+		}
+	}
+	ord.Made = make([]OrderAttempt, 3)
+	if _, again := o.plan(ord, call.Busy); again {
+		t.Error("beyond the cap")
+	}
+}
+
+func TestRecordingLinks(t *testing.T) {
+	clk := clock.NewVirtual(noon)
+	r := &recordings{clk: clk, secret: []byte("k"), base: func() string { return "https://pbx" }}
+	link, err := r.Link("abc.1", time.Hour)
+	if err != nil || !strings.HasPrefix(link, "https://pbx/v1/recordings/abc.1?") {
+		t.Fatal(link, err)
+	}
+	q := link[strings.Index(link, "?")+1:]
+	var sig, until string
+	for _, p := range strings.Split(q, "&") {
+		k, v, _ := strings.Cut(p, "=")
+		if k == "sig" {
+			sig = v
+		} else {
+			until = v
+		}
+	}
+	if !r.CheckLink("abc.1", until, sig) || r.CheckLink("abc.2", until, sig) || r.CheckLink("abc.1", until+"0", sig) {
+		t.Fatal("signature")
+	}
+	clk.Advance(2 * time.Hour)
+	if r.CheckLink("abc.1", until, sig) {
+		t.Fatal("expired links work")
+	}
+	for _, bad := range []string{"../x", "a/b", "", "a..b", "A", "x\x00"} {
+		if _, err := r.Link(bad, 0); fault.CodeOf(err) != fault.NotFound {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestLocalHosts(t *testing.T) {
+	for host, want := range map[string]bool{
+		"127.0.0.1:8080": true, "localhost": true, "[::1]:80": true, "localhost:1": true, "crm.example.ru": false, "10.0.0.1:80": false, "127.0.0.1.example.ru": false,
+	} {
+		if got := isLocal(host); got != want {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+}
