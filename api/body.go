@@ -100,7 +100,9 @@ func fields(form url.Values) (map[string]json.RawMessage, error) {
 			if nested[outer] == nil {
 				nested[outer] = map[string]json.RawMessage{}
 			}
-			nested[outer][field] = formValue(field, values[0])
+			nested[outer][field] = formValue("", values[0])
+		case name == "attempts" && values[0] != "" && !isWhole(values[0]):
+			return nil, fault.New(fault.Invalid, "attempts: %q is no number", values[0])
 		case values[0] != "":
 			out[name] = formValue(name, values[0])
 		}
@@ -136,10 +138,9 @@ func formValue(name, s string) json.RawMessage {
 	if len(t) > 1 && (t[0] == '{' || t[0] == '[') && json.Valid([]byte(t)) {
 		return json.RawMessage(t)
 	}
-	if _, err := strconv.Atoi(t); err == nil && name == "attempts" {
-		return json.RawMessage(t)
-	}
 	switch name {
+	case "attempts":
+		return json.RawMessage(t)
 	case "to", "from":
 		s = plus(s)
 	case "muted", "held", "stereo", "stop", "loop":
@@ -149,6 +150,11 @@ func formValue(name, s string) json.RawMessage {
 	}
 	text, _ := json.Marshal(s)
 	return text
+}
+
+func isWhole(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && strconv.Itoa(n) == s
 }
 
 // plus gives a number back the sign that a form turned into a blank: to=+7916…

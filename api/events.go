@@ -97,7 +97,6 @@ func (o *stream) event(it FeedItem) {
 }
 
 func (o *stream) flush() error {
-	o.s.patience(o.w)
 	_, err := o.b.WriteTo(o.w)
 	if err == nil {
 		err = o.c.Flush()

@@ -23,7 +23,6 @@ func (s *server) hook(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.patience(w)
 	return sendHook(w, a)
 }
 

@@ -39,8 +39,7 @@ func (s *server) sendRecording(w http.ResponseWriter, r *http.Request, id string
 	return nil
 }
 
-// download gives a client a new span of patience with every piece it takes,
-// and puts the errors of http.ServeContent into our shape.
+// download puts the errors of http.ServeContent into our shape.
 type download struct {
 	http.ResponseWriter
 	s      *server
@@ -64,6 +63,5 @@ func (d *download) Write(p []byte) (int, error) {
 	if d.failed {
 		return len(p), nil
 	}
-	d.s.patience(d.ResponseWriter)
 	return d.ResponseWriter.Write(p)
 }

@@ -83,13 +83,13 @@ func Public(h http.Handler) http.Handler {
 
 // serve does for every route what is the same for all.
 func (s *server) serve(r route, w http.ResponseWriter, req *http.Request) {
+	w = &patient{w, s}
 	header(w.Header())
 	defer s.survive(w, req, r)
 	if err := s.admit(r, w, &req); err != nil {
 		s.fail(w, req, r, err)
 		return
 	}
-	s.patience(w)
 	if err := r.handle(s, w, req); err != nil {
 		s.fail(w, req, r, err)
 	}
@@ -135,7 +135,11 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request) error {
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(s.real.Now().Add(s.readTime)) // test recorders have none
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxBody))
-	_ = c.SetReadDeadline(time.Time{})
+	if err != nil {
+		w.Header().Set("Connection", "close") // the rest of the body is not waited for
+	} else {
+		_ = c.SetReadDeadline(time.Time{})
+	}
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
 		return statusError{http.StatusRequestEntityTooLarge, fault.New(fault.Invalid, "the body is longer than %d bytes", s.MaxBody).WithHint("see limits.http_body")}
 	}
@@ -146,10 +150,28 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// patience gives the client a new span to take what is written next.
-func (s *server) patience(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetWriteDeadline(s.real.Now().Add(s.writeTime))
+// patient gives the client a new span to take each piece that is written.
+type patient struct {
+	http.ResponseWriter
+	s *server
 }
+
+func (p *patient) WriteHeader(status int) {
+	p.again()
+	p.ResponseWriter.WriteHeader(status)
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	p.again()
+	return p.ResponseWriter.Write(b)
+}
+
+func (p *patient) again() {
+	_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(p.s.real.Now().Add(p.s.writeTime)) // test recorders have none
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (p *patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // survive turns a panic into an answer: one request may not take calls along.
 func (s *server) survive(w http.ResponseWriter, req *http.Request, r route) {
