@@ -19,7 +19,8 @@ type Dialog struct {
 	key         dialogKey
 	id          string
 	outbound    bool
-	user        bool // the peer is a user: answer where its packets come from
+	user        bool   // the peer is a user: answer where its packets come from
+	account     string // name of that user
 	origin      Origin
 	request     Address
 	from        Address
@@ -29,7 +30,6 @@ type Dialog struct {
 	contactUser string
 	plan        *plan // outbound
 	base        leg   // outbound: as the INVITE began
-	fillHost    bool  // outbound: From's host is ours, known with the first hop
 
 	box      mailbox
 	events   chan Event

@@ -92,13 +92,6 @@ func (e *Endpoint) aim(req *gosip.Request, h hop) error {
 func (d *Dialog) sendInvite(f effect) {
 	h := d.hops[f.code]
 	d.peer = h
-	if d.fillHost {
-		host, _ := d.e.sentBy(h)
-		d.from.Host = host
-		d.core.leg.local = d.from.String()
-		f.leg.local = d.core.leg.local
-		d.fillHost = false
-	}
 	d.start(f, h, d.plan.auth)
 }
 
@@ -132,7 +125,7 @@ func (d *Dialog) start(f effect, h hop, auth *digest.Client) {
 		c = &clientTx{d: d, n: f.tx, hop: h}
 		if auth != nil {
 			uri, _ := f.leg.addressed()
-			c.exchange = auth.Begin(digest.Request{Method: f.method, URI: uri, Body: f.body})
+			c.exchange = auth.Begin(digest.Request{Method: f.method, URI: asSent(uri), Body: f.body})
 			f.headers = append(slices.Clone(f.headers), fieldsOf(c.exchange.Fields())...)
 		}
 		d.client[f.tx] = c
@@ -150,6 +143,16 @@ func (d *Dialog) start(f effect, h hop, auth *digest.Client) {
 	d.e.sends.Add(1)
 	ctx, cancel := c.ctx, c.cancel
 	d.e.wg.Go(func() { c.run(ctx, cancel, req) })
+}
+
+// asSent is a URI as sipgo writes it into the request line, which the digest
+// covers.
+func asSent(uri string) string {
+	var u gosip.Uri
+	if gosip.ParseUri(uri, &u) != nil {
+		return uri
+	}
+	return u.String()
 }
 
 func fieldsOf(list []digest.Field) []Header {
@@ -329,9 +332,7 @@ func (d *Dialog) ackAgain(k ackKey) bool {
 // endFork acknowledges and ends a 2xx that came after the dialog's end.
 func (d *Dialog) endFork(res *gosip.Response) {
 	m := readMessage(res)
-	l := d.base
-	l.local = d.core.leg.local
-	l = l.answeredBy(m)
+	l := d.base.answeredBy(m)
 	h := nextHop(l.next(), d.peer, d.user)
 	ack, err := d.prepare(effect{method: "ACK", leg: &l, seq: m.seq}, h)
 	if err != nil {
@@ -362,5 +363,12 @@ func (d *Dialog) sendCancel(f effect) {
 	if d.e.aim(req, c.hop) != nil {
 		return
 	}
-	d.e.wg.Go(func() { _, _ = d.e.exchange(d.e.ctx, req, c.hop) }) // the INVITE's own answer matters
+	d.e.sends.Add(1)
+	d.e.wg.Go(func() {
+		tx, err := d.e.begin(d.e.ctx, req, c.hop, nil)
+		d.e.sends.Done()
+		if err == nil {
+			_, _ = d.e.await(d.e.ctx, tx, c.hop) // the INVITE's own answer matters
+		}
+	})
 }

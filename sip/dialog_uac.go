@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -25,13 +26,27 @@ func (e *Endpoint) Dial(o Outgoing) (*Dialog, error) {
 		return nil, err
 	}
 	d := e.newOutbound(o, p)
-	if !e.dialogs.add(d) {
-		e.count.dialogsFull.Add(1)
-		return nil, fault.New(fault.Limit, "sip: %d calls are up, no more are placed", MaxDialogs)
+	if err := e.dialogs.add(d, e.maxCalls(d.account)); err != nil {
+		if err == errTableFull {
+			e.count.dialogsFull.Add(1)
+		}
+		d.abandon()
+		return nil, fault.New(fault.Limit, "sip: dial: %w", err)
 	}
 	e.count.outbound.Add(1)
 	e.wg.Go(d.run)
+	d.route()
 	return d, nil
+}
+
+// maxCalls is how many calls a user may have at one time; 0 is no limit.
+func (e *Endpoint) maxCalls(user string) int {
+	for _, u := range e.cfg.Load().Users {
+		if u.Name == user {
+			return u.MaxCalls
+		}
+	}
+	return 0
 }
 
 // planFor addresses the call.
@@ -79,14 +94,13 @@ func planURI(o Outgoing) (plan, error) {
 func (e *Endpoint) newOutbound(o Outgoing, p plan) *Dialog {
 	d := e.newDialog(dialogKey{token(16), token(8)}, true)
 	d.plan = &p
-	d.user = p.user != ""
+	d.user, d.account = p.user != "", p.user
 	d.origin = Origin{Kind: Nobody, Name: p.trunk + p.user}
 	d.request, d.from, d.to = p.request, p.from, p.to
 	d.contactUser = p.contactUser
 	d.headers, d.offer = append(append(Headers(nil), p.headers...), o.Headers...), o.Body
-	d.hops = p.hops
 	if d.from.Host == "" {
-		d.from.Host = "localhost.invalid" // until the first hop is known
+		d.from.Host = e.ownHost(p)
 	}
 	l := leg{
 		callID: d.key.callID, localTag: d.key.localTag, local: d.from.String(), remote: d.to.String(),
@@ -94,20 +108,42 @@ func (e *Endpoint) newOutbound(o Outgoing, p plan) *Dialog {
 	}
 	d.base = l
 	d.core = newUAC(l, &o, d.headers, &d.seen, d.acceptedInfo, jitter)
-	d.route(o.From.Host == "" && p.from.Host == "")
 	return d
 }
 
+// ownHost is the host of a From that has none: our address towards the callee,
+// or when only DNS knows where that is, the public or first one.
+func (e *Endpoint) ownHost(p plan) string {
+	var remote netip.Addr
+	if len(p.hops) > 0 {
+		remote = p.hops[0].addr.Addr()
+	} else if ip, err := netip.ParseAddr(p.next.Host); err == nil {
+		remote = ip
+	}
+	a := e.cfg.Load().Advertise
+	if remote.IsValid() {
+		a = e.AdvertisedFor(remote)
+	} else if len(e.udp) > 0 && !a.IsValid() {
+		a = e.udp[0].local.Addr()
+	}
+	if !a.IsValid() || a.IsUnspecified() {
+		return "anonymous.invalid" // RFC 3323 §4.1.1.3
+	}
+	return a.String()
+}
+
+// abandon forgets a dialog that never began.
+func (d *Dialog) abandon() { d.box.close() }
+
 // route finds the hops, in the background when names are to be looked up, and
 // then begins the INVITE.
-func (d *Dialog) route(fillHost bool) {
-	d.fillHost = fillHost
-	if len(d.hops) > 0 {
-		d.box.postUrgent(input{kind: inRouted, found: d.hops})
+func (d *Dialog) route() {
+	if len(d.plan.hops) > 0 {
+		d.box.postUrgent(input{kind: inRouted, found: d.plan.hops})
 		return
 	}
 	d.e.clk.Busy(1)
-	d.e.wg.Go(func() {
+	d.e.spawn(func() {
 		defer d.e.clk.Busy(-1)
 		ctx, cancel := context.WithTimeout(d.e.ctx, routeTimeout)
 		defer cancel()

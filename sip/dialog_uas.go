@@ -12,7 +12,9 @@ import (
 func (e *Endpoint) newInbound(m *message, o Origin) *Dialog {
 	d := e.newDialog(dialogKey{m.callID, m.toTag}, false)
 	d.origin = o
-	d.user = o.Kind == FromUser
+	if o.Kind == FromUser {
+		d.user, d.account = true, o.Name
+	}
 	d.peer = hop{o.Transport, o.Source}
 	d.request, _ = parseURI(m.uri)
 	d.from, _, _ = parseNameAddr(m.from)

@@ -133,7 +133,12 @@ func (e *Endpoint) onInvite(req *gosip.Request, tx *gosip.ServerTx) {
 		return
 	}
 	d := e.newInbound(m, origin)
-	if !e.dialogs.add(d) {
+	switch e.dialogs.add(d, e.maxCalls(d.account)) {
+	case nil:
+	case errUserBusy:
+		e.respond(tx, req, 486, "Busy Here")
+		return
+	default:
 		e.count.dialogsFull.Add(1)
 		e.respond(tx, req, 503, "Service Unavailable", retryAfter(retryAfterSeconds))
 		return

@@ -19,6 +19,7 @@ type message struct {
 	reason  string
 	headers Headers
 	body    []byte
+	ctype   string // of body when it is a part of what came
 	seq     uint32
 
 	callID         string
@@ -61,6 +62,9 @@ func readMessage(msg gosip.Message) *message {
 	case *gosip.Response:
 		m.code, m.reason = v.StatusCode, v.Reason
 	}
+	if len(m.body) > 0 {
+		m.openParts()
+	}
 	return m
 }
 
@@ -88,6 +92,9 @@ func headersOf(msg gosip.Message) Headers {
 
 // contentType is the media type without parameters, in lower case.
 func (m *message) contentType() string {
+	if m.ctype != "" {
+		return m.ctype
+	}
 	t, _, _ := strings.Cut(m.headers.Get("Content-Type"), ";")
 	return strings.ToLower(strings.TrimSpace(t))
 }

@@ -88,6 +88,11 @@ func (e *Endpoint) exchange(ctx context.Context, req *gosip.Request, h hop) (*go
 	if err != nil {
 		return nil, fault.New(fault.Network, "sip: %s to %s: %w", req.Method, h.addr, err)
 	}
+	return e.await(ctx, tx, h)
+}
+
+// await reads a client transaction to its final response.
+func (e *Endpoint) await(ctx context.Context, tx *gosip.ClientTx, h hop) (*gosip.Response, error) {
 	for {
 		select {
 		case res := <-tx.Responses():
@@ -95,7 +100,7 @@ func (e *Endpoint) exchange(ctx context.Context, req *gosip.Request, h hop) (*go
 				return res, nil
 			}
 		case <-tx.Done():
-			return nil, fault.New(fault.Network, "sip: %s to %s: %w", req.Method, h.addr, tx.Err())
+			return nil, fault.New(fault.Network, "sip: %s to %s: %w", tx.Origin().Method, h.addr, tx.Err())
 		case <-ctx.Done():
 			tx.Terminate()
 			return nil, ctx.Err()

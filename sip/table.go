@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 type dialogTable struct {
 	mu     sync.RWMutex
 	byKey  map[dialogKey]*Dialog
+	users  map[string]int // dialogs of each user
 	merged *recent[mergeKey, mergedInvite]
 	closed bool
 }
@@ -30,26 +32,45 @@ type mergedInvite struct {
 }
 
 func (t *dialogTable) init() {
-	t.byKey = map[dialogKey]*Dialog{}
+	t.byKey, t.users = map[dialogKey]*Dialog{}, map[string]int{}
 	t.merged = newRecent[mergeKey, mergedInvite](2*MaxDialogs, nil)
 }
 
-// add enters a dialog, unless there are too many.
-func (t *dialogTable) add(d *Dialog) bool {
+// Why a dialog is not entered.
+var (
+	errTableFull = errors.New("too many calls are up")
+	errUserBusy  = errors.New("the user has as many calls as allowed")
+)
+
+// add enters a dialog, unless there are too many, or its user, if it has one,
+// may have no more.
+func (t *dialogTable) add(d *Dialog, maxOfUser int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed || len(t.byKey) >= MaxDialogs || t.byKey[d.key] != nil {
-		return false
+	switch {
+	case t.closed || len(t.byKey) >= MaxDialogs || t.byKey[d.key] != nil:
+		return errTableFull
+	case d.account != "" && maxOfUser > 0 && t.users[d.account] >= maxOfUser:
+		return errUserBusy
 	}
 	t.byKey[d.key] = d
-	return true
+	if d.account != "" {
+		t.users[d.account]++
+	}
+	return nil
 }
 
 func (t *dialogTable) remove(d *Dialog) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.byKey[d.key] == d {
-		delete(t.byKey, d.key)
+	if t.byKey[d.key] != d {
+		return
+	}
+	delete(t.byKey, d.key)
+	if d.account != "" {
+		if t.users[d.account]--; t.users[d.account] == 0 {
+			delete(t.users, d.account)
+		}
 	}
 }
 

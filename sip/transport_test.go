@@ -336,6 +336,24 @@ func TestDialogLimitIs503(t *testing.T) {
 	r.dialogs.mu.Unlock()
 }
 
+func TestUserLimit(t *testing.T) {
+	var table dialogTable
+	table.init()
+	one, two, other := &Dialog{key: dialogKey{"1", ""}, account: "101"}, &Dialog{key: dialogKey{"2", ""}, account: "101"},
+		&Dialog{key: dialogKey{"3", ""}, account: "102"}
+	if table.add(one, 1) != nil || table.add(two, 1) != errUserBusy || table.add(other, 1) != nil {
+		t.Fatal("one call each")
+	}
+	table.remove(two) // was never in
+	if table.add(two, 1) != errUserBusy {
+		t.Fatal("the place was freed by nobody")
+	}
+	table.remove(one)
+	if table.add(two, 1) != nil || len(table.users) != 2 {
+		t.Fatal("the place is not free")
+	}
+}
+
 func TestEventOverflowEndsTheDialog(t *testing.T) {
 	r := newRig(t, nil)
 	p, c, d := r.established()

@@ -363,6 +363,22 @@ func TestScreen(t *testing.T) {
 	}
 }
 
+func TestMultipartOffer(t *testing.T) {
+	r := newRig(t, nil)
+	p := r.peer()
+	c := p.newCall()
+	c.offer = "--b1\r\nContent-Type: application/isup\r\n\r\n\x01\x02\r\n--b1\r\nContent-Type: application/sdp\r\n\r\n" +
+		sdp("part") + "\r\n--b1--\r\n"
+	c.invite(`Content-Type: multipart/mixed;boundary="b1"`)
+	if d := r.incoming(); string(d.Offer()) != sdp("part") {
+		t.Fatalf("%q", d.Offer())
+	}
+	c = p.newCall()
+	c.offer = "--b1\r\nContent-Type: text/plain\r\n\r\nx\r\n--b1--\r\n"
+	c.invite("Content-Type: multipart/mixed;boundary=b1")
+	c.ackFailure(p.response(415, "INVITE"))
+}
+
 func TestReinvite(t *testing.T) {
 	r := newRig(t, nil)
 	p, c, d := r.established()
