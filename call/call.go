@@ -36,6 +36,8 @@ type Call struct {
 	started    time.Time
 	targets    atomic.Pointer[[]string] // names of the places rung, for Rings
 	answeredAt atomic.Pointer[time.Time]
+	attaching  atomic.Pointer[Script] // on its way to the call's goroutine
+	gone       chan struct{}          // closed when that goroutine has ended
 
 	// Below: owned by the call's goroutine.
 	main       *Leg
@@ -70,6 +72,7 @@ func New(spec Spec, deps Deps) *Call {
 	c := &Call{
 		spec: spec, deps: deps, clk: deps.Clock, box: newMailbox(deps.Clock), line: newTimeline(now), started: now,
 		log: deps.Log.With("call", spec.ID, "script", spec.Script), legs: map[string]*Leg{}, dials: map[uint32]*dialling{}, tags: map[string]string{},
+		gone: make(chan struct{}),
 	}
 	c.facts = facts{outbound: spec.Outbound, after: spec.After}
 	deps.Counters.Started.Add(1)
@@ -127,7 +130,7 @@ func (c *Call) overflow() {
 }
 
 func (c *Call) run() {
-	defer c.box.close()
+	defer c.close()
 	for range c.box.wake {
 		if !c.box.drain(c.handle) {
 			return
@@ -135,6 +138,15 @@ func (c *Call) run() {
 		if c.box.overflowed.Load() && !c.ending {
 			c.handle(func() { c.hangup("error", 500) })
 		}
+	}
+}
+
+// close tells those whose posts are dropped that they wait in vain.
+func (c *Call) close() {
+	c.box.close()
+	close(c.gone)
+	if s := c.attaching.Swap(nil); s != nil {
+		(*s).End("hangup")
 	}
 }
 

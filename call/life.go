@@ -161,12 +161,18 @@ func (c *Call) Undialled(err error) {
 
 // Attach gives the call its script. A call that is over tells the script so.
 func (c *Call) Attach(s Script) {
-	if !c.post(func() {
+	c.attaching.Store(&s)
+	posted := c.post(func() {
+		if c.attaching.Swap(nil) == nil {
+			return
+		}
 		c.script, c.scripted = s, true
 		if c.ending {
 			s.End("hangup")
 		}
-	}) {
+	})
+	// A post that was taken may still be dropped; close looks after that.
+	if !posted && c.attaching.Swap(nil) != nil {
 		s.End("hangup")
 	}
 }
@@ -313,5 +319,15 @@ func (c *Call) Snapshot() (r Record, ok bool) {
 	}) {
 		return Record{}, false
 	}
-	return <-done, true
+	select {
+	case r = <-done:
+		return r, true
+	case <-c.gone:
+	}
+	select {
+	case r = <-done:
+		return r, true
+	default:
+		return Record{}, false
+	}
 }
