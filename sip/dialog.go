@@ -37,6 +37,7 @@ type Dialog struct {
 	accepts  atomic.Pointer[[]string] // INFO content types beside DTMF
 	hangup   atomic.Bool
 	overran  atomic.Bool
+	told     atomic.Bool // Ended is out: no more commands
 	seen     seenSeqs
 	firstSeq atomic.Uint64 // 1 + CSeq of the first request of a callee
 	done     chan struct{} // closed when the goroutine has ended
@@ -171,6 +172,9 @@ func (d *Dialog) Refer(target string, h ...Header) error {
 }
 
 func (d *Dialog) command(c command) error {
+	if d.told.Load() {
+		return errOver
+	}
 	if err := checkHeaders(c.headers); err != nil {
 		return err
 	}
@@ -179,6 +183,8 @@ func (d *Dialog) command(c command) error {
 	}
 	return d.box.post(input{kind: inCommand, cmd: c})
 }
+
+var errOver = fault.New(fault.Hangup, "sip: the call is over")
 
 // command is what a call asks of its dialog.
 type command struct {

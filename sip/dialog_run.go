@@ -247,6 +247,7 @@ func (d *Dialog) deliver(ev Event) {
 	ev.At = d.e.clk.Now()
 	if ev.Kind == Ended {
 		d.ended = true
+		d.told.Store(true)
 		d.events <- ev // its place is kept free
 		close(d.events)
 		return

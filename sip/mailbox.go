@@ -29,7 +29,7 @@ func (b *mailbox) post(in input) error {
 	defer b.mu.Unlock()
 	switch {
 	case b.closed:
-		return fault.New(fault.Hangup, "sip: the call is over")
+		return errOver
 	case len(b.queue) >= MailboxCapacity:
 		return fault.New(fault.Limit, "sip: %d commands and messages wait in one dialog", MailboxCapacity)
 	}
