@@ -73,6 +73,7 @@ type Engine struct {
 	conns     api.Conns   // of the HTTP listeners
 	counters  call.Counters
 	started   time.Time
+	up        chan struct{}          // closed when all is built and recovered; calls wait for it
 	httpAddr  atomic.Pointer[string] // where the API really listens
 	background
 }
@@ -90,7 +91,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System()
 	}
-	e := &Engine{opts: o, clk: o.Clock, log: o.Log, started: o.Clock.Now()}
+	e := &Engine{opts: o, clk: o.Clock, log: o.Log, started: o.Clock.Now(), up: make(chan struct{})}
 	e.cfg.Store(cfg)
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.prepare()
@@ -105,6 +106,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.recoverOrders()
 	e.outbox.Start()
 	e.housekeep()
+	close(e.up)
 	return e, nil
 }
 

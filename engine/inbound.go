@@ -17,6 +17,12 @@ import (
 // incoming takes a new dialog: who is called, which route, which script, and
 // whether there is room. It runs on the dialog's goroutine.
 func (e *Engine) incoming(d *sip.Dialog) {
+	select {
+	case <-e.up:
+	case <-e.ctx.Done():
+		e.turnAway(d, 503, "")
+		return
+	}
 	cfg := e.Config()
 	in := e.parties(cfg, d)
 	route, why := cfg.Match(in.Incoming, e.isOpen)
