@@ -44,6 +44,7 @@ const (
 	fxDrop                          // give up client transaction tx
 	fxTimer                         // call back after wait
 	fxStop                          // forget the timer
+	fxQuiet                         // forget all timers but those of the end
 	fxEvent                         // tell the call
 	fxOver                          // the dialog is done
 )
@@ -291,9 +292,7 @@ func (c *core) finish(ev Event) {
 }
 
 func (c *core) stopTimers() {
-	for _, t := range [...]timerName{tm2xx, tm1xx, tmGap, tmParked, tmOffer, tmGlare, tmRing, tmSession, tmEarly} {
-		c.disarm(t)
-	}
+	c.emit(effect{kind: fxQuiet})
 	c.waiting = nil
 }
 

@@ -3,6 +3,7 @@ package sip
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
@@ -266,6 +267,8 @@ func show(f effect) string {
 		fmt.Fprintf(&b, "timer %s %s", timerNames[f.timer], f.wait)
 	case fxStop:
 		fmt.Fprintf(&b, "stop %s", timerNames[f.timer])
+	case fxQuiet:
+		b.WriteString("stop all timers")
 	case fxEvent:
 		ev := f.event
 		fmt.Fprintf(&b, "event %s", ev.Kind)
@@ -462,6 +465,8 @@ func (w *watcher) look(c *core) {
 			w.timers[f.timer] = true
 		case fxStop:
 			delete(w.timers, f.timer)
+		case fxQuiet:
+			maps.DeleteFunc(w.timers, func(t timerName, _ bool) bool { return t != tmEnded && t != tmCancel })
 		case fxEvent:
 			if w.ended > 0 {
 				w.t.Errorf("after Ended: %s", show(f))

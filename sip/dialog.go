@@ -43,12 +43,14 @@ type Dialog struct {
 	done     chan struct{} // closed when the goroutine has ended
 
 	// Owned by the goroutine.
-	core   *core
-	peer   hop // where the peer's messages come from
-	hops   []hop
-	client map[uint64]*clientTx
-	timers map[timerName]*dialogTimer
-	ended  bool
+	core    *core
+	peer    hop // where the peer's messages come from
+	hops    []hop
+	client  map[uint64]*clientTx
+	timers  map[timerName]*dialogTimer
+	ended   bool
+	backlog backlog
+	spare   []effect // the memory of core.out, used in turn
 
 	lastServer atomic.Uint64
 	serverMu   sync.Mutex
@@ -91,8 +93,9 @@ func (d *Dialog) Headers() Headers { return d.headers }
 // Offer is the body of the INVITE.
 func (d *Dialog) Offer() []byte { return d.offer }
 
-// Events delivers what happens, in order; it is closed after Ended. A dialog
-// whose events are not read ends when EventCapacity of them wait.
+// Events delivers what happens, in order; it is closed after Ended and has to be
+// read to its end. A dialog whose events are not read ends when EventCapacity of
+// them wait.
 func (d *Dialog) Events() <-chan Event { return d.events }
 
 // Provisional sends a 1xx other than 100 to the caller; with a body it opens

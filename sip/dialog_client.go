@@ -312,21 +312,32 @@ type ackKey struct {
 func (d *Dialog) keepAck(k ackKey, ack *gosip.Request) {
 	d.acksMu.Lock()
 	defer d.acksMu.Unlock()
+	if d.acks == nil {
+		d.acks = newRecent[ackKey, *gosip.Request](4*MaxForks, nil)
+	}
 	d.acks.put(k, ack)
 }
 
 // ackAgain repeats the ACK of a 2xx that came again.
 func (d *Dialog) ackAgain(k ackKey) bool {
-	d.acksMu.Lock()
-	ack, ok := d.acks.get(k)
-	d.acksMu.Unlock()
-	if !ok {
+	ack := d.ackOf(k)
+	if ack == nil {
 		return false
 	}
 	h := hop{transport: gosip.NetworkToLower(ack.Transport())}
 	h.addr, _ = parseAddrPort(ack.Destination())
 	_ = d.e.write(ack, h) // counted there
 	return true
+}
+
+func (d *Dialog) ackOf(k ackKey) *gosip.Request {
+	d.acksMu.Lock()
+	defer d.acksMu.Unlock()
+	if d.acks == nil {
+		return nil
+	}
+	ack, _ := d.acks.get(k)
+	return ack
 }
 
 // endFork acknowledges and ends a 2xx that came after the dialog's end.

@@ -27,7 +27,10 @@ func (d *Dialog) run() {
 	d.perform() // what the core asked for at its birth
 	acks := d.acksOf(d.core.inviteTx)
 	for d.core.phase != phOver {
+		head, out := d.backlog.head(d.events)
 		select {
+		case out <- head:
+			d.backlog.sent()
 		case <-d.box.signal:
 			d.drain()
 		case ack := <-acks: // an ACK with the branch of its INVITE
@@ -140,10 +143,12 @@ func (d *Dialog) countOrder(held int, last uint32, m *message) {
 func (d *Dialog) perform() {
 	for len(d.core.out) > 0 {
 		out := d.core.out
-		d.core.out = nil
-		for _, f := range out {
-			d.do(f)
+		d.core.out = d.spare[:0]
+		for i := range out {
+			d.do(out[i])
 		}
+		clear(out)
+		d.spare = out
 	}
 	d.setTarget()
 }
@@ -170,6 +175,12 @@ func (d *Dialog) do(f effect) {
 		d.startTimer(f)
 	case fxStop:
 		d.stopTimer(f.timer)
+	case fxQuiet:
+		for name := range d.timers {
+			if name != tmEnded && name != tmCancel {
+				d.stopTimer(name)
+			}
+		}
 	case fxEvent:
 		d.deliver(f.event)
 	}
@@ -248,15 +259,65 @@ func (d *Dialog) deliver(ev Event) {
 	if ev.Kind == Ended {
 		d.ended = true
 		d.told.Store(true)
-		d.events <- ev // its place is kept free
-		close(d.events)
-		return
-	}
-	if len(d.events) >= EventCapacity {
+	} else if len(d.events)+len(d.backlog) >= EventCapacity {
 		d.overrun()
 		return
 	}
-	d.events <- ev
+	d.backlog = append(d.backlog, ev)
+	d.backlog.flush(d.events)
+}
+
+// backlog are the events that the channel has no room for. Few calls ever need
+// it, and a channel of EventCapacity would be a third of a call's memory.
+type backlog []Event
+
+// channelRoom is the capacity of the channel of events.
+const channelRoom = 16
+
+// flush moves what fits into the channel.
+func (b *backlog) flush(events chan Event) {
+	for len(*b) > 0 {
+		select {
+		case events <- (*b)[0]:
+			b.sent()
+		default:
+			return
+		}
+	}
+}
+
+// head is the next event and where to send it, nil when there is none.
+func (b *backlog) head(events chan Event) (Event, chan<- Event) {
+	if len(*b) == 0 {
+		return Event{}, nil
+	}
+	return (*b)[0], events
+}
+
+func (b *backlog) sent() {
+	(*b)[0] = Event{}
+	if *b = (*b)[1:]; len(*b) == 0 {
+		*b = nil
+	}
+}
+
+// part hands the last events over and closes the channel. A call that does not
+// read them is waited for until the endpoint closes; then it still gets Ended.
+func (d *Dialog) part() {
+	for len(d.backlog) > 0 {
+		select {
+		case d.events <- d.backlog[0]:
+			d.backlog.sent()
+		case <-d.e.ctx.Done():
+			d.backlog = d.backlog[len(d.backlog)-1:]
+			select {
+			case <-d.events: // makes room
+			default:
+			}
+			d.backlog.flush(d.events)
+		}
+	}
+	close(d.events)
 }
 
 // overrun ends the dialog because a queue of it is full.
@@ -305,6 +366,7 @@ func (d *Dialog) close() {
 	}
 	d.deliver(Event{Kind: Ended, Code: 500, Reason: ReasonError}) // only when nothing else said so
 	close(d.done)
+	d.part()
 }
 
 func (d *Dialog) refuse(m *message) {

@@ -27,10 +27,9 @@ func (e *Endpoint) newInbound(m *message, o Origin) *Dialog {
 func (e *Endpoint) newDialog(k dialogKey, outbound bool) *Dialog {
 	d := &Dialog{
 		e: e, key: k, outbound: outbound, id: fmt.Sprintf("d%d", e.sequence.Add(1)),
-		events: make(chan Event, EventCapacity+1), // the last place is for Ended
+		events: make(chan Event, channelRoom),
 		done:   make(chan struct{}),
-		server: map[uint64]*serverTx{}, client: map[uint64]*clientTx{}, timers: map[timerName]*dialogTimer{},
-		acks: newRecent[ackKey, *gosip.Request](4*MaxForks, nil),
+		server: map[uint64]*serverTx{}, timers: map[timerName]*dialogTimer{}, client: map[uint64]*clientTx{},
 	}
 	d.box.init(e.clk)
 	return d

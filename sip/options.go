@@ -15,7 +15,8 @@ const (
 	MaxHeaders              = 128             // header fields of one message
 	MaxHeaderLine           = 8 << 10         // bytes of one header field, unfolded
 	MaxConnections          = 1024            // TCP connections, both directions
-	MaxConnectionsPerSource = 64              // TCP connections accepted from one IP address
+	MaxConnectionsPerSource = 64              // TCP connections accepted from one unknown IP address
+	MaxConnectionsPerPeer   = 512             // TCP connections accepted from one trusted or trunk address
 	MaxForks                = 16              // early dialogs of one outgoing INVITE
 	EventCapacity           = 256             // events a dialog keeps for its call
 	MailboxCapacity         = 256             // inputs a dialog keeps for its goroutine

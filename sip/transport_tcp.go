@@ -124,14 +124,17 @@ func (h *tcpHub) adopt(c net.Conn, accepted bool) (*tcpConn, error) {
 }
 
 func (h *tcpHub) register(t *tcpConn) error {
+	ip, limit := t.source.Addr(), MaxConnectionsPerSource
+	if h.e.knows(ip) {
+		limit = MaxConnectionsPerPeer
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ip := t.source.Addr()
 	switch {
 	case h.down:
 		return net.ErrClosed
 	case len(h.conns) >= MaxConnections, h.conns[t.key] != nil,
-		t.accepted && h.per[ip] >= MaxConnectionsPerSource:
+		t.accepted && h.per[ip] >= limit:
 		return errConnLimit
 	}
 	h.conns[t.key] = t

@@ -147,7 +147,7 @@ func TestP20SilentConnectionsEnd(t *testing.T) {
 }
 
 func TestP20ConnectionLimits(t *testing.T) {
-	r := newRig(t, nil)
+	r := newRig(t, func(c *Config, _ *Deps) { c.Trust = nil })
 	var all []*streamPeer
 	for range MaxConnectionsPerSource {
 		all = append(all, dialTCP(t, r.LocalAddr("tcp")))
@@ -375,6 +375,28 @@ func TestEventOverflowEndsTheDialog(t *testing.T) {
 	}
 	if s := r.Stats(); s.Overflows != 1 {
 		t.Fatalf("%+v", s)
+	}
+}
+
+// A call that never reads its events does not keep the endpoint from closing,
+// and still finds Ended.
+func TestCloseWithUnreadEvents(t *testing.T) {
+	r := newRig(t, nil)
+	p := r.peer()
+	c := p.newCall()
+	c.invite()
+	d := r.incoming()
+	for range 2 * channelRoom {
+		_ = d.Provisional(180, "", nil)
+		p.response(180, "INVITE")
+	}
+	r.Close()
+	var last Event
+	for ev := range d.Events() {
+		last = ev
+	}
+	if last.Kind != Ended {
+		t.Fatalf("%+v", last)
 	}
 }
 
