@@ -15,8 +15,8 @@
 //
 // # Limits
 //
-// MaxDialogs, MaxMessage, MaxHeaders, MaxHeaderLine, MaxConnections,
-// MaxConnectionsPerSource, EventCapacity, MailboxCapacity, MaxForks and the
+// MaxDialogs, MaxTransactions, MaxMessage, MaxHeaders, MaxHeaderLine, MaxConnections,
+// MaxConnectionsPerSource, MaxSources, EventCapacity, MailboxCapacity, MaxForks and the
 // request rate of sources nobody knows are constants; what they refuse is
 // counted in [Stats].
 //

@@ -421,3 +421,29 @@ func TestMailboxLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestConnectionsOfAPeerAndInAll(t *testing.T) {
+	r := newRig(t, nil)
+	fill := func(ip string, n int) (ok int) {
+		for i := range n {
+			c := &tcpConn{hub: r.hub, key: fmt.Sprint(ip, i), accepted: true, source: netip.AddrPortFrom(netip.MustParseAddr(ip), 1)}
+			if r.hub.register(c) == nil {
+				ok++
+				defer r.hub.forget(c)
+			}
+		}
+		if n := r.hub.size(); n > MaxConnections {
+			t.Errorf("%d connections", n)
+		}
+		return ok
+	}
+	if n := fill("127.0.0.1", 2*MaxConnectionsPerPeer); n != MaxConnectionsPerPeer {
+		t.Errorf("%d of a trusted peer", n)
+	}
+	if n := fill("192.0.2.1", 2*MaxConnectionsPerSource); n != MaxConnectionsPerSource {
+		t.Errorf("%d of an unknown source", n)
+	}
+	if len(r.hub.per) != 0 || r.hub.size() != 0 {
+		t.Errorf("%d sources are still counted", len(r.hub.per))
+	}
+}
