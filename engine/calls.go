@@ -145,9 +145,10 @@ func (e *Engine) Ended(c *call.Call, r call.Record) {
 // the call go. It waits for the disk, never on the call's goroutine.
 func (e *Engine) keep(l *live, r call.Record) {
 	if l.order != nil {
-		r.Final = e.orders.attemptOver(l.order, &r)
+		e.orders.attemptOver(l.order, &r, func() { e.saveRecord(l, r) })
+	} else {
+		e.saveRecord(l, r)
 	}
-	e.saveRecord(l, r)
 	e.afterwards(l, r)
 	if e.opts.OnEnded != nil {
 		e.opts.OnEnded(r, l.Timeline().Entries())

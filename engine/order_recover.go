@@ -45,15 +45,26 @@ func (e *Engine) recoverOrder(row store.Order) {
 	e.orders.schedule(ord)
 }
 
-// lost closes an order whose attempt was cut off by a crash.
+// lost closes an attempt that was cut off by a crash. If its record had been
+// kept by then, that counts; else it is unknown.
 func (e *Engine) lost(ord *order, a OrderAttempt) {
 	r := call.Record{
 		ID: a.ID, Order: ord.ID, Key: ord.Key, Script: ord.Script, Direction: "outbound", From: ord.From, To: ord.To, StartedAt: a.At,
-		EndedAt: a.At, EndedBy: "system", Cause: "the process ended during the attempt", Outcome: call.Unknown, Final: true,
-		Attempt: len(ord.Made), Data: ord.Data,
+		EndedAt: a.At, EndedBy: "system", Cause: "the process ended during the attempt", Outcome: call.Unknown, Attempt: len(ord.Made), Data: ord.Data,
+	}
+	if row, ok, err := e.store.GetRecord(a.ID); err == nil && ok && json.Unmarshal(row.JSON, &r) == nil {
+		e.orders.attemptOver(ord, &r, func() {})
+		e.afterRecord(ord, r)
+		return
 	}
 	ord.Attempts = len(ord.Made) // the policy: an unknown attempt is shown, not repeated
-	e.orders.attemptOver(ord, &r)
+	e.orders.attemptOver(ord, &r, func() { e.putRecord(r) })
+	e.log.Warn("attempt of unknown outcome: the process ended during it", "call", a.ID, "to", phone.Mask(ord.To))
+	e.afterRecord(ord, r)
+}
+
+// putRecord keeps the record of something that was no call of this process.
+func (e *Engine) putRecord(r call.Record) {
 	body, _ := json.Marshal(r)
 	err := e.store.PutRecord(store.Record{ID: r.ID, Order: r.Order, Started: r.StartedAt, JSON: body, Fields: store.Fields{
 		State: "done", Outcome: string(r.Outcome), Script: r.Script, To: r.To, From: r.From, Key: r.Key,
@@ -61,6 +72,4 @@ func (e *Engine) lost(ord *order, a OrderAttempt) {
 	if err != nil {
 		e.log.Error("engine: keep the record", "call", r.ID, "err", err)
 	}
-	e.log.Warn("attempt of unknown outcome: the process ended during it", "call", a.ID, "to", phone.Mask(ord.To))
-	e.afterRecord(ord, r)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -196,18 +197,20 @@ func (o *orders) save(row store.Order) {
 // finish closes an order that is not dialled any more.
 func (o *orders) finish(ord *order, state, why string) {
 	ord.mu.Lock()
-	ord.State, ord.Reason, ord.NextAt = state, why, time.Time{}
 	if ord.timer != nil {
 		ord.timer.Stop()
 	}
 	dialled := len(ord.Made) > 0
+	ord.mu.Unlock()
+	if !dialled {
+		o.recordNotCalled(ord, why) // whoever reads "done" finds the record
+	}
+	ord.mu.Lock()
+	ord.State, ord.Reason, ord.NextAt = state, why, time.Time{}
 	row := ord.row()
 	ord.mu.Unlock()
 	o.save(row)
 	o.forget(ord.ID)
-	if !dialled {
-		o.recordNotCalled(ord, why)
-	}
 	o.e.orderDone(ord)
 }
 
@@ -218,39 +221,38 @@ func (o *orders) recordNotCalled(ord *order, why string) {
 		ID: ord.ID + ".0", Order: ord.ID, Key: ord.Key, Script: ord.Script, Direction: "outbound", From: ord.From, To: ord.To,
 		StartedAt: ord.Created, EndedAt: now, EndedBy: "system", Cause: why, Outcome: call.NotCalled, Final: true, Data: ord.Data,
 	}
-	body, _ := json.Marshal(r)
-	err := o.e.store.PutRecord(store.Record{ID: r.ID, Order: r.Order, Started: r.StartedAt, JSON: body, Fields: store.Fields{
-		State: "done", Outcome: string(r.Outcome), Script: r.Script, To: r.To, From: r.From, Key: r.Key,
-	}})
-	if err != nil {
-		o.e.log.Error("engine: keep the record", "call", r.ID, "err", err)
-	}
+	o.e.putRecord(r)
 }
 
-// attemptOver takes the outcome of a dial and plans what follows. It reports
-// whether the record is the order's last.
-func (o *orders) attemptOver(ord *order, r *call.Record) (final bool) {
+// attemptOver takes the outcome of a dial and plans what follows. keep stores
+// the record, with Final set, before the order's new state shows: whoever reads
+// "done" finds the record. A crash between the two is mended by recoverOrder.
+func (o *orders) attemptOver(ord *order, r *call.Record, keep func()) {
+	ord.mu.Lock()
+	wait, again := o.plan(ord, r.Outcome)
+	ord.mu.Unlock()
+	r.Final = !again
+	keep()
 	ord.mu.Lock()
 	n := len(ord.Made) - 1
+	ord.Made = slices.Clone(ord.Made) // readers hold the old list
 	ord.Made[n].Outcome, ord.Made[n].Code = r.Outcome, r.Code
-	wait, again := o.plan(ord, r.Outcome)
-	if again {
+	ord.State, ord.NextAt = stateDone, time.Time{}
+	switch {
+	case ord.cancel:
+		ord.State = stateCancelled
+	case again:
 		ord.State, ord.NextAt = stateWaiting, o.e.clk.Now().Add(wait)
-	} else {
-		ord.State, ord.NextAt = stateDone, time.Time{}
-		if ord.cancel {
-			ord.State = stateCancelled
-		}
 	}
+	again = again && !ord.cancel
 	row := ord.row()
 	ord.mu.Unlock()
 	o.save(row)
 	if again {
 		o.schedule(ord)
-		return false
+		return
 	}
 	o.forget(ord.ID)
-	return true
 }
 
 // plan says whether and when another attempt follows. ord.mu is held.
