@@ -136,7 +136,7 @@ func (m *Main) connect(ctx context.Context, o callFlags) (*client, func(), error
 		opts.Dev = false
 		cfg, err = m.load("", config.Options{})
 	} else {
-		cfg, err = m.loadDev("", "")
+		cfg, err = m.loadDev(devFlags{})
 	}
 	if err != nil {
 		return nil, nil, err

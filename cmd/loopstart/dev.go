@@ -11,43 +11,86 @@ import (
 
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/engine"
+	"github.com/loopstart/loopstart/internal/fault"
 )
 
 var devVerb = verb{
-	name: "dev", args: "[dir] [--live [TRUNK]] [--demo SCRIPT]", summary: "serve a project on loopback while you write it",
+	name: "dev", args: "[dir] [--lan] [--live [TRUNK]] [--demo SCRIPT]", summary: "serve a project on loopback while you write it",
 	details: "Watches the scripts, prints every call, and harms nobody: it registers no trunk, dials through none and delivers to no other\n" +
-		"host; it shows what it would have done. --live lifts that for one trunk. --demo calls a script once when all is up.",
+		"host; it shows what it would have done. --live lifts that for one trunk. --lan also listens on the local network, for a\n" +
+		"softphone with a made-up login. --demo calls a script once when all is up.",
 	run: runDev,
 }
 
-func runDev(ctx context.Context, m *Main, args []string) error {
+// devFlags are the options of dev.
+type devFlags struct {
+	dir  string
+	lan  bool
+	live optional
+	demo string
+}
+
+// optional is an option that may stand without its value.
+type optional struct {
+	set   bool
+	value string
+}
+
+// String implements flag.Value.
+func (o *optional) String() string { return o.value }
+
+// IsBoolFlag lets the option stand alone.
+func (o *optional) IsBoolFlag() bool { return true }
+
+// Set implements flag.Value.
+func (o *optional) Set(s string) error {
+	if o.set = true; s != "true" {
+		o.value = s
+	}
+	return nil
+}
+
+func parseDev(args []string) (o devFlags, err error) {
 	fs := flags("dev")
-	live := fs.String("live", "", "trunk that may be used for real")
-	demo := fs.String("demo", "", "script to call once")
-	rest, err := parse(fs, args, 1)
+	fs.BoolVar(&o.lan, "lan", false, "listen on the local network too")
+	fs.Var(&o.live, "live", "trunk that may be used for real")
+	fs.StringVar(&o.demo, "demo", "", "script to call once")
+	rest, err := parse(fs, args, 2)
+	for _, a := range rest {
+		// "--live mango" leaves the name behind as an argument.
+		if info, serr := os.Stat(a); o.dir == "" && serr == nil && info.IsDir() || !o.live.set || o.live.value != "" {
+			o.dir = a
+		} else {
+			o.live.value = a
+		}
+	}
+	return o, err
+}
+
+func runDev(ctx context.Context, m *Main, args []string) error {
+	o, err := parseDev(args)
 	if err != nil {
 		return err
 	}
-	dir := ""
-	if len(rest) == 1 {
-		dir = rest[0]
-	}
-	cfg, err := m.loadDev(dir, *live)
+	cfg, err := m.loadDev(o)
 	if err != nil {
 		return err
 	}
-	log := m.logger("text", cfg.Log.Level)
+	live, err := liveTrunk(cfg, o.live)
+	if err != nil {
+		return err
+	}
 	in, err := start(ctx, cfg, engine.Options{
-		Dev: true, Live: *live, OnScript: m.showScript,
+		Dev: true, Live: live, OnScript: m.showScript,
 		OnEnded: func(r engine.Record, line []engine.Entry) { m.showCall(r, line) },
-	}, log)
+	}, m.logger("text", cfg.Log.Level))
 	if err != nil {
 		return err
 	}
 	defer in.close()
-	m.welcome(in, cfg)
-	if *demo != "" {
-		m.demo(ctx, in, *demo)
+	m.welcome(in, cfg, o, live)
+	if o.demo != "" {
+		m.demo(ctx, in, o.demo)
 	}
 	for {
 		select {
@@ -62,40 +105,75 @@ func runDev(ctx context.Context, m *Main, args []string) error {
 	}
 }
 
-// loadDev reads the configuration with everything on loopback. The ports are
-// those of the file, or free ones when they are taken and the file does not
-// insist.
-func (m *Main) loadDev(dir, live string) (*config.Config, error) {
-	o := config.Options{Dev: true}
-	if live != "" {
-		o.Live = []string{live}
+// liveTrunk is the trunk that --live names, or the only one there is.
+func liveTrunk(cfg *config.Config, o optional) (string, error) {
+	switch {
+	case !o.set:
+		return "", nil
+	case o.value == "" && len(cfg.Trunks) == 1:
+		return cfg.Trunks[0].Name, nil
 	}
-	cfg, err := m.load(dir, o)
+	var names []string
+	for _, t := range cfg.Trunks {
+		if t.Name == o.value {
+			return o.value, nil
+		}
+		names = append(names, t.Name)
+	}
+	e := fault.New(fault.NotFound, "--live: no trunk %q", o.value).WithExit(fault.ExitUsage)
+	if len(names) == 0 {
+		return "", e.WithHint("there are no trunks in %s", config.FileName)
+	}
+	return "", e.WithHint("trunks are %s", strings.Join(names, ", "))
+}
+
+// loadDev reads the configuration with everything on loopback, and on the
+// local network with --lan. The ports are those of the file, or free ones when
+// they are taken.
+func (m *Main) loadDev(d devFlags) (*config.Config, error) {
+	o := config.Options{Dev: true}
+	if d.live.set {
+		o.Live = []string{"*"}
+	}
+	cfg, err := m.load(d.dir, o)
 	if err != nil {
 		return nil, err
 	}
-	o.Overrides = map[string]string{"sip.listen": loopback(cfg), "http.listen": "127.0.0.1:" + strconv.Itoa(int(cfg.HTTP.Listen.Port())), "sip.advertise": "127.0.0.1"}
+	host := "127.0.0.1"
+	o.Overrides = map[string]string{"http.listen": "127.0.0.1:" + strconv.Itoa(int(cfg.HTTP.Listen.Port()))}
+	if d.lan {
+		host = "0.0.0.0"
+	} else {
+		o.Overrides["sip.advertise"] = "127.0.0.1"
+	}
+	o.Overrides["sip.listen"] = listeners(cfg, host)
 	if taken("tcp", o.Overrides["http.listen"]) {
 		o.Overrides["http.listen"] = "127.0.0.1:0"
 	}
-	return m.load(dir, o)
+	if cfg, err = m.load(d.dir, o); err == nil && d.lan {
+		cfg.SIP.Users = append(cfg.SIP.Users, config.User{Name: lanUser, Password: config.Secret(newToken()[:12]), MaxCalls: 4, Dial: []string{"users"}})
+	}
+	return cfg, err
 }
 
-// loopback is sip.listen with every address on 127.0.0.1.
-func loopback(cfg *config.Config) string {
+// lanUser is the made-up account of --lan.
+const lanUser = "phone"
+
+// listeners is sip.listen with every address on host.
+func listeners(cfg *config.Config, host string) string {
 	var out []string
 	for _, l := range cfg.SIP.Listen {
 		if l.Transport != "udp" && l.Transport != "tcp" {
 			continue
 		}
-		addr := "127.0.0.1:" + strconv.Itoa(int(l.Addr.Port()))
+		addr := host + ":" + strconv.Itoa(int(l.Addr.Port()))
 		if taken(l.Transport, addr) {
-			addr = "127.0.0.1:" + freePort()
+			addr = host + ":" + freePort()
 		}
 		out = append(out, l.Transport+"://"+addr)
 	}
 	if len(out) == 0 {
-		out = []string{"udp://127.0.0.1:5060"}
+		out = []string{"udp://" + host + ":5060"}
 	}
 	return strings.Join(out, ",")
 }
@@ -117,12 +195,21 @@ func taken(network, addr string) bool {
 	return false
 }
 
-func (m *Main) welcome(in *instance, cfg *config.Config) {
+func (m *Main) welcome(in *instance, cfg *config.Config, o devFlags, live string) {
 	m.progress("%s is up: SIP %s, API http://%s", m.paint("1", "loopstart dev"), in.SIP, in.HTTP)
 	m.progress("  scripts in %s are watched; save one and the next call runs it", relative(in.ScriptsDir()))
 	m.progress("  try: loopstart call hello%s", m.dirFlag(cfg))
 	m.progress("  API token: %s", in.Token)
-	m.progress("  nothing leaves this machine; Ctrl-C ends it")
+	if o.lan {
+		if u, ok := cfg.User(lanUser); ok {
+			m.progress("  softphone: user %s, password %s, server: this machine's address, port of SIP above; call a script by its name", u.Name, u.Password.Reveal())
+		}
+	}
+	if live != "" {
+		m.progress("  %s", m.paint("31;1", "LIVE: calls through trunk "+live+" are real"))
+		return
+	}
+	m.progress("  no trunk is used and nothing is delivered to other hosts; Ctrl-C ends it")
 }
 
 // dirFlag is the -C that another terminal needs to find this project.

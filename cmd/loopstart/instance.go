@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 
 	"github.com/loopstart/loopstart/config"
@@ -57,6 +59,7 @@ func start(ctx context.Context, cfg *config.Config, o engine.Options, log *slog.
 	if o.Dev {
 		o.State = stateDir(cfg, true)
 	}
+	tune()
 	e, err := engine.New(cfg, o)
 	if err != nil {
 		return nil, err
@@ -75,6 +78,18 @@ func start(ctx context.Context, cfg *config.Config, o engine.Options, log *slog.
 		return nil, err
 	}
 	return in, nil
+}
+
+// tune makes room for the pacers: they hold a processor of the scheduler while
+// they sleep, so there is one more for each core; and the collector runs
+// seldom, since it delays them.
+func tune() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(2 * runtime.NumCPU())
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 }
 
 func newToken() string {
