@@ -132,7 +132,7 @@ func (s scriptOutbox) Deliver(d corehost.Delivery) (string, error) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return "", fault.New(fault.Invalid, "webhook: %q is no http or https address", d.URL)
 	}
-	id := newID(s.e.clk.Now())
+	id := s.e.newID("delivery")
 	it := outbox.Item{ID: "hook-" + id, Kind: kindScript, Destination: hostOf(d.URL)}
 	if d.Key != "" {
 		it.Queue = "hook:" + s.script + ":" + d.Key
@@ -225,7 +225,7 @@ func Signature(secret string, at time.Time, body []byte) string {
 }
 
 // post makes a request and reads the answer's meaning: 2xx accepts, 410 stops.
-func (e *Engine) post(ctx context.Context, c *netx.Client, r netx.Request) error {
+func (e *Engine) post(ctx context.Context, c HTTP, r netx.Request) error {
 	if e.opts.Dev && !isLocal(hostOf(r.URL)) {
 		e.log.Info("dev: would have delivered to "+hostOf(r.URL), "bytes", len(r.Body))
 		return nil

@@ -19,11 +19,7 @@ type dialer struct{ e *Engine }
 
 // Dial implements call.Dialer.
 func (d dialer) Dial(o sip.Outgoing) (call.Dialog, error) {
-	dialog, err := d.e.sip.Dial(o)
-	if err != nil {
-		return nil, err
-	}
-	return dialog, nil
+	return d.e.sip.Dial(o)
 }
 
 // Resolve implements call.Dialer: a group, a user, a number or a sip: URI.

@@ -16,7 +16,6 @@ import (
 	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/runtime/supervisor"
 	"github.com/loopstart/loopstart/scripts"
-	"github.com/loopstart/loopstart/sip"
 	"github.com/loopstart/loopstart/speech"
 	"github.com/loopstart/loopstart/store"
 	"github.com/loopstart/loopstart/store/outbox"
@@ -41,6 +40,8 @@ type Options struct {
 	// OnScript hears of every change of a script.
 	OnScript func(scripts.Change)
 	Version  string
+	// World replaces the outside, for tests in virtual time; nil is the real one.
+	World *World
 }
 
 // Engine is the running program.
@@ -58,7 +59,7 @@ type Engine struct {
 	chain   []speech.Synthesizer
 	// apologies are spoken when nothing else can be, by language.
 	apologies map[string]*media.Prompt
-	sip       *sip.Endpoint
+	sip       Endpoint
 	scripts   *scripts.Registry
 	workers   *supervisor.Supervisor
 
@@ -139,15 +140,19 @@ func (e *Engine) stateDir() string {
 }
 
 func (e *Engine) openStore(*config.Config) (err error) {
-	e.store, err = store.Open(store.Options{Dir: e.stateDir(), Clock: e.clk, Log: e.log})
+	e.store, err = store.Open(store.Options{Dir: e.stateDir(), InMemory: e.opts.World != nil, Clock: e.clk, Log: e.log})
 	return err
 }
 
 func (e *Engine) openMedia(cfg *config.Config) (err error) {
 	e.library = media.NewLibrary(media.LibraryOptions{MaxBytes: int64(cfg.Limits.Prompts)})
-	e.media, err = media.NewEngine(media.Config{
+	c := media.Config{
 		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: codecs(cfg.Media.Codecs), SilenceTimeout: cfg.Media.Timeout,
-	}, e.clk, e.log)
+	}
+	if w := e.opts.World; w != nil {
+		c.Fabric, c.Shards = w.Fabric, 1
+	}
+	e.media, err = media.NewEngine(c, e.clk, e.log)
 	return err
 }
 
@@ -235,8 +240,10 @@ func (e *Engine) housekeep() {
 	var sweep func()
 	sweep = func() {
 		e.wg.Add(1)
+		e.clk.Busy(1)
 		go func() {
 			defer e.wg.Done()
+			defer e.clk.Busy(-1)
 			e.sweep()
 			if e.ctx.Err() == nil {
 				e.clk.AfterFunc(sweepEvery, sweep)

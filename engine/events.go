@@ -111,7 +111,7 @@ func (e *Engine) tell(kind string, c *call.Call, data json.RawMessage) {
 
 // emit numbers an event, shows it in the feed and queues its webhooks.
 func (e *Engine) emit(ord *order, ev Event) {
-	ev.EventID = newID(ev.At)
+	ev.EventID = e.newID("event")
 	var callback *Callback
 	if ord != nil {
 		ord.mu.Lock()

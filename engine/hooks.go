@@ -44,6 +44,8 @@ func (e *Engine) Hook(ctx context.Context, script string, r HookRequest) (HookAn
 	if err := e.guardHook(v, r); err != nil {
 		return HookAnswer{}, err
 	}
+	e.clk.Busy(1)
+	defer e.clk.Busy(-1)
 	out, err := e.run(ctx, v, "onRequest", r, e.Config().Limits.Hook)
 	if err != nil {
 		return HookAnswer{}, err

@@ -16,7 +16,7 @@ import (
 
 // incoming takes a new dialog: who is called, which route, which script, and
 // whether there is room. It runs on the dialog's goroutine.
-func (e *Engine) incoming(d *sip.Dialog) {
+func (e *Engine) incoming(d Incoming) {
 	select {
 	case <-e.up:
 	case <-e.ctx.Done():
@@ -46,7 +46,7 @@ type incomingCall struct {
 
 // parties reads the numbers of an INVITE: a trunk's headers in the order its
 // configuration gives, else the Request-URI and From.
-func (e *Engine) parties(cfg *config.Config, d *sip.Dialog) incomingCall {
+func (e *Engine) parties(cfg *config.Config, d Incoming) incomingCall {
 	to, from := d.RequestURI(), d.From()
 	in := incomingCall{}
 	switch o := d.Origin(); o.Kind {
@@ -67,7 +67,7 @@ func (e *Engine) parties(cfg *config.Config, d *sip.Dialog) incomingCall {
 // did is the first of the trunk's headers that holds a number of ours; a
 // number is ours when a route or a trunk's from names it. Without one it is
 // the first that holds anything.
-func (e *Engine) did(cfg *config.Config, t *config.Trunk, d *sip.Dialog) sip.Address {
+func (e *Engine) did(cfg *config.Config, t *config.Trunk, d Incoming) sip.Address {
 	var first sip.Address
 	for _, name := range t.DID {
 		a := headerAddress(d, name)
@@ -99,7 +99,7 @@ func owned(cfg *config.Config, number string) bool {
 	return route != nil && len(route.To) > 0
 }
 
-func callerOf(t *config.Trunk, d *sip.Dialog) sip.Address {
+func callerOf(t *config.Trunk, d Incoming) sip.Address {
 	for _, name := range t.Caller {
 		if a := headerAddress(d, name); a.User != "" {
 			return a
@@ -108,7 +108,7 @@ func callerOf(t *config.Trunk, d *sip.Dialog) sip.Address {
 	return d.From()
 }
 
-func headerAddress(d *sip.Dialog, name string) sip.Address {
+func headerAddress(d Incoming, name string) sip.Address {
 	switch name {
 	case "request-uri":
 		return d.RequestURI()
@@ -137,9 +137,10 @@ func party(cfg *config.Config, a sip.Address) call.Party {
 	return p
 }
 
-// directScript lets trusted sources reach a script by its name.
-func (e *Engine) directScript(d *sip.Dialog) *config.Route {
-	if d.Origin().Kind != sip.FromTrusted {
+// directScript lets trusted sources reach a script by its name; in dev also
+// registered users, who are the author's own phones.
+func (e *Engine) directScript(d Incoming) *config.Route {
+	if k := d.Origin().Kind; k != sip.FromTrusted && !(e.opts.Dev && k == sip.FromUser) {
 		return nil
 	}
 	name := d.RequestURI().User
@@ -155,7 +156,7 @@ func (e *Engine) isOpen(name string) bool {
 }
 
 // turnAway refuses a dialog that never becomes a call.
-func (e *Engine) turnAway(d *sip.Dialog, code int, reason string, h ...sip.Header) {
+func (e *Engine) turnAway(d Incoming, code int, reason string, h ...sip.Header) {
 	_ = d.Reject(code, reason, h...)
 	go func() {
 		for range d.Events() {
@@ -164,7 +165,7 @@ func (e *Engine) turnAway(d *sip.Dialog, code int, reason string, h ...sip.Heade
 }
 
 // take makes a call of the dialog.
-func (e *Engine) take(cfg *config.Config, d *sip.Dialog, in incomingCall, route *config.Route) {
+func (e *Engine) take(cfg *config.Config, d Incoming, in incomingCall, route *config.Route) {
 	if route.Reject > 0 && route.Script == "" && len(route.Connect) == 0 {
 		e.turnAway(d, route.Reject, "")
 		return
@@ -190,6 +191,7 @@ func (e *Engine) take(cfg *config.Config, d *sip.Dialog, in incomingCall, route 
 	}
 	l.Call = call.New(spec, e.callDeps())
 	e.calls.add(l)
+	e.began(l.Call)
 	l.Inbound(d)
 	if l.version == nil {
 		l.RunConnect(config.Targets(route.Connect, in.Incoming), route.Record, cfg.Limits.Ring)
@@ -199,7 +201,7 @@ func (e *Engine) take(cfg *config.Config, d *sip.Dialog, in incomingCall, route 
 }
 
 // overload answers a call beyond a limit: 486 for a route's own, else 503.
-func (e *Engine) overload(d *sip.Dialog, err error) {
+func (e *Engine) overload(d Incoming, err error) {
 	if fault.CodeOf(err) == fault.Limit && strings.Contains(err.Error(), "max_calls") {
 		e.turnAway(d, 486, "")
 		return
@@ -210,8 +212,8 @@ func (e *Engine) overload(d *sip.Dialog, err error) {
 // retryAfter is what an overloaded server asks for, in seconds.
 const retryAfter = 5
 
-func (e *Engine) inboundSpec(cfg *config.Config, d *sip.Dialog, in incomingCall, route *config.Route) call.Spec {
-	id := newID(e.clk.Now())
+func (e *Engine) inboundSpec(cfg *config.Config, d Incoming, in incomingCall, route *config.Route) call.Spec {
+	id := e.newID("call")
 	o := d.Origin()
 	names := cfg.Media.Codecs
 	if in.trunk != nil && len(in.trunk.Codecs) > 0 {

@@ -32,21 +32,26 @@ type fetchers struct {
 	timeout time.Duration
 	max     int64
 	agent   string
-	clients map[string]*netx.Client
+	clients map[string]HTTP
+	world   *World
 }
 
 func (f *fetchers) init(e *Engine) {
 	l := e.Config().Limits
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.timeout, f.max, f.agent, f.clients = l.FetchTimeout, int64(l.FetchBody), e.Config().SIP.Agent, map[string]*netx.Client{}
+	f.timeout, f.max, f.agent, f.clients = l.FetchTimeout, int64(l.FetchBody), e.Config().SIP.Agent, map[string]HTTP{}
+	f.world = e.opts.World
 }
 
-func (f *fetchers) of(hosts []string) *netx.Client {
+func (f *fetchers) of(hosts []string) HTTP {
 	key, _ := json.Marshal(hosts)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.clients[string(key)]
+	if c == nil && f.world != nil {
+		c = f.world.HTTP(netx.Rules{Hosts: hosts})
+	}
 	if c == nil {
 		c = netx.New(netx.Options{Rules: netx.Rules{Hosts: hosts}, Timeout: f.timeout, MaxBody: f.max, Agent: f.agent})
 		f.clients[string(key)] = c

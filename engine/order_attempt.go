@@ -124,6 +124,7 @@ func (o *orders) launch(ord *order, v *scripts.Version) error {
 	place, err := e.placeOf(ord, spec)
 	l.Call = call.New(spec, e.callDeps())
 	e.calls.add(l)
+	e.began(l.Call)
 	if err != nil {
 		l.Undialled(err)
 		return nil

@@ -87,7 +87,7 @@ func (e *Engine) newOrder(r OrderRequest) (*order, error) {
 		return nil, err
 	}
 	ord := &order{Order: Order{
-		ID: newID(now), Key: r.Key, Script: r.Script, To: r.To, Trunk: r.Trunk, Data: r.Data, Created: now, State: stateQueued,
+		ID: e.newID("call"), Key: r.Key, Script: r.Script, To: r.To, Trunk: r.Trunk, Data: r.Data, Created: now, State: stateQueued,
 		Attempts: max(r.Attempts, 1), Retry: r.Retry, After: r.DeliveredAfter, NextAt: now, Made: []OrderAttempt{},
 	}}
 	if len(ord.Data) == 0 {

@@ -188,10 +188,14 @@ func (e *Engine) applySettings(spec *call.Spec, v *scripts.Version) {
 }
 
 func (e *Engine) openScripts(cfg *config.Config) (err error) {
-	e.scripts, err = scripts.Open(e.ctx, scripts.Options{
+	o := scripts.Options{
 		Dir: e.path(cfg.Scripts.Dir), Cache: filepath.Join(e.stateDir(), "bundles"), Builder: builder{e.opts.Builder}, Modules: Modules(),
 		Clock: e.clk, Log: e.log, Watch: true, OnChange: e.scriptChanged,
-	})
+	}
+	if w := e.opts.World; w != nil {
+		o.Cache, o.Builder, o.Watch = "", w.Builder, false
+	}
+	e.scripts, err = scripts.Open(e.ctx, o)
 	return err
 }
 
@@ -200,6 +204,9 @@ func (e *Engine) scriptChanged(ch scripts.Change) {
 	switch ch.Kind {
 	case scripts.Swapped:
 		e.settings.of(ch.Version)
+		if e.opts.World != nil {
+			break // hundreds of engines start in one test run
+		}
 		e.log.Info("script ready", "script", ch.Script, "version", ch.Version.ID)
 		if err := e.workers.Preload(e.bundleSpec(ch.Version)); err != nil {
 			e.log.Warn("script worker: " + err.Error())
@@ -264,10 +271,14 @@ func crashed(r scripts.BuildRequest, late bool, stderr string) scripts.BuildResu
 }
 
 func (e *Engine) openWorkers(cfg *config.Config) (err error) {
-	e.workers, err = supervisor.New(supervisor.Options{
+	o := supervisor.Options{
 		Command: e.opts.Worker, Clock: e.clk, Log: e.log, Isolation: supervisor.Isolation(cfg.Scripts.Isolation),
 		Limits: supervisor.Limits{Ready: cfg.Limits.ScriptStart},
-	})
+	}
+	if w := e.opts.World; w != nil {
+		o.Command, o.Dial = nil, w.Worker
+	}
+	e.workers, err = supervisor.New(o)
 	return err
 }
 

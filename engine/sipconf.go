@@ -11,7 +11,16 @@ import (
 )
 
 func (e *Engine) openSIP(cfg *config.Config) (err error) {
-	e.sip, err = sip.Open(e.sipConfig(cfg), sip.Deps{Clock: e.clk, Log: e.log, Incoming: e.incoming, Register: e.registered})
+	if w := e.opts.World; w != nil {
+		e.sip, err = w.Signalling(e.sipConfig(cfg), e.incoming)
+		return err
+	}
+	real, err := sip.Open(e.sipConfig(cfg), sip.Deps{
+		Clock: e.clk, Log: e.log, Incoming: func(d *sip.Dialog) { e.incoming(d) }, Register: e.registered,
+	})
+	if err == nil {
+		e.sip = sipEndpoint{real}
+	}
 	return err
 }
 

@@ -17,6 +17,9 @@ import (
 )
 
 func (e *Engine) openSpeech(cfg *config.Config) (err error) {
+	if e.apologies, err = loadApologies(e.library); err != nil || e.opts.World != nil {
+		return err
+	}
 	dir := cfg.Speech.TTS.Cache.Dir
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(e.stateDir(), dir)
@@ -29,9 +32,6 @@ func (e *Engine) openSpeech(cfg *config.Config) (err error) {
 	if len(chain) == 0 {
 		// No reason not to start: prompts may all be files.
 		e.log.Warn("no speech engine is installed: say and text prompts will fail", "hint", "apt-get install espeak-ng")
-	}
-	if e.apologies, err = loadApologies(e.library); err != nil {
-		return err
 	}
 	e.speaker, err = speech.New(speech.Options{Dir: dir, MaxBytes: int64(cfg.Speech.TTS.Cache.Max), Chain: chain, Clock: e.clk, Log: e.log})
 	return err
@@ -146,8 +146,9 @@ func loadApologies(library *media.Library) (map[string]*media.Prompt, error) {
 
 // apology is the built-in "something went wrong" in a language.
 func (e *Engine) apology(language string) *media.Prompt {
-	if p := e.apologies[base(language)]; p != nil {
-		return p
+	p := e.apologies[base(language)]
+	if p == nil {
+		p = e.apologies["en"]
 	}
-	return e.apologies["en"]
+	return (*prompts)(e).named("apology.wav", p)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/runtime/message"
 	"github.com/loopstart/loopstart/runtime/supervisor"
@@ -30,6 +31,7 @@ type callScript struct {
 type vmHandle struct {
 	ready chan struct{}
 	vm    *supervisor.Instance
+	seen  func(seq uint32, value any, err error) // in tests only
 }
 
 func (h *vmHandle) get() *supervisor.Instance {
@@ -38,6 +40,9 @@ func (h *vmHandle) get() *supervisor.Instance {
 }
 
 func (h *vmHandle) Settle(seq uint32, value any, err error) {
+	if h.seen != nil {
+		h.seen(seq, value, err)
+	}
 	if vm := h.get(); vm != nil {
 		vm.Settle(seq, value, err)
 	}
@@ -61,6 +66,9 @@ func (e *Engine) startScript(l *live) {
 	s := &callScript{e: e, l: l}
 	s.calls = callhost.New(l.Call, h, callhost.Services{Links: e.record, Retries: &e.orders, Ring: defaultRing})
 	s.core = e.coreSession(l.version, journal{e.log.With("call", l.ID(), "script", l.version.Script), l.Call}, h.Settle)
+	if w := e.opts.World; w != nil {
+		h.seen = func(seq uint32, value any, err error) { w.Witness.Answered(l.Call, seq, value, err) }
+	}
 	spec := e.bundleSpec(l.version)
 	answered := l.AnsweredAt()
 	argument, err := json.Marshal(callhost.CallFacts(l.Spec(), l.Started(), answered))
@@ -83,6 +91,9 @@ const defaultRing = 30 * time.Second
 
 // Request implements supervisor.Handler.
 func (s *callScript) Request(vm *supervisor.Instance, seq uint32, r message.Request) {
+	if w := s.e.opts.World; w != nil {
+		w.Witness.Asked(s.l.Call, seq, r)
+	}
 	switch {
 	case callhost.Handles(r.Method):
 		s.calls.Request(seq, r)
@@ -156,13 +167,14 @@ func (j journal) Note(kind, detail, at string) {
 func (e *Engine) coreSession(v *scripts.Version, j corehost.Journal, settle func(uint32, any, error)) *corehost.Session {
 	return corehost.New(corehost.Services{
 		KV: kv{e.store}, Locks: e.store, Outbox: scriptOutbox{e, v.Script}, HTTP: e.fetchers.of(e.settings.of(v).Permissions.HTTP), Clock: e.clk,
-		NewID: func() string { return newID(e.clk.Now()) },
+		NewID: func() string { return e.newID("token") },
 	}, j, settle)
 }
 
 // plainRun is a VM outside of a call: afterCall, beforeAttempt, onRequest.
 type plainRun struct {
 	core *corehost.Session
+	clk  clock.Clock
 	done chan message.Outcome
 }
 
@@ -179,10 +191,12 @@ func (p *plainRun) Update(message.State) {}
 // Done implements supervisor.Handler.
 func (p *plainRun) Done(o message.Outcome) {
 	p.core.Close()
+	p.clk.Busy(1) // the work goes on with who waits
 	p.done <- o
 }
 
-// run calls an export outside of a call and waits for its return.
+// run calls an export outside of a call and waits for its return. Its caller
+// counts as busy; while the script waits, it does not.
 func (e *Engine) run(ctx context.Context, v *scripts.Version, export string, argument any, limit time.Duration) (json.RawMessage, error) {
 	body, err := json.Marshal(argument)
 	if err != nil {
@@ -190,7 +204,7 @@ func (e *Engine) run(ctx context.Context, v *scripts.Version, export string, arg
 	}
 	h := &vmHandle{ready: make(chan struct{})}
 	log := e.log.With("script", v.Script, "export", export)
-	p := &plainRun{core: e.coreSession(v, journal{log: log}, h.Settle), done: make(chan message.Outcome, 1)}
+	p := &plainRun{core: e.coreSession(v, journal{log: log}, h.Settle), clk: e.clk, done: make(chan message.Outcome, 1)}
 	spec := e.bundleSpec(v)
 	spec.Entry = message.Entry{Export: export, Argument: body, Now: e.clk.Now()}
 	vm, err := e.workers.Start(spec, p)
@@ -203,6 +217,7 @@ func (e *Engine) run(ctx context.Context, v *scripts.Version, export string, arg
 	defer late.Stop()
 	stop := context.AfterFunc(ctx, vm.Kill)
 	defer stop()
+	e.clk.Busy(-1)
 	o := <-p.done
 	if o.Error != nil {
 		e.reportScript("", v, o.Error)

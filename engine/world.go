@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/netx"
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/runtime/message"
+	"github.com/loopstart/loopstart/scripts"
+	"github.com/loopstart/loopstart/sip"
+	"github.com/loopstart/loopstart/speech"
+)
+
+// Endpoint is what the engine needs of signalling. The real one is a
+// *sip.Endpoint; calls in virtual time have one in the process.
+type Endpoint interface {
+	Dial(sip.Outgoing) (call.Dialog, error)
+	Bindings(user string) []sip.Binding
+	Trunks() []sip.TrunkStatus
+	CheckTrunk(ctx context.Context, name string) (sip.TrunkReport, error)
+	AdvertisedFor(remote netip.Addr) netip.Addr
+	LocalAddr(transport string) netip.AddrPort
+	Update(sip.Config) error
+	Drain(bool)
+	Stats() sip.Stats
+	Close()
+}
+
+// Incoming is a dialog that an INVITE from outside has made.
+type Incoming interface {
+	call.Dialog
+	Origin() sip.Origin
+	RequestURI() sip.Address
+	From() sip.Address
+	To() sip.Address
+}
+
+// HTTP makes requests within the rules of a script.
+type HTTP interface {
+	Do(context.Context, netx.Request) (*netx.Response, error)
+}
+
+// Voice speaks instead of the speech engines, and gives what is not speech a
+// name by which it can be heard.
+type Voice interface {
+	Speak(speech.Utterance) *media.Prompt
+	Sound(name string, p *media.Prompt) *media.Prompt
+}
+
+// Witness sees what the scripts of calls ask for and what they are answered.
+// It is called on goroutines of the engine and must not block.
+type Witness interface {
+	Began(*call.Call)
+	Asked(c *call.Call, seq uint32, r message.Request)
+	Answered(c *call.Call, seq uint32, value any, err error)
+}
+
+// World replaces everything outside of the program, for tests in virtual time
+// with no network and no disk but for recordings: the code of calls, media,
+// scripts and delivery stays the same. All fields are set.
+//
+// What waits on the clock while it is counted as busy ([HTTP].Do does) takes
+// itself off with Busy(-1) and comes back with Busy(1).
+type World struct {
+	Signalling func(sip.Config, func(Incoming)) (Endpoint, error)
+	Fabric     *media.Fabric
+	HTTP       func(netx.Rules) HTTP
+	Voice      Voice
+	Worker     func(script string) (message.Conn, error)
+	Builder    scripts.Builder
+	NewID      func(kind string) string // of a call, an event, a delivery, …
+	Witness    Witness
+}
+
+// sipEndpoint is the real endpoint.
+type sipEndpoint struct{ *sip.Endpoint }
+
+// Dial implements Endpoint.
+func (s sipEndpoint) Dial(o sip.Outgoing) (call.Dialog, error) {
+	d, err := s.Endpoint.Dial(o)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// newID names something new; the kind counts in tests only, where names are
+// the same in every run.
+func (e *Engine) newID(kind string) string {
+	if w := e.opts.World; w != nil {
+		return w.NewID(kind)
+	}
+	return newID(e.clk.Now())
+}
+
+// began tells of a new call.
+func (e *Engine) began(c *call.Call) {
+	if w := e.opts.World; w != nil {
+		w.Witness.Began(c)
+	}
+}
