@@ -138,3 +138,13 @@ func (p *project) kv(key string) string {
 	}
 	return string(out.Value)
 }
+
+// hasEvent reports whether a timeline has a line with that text.
+func hasEvent(line []entry, text string) bool {
+	for _, e := range line {
+		if strings.Contains(e.Detail, text) {
+			return true
+		}
+	}
+	return false
+}

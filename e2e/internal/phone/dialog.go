@@ -2,6 +2,7 @@ package phone
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 )
 
@@ -127,3 +128,6 @@ func (c *Call) Info(key byte) {
 	c.t.Helper()
 	c.Send("INFO", "application/dtmf-relay", fmt.Sprintf("Signal=%c\r\nDuration=160\r\n", key))
 }
+
+// MediaAddr is the address of the phone, for media of its own.
+func (c *Call) MediaAddr() netip.Addr { return c.phone.Addr.Addr() }
