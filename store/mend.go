@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/pb"
+	sst "github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +40,11 @@ func mend(dir string) error {
 	if err != nil {
 		return err
 	}
+	listed := manifestTables(dir)
 	for _, e := range entries {
+		if id, ok := sst.ParseFileID(e.Name()); ok && !listed[id] {
+			continue // a kill came while it was written: Badger removes it
+		}
 		path := filepath.Join(dir, e.Name())
 		info, err := e.Info()
 		if err != nil {
@@ -49,6 +55,25 @@ func mend(dir string) error {
 		}
 	}
 	return nil
+}
+
+// manifestTables are the tables that the manifest lists. With a manifest that
+// cannot be read there are none to check: Badger reports it.
+func manifestTables(dir string) map[uint64]bool {
+	f, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }()
+	m, _, err := badger.ReplayManifestFile(f, 0, badger.DefaultOptions(dir))
+	if err != nil {
+		return nil
+	}
+	ids := make(map[uint64]bool, len(m.Tables))
+	for id := range m.Tables {
+		ids[id] = true
+	}
+	return ids
 }
 
 func mendFile(path string, size int64) error {
