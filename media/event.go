@@ -22,6 +22,7 @@ const (
 	RecordEnded                      // Recorder, Reason, DurationMs; the file is complete
 	VoiceBegan                       // the peer speaks; with SessionOptions.Voice only
 	VoiceEnded                       // the peer has been silent for SessionOptions.Voice
+	MarkHeard                        // the audio carries a Mark; with SessionOptions.Marks only
 )
 
 // Reasons of PlayEnded and RecordEnded.
@@ -49,6 +50,7 @@ type Event struct {
 	Reason     string
 	Recorder   *Recorder
 	Err        error // the cause of ReasonDisk
+	Mark       uint32
 }
 
 // Limits of the way out. A shard that cannot hand over its events stops

@@ -19,9 +19,13 @@ const fabricQueue = 256
 type Fabric struct {
 	// Lose is asked about every datagram; true drops it. Set it before use.
 	Lose func(from, to netip.AddrPort, data []byte) bool
+	// Rest lets engines skip the frames of a silence that is everywhere on the
+	// Fabric. All who speak on it must be sessions. Set it before use.
+	Rest bool
 
 	clk   clock.Clock
 	lost  atomic.Uint64
+	rest  rest
 	mu    sync.Mutex
 	byID  []*fabricSocket
 	bound map[netip.AddrPort]*fabricSocket

@@ -113,6 +113,9 @@ func (p *pacer) wake() {
 	}
 }
 
+// posted does nothing: each session is looked at every frame.
+func (p *pacer) posted() {}
+
 func (p *pacer) stop() {
 	p.quit.Store(true)
 	select {

@@ -29,6 +29,8 @@ type SessionOptions struct {
 	// Voice asks for VoiceBegan and VoiceEnded: the peer counts as silent
 	// after a pause of that length. 0 = no such events.
 	Voice time.Duration
+	// Marks asks for MarkHeard; it needs Voice.
+	Marks bool
 
 	// Sink takes the session's events, one at a time and in order, on a
 	// goroutine of the engine. It must not block.
@@ -242,6 +244,10 @@ func (s *Session) post(c command) {
 	if !s.inbox.put(c) {
 		s.engine.overflows.Add(1)
 		s.refuse(c, ReasonLimit)
+		return
+	}
+	if sh := s.home.Load(); sh != nil {
+		sh.driver.posted()
 	}
 }
 

@@ -41,8 +41,9 @@ type shard struct {
 
 // driver makes a shard's time pass.
 type driver interface {
-	wake() // there is something to adopt or to close
-	stop() // end the shard's goroutine; waits for it
+	wake()   // there is something to adopt or to close
+	posted() // a session has a command; it may wait for its frame
+	stop()   // end the shard's goroutine; waits for it
 }
 
 func newShard(e *Engine, index int) *shard {

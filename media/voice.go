@@ -23,6 +23,11 @@ func (v *voiceWatch) packet(l *leg, sh *shard, pcm []int16) {
 	if len(pcm) == 0 || sum/len(pcm) < voiceLevel {
 		return
 	}
+	if l.s.opts.Marks {
+		if mark, ok := findMark(pcm); ok {
+			sh.emit(l.s, Event{Kind: MarkHeard, Mark: mark})
+		}
+	}
 	v.last = sh.at
 	if !v.speaking {
 		v.speaking = true
