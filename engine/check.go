@@ -121,7 +121,8 @@ type CheckOptions struct {
 // checking is one run of Check.
 type checking struct {
 	cfg     *config.Config
-	dir     string // scripts folder, absolute
+	project string // folder of the project, absolute
+	dir     string // of the scripts, absolute
 	builder builder
 	library *media.Library
 
@@ -139,15 +140,15 @@ const buildsAtOnce = 2
 // later, and holds the configuration against them. The error says why the
 // check could not run; what it found is in the report.
 func Check(ctx context.Context, cfg *config.Config, o CheckOptions) (Report, error) {
-	dir := cfg.Scripts.Dir
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(cfg.Dir, dir)
-	}
-	dir, err := filepath.Abs(dir)
+	project, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return Report{}, fault.New(fault.Invalid, "check: %w", err)
 	}
-	c := &checking{cfg: cfg, dir: dir, builder: builder{o.Builder}, built: map[string]scripts.BuildResult{},
+	dir := cfg.Scripts.Dir
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(project, dir)
+	}
+	c := &checking{cfg: cfg, project: project, dir: dir, builder: builder{o.Builder}, built: map[string]scripts.BuildResult{},
 		library: media.NewLibrary(media.LibraryOptions{MaxBytes: int64(cfg.Limits.Prompts)})}
 	if c.entries, err = scripts.Discover(dir); err != nil {
 		return Report{}, err

@@ -27,7 +27,7 @@ func (c *checking) prompt(ctx context.Context, folder, language, source string) 
 	for _, rel := range []string{source, path.Join("prompts", language, source), path.Join("prompts", base(language), source)} {
 		if file, ok := inside(folder, rel); ok {
 			if _, err := c.library.Load(ctx, file, media.LoadOptions{}); err != nil {
-				return &Finding{Level: LevelError, Area: areaScript, Code: fault.CodeOf(err), Message: err.Error(), Hint: fault.HintOf(err)}
+				return broken(source, file, err)
 			}
 			return nil
 		}
@@ -38,12 +38,18 @@ func (c *checking) prompt(ctx context.Context, folder, language, source string) 
 	return c.missing(folder, language, source)
 }
 
+// broken is the finding for a file that is there and is no sound.
+func broken(source, file string, err error) *Finding {
+	text := strings.TrimPrefix(strings.ReplaceAll(err.Error(), file, source), "media: ")
+	return &Finding{Level: LevelError, Area: areaScript, Code: fault.CodeOf(err), Message: "prompt file " + text, Hint: fault.HintOf(err)}
+}
+
 // missing is the finding for a sound that is not there, or only in another
 // language.
 func (c *checking) missing(folder, language, source string) *Finding {
-	where, err := filepath.Rel(c.cfg.Dir, folder)
+	where, err := filepath.Rel(c.project, folder)
 	if err != nil || strings.HasPrefix(where, "..") {
-		where = filepath.Base(folder)
+		where = folder
 	}
 	f := &Finding{Level: LevelError, Area: areaScript, Code: fault.NotFound, Message: "prompt file " + source + " not found",
 		Hint: "it is looked for in " + filepath.ToSlash(where) + "/, and in prompts/" + language + "/ and prompts/" + base(language) + "/ there"}

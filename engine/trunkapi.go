@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"strings"
 
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/clock"
@@ -118,11 +119,14 @@ func named(cfg *config.Config, name string, err error) error {
 	return f.WithHint("trunks are %s", trunkNames(cfg))
 }
 
+// inTime puts a deadline into words.
+var inTime = strings.NewReplacer("no answer: context deadline exceeded", "no answer in time", "context deadline exceeded", "no answer in time")
+
 func checkOf(r sip.TrunkReport) TrunkCheck {
 	out := TrunkCheck{Name: r.Name, OK: true, Steps: []TrunkCheckStep{}, Inbound: []TrunkCheckPlace{}}
 	for i, s := range r.Steps {
 		out.Steps = append(out.Steps, TrunkCheckStep{
-			What: s.What, Target: s.Target, Code: s.Code, Reason: s.Reason, Words: s.Words, OK: s.OK, TookMs: s.Took.Milliseconds(),
+			What: s.What, Target: s.Target, Code: s.Code, Reason: s.Reason, Words: inTime.Replace(s.Words), OK: s.OK, TookMs: s.Took.Milliseconds(),
 		})
 		// A challenge is a step on the way: what counts is how it ends.
 		challenge := s.What == "register" && (s.Code == 401 || s.Code == 407) && i < len(r.Steps)-1

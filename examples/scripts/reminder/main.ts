@@ -14,7 +14,10 @@ export default async function (call: Call) {
 
   // A customer who missed our call rings back: tell the same thing.
   const order = call.data.order ? call.data : await kv.get("reminder:" + call.from.e164);
-  if (!order) return operator(call, "Здравствуйте! Вам звонил наш автоответчик.");
+  if (!order) {
+    await call.say("Здравствуйте! Мы звонили вам по поводу заказа.");
+    return operator(call, "Клиент перезвонил, заказ не найден.");
+  }
 
   const choice = await call.menu({
     prompt: [
