@@ -44,8 +44,9 @@ type Call struct {
 	legs       map[string]*Leg
 	made       int // legs made so far, for their names
 	script     Script
-	scripted   bool // a script was attached
-	done       bool // the script has ended
+	scripted   bool   // a script was attached
+	done       bool   // the script has ended
+	trunk      string // the one an outbound call went through
 	result     json.RawMessage
 	outcome    Outcome
 	tags       map[string]string

@@ -126,7 +126,7 @@ func (l *Leg) dial() error {
 	}
 	l.note("state", words, "")
 	if l == l.call.main && l.route.Trunk != "" {
-		l.call.spec.Trunk = l.route.Trunk
+		l.call.trunk = l.route.Trunk
 	}
 	l.follow(d)
 	return nil

@@ -143,13 +143,22 @@ func (e *Engine) Ended(c *call.Call, r call.Record) {
 
 // keep writes the record and the timeline, tells whom it concerns, and lets
 // the call go. It waits for the disk, never on the call's goroutine.
+//
+// Record, deliveries and order are queued one after another without a wait
+// between them, so that the store's next sync takes them together: a crash
+// leaves all of them or none.
 func (e *Engine) keep(l *live, r call.Record) {
-	if l.order != nil {
-		e.orders.attemptOver(l.order, &r, func() { e.saveRecord(l, r) })
-	} else {
-		e.saveRecord(l, r)
+	wait := func() {}
+	save := func() {
+		wait = e.saveRecord(l, r)
+		e.afterwards(l, r)
 	}
-	e.afterwards(l, r)
+	if l.order != nil {
+		e.orders.attemptOver(l.order, &r, save)
+	} else {
+		save()
+	}
+	wait()
 	if e.opts.OnEnded != nil {
 		e.opts.OnEnded(r, l.Timeline().Entries())
 	}
@@ -160,11 +169,13 @@ func (e *Engine) keep(l *live, r call.Record) {
 	e.calls.remove(l.ID())
 }
 
-func (e *Engine) saveRecord(l *live, r call.Record) {
+// saveRecord queues the record and the timeline; wait returns when both are
+// durable.
+func (e *Engine) saveRecord(l *live, r call.Record) (wait func()) {
 	body, err := json.Marshal(r)
 	if err != nil {
 		e.log.Error("engine: record", "call", r.ID, "err", err)
-		return
+		return func() {}
 	}
 	state := "done"
 	row := store.Record{ID: r.ID, Order: r.Order, Started: r.StartedAt, JSON: body, Fields: store.Fields{
@@ -177,13 +188,15 @@ func (e *Engine) saveRecord(l *live, r call.Record) {
 	done := make(chan error, 2)
 	e.store.PutTimelineLater(r.ID, r.StartedAt, lines, func(err error) { done <- err })
 	e.store.PutRecordLater(row, func(err error) { done <- err })
-	for range 2 {
-		if err := <-done; err != nil {
-			e.log.Error("engine: keep the record", "call", r.ID, "err", err)
-		}
-	}
 	e.log.Info("call ended", "call", r.ID, "script", r.Script, "version", r.Version, "direction", r.Direction,
 		"outcome", r.Outcome, "code", r.Code, "ended_by", r.EndedBy, "talk_ms", r.TalkMs)
+	return func() {
+		for range 2 {
+			if err := <-done; err != nil {
+				e.log.Error("engine: keep the record", "call", r.ID, "err", err)
+			}
+		}
+	}
 }
 
 // orderOf is the order's part of a call id.
