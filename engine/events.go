@@ -111,7 +111,7 @@ func (e *Engine) tell(kind string, c *call.Call, data json.RawMessage) {
 
 // emit numbers an event, shows it in the feed and queues its webhooks.
 func (e *Engine) emit(ord *order, ev Event) {
-	ev.EventID = e.newID("event")
+	ev.EventID = e.eventID(ev)
 	var callback *Callback
 	if ord != nil {
 		ord.mu.Lock()
@@ -123,6 +123,18 @@ func (e *Engine) emit(ord *order, ev Event) {
 	}
 	e.feed.publish(ev)
 	e.queueWebhooks(callback, ev)
+}
+
+// eventID names an event. What ends a call or an order comes once for each and
+// is named after it, so that a restart which tells it again is recognised.
+func (e *Engine) eventID(ev Event) string {
+	switch ev.Type {
+	case "call.ended":
+		return "ended-" + ev.Call
+	case "order.done":
+		return "done-" + ev.Order
+	}
+	return e.newID("event")
 }
 
 // inboundSeq numbers the events of inbound calls, which are orders of one.
