@@ -169,7 +169,7 @@ func plus(s string) string {
 // Rows of a list.
 const (
 	defaultLimit = 100
-	maxLimit     = 1000
+	maxLimit     = 1000 // rows that a client may ask for at once
 )
 
 // page reads limit and cursor.

@@ -1,0 +1,295 @@
+package docs_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/constant"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/loopstart/loopstart/config"
+)
+
+// limit is one constant that bounds something.
+type limit struct {
+	folder, name, value, meaning, test string
+}
+
+var (
+	limitName = regexp.MustCompile(`^([Mm]ax[A-Z]\w*|\w+Capacity|feedBacklog|feedQueue)$`)
+	// Of limits that a peer or a script can drive, where the refusals are counted:
+	// a figure of /metrics, or a field of the package's Stats.
+	counters = map[string]string{
+		"api.MaxConns":                    "`http_connections_refused_total`",
+		"call.MailboxCapacity":            "`call_overflows_total`",
+		"call.MaxTimeline":                "an entry in the timeline",
+		"engine.MaxListeners":             "LIMIT to the client",
+		"engine.feedQueue":                "`events_dropped_listeners_total`",
+		"engine.MaxOpenOrders":            "`orders_open`",
+		"runtime/supervisor.MaxInstances": "`script_vms`",
+		"sip.EventCapacity":               "`sip_dialog_overflows_total`",
+		"sip.MailboxCapacity":             "`sip_dialog_overflows_total`",
+		"sip.MaxMessage":                  "`sip_messages_malformed_total`",
+		"sip.MaxHeaders":                  "`sip_messages_malformed_total`",
+		"sip.MaxHeaderLine":               "`sip_messages_malformed_total`",
+		"sip.MaxDialogs":                  "`sip_dialogs`",
+		"sip.MaxConnections":              "`sip_tcp_connections`",
+		"store.MaxPending":                "`store_pending`",
+		"store/outbox.MaxAttempts":        "`outbox_dead`",
+		"store/outbox.MaxWaiting":         "`outbox_waiting`",
+		"speech.MaxFlights":               "`speech_failures_total`",
+	}
+)
+
+// TestLimits generates LIMITS.md: the limits of the configuration, and every
+// constant that is one.
+func TestLimits(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(limitsIntro)
+	b.WriteString("\n## Of the configuration\n\nKeys of `limits` in `loopstart.yaml`, unless written in full.\n\n| limit | default | meaning |\n|---|---|---|\n")
+	for f := range keys(reflect.TypeFor[config.Limits]()) {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.key, f.Tag.Get("default"), f.doc())
+	}
+	for _, k := range otherLimits {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k[0], k[1], k[2])
+	}
+	b.WriteString("\n## Constants\n\nThe test is one that names the limit; where none does there is a dash.\n")
+	folder := ""
+	all := constants(t)
+	if len(all) < 100 {
+		t.Fatalf("only %d limits found", len(all))
+	}
+	for _, l := range all {
+		if l.folder != folder {
+			folder = l.folder
+			fmt.Fprintf(&b, "\n### %s\n\n| limit | value | meaning | counter | test |\n|---|---|---|---|---|\n", folder)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", l.name, l.value, l.meaning, counters[l.folder+"."+l.name], l.test)
+	}
+	fresh(t, "LIMITS.md", b.String())
+	for name := range counters {
+		if !slices.ContainsFunc(all, func(l limit) bool { return l.folder+"."+l.name == name }) {
+			t.Errorf("there is no limit %s", name)
+		}
+	}
+}
+
+const limitsIntro = `# Limits
+
+Generated from the code. Everything that can grow has a bound with a name. What
+is over it is refused with the code ` + "`LIMIT`" + ` and that name, or dropped and counted;
+nothing grows until memory ends. Figures of ` + "`/metrics`" + ` begin with ` + "`loopstart_`" + `.
+`
+
+// otherLimits are keys outside of the section limits.
+var otherLimits = [][3]string{
+	{"media.ports", "40000-49999", "Two ports a leg; without a free pair a call gets 503."},
+	{"media.timeout", "30s", "A call without any RTP for so long is ended."},
+	{"scripts.limits.NAME", "none", "Calls at once, calls a second and longest call of one script."},
+	{"routes[].max_calls", "none", "Calls at once on a route; more get 486."},
+	{"sip.users.NAME.max_calls", "1", "Calls at once of a user."},
+	{"trunks.NAME.max_calls, max_out, max_cps", "30, all, 5", "Calls at once, how many we start, and how many a second."},
+	{"config.hook.rate", "none", "Requests a second to a script's onRequest; more get 429."},
+	{"speech.tts.cache.max", "1GB", "Rendered prompts on disk."},
+}
+
+// constants finds the limits in the code.
+func constants(t *testing.T) []limit {
+	t.Helper()
+	var out []limit
+	for _, folder := range folders(t) {
+		p := parsed(t, folder)
+		for _, name := range p.order {
+			c := p.consts[name]
+			v, ok := p.value(c.expr, 0)
+			if !ok || !limitName.MatchString(name) {
+				continue
+			}
+			out = append(out, limit{folder, name, show(c, v), c.meaning, p.testOf(name)})
+		}
+	}
+	return out
+}
+
+func folders(t *testing.T) []string {
+	var out []string
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(root, p)
+		rel = filepath.ToSlash(rel)
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if strings.HasPrefix(d.Name(), ".") && rel != "." || d.Name() == "testdata" || slices.Contains([]string{"e2e", "docs", "examples", "bin", "cmd", "internal/deps", "stdlib/internal/scripttest", "store/storetest"}, rel) {
+			return filepath.SkipDir
+		}
+		if files, _ := filepath.Glob(filepath.Join(p, "*.go")); len(files) > 0 && rel != "." {
+			out = append(out, rel)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(out)
+	return out
+}
+
+type constantDecl struct {
+	expr    ast.Expr
+	text    string
+	meaning string
+}
+
+// pkg is what is known of a folder.
+type pkg struct {
+	order  []string
+	consts map[string]constantDecl
+	tests  []testFunc
+}
+
+type testFunc struct{ name, body string }
+
+func parsed(t *testing.T, folder string) *pkg {
+	p := &pkg{consts: map[string]constantDecl{}}
+	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, name, src, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := func(n ast.Node) string {
+			return string(src[fset.Position(n.Pos()).Offset:fset.Position(n.End()).Offset])
+		}
+		for _, d := range f.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				if strings.HasSuffix(name, "_test.go") && strings.HasPrefix(d.Name.Name, "Test") && d.Body != nil {
+					p.tests = append(p.tests, testFunc{d.Name.Name, text(d.Body)})
+				}
+			case *ast.GenDecl:
+				if d.Tok == token.CONST && !strings.HasSuffix(name, "_test.go") {
+					p.add(d, text)
+				}
+			}
+		}
+	}
+	return p
+}
+
+func (p *pkg) add(d *ast.GenDecl, text func(ast.Node) string) {
+	for _, s := range d.Specs {
+		v := s.(*ast.ValueSpec)
+		for i, n := range v.Names {
+			if i >= len(v.Values) {
+				continue
+			}
+			comment := v.Comment.Text()
+			if comment == "" {
+				comment = v.Doc.Text()
+			}
+			if comment == "" && len(d.Specs) == 1 {
+				comment = d.Doc.Text()
+			}
+			p.order = append(p.order, n.Name)
+			p.consts[n.Name] = constantDecl{v.Values[i], text(v.Values[i]), meaning(n.Name, comment)}
+		}
+	}
+}
+
+// meaning is the first sentence of a comment without the name.
+func meaning(name, comment string) string {
+	s := strings.Join(strings.Fields(comment), " ")
+	if before, _, ok := strings.Cut(s, ". "); ok {
+		s = before
+	}
+	s = strings.TrimPrefix(strings.TrimPrefix(s, name+" "), "is ")
+	return strings.ReplaceAll(strings.TrimSuffix(s, "."), "|", "\\|")
+}
+
+// testOf is the first test that names the constant.
+func (p *pkg) testOf(name string) string {
+	word := regexp.MustCompile(`\b` + name + `\b`)
+	for _, f := range p.tests {
+		if word.MatchString(f.body) {
+			return "`" + f.name + "`"
+		}
+	}
+	return "–"
+}
+
+// value evaluates a constant: numbers, names of the package, and package time.
+func (p *pkg) value(e ast.Expr, depth int) (constant.Value, bool) {
+	if depth > 20 {
+		return nil, false
+	}
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		v := constant.MakeFromLiteral(e.Value, e.Kind, 0)
+		return v, v.Kind() == constant.Int || v.Kind() == constant.Float
+	case *ast.ParenExpr:
+		return p.value(e.X, depth+1)
+	case *ast.Ident:
+		if c, ok := p.consts[e.Name]; ok {
+			return p.value(c.expr, depth+1)
+		}
+	case *ast.SelectorExpr:
+		if d, ok := units[e.Sel.Name]; ok {
+			return constant.MakeInt64(int64(d)), true
+		}
+	case *ast.BinaryExpr:
+		x, okX := p.value(e.X, depth+1)
+		y, okY := p.value(e.Y, depth+1)
+		if !okX || !okY {
+			return nil, false
+		}
+		if e.Op == token.SHL {
+			n, _ := constant.Uint64Val(y)
+			return constant.Shift(x, token.SHL, uint(n)), true
+		}
+		return constant.BinaryOp(x, e.Op, y), true
+	}
+	return nil, false
+}
+
+var units = map[string]time.Duration{
+	"Nanosecond": time.Nanosecond, "Microsecond": time.Microsecond, "Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute, "Hour": time.Hour,
+}
+
+// show writes a value: a time as one, sizes of shifts in binary units.
+func show(c constantDecl, v constant.Value) string {
+	n, whole := constant.Int64Val(constant.ToInt(v))
+	switch {
+	case strings.Contains(c.text, "time."):
+		return time.Duration(n).String()
+	case !whole:
+		return v.String()
+	case strings.Contains(c.text, "<<") && n%(1<<30) == 0:
+		return fmt.Sprintf("%d GiB", n>>30)
+	case strings.Contains(c.text, "<<") && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case strings.Contains(c.text, "<<") && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
