@@ -137,7 +137,7 @@ func judge(folder string, r rule, name string) string {
 		return foreign(folder, name)
 	case r.may == nil:
 		return "no rule names this folder"
-	case strings.HasPrefix(own, "cmd/") || own == "internal/deps":
+	case strings.HasPrefix(own, "cmd/"):
 		return "nobody imports it"
 	}
 	for _, m := range r.may {
@@ -171,7 +171,6 @@ func foreign(folder, name string) string {
 			return "goja never runs in the main process"
 		}
 	}
-	if strings.HasPrefix(folder, "e2e") || folder == "internal/deps" {
 		return ""
 	}
 	for lib, homes := range behind {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/pion/rtp"
 )
 
 // studio is an engine in virtual time on a Fabric.
@@ -141,7 +142,7 @@ func (p *party) listen() {
 			return
 		}
 		h := heard{at: p.st.clk.Now().Sub(p.st.engine.base)}
-		if !parseRTP(append([]byte(nil), buf[:n]...), &h.packet) {
+		if !parseRTP(append([]byte(nil), buf[:n]...), &h.packet, new(rtp.Header)) {
 			p.st.t.Fatalf("not RTP: % x", buf[:n])
 		}
 		p.packets = append(p.packets, h)

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"time"
+
+	"github.com/pion/rtp"
 )
 
 // Sizes of RTP, RFC 3550 §5.1.
@@ -22,24 +24,17 @@ type packet struct {
 	payload  []byte
 }
 
-// parseRTP checks and splits a datagram (RFC 3550 §5.1 and §A.1).
-func parseRTP(b []byte, p *packet) bool {
-	if len(b) < rtpHeader || b[0]>>6 != rtpVersion {
+// parseRTP checks and splits a datagram (RFC 3550 §5.1 and §A.1). The header is
+// scratch space of the caller: it keeps room for extensions, so that a packet
+// allocates nothing.
+func parseRTP(b []byte, p *packet, h *rtp.Header) bool {
+	start, err := h.Unmarshal(b)
+	if err != nil || h.Version != rtpVersion {
 		return false
 	}
-	p.marker, p.pt = b[1]&0x80 != 0, b[1]&0x7f
-	p.seq = binary.BigEndian.Uint16(b[2:])
-	p.ts = binary.BigEndian.Uint32(b[4:])
-	p.ssrc = binary.BigEndian.Uint32(b[8:])
-	start := rtpHeader + 4*int(b[0]&0x0f)
-	if b[0]&0x10 != 0 {
-		if len(b) < start+4 {
-			return false
-		}
-		start += 4 + 4*int(binary.BigEndian.Uint16(b[start+2:]))
-	}
+	p.marker, p.pt, p.seq, p.ts, p.ssrc = h.Marker, h.PayloadType, h.SequenceNumber, h.Timestamp, h.SSRC
 	end := len(b)
-	if b[0]&0x20 != 0 {
+	if h.Padding {
 		pad := int(b[len(b)-1])
 		if pad == 0 {
 			return false

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/pion/rtp"
 )
 
 func TestParseRTP(t *testing.T) {
@@ -35,7 +37,7 @@ func TestParseRTP(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var p packet
-		if ok := parseRTP(tt.in, &p); ok != tt.ok || ok && string(p.payload) != tt.payload {
+		if ok := parseRTP(tt.in, &p, new(rtp.Header)); ok != tt.ok || ok && string(p.payload) != tt.payload {
 			t.Errorf("%s: %v, payload %q", tt.name, ok, p.payload)
 		}
 		if tt.name == "plain" && (!p.marker || p.pt != 101 || p.seq != 7 || p.ts != 8 || p.ssrc != 9) {
@@ -50,7 +52,7 @@ func FuzzRTP(f *testing.F) {
 	f.Add(append(h[:], 1, 2))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var p packet
-		if parseRTP(b, &p) && len(p.payload) > len(b)-rtpHeader {
+		if parseRTP(b, &p, new(rtp.Header)) && len(p.payload) > len(b)-rtpHeader {
 			t.Fatalf("%d bytes of %d", len(p.payload), len(b))
 		}
 	})

@@ -92,7 +92,7 @@ func (sh *shard) age(stamp int64) time.Duration {
 // datagram takes one datagram of the RTP socket.
 func (l *leg) datagram(sh *shard, b []byte, from netip.AddrPort, stamp int64) {
 	var p packet
-	if !parseRTP(b, &p) {
+	if !parseRTP(b, &p, &sh.rtp) {
 		l.drop(sh, DropMalformed)
 		return
 	}

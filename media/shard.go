@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pion/rtp"
 )
 
 // shard owns a share of the sessions and carries all their audio in one
@@ -34,6 +36,7 @@ type shard struct {
 	outbox []notice
 	pass   passStats
 	buf    [maxPacket]byte
+	rtp    rtp.Header      // scratch of parseRTP
 	code   [maxPacket]byte // transcoded payload
 	pcm    [maxPacket]int16
 	head   [rtpHeader]byte
