@@ -19,7 +19,8 @@ import (
 
 // object reads the parameters of a request as one JSON object, whichever way
 // they came: a JSON body, a form, the query, or a body and the query together.
-// Fields of a form named data.x or data[x] become data: {x}.
+// Fields of a form named data.x or data[x] become data: {x}. What begins with a
+// brace is JSON, whatever its type says: curl -d calls everything a form.
 func object(r *http.Request) (json.RawMessage, error) {
 	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	raw, err := io.ReadAll(r.Body)
@@ -29,7 +30,7 @@ func object(r *http.Request) (json.RawMessage, error) {
 	var body map[string]json.RawMessage
 	switch {
 	case len(bytes.TrimSpace(raw)) == 0:
-	case kind == "application/x-www-form-urlencoded":
+	case kind == "application/x-www-form-urlencoded" && bytes.TrimSpace(raw)[0] != '{':
 		form, err := url.ParseQuery(string(raw))
 		if err != nil {
 			return nil, fault.New(fault.Invalid, "form: %w", err)
