@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -112,10 +113,26 @@ func (e *Endpoint) prove(req *gosip.Request, claimed string, source netip.AddrPo
 
 func (e *Endpoint) challenge(req *gosip.Request, stale bool) *gosip.Response {
 	res := newResponse(req, 401, "Unauthorized")
-	for _, value := range e.guard.Challenges(stale) {
+	values := e.guard.Challenges(stale)
+	if onlyMD5(req) {
+		values = values[len(values)-1:]
+	}
+	for _, value := range values {
 		res.AppendHeader(gosip.NewHeader("WWW-Authenticate", value))
 	}
 	return res
+}
+
+// onlyMD5 tells the phones that give up when one of several challenges has an
+// algorithm they do not know, instead of passing over it (RFC 8760 §2.4): those
+// built on libre 1, which are baresip 0 and 1.
+func onlyMD5(req *gosip.Request) bool {
+	h := req.GetHeader("User-Agent")
+	if h == nil {
+		return false
+	}
+	agent := strings.ToLower(h.Value())
+	return strings.HasPrefix(agent, "baresip v0.") || strings.HasPrefix(agent, "baresip v1.")
 }
 
 // onRegister answers a REGISTER. It runs on its own goroutine. Every REGISTER
