@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/need"
 )
 
 const text = "Здравствуйте, Виктория! -x $(id) <b>"
@@ -87,9 +88,7 @@ func TestEspeakVoice(t *testing.T) {
 }
 
 func TestEspeakReal(t *testing.T) {
-	if _, err := exec.LookPath("espeak-ng"); err != nil {
-		t.Skip("espeak-ng is not installed: apt install espeak-ng")
-	}
+	need.Program(t, "espeak-ng", "apt install espeak-ng")
 	chain, err := Detect(Settings{Default: "espeak"})
 	must(t, err)
 	s := speaker(t, chain...)

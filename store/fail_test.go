@@ -18,6 +18,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/need"
 )
 
 var start = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
@@ -115,12 +116,10 @@ func TestCloseWhileFailing(t *testing.T) {
 // Mapped files make a missing block a signal that ends the process, so that
 // surviving is the test.
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting a small file system needs root")
-	}
+	need.Root(t, "mounting a small file system")
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256m"); err != nil {
-		t.Skipf("this machine does not mount a tmpfs: %v", err)
+		need.Skip(t, "this machine does not mount a tmpfs: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	s, err := Open(Options{Dir: filepath.Join(dir, "store")})
