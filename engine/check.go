@@ -159,6 +159,9 @@ func Check(ctx context.Context, cfg *config.Config, o CheckOptions) (Report, err
 	if err := c.buildAll(ctx); err != nil {
 		return Report{}, err
 	}
+	if len(c.entries) == 0 {
+		c.add(Finding{Level: LevelWarning, Area: areaScript, Message: "there are no scripts in " + cfg.Scripts.Dir + "/", Hint: "`loopstart init` writes one; scripts.dir names the folder"})
+	}
 	c.routes()
 	c.names()
 	return c.report(), nil

@@ -30,6 +30,10 @@ var (
 	speaking  = []string{"say", "play", "prompt"}
 )
 
+// maxSpan is how many tokens an import list or the arguments of a verb may
+// have; behind it nothing is looked for.
+const maxSpan = 5000
+
 // reading is the sources of one script.
 type reading struct {
 	*checking
@@ -37,7 +41,6 @@ type reading struct {
 	entry    scripts.Entry
 	folder   string
 	language string
-	uses     []string
 	answers  bool
 	speaks   *Finding // where it first speaks
 }
@@ -48,28 +51,34 @@ type source struct {
 	*reading
 	name, text string
 	tokens     []jslex.Token
-	calls      map[string]bool // names that hold a Call
-	shadowed   map[string]bool // of those, the ones that something else may have too
+	calls      map[string]bool   // names that hold a Call
+	shadowed   map[string]bool   // of those, the ones that something else may have too
+	imported   map[string]string // names imported from built-in modules, with "module.export"
 }
 
 // read looks through the author's sources of a script.
 func (c *checking) read(ctx context.Context, entry scripts.Entry, res scripts.BuildResult) {
-	r := &reading{checking: c, ctx: ctx, entry: entry, folder: filepath.Join(c.dir, filepath.FromSlash(entry.Dir)),
-		language: c.cfg.Project.Language, uses: res.Uses}
+	r := &reading{checking: c, ctx: ctx, entry: entry, folder: filepath.Join(c.dir, filepath.FromSlash(entry.Dir)), language: c.cfg.Project.Language}
 	st, err := ParseStatic(entry.Name, res.Config)
 	if err == nil && st.Language != "" {
 		r.language = st.Language
 	}
 	files := authored(res)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		s := &source{reading: r, name: name, text: files[name], tokens: jslex.Tokens(files[name])}
-		s.findCalls()
-		for i := range s.tokens {
-			s.at(i)
-		}
+		readSource(r, name, files[name])
 	}
 	if r.speaks != nil && !r.answers && slices.Contains(res.Exports, "default") {
 		c.add(*r.speaks)
+	}
+}
+
+// readSource looks through one file.
+func readSource(r *reading, name, text string) {
+	s := &source{reading: r, name: name, text: text, tokens: jslex.Tokens(text)}
+	s.findImports()
+	s.findCalls()
+	for i := range s.tokens {
+		s.at(i)
 	}
 }
 
@@ -79,6 +88,33 @@ func (s *source) tok(i int) jslex.Token {
 		return jslex.Token{}
 	}
 	return s.tokens[i]
+}
+
+// findImports collects import { name, name as other } from "loopstart:…".
+func (s *source) findImports() {
+	s.imported = map[string]string{}
+	for i, t := range s.tokens {
+		if !t.Is("import") || !s.tok(i+1).Is("{") {
+			continue
+		}
+		end := i + 2
+		for end < min(len(s.tokens), i+maxSpan) && !s.tok(end).Is("}") {
+			end++
+		}
+		from := s.tok(end + 2)
+		if !s.tok(end+1).Is("from") || !strings.HasPrefix(from.Value, "loopstart:") {
+			continue
+		}
+		for j := i + 2; j < end; j++ {
+			if name := s.tok(j); name.Kind == jslex.Word && !name.Is("as") && !s.tok(j-1).Is("as") {
+				local := name.Value
+				if s.tok(j + 1).Is("as") {
+					local = s.tok(j + 2).Value
+				}
+				s.imported[local] = from.Value + "." + name.Value
+			}
+		}
+	}
 }
 
 // findCalls collects the names that hold a Call: the parameter of the default
@@ -133,18 +169,21 @@ func (s *source) at(i int) {
 	if t.Kind != jslex.Word {
 		return
 	}
-	dotted := s.tok(i-1).Is(".") || s.tok(i-1).Is("?.")
+	dotted, called, source := s.tok(i-1).Is(".") || s.tok(i-1).Is("?."), s.tok(i+1).Is("("), s.imported[t.Value]
 	switch {
 	case dotted:
 		s.member(i)
-	case s.tok(i+1).Is("(") && t.Value == "dial":
-		s.options(i)
-	case s.tok(i+1).Is("(") && slices.Contains([]string{"isOpen", "next", "nextOpen", "nextClose"}, t.Value) && slices.Contains(s.uses, "loopstart:time"):
+	case called && source == "loopstart:call.dial":
+		s.options(i, "dial")
+	case called && slices.Contains(scheduleReaders, source):
 		s.schedule(i + 2)
-	case s.tok(i+1).Is(":") && (t.Value == "play" || t.Value == "music") && s.tok(i+2).Kind == jslex.Text && !s.tok(i-1).Is("?"):
-		s.sound(i + 2)
+	case s.tok(i+1).Is(":") && (t.Value == "play" || t.Value == "music") && s.tok(i+2).Kind == jslex.Text && strings.Contains(s.tok(i+2).Value, "."):
+		s.sound(i+2, true)
 	}
 }
+
+// scheduleReaders take the name of a schedule first.
+var scheduleReaders = []string{"loopstart:time.isOpen", "loopstart:time.next", "loopstart:time.nextOpen", "loopstart:time.nextClose"}
 
 // member looks at .name behind a receiver.
 func (s *source) member(i int) {
@@ -160,16 +199,16 @@ func (s *source) member(i int) {
 			f.Hint = "did you mean " + near + "?"
 		}
 		s.find(t, f)
-	case t.Value == "get" && receiver.Is("secrets") && s.tok(i+1).Is("("):
+	case t.Value == "get" && s.imported[receiver.Value] == "loopstart:core.secrets" && s.tok(i+1).Is("("):
 		s.secret(i + 2)
 	}
 	if called {
-		s.verb(i)
+		s.verb(i, mine)
 	}
 }
 
-// verb looks at .name( … ).
-func (s *source) verb(i int) {
+// verb looks at .name( … ); sure says that the receiver is a call.
+func (s *source) verb(i int, sure bool) {
 	t := s.tokens[i]
 	if slices.Contains(answering, t.Value) {
 		s.answers = true
@@ -178,25 +217,24 @@ func (s *source) verb(i int) {
 		s.speaks = s.finding(t, Finding{Level: LevelWarning, Message: "nothing answers: on an incoming call this goes out as early media, which many phones do not play",
 			Hint: "begin with await call.answer()"})
 	}
-	if t.Value == "play" && s.tok(i+1).Is("(") && s.tok(i+2).Kind == jslex.Text {
-		s.sound(i + 2)
+	if t.Value == "play" && s.tok(i+1).Is("(") && s.tok(i+2).Kind == jslex.Text && (sure || strings.Contains(s.tok(i+2).Value, ".")) {
+		s.sound(i+2, sure)
 	}
 	if t.Value == "connect" && s.tok(i+1).Is("(") {
 		s.targets(i + 2)
 	}
-	s.options(i)
+	s.options(i, t.Value)
 }
 
 // options looks at the option objects of a verb: what stands in braces
 // directly between its parentheses.
-func (s *source) options(i int) {
-	verb := s.tokens[i].Value
+func (s *source) options(i int, verb string) {
 	later, trunk := laterOptions[verb], verb == "connect" || verb == "dial"
 	if later == nil && !trunk || !s.tok(i+1).Is("(") {
 		return
 	}
 	depth := 0
-	for j := i + 1; j < len(s.tokens); j++ {
+	for j := i + 1; j < min(len(s.tokens), i+maxSpan); j++ {
 		t := s.tokens[j]
 		switch {
 		case t.Is("(") || t.Is("{") || t.Is("["):
@@ -216,11 +254,17 @@ func (s *source) options(i int) {
 	}
 }
 
-// sound checks the file that the text at i names.
-func (s *source) sound(i int) {
-	if f := s.prompt(s.ctx, s.folder, s.language, s.tok(i).Value); f != nil {
-		s.find(s.tok(i), *f)
+// sound checks the file that the text at i names; when it is not sure that it
+// is one, it only warns.
+func (s *source) sound(i int, sure bool) {
+	f := s.prompt(s.ctx, s.folder, s.language, s.tok(i).Value)
+	if f == nil {
+		return
 	}
+	if !sure {
+		f.Level = LevelWarning
+	}
+	s.find(s.tok(i), *f)
 }
 
 func (s *source) schedule(i int) {
@@ -269,7 +313,7 @@ func (s *source) targets(i int) {
 	if !s.tok(i).Is("[") {
 		return
 	}
-	for i++; i < len(s.tokens) && !s.tok(i).Is("]"); i++ {
+	for end := i + maxSpan; i < min(len(s.tokens), end) && !s.tok(i).Is("]"); i++ {
 		if s.tok(i).Kind == jslex.Text && (s.tok(i-1).Is("[") || s.tok(i-1).Is(",")) && (s.tok(i+1).Is(",") || s.tok(i+1).Is("]")) {
 			s.target(s.tok(i))
 		}

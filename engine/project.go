@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/loopstart/loopstart/config"
@@ -19,6 +21,22 @@ const TypesFile = ".loopstart/types.d.ts"
 
 // Types are the declarations of all modules and globals of scripts.
 func Types() string { return stdlib.Types() }
+
+// WriteTypes brings the declarations of a project up to date with this
+// program.
+func WriteTypes(project string) error {
+	file := filepath.Join(project, filepath.FromSlash(TypesFile))
+	if old, err := os.ReadFile(file); err == nil && string(old) == Types() {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fault.New(fault.Unavailable, "types: %w", err)
+	}
+	if err := os.WriteFile(file, []byte(Types()), 0o644); err != nil {
+		return fault.New(fault.Unavailable, "types: %w", err)
+	}
+	return nil
+}
 
 // Templates are what a new project can begin with.
 func Templates() []string { return examples.Names() }
