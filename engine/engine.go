@@ -239,6 +239,9 @@ func (e *Engine) Reload(cfg *config.Config) error {
 func (e *Engine) housekeep() {
 	var sweep func()
 	sweep = func() {
+		if e.ctx.Err() != nil {
+			return
+		}
 		e.wg.Add(1)
 		e.clk.Busy(1)
 		go func() {
