@@ -280,6 +280,24 @@ func TestShowLoadsAgain(t *testing.T) {
 	}
 }
 
+// TestShowOfIPv6 reads what is shown of listeners whose brackets mean something else in YAML.
+func TestShowOfIPv6(t *testing.T) {
+	c, err := Parse([]byte(`sip: {listen: ["udp://[::1]:5060", tcp://127.0.0.1:5060]}`), FileName, Options{Env: map[string]string{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse([]byte(c.Show()), FileName, Options{Env: map[string]string{}})
+	if err != nil {
+		t.Fatal(listing(err))
+	}
+	if !slices.Equal(again.SIP.Listen, c.SIP.Listen) {
+		t.Errorf("shown and read again the listeners are %v, not %v", again.SIP.Listen, c.SIP.Listen)
+	}
+	if plain, _ := c.Plain().(map[string]any); plain["sip"] == nil {
+		t.Errorf("as plain values the config is %v", plain)
+	}
+}
+
 func golden(t *testing.T, path, got string) {
 	t.Helper()
 	if *update {

@@ -113,7 +113,11 @@ func inline(v reflect.Value, tag reflect.StructTag) string {
 		}
 		return quote(value.String())
 	case Listener:
-		return value.Transport + "://" + value.Addr.String()
+		text := value.Transport + "://" + value.Addr.String()
+		if value.Addr.Addr().Is6() { // brackets begin a list in YAML
+			return strconv.Quote(text)
+		}
+		return text
 	case Register:
 		if !value.On {
 			return "false"
