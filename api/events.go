@@ -32,17 +32,14 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies that gather answers may not gather this one
 	w.WriteHeader(http.StatusOK)
-	out := &stream{s: s, w: w, c: http.NewResponseController(w)}
-	out.gap(last, past)
+	out := &stream{s: s, w: w, c: http.NewResponseController(w), last: last, want: want}
 	for _, it := range past {
-		if want(it) {
-			out.event(it)
-		}
+		out.event(it)
 	}
 	if out.flush() != nil {
 		return nil //nolint:nilerr // the client left; there is nobody to tell
 	}
-	out.follow(r, next, want)
+	out.follow(r, next)
 	return nil
 }
 
@@ -83,16 +80,21 @@ type stream struct {
 	w http.ResponseWriter
 	c *http.ResponseController
 	b bytes.Buffer
+
+	last uint64 // where the client stopped reading; 0 once that is settled
+	want func(FeedItem) bool
 }
 
-// gap tells a client that came back late how many events it has missed.
-func (o *stream) gap(last uint64, past []FeedItem) {
-	if last > 0 && len(past) > 0 && past[0].ID > last+1 {
-		fmt.Fprintf(&o.b, "event: feed.gap\ndata: {\"missed\":%d}\n\n", past[0].ID-last-1)
-	}
-}
-
+// event writes an event that the client wants. One that came back late is told
+// first that events between are lost.
 func (o *stream) event(it FeedItem) {
+	if o.last > 0 && it.ID > o.last+1 {
+		fmt.Fprintf(&o.b, "event: feed.gap\ndata: {\"after\":%d}\n\n", o.last)
+	}
+	o.last = 0
+	if !o.want(it) {
+		return
+	}
 	fmt.Fprintf(&o.b, "id: %d\nevent: %s\ndata: %s\n\n", it.ID, it.Type, it.Body)
 }
 
@@ -105,7 +107,7 @@ func (o *stream) flush() error {
 }
 
 // follow writes what comes until either side ends it.
-func (o *stream) follow(r *http.Request, next <-chan FeedItem, want func(FeedItem) bool) {
+func (o *stream) follow(r *http.Request, next <-chan FeedItem) {
 	silent := make(chan struct{}, 1) // one pending tick is as good as many
 	timer := o.s.Clock.AfterFunc(keepAlive, func() {
 		select {
@@ -120,10 +122,9 @@ func (o *stream) follow(r *http.Request, next <-chan FeedItem, want func(FeedIte
 			if !ok {
 				return
 			}
-			if !want(it) {
+			if o.event(it); o.b.Len() == 0 {
 				continue
 			}
-			o.event(it)
 		case <-silent:
 			o.b.WriteString(": still here\n\n")
 		case <-r.Context().Done():

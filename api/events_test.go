@@ -100,7 +100,17 @@ func TestEventsGap(t *testing.T) {
 	h.past = []FeedItem{item(20, "call.ended", "one.1")}
 	srv := serve(t, New(h.options()))
 	lines, _ := listen(t, srv.URL+"/v1/events", "Last-Event-ID", "7")
-	expect(t, lines, "event: feed.gap", `data: {"missed":12}`, "id: 20")
+	expect(t, lines, "event: feed.gap", `data: {"after":7}`, "id: 20", "event: call.ended", `data: {"n":20}`)
+	h.feed <- item(40, "call.ended", "one.1") // told once
+	expect(t, lines, "id: 40")
+
+	h = newHouse() // started anew: nothing is kept, and the numbers have gone on
+	srv = serve(t, New(h.options()))
+	lines, _ = listen(t, srv.URL+"/v1/events?types=order.done", "Last-Event-ID", "7")
+	h.feed <- item(90, "call.ended", "one.1")
+	expect(t, lines, "event: feed.gap", `data: {"after":7}`)
+	h.feed <- item(91, "order.done", "one.1")
+	expect(t, lines, "id: 91")
 }
 
 func TestEventsSlowListenerIsDropped(t *testing.T) {

@@ -117,7 +117,7 @@ func (e *Engine) prepare() {
 	e.orders.init(e)
 	e.fetchers.init(e)
 	e.groups.init()
-	e.feed.init()
+	e.feed.init(e.clk.Now())
 }
 
 // Config is the configuration in force.

@@ -45,7 +45,11 @@ type FeedItem struct {
 	Event Event
 }
 
-func (f *feed) init() { f.listen = map[chan FeedItem]struct{}{} }
+// init begins to number where no earlier process has come to, so that a client
+// that resumes after a restart is seen to have missed something.
+func (f *feed) init(now time.Time) {
+	f.last, f.listen = uint64(max(now.UnixMilli(), 0)), map[chan FeedItem]struct{}{}
+}
 
 func (f *feed) publish(ev Event) {
 	f.mu.Lock()
