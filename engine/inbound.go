@@ -160,6 +160,7 @@ func (e *Engine) turnAway(d Incoming, code int, reason string, h ...sip.Header) 
 	_ = d.Reject(code, reason, h...)
 	go func() {
 		for range d.Events() {
+			e.clk.Busy(-1) // counted by dialogs of this process
 		}
 	}()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/loopstart/loopstart/scripts"
 	"github.com/loopstart/loopstart/sip"
 	"github.com/loopstart/loopstart/speech"
+	corehost "github.com/loopstart/loopstart/stdlib/core/host"
 )
 
 // Endpoint is what the engine needs of signalling. The real one is a
@@ -101,3 +102,6 @@ func (e *Engine) began(c *call.Call) {
 		w.Witness.Began(c)
 	}
 }
+
+// KV is the scripts' key-value space.
+func (e *Engine) KV() corehost.KV { return kv{e.store} }

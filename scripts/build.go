@@ -23,6 +23,8 @@ type BuildRequest struct {
 	// Modules are the built-in modules a script may import ("loopstart:core")
 	// and what each exports.
 	Modules map[string][]string `json:"modules"`
+	// Test makes a test file of it: its default export runs its tests.
+	Test bool `json:"test,omitempty"`
 }
 
 // BuildResult is what a build child answers.

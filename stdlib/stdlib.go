@@ -16,6 +16,7 @@ import (
 	format "github.com/loopstart/loopstart/stdlib/format/script"
 	"github.com/loopstart/loopstart/stdlib/internal/bind"
 	phone "github.com/loopstart/loopstart/stdlib/phone/script"
+	test "github.com/loopstart/loopstart/stdlib/test/script"
 	time "github.com/loopstart/loopstart/stdlib/time/script"
 	web "github.com/loopstart/loopstart/stdlib/web/script"
 )
@@ -28,14 +29,24 @@ var TSConfig string
 
 // Worker completes the options of a worker with the modules, globals and
 // arguments of the standard library.
-func Worker(o runtime.Options) runtime.Options {
+func Worker(o runtime.Options) runtime.Options { return worker(o, test.Module{}) }
+
+// TestWorker is Worker for test files: their VMs work with a host in this
+// process.
+func TestWorker(o runtime.Options, h test.Host) runtime.Options {
+	return worker(o, test.Module{Host: h})
+}
+
+func worker(o runtime.Options, tests test.Module) runtime.Options {
 	calls := call.New()
-	o.Modules = []runtime.Module{calls}
+	o.Modules = []runtime.Module{calls, tests}
 	for _, m := range plain() {
 		o.Modules = append(o.Modules, m)
 	}
 	o.Globals = web.Globals
-	o.Arguments = map[string]runtime.Argument{"default": calls.Argument, "onRequest": call.Request}
+	if tests.Host == nil {
+		o.Arguments = map[string]runtime.Argument{"default": calls.Argument, "onRequest": call.Request}
+	}
 	return o
 }
 
@@ -51,6 +62,7 @@ func Exports() map[string][]string {
 	for _, m := range append(plain(), call.New().Module) {
 		list["loopstart:"+m.Name()] = m.Exports()
 	}
+	list["loopstart:test"] = test.Names()
 	return list
 }
 
@@ -58,6 +70,6 @@ func Exports() map[string][]string {
 func Types() string {
 	return strings.Join([]string{
 		"// Written by loopstart; changes are lost.\n",
-		web.Types, call.Types, core.Types, format.Types, phone.Types, time.Types,
+		web.Types, call.Types, core.Types, format.Types, phone.Types, test.Types, time.Types,
 	}, "\n")
 }

@@ -1,0 +1,197 @@
+/**
+ * Tests of scripts, in virtual time and without a network: `loopstart test` runs every `*.test.ts` and `*.test.js`.
+ *
+ * ```ts
+ * import { test, inbound, expect } from "loopstart:test";
+ *
+ * test("a caller who presses 1 is thanked", async () => {
+ *   const c = await inbound({ to: "hello" });
+ *   await c.hears(/welcome/);
+ *   c.press("1");
+ *   await c.hears(/thanks/);
+ *   const record = await c.ended();
+ *   expect(record.result).toEqual({ key: "1", choice: "heard" });
+ * });
+ * ```
+ *
+ * Time stands still while a script or the test works; it moves to the next moment at which something happens when the
+ * test awaits. Every test begins with an empty store on Monday, 12 January 2026, 10:00 in the project's zone.
+ */
+declare module "loopstart:test" {
+  import type { CallRecord } from "loopstart:call";
+
+  /** `"5s"`, `"1m30s"`, `"80ms"`, or a number of milliseconds. */
+  export type Duration = string | number;
+
+  /** Adds a test. It runs alone, in a project where nothing has happened yet. */
+  export const test: TestFunction;
+  export interface TestFunction {
+    (name: string, fn: () => void | Promise<void>): void;
+    /** Is listed and not run. */
+    skip(name: string, fn: () => void | Promise<void>): void;
+    /** While a file has such tests, only they run. */
+    only(name: string, fn: () => void | Promise<void>): void;
+  }
+
+  /** One line of a call's timeline. */
+  export interface TimelineEntry { at_ms: number; kind: string; leg?: string; detail: string; source?: string }
+
+  /** Somebody on the phone. Waiting methods fail the test when the time `within` is over. */
+  export interface Party {
+    /**
+     * Waits until the words have been said to this party, by a prompt, a person or a machine: the next prompt that
+     * matches and was not matched before, past or future. Files, URLs and tones are heard by their name. Resolves with
+     * the whole text when the matching words are over. `within` is 1m.
+     */
+    hears(words: RegExp | string, options?: { within?: Duration }): Promise<string>;
+    /** Fails when anything is heard for that time (5s). */
+    hearsNothing(options?: { for?: Duration }): Promise<void>;
+    /** Presses keys: `0`–`9`, `*`, `#`, and `w` for half a second. Resolves when they are through; need not be awaited. */
+    press(keys: string | number): Promise<void>;
+    /** Speaks, or plays a sound file of the test's folder. Resolves when it is said; need not be awaited. */
+    says(what: string | { audio: string }): Promise<void>;
+    /** Does nothing for a while; ends early when the call does. */
+    silent(time: Duration): Promise<void>;
+    /** Hangs up, or gives up while it rings. */
+    hangup(): Promise<void>;
+    /** Puts the other side on hold, as a phone does. */
+    hold(): Promise<void>;
+    /** Takes the other side off hold. */
+    resume(): Promise<void>;
+    /** Waits until the call is answered. `within` is 1m. */
+    answered(options?: { within?: Duration }): Promise<void>;
+    /** Waits for the end and resolves with the call's record; of an order, with that of the next attempt. `within` is 1h. */
+    ended(options?: { within?: Duration }): Promise<CallRecord>;
+    /** Compares the timeline with `__snapshots__/NAME.txt` beside the test; the first run and `--update` write it. */
+    matchesSnapshot(name?: string): void;
+    /** The call's id. */
+    readonly id: string | undefined;
+    readonly state: "calling" | "ringing" | "early" | "answered" | "ended";
+    /** The record once the call has ended; of an order the latest. */
+    readonly record: CallRecord | undefined;
+    readonly records: CallRecord[];
+    /** What has happened so far. */
+    readonly timeline: TimelineEntry[];
+    /** What is being said right now, `""` for silence. */
+    readonly hearing: string;
+    /** All that was heard. */
+    readonly heard: string[];
+    /** Keys that were sent to this party. */
+    readonly digits: string;
+  }
+
+  /** Somebody who is dialled. Until told otherwise they answer after one second. With `times` the behaviour ends after so many calls. */
+  export interface Answering extends Party {
+    answers(options?: { after?: Duration; times?: number }): this;
+    busy(options?: { after?: Duration; times?: number }): this;
+    /** Refuses with a SIP status: 603 declines, 404 does not exist. */
+    rejects(code: number, options?: { after?: Duration; times?: number }): this;
+    /** Rings and is never answered. */
+    ringsOut(options?: { times?: number }): this;
+    /** A voice mail: answers, says its text and beeps. */
+    machine(text: string, options?: { after?: Duration; times?: number }): this;
+    /** Waits until it is dialled. `within` is 1m. */
+    rings(options?: { within?: Duration }): Promise<void>;
+  }
+
+  /** An operator of `sip.users`, registered until told otherwise. */
+  export interface Operator extends Answering {
+    /** No phone is registered. */
+    offline(): this;
+  }
+
+  /**
+   * Somebody calls. `to` is the name of a script or a number of `routes`. With `trunk` or `user` the call comes from
+   * there; else a number is called through the first trunk, and a script by its name from a trusted source.
+   */
+  export function inbound(call: {
+    to: string; from?: string; data?: unknown; headers?: { [name: string]: string }; trunk?: string; user?: string;
+  }): Promise<Party>;
+
+  /** Orders a call, as `POST /v1/calls` does, and is the one who is called. */
+  export function outbound(order: {
+    script: string; to: string; data?: unknown; from?: string; trunk?: string; key?: string; at?: string; attempts?: number;
+    retry?: { [outcome: string]: Duration }; timeout?: Duration; expires?: string; deliveredAfter?: string;
+  }): Promise<Answering>;
+
+  /** Whoever is dialled by a number: `callee.busy()` for all, `callee("+7916…").busy()` for one. */
+  export const callee: CalleeFunction;
+  export interface CalleeFunction {
+    (number: string): Answering;
+    answers(options?: { after?: Duration; times?: number }): CalleeFunction;
+    busy(options?: { after?: Duration; times?: number }): CalleeFunction;
+    rejects(code: number, options?: { after?: Duration; times?: number }): CalleeFunction;
+    ringsOut(options?: { times?: number }): CalleeFunction;
+    machine(text: string, options?: { after?: Duration; times?: number }): CalleeFunction;
+  }
+
+  /** An operator, by the name in `sip.users`. */
+  export function user(name: string): Operator;
+
+  /** One request as it was sent; `json` is there when the body is JSON. */
+  export interface SentRequest { method: string; url: string; headers: { [name: string]: string }; body: string; json?: any; at: string }
+
+  export interface Mock {
+    /** What to answer; an object is sent as JSON. Without it: 200 with no body. */
+    reply(status: number, body?: unknown, headers?: { [name: string]: string }): Mock;
+    /** The connection fails. */
+    fails(message?: string): Mock;
+    /** Answers so many requests; later ones go to the mock before it, or fail the test. */
+    times(n: number): Mock;
+    /** Answers later, in virtual time. */
+    delay(time: Duration): Mock;
+    /** The requests that this mock has answered. */
+    readonly requests: SentRequest[];
+  }
+
+  /** HTTP: of `fetch`, webhooks and sounds by URL. A request that nobody mocked fails the test. */
+  export const http: HttpMocks;
+  export interface HttpMocks {
+    /** Mocks a method (`"*"`: any) and an address: the whole URL, or a part of it as a regular expression. The latest mock wins. */
+    on(method: string, url: string | RegExp): Mock;
+    /** All requests so far. */
+    readonly requests: SentRequest[];
+  }
+
+  /** Virtual time. */
+  export const clock: VirtualClock;
+  export interface VirtualClock {
+    now(): Date;
+    /** Lets time pass. */
+    pass(time: Duration): Promise<void>;
+    /** Lets time pass until `"18:30"`, `"tomorrow 10:00"`, `"monday 9:00"`, `"2026-03-01 10:00"` (project's zone), an ISO time or a Date. */
+    to(when: string | Date): Promise<void>;
+  }
+
+  /** The key-value state that the scripts see. It is empty when a test begins. */
+  export const kv: TestKV;
+  export interface TestKV {
+    get<T = any>(key: string): Promise<T | undefined>;
+    set(key: string, value: unknown, options?: { ttl?: Duration }): Promise<void>;
+    delete(key: string): Promise<boolean>;
+    increment(key: string, options?: { by?: number; ttl?: Duration }): Promise<number>;
+    list<T = any>(prefix: string, options?: { limit?: number; after?: string }): Promise<{ key: string; value: T }[]>;
+  }
+
+  /** What must hold. */
+  export function expect(actual: unknown): Matchers & { not: Matchers };
+  export interface Matchers {
+    /** The same value. */
+    toBe(wanted: unknown): void;
+    /** The same content; undefined members do not count. */
+    toEqual(wanted: unknown): void;
+    /** Has at least these members. */
+    toMatchObject(wanted: unknown): void;
+    toMatch(wanted: RegExp | string): void;
+    /** A part of a text, or an item of a list. */
+    toContain(wanted: unknown): void;
+    toBeTruthy(): void;
+    toBeFalsy(): void;
+    toBeUndefined(): void;
+    toBeGreaterThan(wanted: number): void;
+    toBeLessThan(wanted: number): void;
+    toHaveLength(wanted: number): void;
+    /** The function throws; with a text or expression, such a message. */
+    toThrow(wanted?: RegExp | string): void;
+  }
+}
