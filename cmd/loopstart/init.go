@@ -37,7 +37,7 @@ func runInit(_ context.Context, m *Main, args []string) error {
 	if len(rest) == 1 {
 		dir = rest[0]
 	}
-	if err := oneOf("--template", *template, engine.Templates()); err != nil {
+	if err := oneOf("init", *template, engine.Templates()); err != nil {
 		return err
 	}
 	files, err := engine.NewProject(engine.ProjectOptions{Template: *template, JS: *js, Random: rand.Reader})
@@ -51,11 +51,11 @@ func runInit(_ context.Context, m *Main, args []string) error {
 	return m.answer(done, func() { m.showInit(done) })
 }
 
-func oneOf(flag, word string, choices []string) error {
+func oneOf(verb, word string, choices []string) error {
 	if slices.Contains(choices, word) {
 		return nil
 	}
-	return choose(flag, word, choices)
+	return choose(verb, word, choices)
 }
 
 // initialised is what init did.

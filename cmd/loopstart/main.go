@@ -67,8 +67,11 @@ func (m *Main) Run(ctx context.Context) int {
 	if err != nil {
 		return m.fail(err)
 	}
-	if len(args) == 0 {
-		args = []string{"help"}
+	switch {
+	case len(args) == 0:
+		args, m.global.help = []string{"help"}, false
+	case args[0] == "--version": // as every program is asked
+		args[0] = "version"
 	}
 	v, ok := findVerb(args[0])
 	if !ok {
