@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/loopstart/loopstart/api"
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/fault"
@@ -239,6 +240,20 @@ export default async (call) => {}; export async function beforeAttempt() { retur
 	}
 	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000002", Data: data}, "idem"); fault.CodeOf(err) != fault.Conflict {
 		t.Fatal(err)
+	}
+	late, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000009", Data: data, At: "1h"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, _, err := (*surface)(p.Engine).List(api.Query{State: "queued", Limit: 10})
+	if err != nil || len(rows) != 1 || !strings.Contains(string(rows[0]), late.ID) || !strings.Contains(string(rows[0]), `"next_at"`) {
+		t.Fatalf("queued: %s %v", rows, err)
+	}
+	if err := p.CancelOrder(late.ID); err != nil {
+		t.Fatal(err)
+	}
+	if rows, _, _ := (*surface)(p.Engine).List(api.Query{State: "cancelled", Limit: 10}); len(rows) != 1 {
+		t.Fatalf("cancelled: %s", rows)
 	}
 	rec, ok, err := p.store.GetRecord(a.ID + ".0")
 	if err != nil || !ok || !strings.Contains(string(rec.JSON), `"outcome":"not_called"`) {

@@ -65,8 +65,8 @@ func (e *Engine) guardHook(v *scripts.Version, r HookRequest) error {
 	if origin := hookHeader(r, "origin"); len(h.Origins) > 0 && origin != "" && !slices.Contains(h.Origins, origin) {
 		return fault.New(fault.Denied, "hook %s: origin %s is not allowed", v.Script, origin)
 	}
-	if h.Rate > 0 && !e.settings.hookRate(v.Script, e.clk.Now(), h.Rate) {
-		return fault.New(fault.Rate, "hook %s: more than %g requests a second", v.Script, h.Rate)
+	if h.Rate > 0 && !e.settings.hookRate(v.Script, e.clk.Now(), float64(h.Rate)) {
+		return fault.New(fault.Rate, "hook %s: more than %g requests a second", v.Script, float64(h.Rate))
 	}
 	return nil
 }

@@ -153,7 +153,13 @@ func TestStaticConfig(t *testing.T) {
 			t.Errorf("%s: %s", data, got)
 		}
 	}
-	for _, bad := range []string{`{"langauge":"ru"}`, `{"deliveredAfter":"soon"}`, `{"data":{"a":"text"}}`, `{"record":"yes"}`} {
+	for text, want := range map[string]perSecond{`10`: 10, `"10/s"`: 10, `"30/m"`: 0.5, `"3600/h"`: 1, `"2"`: 2} {
+		st, err := ParseStatic("x", json.RawMessage(`{"hook":{"rate":`+text+`}}`))
+		if err != nil || st.Hook.Rate != want {
+			t.Errorf("rate %s: %v %v", text, st, err)
+		}
+	}
+	for _, bad := range []string{`{"hook":{"rate":"many"}}`, `{"hook":{"rate":"1/y"}}`, `{"langauge":"ru"}`, `{"deliveredAfter":"soon"}`, `{"data":{"a":"text"}}`, `{"record":"yes"}`} {
 		if _, err := ParseStatic("x", json.RawMessage(bad)); fault.CodeOf(err) != fault.Invalid {
 			t.Errorf("%s: %v", bad, err)
 		}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -52,9 +54,28 @@ type StaticAction struct {
 
 // StaticHook guards onRequest.
 type StaticHook struct {
-	Token   string   `json:"token"`
-	Origins []string `json:"origins"`
-	Rate    float64  `json:"rate"` // requests a second
+	Token   string    `json:"token"`
+	Origins []string  `json:"origins"`
+	Rate    perSecond `json:"rate"`
+}
+
+// perSecond is a rate: a number of requests a second, or "10/s", "100/m",
+// "1000/h".
+type perSecond float64
+
+func (r *perSecond) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) != nil {
+		return json.Unmarshal(b, (*float64)(r))
+	}
+	number, unit, _ := strings.Cut(text, "/")
+	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	seconds := map[string]float64{"": 1, "s": 1, "m": 60, "h": 3600}[strings.TrimSpace(unit)]
+	if err != nil || n <= 0 || seconds == 0 {
+		return fmt.Errorf("hook.rate %q is no rate such as \"10/s\"", text)
+	}
+	*r = perSecond(n / seconds)
+	return nil
 }
 
 // oneOrMany is one text or a list of them.

@@ -263,7 +263,7 @@ declare module "loopstart:call" {
     limits?: { calls?: number; cps?: number; call_duration?: Duration; cost_per_day?: number };
     /** Fields of `call.data` and their types; a missing one is refused before the call. */
     data?: { [field: string]: string };
-    hook?: { token?: string; origins?: string[]; rate?: string };
+    hook?: { token?: string; origins?: string[]; rate?: number | string };
     schedule?: string;
     permissions?: { http?: string[]; sip?: string[] };
   }
