@@ -79,7 +79,7 @@ func TestOutbound(t *testing.T) {
 	t.Run("answered", func(t *testing.T) {
 		t.Parallel()
 		id := order("talk", map[string]any{"to": "8 (916) 000-00-01", "data": map[string]any{"name": "Anna"}})
-		c := uas["talk"].Next(5 * time.Second)
+		c := uas["talk"].Next(t, 5*time.Second)
 		if c.Invite.URI != fmt.Sprintf("sip:+79160000001@%s", uas["talk"].Addr) {
 			t.Errorf("Request-URI %s", c.Invite.URI)
 		}
@@ -116,7 +116,7 @@ func TestOutbound(t *testing.T) {
 		t.Run(one.outcome, func(t *testing.T) {
 			t.Parallel()
 			id := order(one.trunk, nil)
-			c := uas[one.trunk].Next(5 * time.Second)
+			c := uas[one.trunk].Next(t, 5*time.Second)
 			c.Refuse(one.code, one.reason)
 			c.Request("ACK", 2*time.Second)
 			if o := p.done(id); o.Outcome != one.outcome || o.Code != one.code || o.AnsweredAt != nil || o.Attempts[0].Code != one.code {
@@ -127,7 +127,7 @@ func TestOutbound(t *testing.T) {
 	t.Run("no answer", func(t *testing.T) {
 		t.Parallel()
 		id := order("silent", map[string]any{"timeout": "700ms"})
-		c := uas["silent"].Next(5 * time.Second)
+		c := uas["silent"].Next(t, 5*time.Second)
 		c.Ring()
 		began := time.Now()
 		c.Request("CANCEL", 3*time.Second)
@@ -142,7 +142,7 @@ func TestOutbound(t *testing.T) {
 	t.Run("early media", func(t *testing.T) {
 		t.Parallel()
 		id := order("early", nil)
-		c := uas["early"].Next(5 * time.Second)
+		c := uas["early"].Next(t, 5*time.Second)
 		c.Media = phone.NewMedia(t, c.MediaAddr())
 		c.Media.Connect(c.Invite.Body)
 		c.Reply(c.Invite, 183, "Session Progress", c.Media.Answer(c.Invite.Body))
@@ -161,7 +161,7 @@ func TestOutbound(t *testing.T) {
 	t.Run("two phones answer", func(t *testing.T) {
 		t.Parallel()
 		id := order("fork", nil)
-		c := uas["fork"].Next(5 * time.Second)
+		c := uas["fork"].Next(t, 5*time.Second)
 		second := phone.NewMedia(t, c.MediaAddr())
 		c.Media = phone.NewMedia(t, c.MediaAddr())
 		first, other := phone.Header{Name: "Contact", Value: fmt.Sprintf("<sip:first@%s>", uas["fork"].Addr)}, phone.Header{Name: "Contact", Value: fmt.Sprintf("<sip:second@%s>", uas["fork"].Addr)}
@@ -196,7 +196,7 @@ func TestOutbound(t *testing.T) {
 			t.Parallel()
 			algorithm := map[int]string{407: "MD5", 401: "SHA-256"}[one.code]
 			id := order(one.trunk, nil)
-			c := uas[one.trunk].Next(5 * time.Second)
+			c := uas[one.trunk].Next(t, 5*time.Second)
 			c.Refuse(one.code, "Unauthorized", phone.Header{Name: one.challenge, Value: fmt.Sprintf(`Digest realm="example.ru", nonce="n1", algorithm=%s, qop="auth"`, algorithm)})
 			again := c.Request("INVITE", 3*time.Second)
 			if again == c.Invite {
@@ -222,10 +222,10 @@ func TestOutbound(t *testing.T) {
 		t.Parallel()
 		id := order("retry", map[string]any{"attempts": 3, "retry": map[string]string{"busy": "300ms", "default": "1h"}})
 		for range 2 {
-			c := uas["retry"].Next(5 * time.Second)
+			c := uas["retry"].Next(t, 5*time.Second)
 			c.Refuse(486, "Busy Here")
 		}
-		c := uas["retry"].Next(5 * time.Second)
+		c := uas["retry"].Next(t, 5*time.Second)
 		c.PickUp()
 		c.Media.WaitTone(500, 500*time.Millisecond, 0, 5*time.Second)
 		c.Media.Press("9")
@@ -252,7 +252,7 @@ func TestOutbound(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 		id = p.place(map[string]any{"script": "before", "to": "+79160000002", "trunk": "before", "data": map[string]any{"a": 1}})
-		uas["before"].Next(5 * time.Second).PickUp()
+		uas["before"].Next(t, 5*time.Second).PickUp()
 		if o := p.done(id); string(o.Result) != `{"a":1,"fresh":1}` || o.Outcome != "delivered" {
 			t.Errorf("%s %s", o.Outcome, o.Result)
 		}
@@ -277,7 +277,7 @@ func TestOutbound(t *testing.T) {
 	t.Run("answered_short", func(t *testing.T) {
 		t.Parallel()
 		id := p.place(map[string]any{"script": "short", "to": "+79160000003", "trunk": "short"})
-		c := uas["short"].Next(5 * time.Second)
+		c := uas["short"].Next(t, 5*time.Second)
 		c.PickUp()
 		c.Media.WaitTone(500, 1500*time.Millisecond, 0, 5*time.Second)
 		c.Hangup()
@@ -292,7 +292,7 @@ func TestOutbound(t *testing.T) {
 	t.Run("cancelled by key", func(t *testing.T) {
 		t.Parallel()
 		id := order("drop", map[string]any{"key": "order-7", "attempts": 3})
-		c := uas["drop"].Next(5 * time.Second)
+		c := uas["drop"].Next(t, 5*time.Second)
 		c.Ring()
 		var twin struct{ ID string }
 		if code := p.api("POST", "/v1/calls", map[string]any{"script": "tell", "to": "+79160000001", "trunk": "drop", "key": "order-7"}, &twin); code != 200 || twin.ID != id {
@@ -358,10 +358,10 @@ func TestFailoverToTheSecondTrunk(t *testing.T) {
 	first, second := trunk(t, "127.0.0.50"), trunk(t, "127.0.0.51")
 	p := serve(t, outboundScripts, conf{rest: "trunks:\n" + trunkLine("first", first, "") + trunkLine("second", second, "")})
 	id := p.place(map[string]any{"script": "tell", "to": "+79160000001"})
-	c := first.Next(5 * time.Second)
+	c := first.Next(t, 5*time.Second)
 	began := time.Now()
 	c.Refuse(503, "Service Unavailable")
-	c = second.Next(3 * time.Second)
+	c = second.Next(t, 3*time.Second)
 	if d := time.Since(began); d > time.Second {
 		t.Errorf("the second trunk is tried after %s", d)
 	}
@@ -373,13 +373,13 @@ func TestFailoverToTheSecondTrunk(t *testing.T) {
 	}
 	// A busy callee is busy on every trunk.
 	id = p.place(map[string]any{"script": "tell", "to": "+79160000001"})
-	first.Next(5*time.Second).Refuse(486, "Busy Here")
+	first.Next(t, 5*time.Second).Refuse(486, "Busy Here")
 	if o := p.done(id); o.Outcome != "busy" || len(second.Calls) > 0 {
 		t.Errorf("%s, %d calls on the second trunk", o.Outcome, len(second.Calls))
 	}
 	// 5xx after ringing is the callee's.
 	id = p.place(map[string]any{"script": "tell", "to": "+79160000001"})
-	c = first.Next(5 * time.Second)
+	c = first.Next(t, 5*time.Second)
 	c.Ring()
 	eventually(t, "ringing", 3*time.Second, func() bool { return hasEvent(p.timeline(id+".1"), "180 Ringing") })
 	c.Refuse(500, "Server Internal Error")
@@ -411,7 +411,7 @@ func TestCallbacks(t *testing.T) {
 		"script": "tell", "to": "+79160000001", "key": "k-1", "data": map[string]any{"name": "Олег"},
 		"callback": map[string]any{"url": hook.URL + "/cb", "secret": "hush", "events": []string{"call.ringing", "call.answered", "call.result", "call.ended", "order.done"}},
 	})
-	c := ua.Next(5 * time.Second)
+	c := ua.Next(t, 5*time.Second)
 	c.Ring()
 	time.Sleep(100 * time.Millisecond)
 	c.PickUp()

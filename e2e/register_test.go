@@ -91,7 +91,7 @@ export default async function (call) {
 	t.Run("a script reaches the registered phone", func(t *testing.T) {
 		c := phone.New(t, "+79000000301", "127.0.0.1").Call(p.uri("find"), p.sip)
 		c.Talk(5 * time.Second)
-		op := ua.Next(5 * time.Second)
+		op := ua.Next(t, 5*time.Second)
 		op.PickUp()
 		op.Request("ACK", 3*time.Second)
 		op.Media.Play(phone.Tone(800))

@@ -81,14 +81,16 @@ func (p *Phone) incoming(m *Message) *Call {
 	return c
 }
 
-// Next is the next incoming call.
-func (p *Phone) Next(d time.Duration) *Call {
-	p.t.Helper()
+// Next is the next incoming call. From here on it belongs to t, which may be a
+// subtest of the phone's.
+func (p *Phone) Next(t testing.TB, d time.Duration) *Call {
+	t.Helper()
 	select {
 	case c := <-p.Calls:
+		c.t = t
 		return c
 	case <-time.After(d):
-		p.t.Fatalf("%s: nobody calls within %s", p.Name, d)
+		t.Fatalf("%s: nobody calls within %s", p.Name, d)
 		return nil
 	}
 }
