@@ -319,3 +319,17 @@ export async function onRequest(r) {
 		t.Fatal(err)
 	}
 }
+
+func TestTrustedSourceThatIsATrunkReachesScriptsByName(t *testing.T) {
+	p := serve(t, `trunks: {t: {address: "127.0.0.1:9", options: off}}
+routes: [{trunk: t, to: "+7*", reject: 486}]`, map[string]string{"one.js": `export default async (call) => { await call.answer(); call.result = call.data; }`})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	res, err := Call(ctx, CallerOptions{Target: "sip:one@" + p.SIPAddr(), Data: `{"a":1}`, Log: slog.New(slog.DiscardHandler)})
+	if err != nil || !res.Answered {
+		t.Fatalf("%+v %v", res, err)
+	}
+	if r := p.last(t, 1); string(r.Result) != `{"a":1}` || r.Trunk != "t" {
+		t.Fatalf("%+v %s", r, r.Result)
+	}
+}

@@ -137,10 +137,12 @@ func party(cfg *config.Config, a sip.Address) call.Party {
 	return p
 }
 
-// directScript lets trusted sources reach a script by its name; in dev also
-// registered users, who are the author's own phones.
+// directScript lets trusted sources reach a script by its name, also those
+// that are a trunk's at the same time; in dev also registered users, who are
+// the author's own phones.
 func (e *Engine) directScript(d Incoming) *config.Route {
-	if k := d.Origin().Kind; k != sip.FromTrusted && !(e.opts.Dev && k == sip.FromUser) {
+	o := d.Origin()
+	if !trusted(e.Config(), o.Source.Addr()) && !(e.opts.Dev && o.Kind == sip.FromUser) {
 		return nil
 	}
 	name := d.RequestURI().User
@@ -233,7 +235,7 @@ func (e *Engine) inboundSpec(cfg *config.Config, d Incoming, in incomingCall, ro
 		s.Headers = append(s.Headers, [2]string{h.Name, h.Value})
 	}
 	s.Data = routeData(route.Data)
-	if o.Kind == sip.FromTrusted {
+	if trusted(cfg, o.Source.Addr()) {
 		if data, ok := headerData(d.Headers().Get(dataHeader)); ok {
 			s.Data = data
 		}

@@ -80,6 +80,9 @@ func runDev(ctx context.Context, m *Main, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := engine.WriteTypes(cfg.Dir); err != nil {
+		m.progress("the types for editors cannot be written: %s", err)
+	}
 	in, err := start(ctx, cfg, engine.Options{
 		Dev: true, Live: live, OnScript: m.showScript,
 		OnEnded: func(r engine.Record, line []engine.Entry) { m.showCall(r, line) },
