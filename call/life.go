@@ -227,7 +227,9 @@ func (c *Call) hangup(by string, code int) {
 		if code < 300 {
 			code = 480
 		}
-		l.code = code
+		if l.code == 0 { // else the script has rejected the call already
+			l.code = code
+		}
 		_ = l.dialog.Reject(code, "")
 		return
 	}

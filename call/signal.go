@@ -175,6 +175,7 @@ func (l *Leg) Redirect(uri string, v Verb) {
 		v.fail(err)
 		return
 	}
+	l.code = 302
 	l.note("state", "redirected to "+uri, v.At)
 	v.ok(nil)
 }

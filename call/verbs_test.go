@@ -176,6 +176,25 @@ func TestRejectAndRedirect(t *testing.T) {
 	}
 }
 
+// TestRejectStandsWhenTheScriptEndsAtOnce rejects with no await before the end.
+func TestRejectStandsWhenTheScriptEndsAtOnce(t *testing.T) {
+	for code, refuse := range map[int]func(*Leg, Verb){
+		486: func(l *Leg, v Verb) { l.Reject(486, "", v) },
+		302: func(l *Leg, v Verb) { l.Redirect("sip:b@c.example", v) },
+	} {
+		w := newWorld(t)
+		w.inbound(Spec{})
+		w.want(w.do(func(l *Leg, v Verb) {
+			refuse(l, v)
+			l.call.hangup("script", 480)
+		}), "null")
+		w.pass(time.Second)
+		if rec := w.final(); rec.Code != code {
+			t.Errorf("rejected with %d, the record says %d", code, rec.Code)
+		}
+	}
+}
+
 func TestRecordMessage(t *testing.T) {
 	w := newWorld(t)
 	caller := w.inbound(Spec{})

@@ -3,6 +3,7 @@ package sip
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
 
@@ -49,6 +50,7 @@ type Dialog struct {
 	client  map[uint64]*clientTx
 	timers  map[timerName]*dialogTimer
 	ended   bool
+	leftAt  time.Time // when our BYE went out: the end of the talk, whenever its answer comes
 	backlog backlog
 	spare   []effect // the memory of core.out, used in turn
 

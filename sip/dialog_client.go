@@ -98,8 +98,11 @@ func (d *Dialog) sendInvite(f effect) {
 // sendRequest sends a request inside the dialog.
 func (d *Dialog) sendRequest(f effect) {
 	h := nextHop(f.leg.next(), d.peer, d.user)
-	if f.code == forkEnds {
+	switch {
+	case f.code == forkEnds:
 		d.e.count.forkEnded.Add(1)
+	case f.method == "BYE" && d.leftAt.IsZero():
+		d.leftAt = d.e.clk.Now()
 	}
 	d.start(f, h, d.authFor(h))
 }

@@ -257,6 +257,9 @@ func (d *Dialog) deliver(ev Event) {
 	}
 	ev.At = d.e.clk.Now()
 	if ev.Kind == Ended {
+		if !d.leftAt.IsZero() {
+			ev.At = d.leftAt
+		}
 		d.ended = true
 		d.told.Store(true)
 	} else if len(d.events)+len(d.backlog) >= EventCapacity {

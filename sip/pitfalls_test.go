@@ -141,8 +141,13 @@ func TestP7RetransmissionOf2xx(t *testing.T) {
 
 func expectAfterBye(t *testing.T, v *clock.Virtual, d *Dialog) Event {
 	t.Helper()
+	left := v.Now()
 	v.Advance(endedWait)
-	return expect(t, d, Ended)
+	ev := expect(t, d, Ended)
+	if !ev.At.Equal(left) { // nobody talks while the BYE waits for its answer
+		t.Errorf("ended at %v, the BYE went at %v", ev.At, left)
+	}
+	return ev
 }
 
 func TestP8LargeMessages(t *testing.T) {
