@@ -20,9 +20,15 @@ var preludeSource string
 //go:embed polyfill.js
 var polyfillSource string
 
+//go:embed guard.js
+var guardSource string
+
 // needs are the parts of the prelude that a bundle cannot do without. Without
 // eval it cannot make more than its text shows.
-type needs struct{ polyfill, symbols, generators bool }
+type needs struct {
+	polyfill, symbols, generators bool
+	regexps, rest                 bool // known of the tree: the full guard asks
+}
 
 var (
 	polyfillWords = []string{"withResolvers", "groupBy", "fromAsync", "Promise.try"}
@@ -31,12 +37,11 @@ var (
 	generatorForm = regexp.MustCompile(`function\s*\*|(?:^|[{},;]|\bstatic|\basync)\s*\*\s*[\w$#\["'\x{80}-\x{10FFFF}\\]`)
 )
 
-func needsOf(source string) needs {
-	return needs{
-		polyfill:   mentionsAny(source, polyfillWords),
-		symbols:    mentionsAny(source, symbolWords),
-		generators: generatorForm.MatchString(source),
-	}
+func needsOf(source string, tree needs) needs {
+	tree.polyfill = mentionsAny(source, polyfillWords)
+	tree.symbols = mentionsAny(source, symbolWords)
+	tree.generators = generatorForm.MatchString(source)
+	return tree
 }
 
 // mentionsAny reports whether the source holds one of the words.
@@ -46,13 +51,14 @@ func mentionsAny(source string, words []string) bool {
 
 // shared is compiled once per worker.
 type shared struct {
-	prelude, polyfill *goja.Program
+	prelude, polyfill, guard *goja.Program
 }
 
 func compileShared() shared {
 	return shared{
 		prelude:  goja.MustCompile("loopstart:prelude", preludeSource, true),
 		polyfill: goja.MustCompile("loopstart:polyfill", polyfillSource, true),
+		guard:    goja.MustCompile("loopstart:guard", guardSource, true),
 	}
 }
 
@@ -133,7 +139,15 @@ func (vm *VM) prelude() error {
 	vm.intrinsic.watch, _ = goja.AssertFunction(helpers.ToObject(vm.rt).Get("watch"))
 	vm.intrinsic.microtask, _ = goja.AssertFunction(helpers.ToObject(vm.rt).Get("microtask"))
 	if needs.polyfill {
-		_, err = vm.runShared(vm.worker.shared.polyfill)
+		if _, err = vm.runShared(vm.worker.shared.polyfill); err != nil {
+			return err
+		}
+	}
+	if vm.version.guard < Full {
+		return nil
+	}
+	if helpers, err = vm.runShared(vm.worker.shared.guard); err == nil {
+		vm.installGuard(helpers.ToObject(vm.rt))
 	}
 	return err
 }
@@ -157,7 +171,13 @@ func (vm *VM) exports() (*goja.Object, error) {
 	run, _ := goja.AssertFunction(wrapped)
 	module, exports := vm.rt.NewObject(), vm.rt.NewObject()
 	vm.must(module.Set("exports", exports))
-	if _, err := run(goja.Undefined(), exports, vm.Func("require", vm.require), module); err != nil {
+	arguments := []goja.Value{exports, vm.Func("require", vm.require), module}
+	if g := vm.guard; g != nil {
+		arguments = append(arguments,
+			vm.Func("spread", func(c goja.FunctionCall) goja.Value { return g.iter(c.Argument(0)) }),
+			vm.Func("props", func(c goja.FunctionCall) goja.Value { return g.props(c.Argument(0)) }), restSymbol)
+	}
+	if _, err := run(goja.Undefined(), arguments...); err != nil {
 		return nil, err
 	}
 	if o, ok := module.Get("exports").(*goja.Object); ok {

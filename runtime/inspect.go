@@ -25,7 +25,7 @@ const inspectTime = 2 * time.Second
 // the built-in modules and the web globals. It is meant for the build child: a
 // bundle can be made to hang or crash the compiler.
 func Inspect(b message.Bundle) (Inspection, *message.ScriptError) {
-	v := newVersion(b)
+	v := newVersion(b, Light)
 	v.limits.SliceCPU = inspectTime
 	v.compile()
 	if v.err != nil {

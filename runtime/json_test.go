@@ -16,7 +16,7 @@ import (
 // bareVM is a VM with a goja runtime and no worker.
 func bareVM(t testing.TB) *VM {
 	w := newWorker(nil, Options{})
-	v := newVersion(message.Bundle{Script: "test"})
+	v := newVersion(message.Bundle{Script: "test"}, Light)
 	vm := &VM{version: v, worker: w, limits: v.limits, callbacks: map[uint32]goja.Callable{}, pending: map[uint32]*hostCall{}}
 	if err := vm.boot(); err != nil {
 		t.Fatal(err)

@@ -99,6 +99,9 @@ func (w *watch) end(l *lane) *fault.Error {
 	if l.rt != nil {
 		l.rt.ClearInterrupt()
 	}
+	if tripped != nil {
+		l.vm.stop.Store(nil)
+	}
 	*l = lane{}
 	return tripped
 }
@@ -172,6 +175,7 @@ func (w *watch) trip(l *lane, why *fault.Error) {
 	}
 	w.trips++
 	l.tripped, l.tripAt, l.tripCPU = why, w.clock.Now(), threadCPU(l.thread)
+	l.vm.stop.Store(why)
 	if l.rt != nil {
 		l.rt.Interrupt(why)
 	}

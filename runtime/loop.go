@@ -389,5 +389,5 @@ func (vm *VM) finish() {
 	vm.worker.remove(vm)
 	vm.send(message.Done, 0, vm.outcome)
 	vm.rt, vm.pending, vm.callbacks, vm.events, vm.modules, vm.argument = nil, nil, nil, nil, nil, nil
-	vm.timers, vm.aborts, vm.state, vm.intrinsic = timers{}, nil, state{}, intrinsics{}
+	vm.timers, vm.aborts, vm.state, vm.intrinsic, vm.guard = timers{}, nil, state{}, intrinsics{}, nil
 }

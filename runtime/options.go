@@ -32,7 +32,7 @@ type Options struct {
 	// Arguments are by name of the export, "default" for the default export.
 	// An export without one gets its argument as plain data.
 	Arguments map[string]Argument
-	// Guard is Light for now; see [Guard].
+	// Guard is the least that all bundles get; one may ask for more.
 	Guard Guard
 	// Lanes is how many VMs run at the same time; 0 means [DefaultLanes].
 	Lanes int
@@ -46,14 +46,6 @@ type Options struct {
 	// adoptZone is set by Serve, where the process belongs to the scripts.
 	adoptZone func(zone string) error
 }
-
-// Guard is how much of the language is taken away or checked.
-type Guard uint8
-
-// Light limits time, stack, allocation and host calls from outside the
-// language and removes eval and Function; natives that hang or exhaust memory
-// are left to the supervisor, which kills the worker.
-const Light Guard = iota
 
 // DefaultLanes lets one script run while another one is in a long slice.
 const DefaultLanes = 2

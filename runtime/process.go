@@ -107,6 +107,12 @@ func tune(log *slog.Logger) {
 	try("core dumps", unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}))
 	debug.SetGCPercent(gcPercent)
 	debug.SetMaxStack(maxGoStack)
+	limitMatches()
+}
+
+// limitMatches bounds a backtracking match, for the whole process and before
+// the first one.
+func limitMatches() {
 	regexp2.SetTimeoutCheckPeriod(regexpTime / 5)
 	regexp2.DefaultMatchTimeout = regexpTime
 }

@@ -37,6 +37,7 @@ type version struct {
 	program *goja.Program
 	sources *sourcemap.Consumer // nil without a map
 	needs   needs
+	guard   Guard
 	err     *message.ScriptError
 
 	mu      sync.Mutex
@@ -48,9 +49,14 @@ type version struct {
 	retired bool // guarded by the worker's lock
 }
 
-func newVersion(b message.Bundle) *version {
+func newVersion(b message.Bundle, least Guard) *version {
+	asked, err := ParseGuard(b.Guard)
+	if err != nil {
+		asked = Full // the build has refused the name
+	}
 	return &version{
-		key: versionKey{b.Script, b.Version}, bundle: b, limits: fillLimits(b.Limits),
+		guard: max(least, asked),
+		key:   versionKey{b.Script, b.Version}, bundle: b, limits: fillLimits(b.Limits),
 		name: b.Script + ".bundle.js", places: map[goja.StackFrame]string{},
 	}
 }
@@ -59,7 +65,7 @@ func newVersion(b message.Bundle) *version {
 // on a goroutine of its own.
 func (v *version) compile() {
 	v.err = v.parse()
-	v.needs = needsOf(v.bundle.Source)
+	v.needs = needsOf(v.bundle.Source, v.needs)
 	v.bundle.Source, v.bundle.Map = "", ""
 }
 
@@ -78,6 +84,11 @@ func (v *version) parse() *message.ScriptError {
 	if v.sources != nil {
 		tree.File.SetSourceMap(v.sources)
 	}
+	f := filterTree(tree, v.guard >= Full)
+	if f.why != "" {
+		return v.refused(tree, f)
+	}
+	v.needs = f.found
 	v.program, err = goja.CompileAST(tree, false)
 	if err != nil {
 		return v.syntaxError(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dop251/goja"
@@ -35,6 +36,8 @@ type VM struct {
 
 	rt        *goja.Runtime
 	intrinsic intrinsics
+	guard     *guard                      // nil under Light
+	stop      atomic.Pointer[fault.Error] // set while a slice is over a limit
 	budget    bucket
 	logs      bucket
 

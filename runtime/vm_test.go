@@ -64,7 +64,9 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-func testHost(t testing.TB) *host { return newHost(t, Options{Globals: hostGlobal}) }
+func testHost(t testing.TB) *host { return newHost(t, testOptions(Light)) }
+
+func testOptions(guard Guard) Options { return Options{Globals: hostGlobal, Guard: guard} }
 
 func TestReturnValueEndsTheVM(t *testing.T) {
 	h := testHost(t)

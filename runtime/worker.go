@@ -182,7 +182,7 @@ func (w *worker) load(f message.Frame) error {
 			w.log.Warn("unknown time zone", "zone", b.Env.Zone, "error", err)
 		}
 	}
-	v := newVersion(b)
+	v := newVersion(b, w.options.Guard)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.versions[v.key] != nil {

@@ -66,6 +66,7 @@ type Bundle struct {
 	Dir     string      `json:"dir"`     // what source names are relative to
 	Env     Environment `json:"env"`
 	Limits  Limits      `json:"limits"`
+	Guard   string      `json:"guard,omitempty"` // "full" or "light", which is also ""
 }
 
 // Environment is what every VM of a version may know without asking.

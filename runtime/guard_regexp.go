@@ -1,0 +1,195 @@
+package runtime
+
+import (
+	"regexp"
+	"strconv"
+
+	"github.com/dop251/goja"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// Limits of a regular expression.
+const (
+	maxPattern      = 4 << 10 // characters
+	maxPatternDepth = 50      // groups in groups
+	maxPatternCount = 10_000  // product of the counts in nested {n,m}
+)
+
+// badPattern says what is too much in a regular expression, "" if nothing is.
+func badPattern(p string) string {
+	if len(p) > maxPattern {
+		return "a regular expression of " + strconv.Itoa(len(p)) + " bytes, " + strconv.Itoa(maxPattern) + " are allowed"
+	}
+	depth, inClass, product := 0, false, 1
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == '\\':
+			i++
+		case inClass:
+			inClass = c != ']'
+		case c == '[':
+			inClass = true
+		case c == '(':
+			if depth++; depth > maxPatternDepth {
+				return "groups of a regular expression are nested deeper than " + strconv.Itoa(maxPatternDepth)
+			}
+		case c == ')':
+			depth--
+		case c == '{':
+			// Counts side by side add up rather than multiply; to multiply them
+			// all is simpler and refuses only what nobody writes.
+			if product *= countOf(p[i:]); product > maxPatternCount {
+				return "the counts in a regular expression multiply to more than " + strconv.Itoa(maxPatternCount)
+			}
+		}
+	}
+	return ""
+}
+
+var countForm = regexp.MustCompile(`^\{(\d+)(?:,(\d*))?\}`)
+
+// countOf is the greatest number in a quantifier {n,m}, 1 if it is none. Small
+// ones, such as in {2,4}, count as 1: there are many of them in one pattern.
+func countOf(p string) int {
+	m := countForm.FindStringSubmatch(p)
+	if m == nil {
+		return 1
+	}
+	most := 1
+	for _, digits := range m[1:] {
+		n, err := strconv.Atoi(digits)
+		if digits != "" && err != nil {
+			n = maxPatternCount + 1
+		}
+		most = max(most, n)
+	}
+	if most <= 20 {
+		return 1
+	}
+	return min(most, maxPatternCount+1)
+}
+
+// replaceBudget counts the text that a replace with a regular expression makes.
+// A group named by $ counts as 64 characters: all matches together are no
+// longer than the text.
+type replaceBudget struct {
+	active   bool
+	perMatch int64
+	total    int64
+}
+
+// checkRegexps checks RegExp and its prototype, once.
+func (g *guard) checkRegexps() *goja.Object {
+	if g.regexps {
+		return g.class
+	}
+	g.regexps = true
+	old := g.class
+	fn := g.constructor(old, "RegExp", newPattern)
+	g.vm.must(g.rt.GlobalObject().DefineDataProperty("RegExp", fn, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	g.class = fn
+	proto := prototypeOf(fn)
+	g.wrap(proto, "compile", newPattern)
+	exec, _ := proto.Get("exec").(*goja.Object)
+	g.replace(proto, "exec", exec, g.execs)
+	for _, name := range []*goja.Symbol{goja.SymMatch, goja.SymMatchAll, goja.SymSearch, goja.SymSplit} {
+		g.wrapSymbol(proto, name, func(run native) native {
+			return func(c goja.FunctionCall) goja.Value {
+				if len(c.Arguments) > 0 {
+					set(&c, 0, g.sized(c.Arguments[0], maxText))
+				}
+				return run(c)
+			}
+		})
+	}
+	g.wrapSymbol(proto, goja.SymReplace, g.replacesMatches)
+	return fn
+}
+
+func (g *guard) wrapSymbol(proto *goja.Object, name *goja.Symbol, wrap func(native) native) {
+	old, _ := proto.GetSymbol(name).(*goja.Object)
+	run := nativeOf(old)
+	if run == nil {
+		return
+	}
+	fn := g.named(wrap(run), old.Get("name").String(), old.Get("length"))
+	g.vm.must(proto.DefineDataPropertySymbol(name, fn, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+}
+
+func isRegExp(o *goja.Object) bool { return !isProxy(o) && o.ClassName() == "RegExp" }
+
+func newPattern(g *guard, c *goja.FunctionCall) {
+	if len(c.Arguments) == 0 || goja.IsUndefined(c.Arguments[0]) {
+		return
+	}
+	if o, ok := c.Arguments[0].(*goja.Object); ok && isRegExp(o) {
+		return
+	}
+	set(c, 0, g.pattern(c.Arguments[0]))
+}
+
+// pattern is v as the text of a regular expression that is not too much.
+func (g *guard) pattern(v goja.Value) goja.Value {
+	v = g.sized(v, maxPattern)
+	if s, ok := v.(goja.String); ok {
+		if why := badPattern(s.String()); why != "" {
+			g.refuse("regexp", "%s", why)
+		}
+	}
+	return v
+}
+
+// execs is RegExp.prototype.exec, through which every match goes once it is
+// not the engine's own any more.
+func (g *guard) execs(run native) native {
+	clock := g.vm.worker.watch.clock
+	return func(c goja.FunctionCall) goja.Value {
+		running(g, &c)
+		if len(c.Arguments) > 0 {
+			if s, ok := c.Arguments[0].(goja.String); !ok || s.Length() > maxText {
+				set(&c, 0, g.sized(c.Arguments[0], maxText))
+			}
+		}
+		begun := clock.Now()
+		v := run(c)
+		if goja.IsNull(v) {
+			// The engine reports a match that took too long as none.
+			if clock.Now().Sub(begun) >= regexpTime {
+				g.refuse("regexp", "a regular expression took longer than %s", regexpTime)
+			}
+			return v
+		}
+		if b := &g.replaces; b.active {
+			if b.total += b.perMatch; b.total > maxText {
+				g.makes(b.total)
+			}
+		}
+		return v
+	}
+}
+
+func (g *guard) replacesMatches(run native) native {
+	return func(c goja.FunctionCall) goja.Value {
+		running(g, &c)
+		if len(c.Arguments) < 2 {
+			return run(c)
+		}
+		if o, ok := c.This.(*goja.Object); ok && isRegExp(o) && nativeOf(o.Get("exec")) == nil {
+			g.vm.Throw(fault.Denied, "replace needs the built-in exec", "")
+		}
+		text := g.sized(c.Arguments[0], maxText)
+		set(&c, 0, text)
+		length := int64(lengthOfText(text))
+		saved := g.replaces
+		defer func() { g.replaces = saved }()
+		if fn, ok := goja.AssertFunction(c.Arguments[1]); ok {
+			set(&c, 1, g.counted(fn, length))
+			g.replaces = replaceBudget{}
+			return run(c)
+		}
+		set(&c, 1, g.text(c.Arguments[1]))
+		g.replaces = replaceBudget{active: true, perMatch: substituted(c.Arguments[1], length, 64), total: length}
+		return run(c)
+	}
+}
