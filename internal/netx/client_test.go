@@ -131,3 +131,20 @@ func TestPublic(t *testing.T) {
 		}
 	}
 }
+
+func TestCheck(t *testing.T) {
+	named := Rules{Hosts: []string{"api.example.ru", "127.0.0.1:8080"}}
+	for _, c := range []struct {
+		rules Rules
+		url   string
+		want  fault.Code
+	}{
+		{Rules{}, "https://api.example.ru/x", ""}, {Rules{}, "http://127.0.0.1/", fault.Denied}, {Rules{}, "http://localhost/", fault.Denied},
+		{Rules{}, "ftp://x/", fault.Invalid}, {Rules{}, "nonsense", fault.Invalid},
+		{named, "https://api.example.ru/x", ""}, {named, "http://127.0.0.1:8080/", ""}, {named, "http://127.0.0.1/", fault.Denied}, {named, "https://other.ru", fault.Denied},
+	} {
+		if got := fault.CodeOf(c.rules.Check(c.url)); got != c.want {
+			t.Errorf("%v %s: %q, want %q", c.rules.Hosts, c.url, got, c.want)
+		}
+	}
+}

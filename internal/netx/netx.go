@@ -20,6 +20,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/loopstart/loopstart/internal/fault"
 )
 
 // Rules say which hosts a script may reach.
@@ -90,4 +92,25 @@ func Public(a netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// Check reports whether a request to an address may begin: INVALID for what is
+// no http or https URL, DENIED for a host that the rules forbid. What a name
+// leads to is known only when it is dialled; Client checks that too.
+func (r Rules) Check(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fault.New(fault.Invalid, "fetch: %q is no http or https address", address)
+	}
+	why := ""
+	if !r.allows(u) {
+		why = "the host is not in permissions.http"
+	} else if a, err := netip.ParseAddr(u.Hostname()); (err == nil && !Public(a) || strings.EqualFold(u.Hostname(), "localhost")) && !r.named(u.Hostname(), portOf(u)) {
+		why = "it is a private address"
+	}
+	if why == "" {
+		return nil
+	}
+	return fault.New(fault.Denied, "fetch: %s: %s", u.Host, why).
+		WithHint("name it in the script's config: permissions: {http: [%q]}", u.Host)
 }
