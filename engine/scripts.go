@@ -27,7 +27,7 @@ import (
 type Static struct {
 	Language       string            `json:"language"`
 	Voice          string            `json:"voice"`
-	Record         bool              `json:"record"`
+	Record         staticRecord      `json:"record"`
 	DeliveredAfter string            `json:"deliveredAfter"`
 	Fallback       []StaticAction    `json:"fallback"`
 	Guard          string            `json:"guard"`
@@ -76,6 +76,27 @@ func (r *perSecond) UnmarshalJSON(b []byte) error {
 	}
 	*r = perSecond(n / seconds)
 	return nil
+}
+
+// staticRecord is config.record: true, or {stereo} to override
+// recordings.stereo.
+type staticRecord struct {
+	On     bool
+	Stereo *bool
+}
+
+func (r *staticRecord) UnmarshalJSON(b []byte) error {
+	if len(b) == 0 || b[0] != '{' {
+		return json.Unmarshal(b, &r.On)
+	}
+	var o struct {
+		Stereo *bool `json:"stereo"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&o)
+	r.On, r.Stereo = true, o.Stereo
+	return err
 }
 
 // oneOrMany is one text or a list of them.
@@ -199,7 +220,10 @@ func (e *Engine) applySettings(spec *call.Spec, v *scripts.Version) {
 	if st.Voice != "" {
 		spec.Voice = st.Voice
 	}
-	spec.Record = spec.Record || st.Record
+	spec.Record = spec.Record || st.Record.On
+	if st.Record.Stereo != nil {
+		spec.Stereo = *st.Record.Stereo
+	}
 	spec.After = st.after
 	if len(spec.Fallback) == 0 {
 		for _, a := range st.Fallback {
