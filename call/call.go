@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,7 @@ type Call struct {
 	started    time.Time
 	targets    atomic.Pointer[[]string] // names of the places rung, for Rings
 	answeredAt atomic.Pointer[time.Time]
+	presented  atomic.Pointer[string] // the caller number that the route of an outbound call shows
 	attaching  atomic.Pointer[Script] // on its way to the call's goroutine
 	gone       chan struct{}          // closed when that goroutine has ended
 
@@ -84,8 +86,26 @@ func New(spec Spec, deps Deps) *Call {
 // ID is the call's name, unique over the life of a store.
 func (c *Call) ID() string { return c.spec.ID }
 
-// Spec is what the call began with.
-func (c *Call) Spec() Spec { return c.spec }
+// Spec is what the call began with; the caller of an outbound call is the
+// number that its trunk presents.
+func (c *Call) Spec() Spec {
+	s := c.spec
+	s.From = c.caller()
+	return s
+}
+
+// caller is the calling party as the other side sees it.
+func (c *Call) caller() Party {
+	number := c.presented.Load()
+	if number == nil {
+		return c.spec.From
+	}
+	p := Party{User: *number}
+	if strings.HasPrefix(*number, "+") {
+		p.E164 = *number
+	}
+	return p
+}
 
 // Timeline is what happened so far.
 func (c *Call) Timeline() *Timeline { return c.line }

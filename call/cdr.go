@@ -73,7 +73,7 @@ func (c *Call) record() Record {
 	}
 	r := Record{
 		ID: c.spec.ID, Order: c.spec.Order, Key: c.spec.Key, Script: c.spec.Script, Version: c.spec.Version,
-		Direction: direction(c.spec.Outbound), From: c.spec.From.Number(), To: c.spec.To.Number(), Trunk: cmp.Or(c.trunk, c.spec.Trunk),
+		Direction: direction(c.spec.Outbound), From: c.caller().Number(), To: c.spec.To.Number(), Trunk: cmp.Or(c.trunk, c.spec.Trunk),
 		StartedAt: c.started, EndedAt: c.clk.Now(), EndedBy: c.endedBy, Outcome: c.outcome, Final: true,
 		Heard: Heard{Ms: c.heardMs, Percent: int(f.percent)}, Result: c.result, Tags: c.tags, Attempt: max(c.spec.Attempt.N, 1),
 		Quality: c.quality, Recording: c.fileID, Data: c.spec.Data,

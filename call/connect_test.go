@@ -378,3 +378,18 @@ func TestOutboundOutcomes(t *testing.T) {
 		})
 	}
 }
+
+// TestTheRecordHasTheNumberPresented fails over to a trunk that shows another one.
+func TestTheRecordHasTheNumberPresented(t *testing.T) {
+	w := newWorld(t)
+	w.callees["a"] = func(p *phone) { p.refuse(500) }
+	w.callees["b"] = func(p *phone) { p.refuse(486) }
+	w.call = New(Spec{ID: "o.1", Order: "o", Outbound: true, RingTimeout: 10 * time.Second}, w.deps)
+	places, _ := w.Resolve(DialRequest{Target: "a|b"})
+	places[0].Routes[0].From, places[0].Routes[1].From = "+74950000001", "+74950000002"
+	w.call.Originate(places[0])
+	w.pass(20 * time.Second)
+	if rec := w.final(); rec.From != "+74950000002" || w.call.Spec().From.E164 != rec.From {
+		t.Fatalf("the record's caller is %q, the script's %+v", rec.From, w.call.Spec().From)
+	}
+}

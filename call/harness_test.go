@@ -302,7 +302,9 @@ func (p *phone) refuse(code int) {
 	p.send(sip.Event{Kind: sip.Ended, Code: code, Reason: sip.ReasonRejected, Remote: true})
 }
 
-func (p *phone) bye() { p.send(sip.Event{Kind: sip.Ended, Code: 200, Reason: sip.ReasonBye, Remote: true}) }
+func (p *phone) bye() {
+	p.send(sip.Event{Kind: sip.Ended, Code: 200, Reason: sip.ReasonBye, Remote: true})
+}
 
 func (p *phone) press(keys string) {
 	if err := p.session.SendDigits(keys); err != nil {
@@ -310,7 +312,9 @@ func (p *phone) press(keys string) {
 	}
 }
 
-func (p *phone) speak(spec string) { p.session.Play(media.Playback{Parts: []*media.Prompt{tone(spec)}}) }
+func (p *phone) speak(spec string) {
+	p.session.Play(media.Playback{Parts: []*media.Prompt{tone(spec)}})
+}
 
 // The near side: call.Dialog.
 

@@ -128,6 +128,9 @@ func (l *Leg) dial() error {
 	if l == l.call.main && l.route.Trunk != "" {
 		l.call.trunk = l.route.Trunk
 	}
+	if from := l.route.From; l == l.call.main && from != "" {
+		l.call.presented.Store(&from)
+	}
 	l.follow(d)
 	return nil
 }

@@ -198,7 +198,9 @@ func TestRejectStandsWhenTheScriptEndsAtOnce(t *testing.T) {
 func TestRecordMessage(t *testing.T) {
 	w := newWorld(t)
 	caller := w.inbound(Spec{})
-	r := w.do(func(l *Leg, v Verb) { l.Record(RecordOptions{MaxDuration: time.Minute, Silence: 2 * time.Second, Beep: true}, v) })
+	r := w.do(func(l *Leg, v Verb) {
+		l.Record(RecordOptions{MaxDuration: time.Minute, Silence: 2 * time.Second, Beep: true}, v)
+	})
 	w.pass(time.Second)
 	caller.speak("tone:500/1s")
 	w.pass(5 * time.Second)
