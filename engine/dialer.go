@@ -38,7 +38,7 @@ func (d dialer) Resolve(r call.DialRequest) ([]call.Place, error) {
 		return d.uri(cfg, r)
 	}
 	number := phone.Normalize(r.Target, cfg.Project.Country)
-	if !strings.HasPrefix(number, "+") && !dialable(number) {
+	if !dialable(strings.TrimPrefix(number, "+")) {
 		return nil, fault.New(fault.NotFound, "no group, user or number %q", r.Target).WithHint("names come from groups and sip.users of loopstart.yaml")
 	}
 	if err := d.e.mayUserDial(cfg, r, number); err != nil {

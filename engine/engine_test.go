@@ -226,6 +226,12 @@ export default async (call) => {}; export async function beforeAttempt() { retur
 			t.Errorf("%+v: %v, want %s", r, err, want)
 		}
 	}
+	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+7916\r\nX: y", Data: data}, ""); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("a number with a line break: %v", err)
+	}
+	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000001", Data: data, Attempts: -1}, ""); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("less than no attempt: %v", err)
+	}
 	a, created, err := p.PlaceOrder(OrderRequest{Script: "one", To: "8 (916) 000-00-01", Data: data, Key: "k"}, "idem")
 	if err != nil || !created {
 		t.Fatal(created, err)

@@ -138,8 +138,8 @@ func (e *Engine) orderTimes(ord *order, r OrderRequest, now time.Time) (err erro
 	if err != nil {
 		return err
 	}
-	if ord.Attempts > MaxAttempts {
-		return fault.New(fault.Invalid, "attempts: %d is more than %d", ord.Attempts, MaxAttempts)
+	if r.Attempts < 0 || r.Attempts > MaxAttempts {
+		return fault.New(fault.Invalid, "attempts: %d is not 1 to %d", r.Attempts, MaxAttempts)
 	}
 	if ord.At, err = instant("at", r.At, now); err != nil {
 		return err
