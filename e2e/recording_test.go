@@ -165,6 +165,23 @@ func TestRecordings(t *testing.T) {
 			t.Errorf("%d packets were sent to the intruder", n)
 		}
 	})
+	t.Run("an intruder who comes first", func(t *testing.T) {
+		t.Parallel()
+		c := phone.New(t, "+79000000605", "127.0.0.1").Call(p.uri("message"), p.sip)
+		c.Media.Connect(c.Answer(200, "INVITE", 5*time.Second).Body)
+		intruder := phone.NewMedia(t, netip.MustParseAddr("127.0.0.9"))
+		intruder.Redirect(c.Media.Remote())
+		intruder.Play(phone.Noise(99))
+		intruder.Start()
+		c.Media.WaitTone(500, 200*time.Millisecond, 0, 3*time.Second)
+		c.Media.Play(phone.Noise(1))
+		c.Media.Start()
+		c.Ended(8 * time.Second)
+		checkSaid(t, said(c.Media), p.fetchRecording(p.ended("+79000000605").ID)[0], 1600)
+		if n := intruder.Mark(); n > 0 {
+			t.Errorf("%d packets were sent to the intruder", n)
+		}
+	})
 	t.Run("the whole call in stereo", func(t *testing.T) {
 		t.Parallel()
 		c := dial(t, "+79000000602", "whole")
