@@ -71,6 +71,7 @@ type Engine struct {
 	admission admission   // calls at once and per second
 	record    *recordings // files
 	feed      feed        // live events
+	tones     tones       // rendered tones
 	conns     api.Conns   // of the HTTP listeners
 	counters  call.Counters
 	started   time.Time

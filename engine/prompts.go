@@ -32,7 +32,7 @@ func (p *prompts) Ready(r call.PromptRequest) ([]*media.Prompt, bool) {
 		if !isTone(src) {
 			return nil, false
 		}
-		t, err := media.Tone(src)
+		t, err := p.tones.get(src)
 		if err != nil {
 			return nil, false
 		}
@@ -164,7 +164,7 @@ func (p *prompts) piece(ctx context.Context, r call.PromptRequest, n piece) (*me
 	case n.play == "":
 		return p.speech(ctx, n)
 	case isTone(n.play):
-		return media.Tone(n.play)
+		return p.tones.get(n.play)
 	case strings.HasPrefix(n.play, "http://") || strings.HasPrefix(n.play, "https://"):
 		return p.url(ctx, r, n.play)
 	}
