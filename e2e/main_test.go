@@ -49,6 +49,7 @@ func build(dir string) error {
 		return os.WriteFile(binary, raw, 0o755)
 	}
 	cmd := exec.Command("go", "build", "-o", binary, "../cmd/loopstart")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as in the Makefile
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
