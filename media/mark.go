@@ -56,3 +56,14 @@ func findMark(pcm []int16) (number uint32, ok bool) {
 	number = uint32(word >> 16)
 	return number, word == markWord(number)
 }
+
+// Marked is the prompt with a number in its first frame. One that is shorter
+// than a frame stays as it is.
+func (p *Prompt) Marked(number uint32) *Prompt {
+	if len(p.pcm) < FrameSamples {
+		return p
+	}
+	pcm := append([]int16(nil), p.pcm...)
+	copy(pcm, MarkFrame(number))
+	return &Prompt{pcm: pcm, endless: p.endless}
+}
