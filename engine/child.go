@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"syscall"
+	"os"
+	"path/filepath"
 
 	"github.com/loopstart/loopstart/runtime"
+	"github.com/loopstart/loopstart/runtime/lockdown"
 	"github.com/loopstart/loopstart/runtime/message"
 	"github.com/loopstart/loopstart/scripts"
 	"github.com/loopstart/loopstart/stdlib"
@@ -26,28 +28,53 @@ func WorkerMain(log *slog.Logger) error {
 	return runtime.Serve(context.Background(), in, out, stdlib.Worker(runtime.Options{Log: log}))
 }
 
-// Limits of a build child.
-const (
-	buildMemory = 2 << 30 // bytes of address space; goja and esbuild reserve far more than they use
-	buildCPU    = 15      // seconds
-)
-
 // BuildMain is the main function of a build child: it bundles a script, tries
 // to compile it, evaluates its static config, and prints the result. What the
 // source does to the compiler, it does to this process only.
 func BuildMain(in io.Reader, out io.Writer) error {
-	for limit, value := range map[int]uint64{syscall.RLIMIT_AS: buildMemory, syscall.RLIMIT_CPU: buildCPU, syscall.RLIMIT_CORE: 0} {
-		_ = syscall.Setrlimit(limit, &syscall.Rlimit{Cur: value, Max: value})
-	}
 	var r scripts.BuildRequest
 	if err := json.NewDecoder(in).Decode(&r); err != nil {
 		return err
 	}
+	// What the kernel cannot do, the worker of the script logs.
+	_ = lockdown.Apply(lockdown.Build(buildReads(r.Dir)))
+	return json.NewEncoder(out).Encode(build(r))
+}
+
+// build bundles a script and, unless it is a test, compiles it and reads its
+// static exports.
+func build(r scripts.BuildRequest) scripts.BuildResult {
 	res := scripts.Bundle(r)
-	if len(res.Errors) == 0 {
+	if len(res.Errors) == 0 && !r.Test {
 		inspect(r, &res)
 	}
-	return json.NewEncoder(out).Encode(res)
+	return res
+}
+
+// buildReads are the folders and files that a build may read: the scripts, what
+// their links lead to, and packages in the folders above.
+func buildReads(dir string) []string {
+	read := []string{dir}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return read // the build says so
+	}
+	for _, e := range entries {
+		if e.Type()&os.ModeSymlink == 0 {
+			continue
+		}
+		if target, err := filepath.EvalSymlinks(filepath.Join(dir, e.Name())); err == nil {
+			read = append(read, target)
+		}
+	}
+	for above := filepath.Dir(dir); ; above = filepath.Dir(above) {
+		for _, name := range []string{"node_modules", "package.json", "tsconfig.json", "jsconfig.json"} {
+			read = append(read, filepath.Join(above, name))
+		}
+		if above == filepath.Dir(above) {
+			return read
+		}
+	}
 }
 
 // inspect compiles the bundle and reads its static exports.

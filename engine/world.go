@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"net/netip"
+	"os/exec"
 
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/netx"
@@ -73,6 +76,23 @@ type World struct {
 	Builder    scripts.Builder
 	NewID      func(kind string) string // of a call, an event, a delivery, …
 	Witness    Witness
+}
+
+// LocalBuilder builds scripts in this process. What a source does to the
+// compiler it does to the process, so that it is for tests only.
+type LocalBuilder struct{}
+
+// Build implements scripts.Builder.
+func (LocalBuilder) Build(_ context.Context, r scripts.BuildRequest) (scripts.BuildResult, error) {
+	return build(r), nil
+}
+
+// ChildBuilder builds scripts in child processes with that command line.
+func ChildBuilder(command func() *exec.Cmd) scripts.Builder { return builder{command} }
+
+// DataHeader carries call.data to a script that a trusted source calls.
+func DataHeader(data json.RawMessage) sip.Header {
+	return sip.Header{Name: dataHeader, Value: base64.RawURLEncoding.EncodeToString(data)}
 }
 
 // sipEndpoint is the real endpoint.

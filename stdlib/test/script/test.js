@@ -155,6 +155,10 @@
     list: async (prefix, o) => native.call("kv.list", { prefix, ...read("kv.list", o, ["limit", "after"]) }),
   };
 
+  const secrets = {
+    set: (name, value) => { native.call("secret", { name: String(name), value: String(value) }); },
+  };
+
   function equal(a, b, part) {
     if (Object.is(a, b)) return true;
     if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
@@ -231,5 +235,5 @@
     }
   }
 
-  return { test, inbound, outbound, callee, user, http, clock, kv, expect, $run };
+  return { test, inbound, outbound, callee, user, http, clock, kv, secrets, expect, $run };
 })

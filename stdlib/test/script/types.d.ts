@@ -173,6 +173,10 @@ declare module "loopstart:test" {
     list<T = any>(prefix: string, options?: { limit?: number; after?: string }): Promise<{ key: string; value: T }[]>;
   }
 
+  /** What scripts get from `secrets.get`: for this test, and before its first call. */
+  export const secrets: TestSecrets;
+  export interface TestSecrets { set(name: string, value: string): void }
+
   /** What must hold. */
   export function expect(actual: unknown): Matchers & { not: Matchers };
   export interface Matchers {
