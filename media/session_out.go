@@ -122,6 +122,9 @@ func (l *leg) usual(sh *shard, ts uint32) {
 		}
 	case l.peer != nil && l.passage.flows(sh.at) && !l.held:
 		// The peer's packets are passed on as they come.
+	case int32(ts-l.send.clock(l.due)) >= FrameSamples:
+		// What was passed on ran ahead of the clock. Silence that kept the lead
+		// would leave no room for the peer's next packets.
 	default:
 		l.sendAudio(sh, ts, l.agreed.codec.Silence())
 	}
