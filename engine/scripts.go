@@ -18,6 +18,7 @@ import (
 	"github.com/loopstart/loopstart/internal/duration"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/schedule"
+	"github.com/loopstart/loopstart/runtime"
 	"github.com/loopstart/loopstart/runtime/message"
 	"github.com/loopstart/loopstart/runtime/supervisor"
 	"github.com/loopstart/loopstart/scripts"
@@ -40,7 +41,8 @@ type Static struct {
 		SIP  []string `json:"sip"`
 	} `json:"permissions"`
 
-	after call.DeliveredAfter
+	after  call.DeliveredAfter
+	limits message.Limits // of each VM; zero means the project's
 }
 
 // StaticAction is one step of config.fallback.
@@ -129,6 +131,12 @@ func ParseStatic(script string, raw json.RawMessage) (*Static, error) {
 		return nil, err
 	}
 	s.after = after
+	if _, err := runtime.ParseGuard(s.Guard); err != nil {
+		return nil, fault.New(fault.Invalid, "script %s: config.guard: %w", script, err).WithHint("%s", fault.HintOf(err))
+	}
+	if s.limits, err = parseVMLimits(s.Limits); err != nil {
+		return nil, fault.New(fault.Invalid, "script %s: config.limits: %w", script, err).WithHint("%s", fault.HintOf(err))
+	}
 	for name, kind := range s.Data {
 		if !knownKind(kind) {
 			return nil, fault.New(fault.Invalid, "script %s: config.data.%s: no kind %q", script, name, kind).
@@ -346,6 +354,8 @@ func (e *Engine) bundle(v *scripts.Version) message.Bundle {
 			LogBytes: int(l.ScriptLog), Grace: l.ScriptGrace,
 		},
 	}
+	st := e.settings.of(v)
+	b.Guard, b.Limits = st.Guard, stricter(b.Limits, st.limits)
 	for _, s := range cfg.Secrets {
 		b.Env.Secrets[s.Name] = s.Value.Reveal()
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/runtime/message"
 )
 
 // watchTick is how often running slices are looked at. A slice that is shorter
@@ -20,6 +21,7 @@ const watchTick = 5 * time.Millisecond
 // lane is one goroutine that runs slices, and what the watch knows of it. All
 // but the worker's own use of vm belongs to watch.mu.
 type lane struct {
+	index   int
 	vm      *VM // nil between slices
 	rt      *goja.Runtime
 	thread  int
@@ -44,12 +46,13 @@ type watch struct {
 	sample []metrics.Sample
 	allocs uint64 // bytes allocated by the process when last looked at
 	trips  uint64
+	board  *message.Board // nil in memory
 }
 
 func newWatch(lanes int) *watch {
 	w := &watch{clock: clock.System(), sample: []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}}
-	for range lanes {
-		w.lanes = append(w.lanes, &lane{})
+	for i := range lanes {
+		w.lanes = append(w.lanes, &lane{index: i})
 	}
 	return w
 }
@@ -61,7 +64,8 @@ func (w *watch) begin(l *lane, vm *VM) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.charge()
-	*l = lane{vm: vm, rt: vm.rt, thread: unix.Gettid(), begun: w.clock.Now()}
+	w.board.Run(l.index, vm.id)
+	*l = lane{index: l.index, vm: vm, rt: vm.rt, thread: unix.Gettid(), begun: w.clock.Now()}
 	if !w.armed {
 		w.armed = true
 		if w.timer == nil {
@@ -102,7 +106,8 @@ func (w *watch) end(l *lane) *fault.Error {
 	if tripped != nil {
 		l.vm.stop.Store(nil)
 	}
-	*l = lane{}
+	w.board.Run(l.index, 0)
+	*l = lane{index: l.index}
 	return tripped
 }
 
@@ -124,9 +129,13 @@ func (w *watch) charge() {
 	}
 	at, share := w.clock.Now(), int64(delta)/int64(running)
 	for _, l := range w.lanes {
-		if l.vm != nil && !l.vm.budget.take(at, share) {
+		if l.vm == nil {
+			continue
+		}
+		if !l.vm.budget.take(at, share) {
 			w.trip(l, heapError(l.vm))
 		}
+		w.board.Use(l.index, l.vm.budget.used)
 	}
 }
 

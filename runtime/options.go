@@ -8,6 +8,7 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/runtime/message"
 )
 
 // Module is a built-in module, imported by scripts as "loopstart:<name>". It is
@@ -45,6 +46,8 @@ type Options struct {
 
 	// adoptZone is set by Serve, where the process belongs to the scripts.
 	adoptZone func(zone string) error
+	board     *message.Board
+	grow      func(vms int) // raises the process's memory limit
 }
 
 // DefaultLanes lets one script run while another one is in a long slice.

@@ -7,13 +7,16 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	goruntime "runtime"
 	"runtime/debug"
 	"sync"
 	"time"
+	_ "time/tzdata" // a worker can open no file
 
 	"github.com/dlclark/regexp2/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/loopstart/loopstart/runtime/lockdown"
 	"github.com/loopstart/loopstart/runtime/message"
 )
 
@@ -21,12 +24,14 @@ import (
 const (
 	// niceness keeps scripts behind the process that paces audio.
 	niceness = 19
-	// maxData bounds the memory of the process, so that one native that asks
-	// for terabytes ends this worker and not the machine.
-	maxData = 4 << 30
+	// baseData and dataPerVM bound the memory of the process, so that one
+	// native that asks for terabytes ends this worker and not the machine.
+	baseData  = 1 << 30
+	dataPerVM = 1 << 20
+	dataStep  = 256 // VMs at a time
 	// maxGoStack ends a native that recurses without end before it has used
 	// the machine's memory.
-	maxGoStack = 256 << 20
+	maxGoStack = 64 << 20
 	// regexpTime is how long one backtracking match may take; goja then
 	// reports no match.
 	regexpTime = 100 * time.Millisecond
@@ -44,8 +49,15 @@ const (
 func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
 	o = o.withDefaults()
 	tune(o.Log)
-	o.adoptZone = adoptZone()
+	board, err := message.OpenBoard()
+	if err != nil {
+		o.Log.Warn("a crash of this worker cannot be told to a script", "error", err)
+	}
+	o.adoptZone, o.board, o.grow = adoptZone(), board, growData(o.Log)
 	conn := message.NewStream(in, out, message.Wait)
+	if missing := lockdown.Apply(lockdown.Worker()); !missing.Whole() {
+		o.Log.Warn("this script worker is locked down only in part", "missing", missing.String())
+	}
 	served := make(chan error, 1)
 	gone := make(chan struct{})
 	go func() { served <- serveConn(ctx, conn, o, func() { close(gone) }) }()
@@ -103,11 +115,38 @@ func tune(log *slog.Logger) {
 	// would undo the niceness.
 	try("process group", unix.Setpgid(0, 0))
 	try("niceness", setNiceness())
-	try("memory limit", unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: maxData, Max: maxData}))
-	try("core dumps", unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}))
+	try("memory limit", unix.Setrlimit(unix.RLIMIT_DATA, dataLimit(0)))
 	debug.SetGCPercent(gcPercent)
 	debug.SetMaxStack(maxGoStack)
 	limitMatches()
+}
+
+// dataLimit is the memory that a worker with so many VMs may have.
+func dataLimit(vms int) *unix.Rlimit {
+	steps := uint64(vms/dataStep) * dataStep
+	return &unix.Rlimit{Cur: baseData + steps*dataPerVM, Max: baseData + MaxVMs*dataPerVM}
+}
+
+// growData raises the limit with the number of VMs.
+func growData(log *slog.Logger) func(vms int) {
+	granted := 0
+	return func(vms int) {
+		if vms/dataStep <= granted/dataStep {
+			return
+		}
+		granted = vms
+		if err := unix.Setrlimit(unix.RLIMIT_DATA, dataLimit(vms)); err != nil {
+			log.Warn("memory limit of the worker", "vms", vms, "error", err)
+		}
+	}
+}
+
+// goroutineNumber is the number that a crash dump gives this goroutine.
+func goroutineNumber() uint64 {
+	head := make([]byte, 64)
+	var number uint64
+	_, _ = fmt.Sscanf(string(head[:goruntime.Stack(head, false)]), "goroutine %d ", &number) // 0 means unknown
+	return number
 }
 
 // limitMatches bounds a backtracking match, for the whole process and before

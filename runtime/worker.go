@@ -58,6 +58,7 @@ func ServeConn(ctx context.Context, conn message.Conn, o Options) error {
 // it waits for the lanes.
 func serveConn(ctx context.Context, conn message.Conn, o Options, gone func()) error {
 	w := newWorker(conn, o)
+	w.watch.board = o.board
 	for _, l := range w.watch.lanes {
 		w.wg.Go(func() { w.lane(l) })
 	}
@@ -271,6 +272,9 @@ func (w *worker) add(id uint64, e message.Entry) (*VM, error) {
 	vm.budget.capacity, vm.logs.capacity = vm.limits.Heap, int64(vm.limits.LogBytes)
 	w.vms[id] = vm
 	v.vms++
+	if w.options.grow != nil {
+		w.options.grow(len(w.vms))
+	}
 	return vm, nil
 }
 
@@ -297,6 +301,7 @@ func (w *worker) push(vm *VM) {
 
 // lane runs slices until the queue is closed.
 func (w *worker) lane(l *lane) {
+	w.watch.board.Lane(l.index, goroutineNumber())
 	for vm := range w.queue {
 		w.turn(l, vm)
 		w.mu.Lock()

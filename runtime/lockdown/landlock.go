@@ -13,15 +13,14 @@ import (
 const (
 	fsRightsV1 = 1<<13 - 1 // execute, write, read, list, remove, make
 	readRights = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
-	fileRights = unix.LANDLOCK_ACCESS_FS_READ_FILE
 )
 
 var errCgo = errors.New("this binary is built with cgo, so not all threads can be restricted")
 
-// restrictFiles allows reading below the given paths and no other use of the
+// restrictFiles allows reading and listing below the given paths and no other use of the
 // file system or of TCP, for all threads. Paths that are not there are left
 // out.
-func restrictFiles(read []string) error {
+func restrictFiles(read, list []string) error {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
 		return errno
@@ -32,8 +31,12 @@ func restrictFiles(read []string) error {
 		return fmt.Errorf("create rules: %w", errno)
 	}
 	defer unix.Close(int(fd))
-	for _, path := range read {
-		if err := allowRead(int(fd), path); err != nil {
+	for i, path := range append(read[:len(read):len(read)], list...) {
+		rights := uint64(readRights)
+		if i >= len(read) {
+			rights = unix.LANDLOCK_ACCESS_FS_READ_DIR
+		}
+		if err := allow(int(fd), path, rights); err != nil {
 			return fmt.Errorf("allow %s: %w", path, err)
 		}
 	}
@@ -71,7 +74,7 @@ func rulesFor(version int) unix.LandlockRulesetAttr {
 	return attr
 }
 
-func allowRead(rules int, path string) error {
+func allow(rules int, path string, rights uint64) error {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return ignoreMissing(err)
@@ -81,9 +84,9 @@ func allowRead(rules int, path string) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	rule := unix.LandlockPathBeneathAttr{Allowed_access: readRights, Parent_fd: int32(fd)}
+	rule := unix.LandlockPathBeneathAttr{Allowed_access: rights, Parent_fd: int32(fd)}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		rule.Allowed_access = fileRights
+		rule.Allowed_access &= unix.LANDLOCK_ACCESS_FS_READ_FILE
 	}
 	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(rules), unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
 	if errno != 0 {

@@ -12,9 +12,10 @@ type Profile struct {
 	// Read are folders and files that may be read; nil means no file may be
 	// opened at all.
 	Read []string
-	// Data is the most private memory in bytes, Address the most address
-	// space; 0 means no limit.
-	Data, Address uint64
+	// List are folders whose names, and those below, may be listed.
+	List []string
+	// Address is the most address space in bytes, 0 for no limit.
+	Address uint64
 	// CPU is the most CPU time in seconds, 0 for no limit.
 	CPU uint64
 	// Files is how many descriptors may be open.
@@ -25,11 +26,13 @@ type Profile struct {
 const MaxThreads = 512
 
 // Worker is the profile of a script worker: it has its pipes and nothing else.
-func Worker(data uint64) Profile { return Profile{Data: data, Files: 64} }
+// Its memory limit grows with its VMs, so it sets that itself.
+func Worker() Profile { return Profile{Files: 64} }
 
 // Build is the profile of a build child, which reads sources.
+// Names may be listed anywhere: packages are looked for in all folders above.
 func Build(read []string) Profile {
-	return Profile{Read: read, Address: 2 << 30, CPU: 15, Files: 256}
+	return Profile{Read: read, List: []string{"/"}, Address: 2 << 30, CPU: 15, Files: 256}
 }
 
 // Report says what could not be done.
@@ -56,9 +59,6 @@ func Apply(p Profile) *Report {
 	}
 	limit("core dumps", unix.RLIMIT_CORE, 0)
 	limit("file size", unix.RLIMIT_FSIZE, 0)
-	if p.Data > 0 {
-		limit("memory", unix.RLIMIT_DATA, p.Data)
-	}
 	if p.Address > 0 {
 		limit("address space", unix.RLIMIT_AS, p.Address)
 	}
@@ -66,7 +66,7 @@ func Apply(p Profile) *Report {
 		limit("CPU time", unix.RLIMIT_CPU, p.CPU)
 	}
 	r.try("no new privileges", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-	r.try("landlock", restrictFiles(p.Read))
+	r.try("landlock", restrictFiles(p.Read, p.List))
 	limit("descriptors", unix.RLIMIT_NOFILE, p.Files)
 	r.try("seccomp", filterCalls(p.Read != nil))
 	return r

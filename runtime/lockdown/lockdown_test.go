@@ -41,7 +41,7 @@ func attack(kind string) {
 	for range 8 { // threads that are there before the filter must get it too
 		go func() { goruntime.LockOSThread(); <-idle }()
 	}
-	p := Worker(1 << 30)
+	p := Worker()
 	if kind == "build" {
 		p = Build([]string{folder + "/allowed"})
 	}

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -26,9 +27,10 @@ func (w *worker) bury(cause error) {
 	w.hangUp()
 	p := w.process
 	w.mu.Unlock()
-	exit := ""
+	exit, culprit := "", uint64(0)
 	if p != nil {
 		exit = p.reap()
+		culprit = p.suspect()
 	}
 	w.mu.Lock()
 	orphans, verdict, closing := w.instances, w.verdict, w.closing
@@ -36,6 +38,11 @@ func (w *worker) bury(cause error) {
 	w.mu.Unlock()
 
 	why := w.judge(verdict, closing, cause, exit)
+	if verdict == nil && !closing && outOfBounds(exit) {
+		why.code, why.culprit = fault.Limit, culprit
+		why.message += " (limit process)"
+	}
+	w.forgetBoard()
 	w.sup.workerGone(w, why, closing)
 	for _, vm := range orphans {
 		vm.finish(message.Outcome{Error: why.forVM(vm)})
@@ -58,6 +65,29 @@ func (w *worker) judge(verdict *death, closing bool, cause error, exit string) d
 		return death{code: fault.Unavailable, message: "the script's worker is gone"}
 	}
 	return death{code: fault.Unavailable, message: "the script's worker failed: " + cause.Error()}
+}
+
+// outOfBounds reports whether a process died of something that one script can
+// do: endless recursion in a native, or more memory than there may be.
+func outOfBounds(exit string) bool {
+	for _, sign := range []string{"stack overflow", "stack exceeds", "out of memory", "cannot allocate memory"} {
+		if strings.Contains(exit, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *worker) forgetBoard() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.process == nil || w.process.board == nil {
+		return
+	}
+	if err := w.process.board.Close(); err != nil {
+		w.sup.log.Debug("closing a worker's board", "worker", w.slot.name, "error", err)
+	}
+	w.process.board = nil
 }
 
 // isBreach reports whether the worker has sent what it must not.

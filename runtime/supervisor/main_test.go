@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
+	"golang.org/x/sys/unix"
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/runtime"
@@ -79,11 +80,7 @@ func workerOptions() runtime.Options {
 // stopWorld hangs the whole process: busy threads that no signal of the
 // scheduler can stop would need assembly, so it lets itself be stopped.
 func stopWorld() goja.Value {
-	self, err := os.FindProcess(os.Getpid())
-	if err == nil {
-		err = self.Signal(stopSignal)
-	}
-	if err != nil {
+	if err := unix.Tgkill(os.Getpid(), unix.Gettid(), stopSignal); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	return nil

@@ -2,10 +2,12 @@ package supervisor
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,9 +38,12 @@ type process struct {
 	clock  clock.Clock
 	stderr chan struct{} // closed when stderr has been read to its end
 
-	mu     sync.Mutex
-	reaped bool
-	fatal  string // the first line that tells why it died
+	mu      sync.Mutex
+	reaped  bool
+	fatal   string // the first line that tells why it died
+	crashed uint64 // the goroutine that it died in, by the dump
+
+	board *message.Board // nil if there is none
 }
 
 // startProcess runs cmd as a worker in a process group of its own, in our
@@ -50,6 +55,10 @@ func startProcess(cmd *exec.Cmd, log *slog.Logger, clk clock.Clock) (*process, m
 		return nil, nil, fault.New(fault.Unavailable, "supervisor: pipes for a worker: %w", err)
 	}
 	in, out, errs := pipes[0], pipes[1], pipes[2]
+	board := giveBoard(cmd, log)
+	if board != nil {
+		defer closeAll(cmd.ExtraFiles[len(cmd.ExtraFiles)-1])
+	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in.read, out.write, errs.write
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -61,10 +70,26 @@ func startProcess(cmd *exec.Cmd, log *slog.Logger, clk clock.Clock) (*process, m
 		closeAll(in.write, out.read, errs.read)
 		return nil, nil, fault.New(fault.Unavailable, "supervisor: start a worker: %w", err)
 	}
-	p := &process{cmd: cmd, log: log, clock: clk, stderr: make(chan struct{})}
+	p := &process{cmd: cmd, log: log, clock: clk, board: board, stderr: make(chan struct{})}
 	go p.readStderr(errs.read)
 	log.Debug("script worker started", "pid", cmd.Process.Pid)
 	return p, message.NewStream(out.read, in.write, message.Fail), nil
+}
+
+// giveBoard shares a page with the worker; without one a crash has no culprit.
+func giveBoard(cmd *exec.Cmd, log *slog.Logger) *message.Board {
+	board, file, err := message.NewBoard()
+	if err != nil {
+		log.Warn("script worker without a board", "error", err)
+		return nil
+	}
+	const firstExtra = 3 // after the standard descriptors
+	if cmd.Env == nil {
+		cmd.Env = os.Environ()
+	}
+	cmd.Env = append(slices.Clone(cmd.Env), message.BoardVariable+"="+strconv.Itoa(firstExtra+len(cmd.ExtraFiles)))
+	cmd.ExtraFiles = append(cmd.ExtraFiles, file)
+	return board
 }
 
 type pipe struct{ read, write *os.File }
@@ -147,6 +172,9 @@ func (p *process) printed(n int, line string) {
 	if p.fatal == "" && (strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "panic: ")) {
 		p.fatal = line
 	}
+	if p.fatal != "" && p.crashed == 0 {
+		_, _ = fmt.Sscanf(line, "goroutine %d ", &p.crashed) // any other line leaves it
+	}
 	p.mu.Unlock()
 	switch {
 	case n < MaxStderrLines:
@@ -154,6 +182,13 @@ func (p *process) printed(n int, line string) {
 	case n == MaxStderrLines:
 		p.log.Warn("script worker printed more lines", "logged", MaxStderrLines)
 	}
+}
+
+// suspect is the VM that was running when the process died, 0 if none was.
+func (p *process) suspect() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.board.Suspect(p.crashed)
 }
 
 // memory is the resident size in bytes, 0 if it cannot be read.

@@ -84,7 +84,7 @@ func (o Options) withDefaults() Options {
 }
 
 func (l Limits) withDefaults() Limits {
-	fill(&l.Stuck, 2*time.Second)
+	fill(&l.Stuck, time.Second)
 	fill(&l.Memory, 384<<20)
 	fill(&l.PerVM, 1<<20)
 	fill(&l.Ready, 10*time.Second)

@@ -159,13 +159,19 @@ func pidOf(t *testing.T, f *fixture, name string) int {
 
 func TestScriptThatKillsItsWorker(t *testing.T) {
 	f := newFixture(t, nil)
-	for name, c := range map[string]struct{ source, part string }{
-		"exit":   {`exports.default = () => die()`, "exit status 9"},
-		"memory": {`exports.default = () => "x".repeat(2 ** 42)`, "out of memory"},
+	for name, c := range map[string]struct{ source, code, part string }{
+		"exit":   {`exports.default = () => die()`, "UNAVAILABLE", "exit status 9"},
+		"memory": {`exports.default = () => "x".repeat(2 ** 42)`, "LIMIT", "out of memory"},
+		"stack":  {`exports.default = () => { const t = {}; Object.setPrototypeOf(t, new Proxy(t, {})); return t.x }`, "LIMIT", "stack overflow"},
 	} {
+		_, innocent := f.start(name, waits, nil)
+		innocent.waitOpen()
 		_, p := f.start(name, c.source, nil)
-		if o := p.wait(); o.Error == nil || o.Error.Code != "UNAVAILABLE" || !strings.Contains(o.Error.Message, c.part) {
+		if o := p.wait(); o.Error == nil || o.Error.Code != c.code || !strings.Contains(o.Error.Message, c.part) {
 			t.Errorf("%s: %+v", name, o.Error)
+		}
+		if o := innocent.wait(); o.Error == nil || o.Error.Code != "UNAVAILABLE" || !strings.Contains(o.Error.Message, c.part) {
+			t.Errorf("%s, another call: %+v", name, o.Error)
 		}
 	}
 	if !f.log.has("fatal error") {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -107,8 +108,9 @@ func (w *worker) checkSilence(now time.Time) {
 		return
 	}
 	w.sup.counts.stuck.Add(1)
-	w.suspectVM(w.pulse.last)
-	w.kill(death{code: fault.Limit, message: fmt.Sprintf("the worker has not answered for %s (limit stuck)", silent.Round(time.Millisecond))})
+	culprit := w.process.suspect()
+	w.suspectVM(cmp.Or(culprit, w.pulse.last))
+	w.kill(death{code: fault.Limit, culprit: culprit, message: fmt.Sprintf("the worker has not answered for %s (limit stuck)", silent.Round(time.Millisecond))})
 }
 
 func (w *worker) checkMemory() {
@@ -119,8 +121,9 @@ func (w *worker) checkMemory() {
 		return
 	}
 	w.sup.counts.oversize.Add(1)
-	w.suspectVM(w.pulse.last)
-	w.kill(death{code: fault.Limit, message: fmt.Sprintf("the worker uses %d MB of memory, %d MB are allowed (limit memory)", w.pulse.memory>>20, allowed>>20)})
+	culprit := w.process.suspect()
+	w.suspectVM(cmp.Or(culprit, w.pulse.last))
+	w.kill(death{code: fault.Limit, culprit: culprit, message: fmt.Sprintf("the worker uses %d MB of memory, %d MB are allowed (limit memory)", w.pulse.memory>>20, allowed>>20)})
 }
 
 // pong takes a worker's answer, and kills it if one of its VMs is inside a
