@@ -20,7 +20,7 @@ type Record struct {
 	Trunk      string            `json:"trunk,omitempty"`
 	StartedAt  time.Time         `json:"started_at"`
 	AnsweredAt *time.Time        `json:"answered_at,omitempty"`
-	EndedAt    time.Time         `json:"ended_at"`
+	EndedAt    time.Time         `json:"ended_at,omitzero"` // zero in a call's snapshot
 	RingMs     int64             `json:"ring_ms"`
 	TalkMs     int64             `json:"talk_ms"`
 	EndedBy    string            `json:"ended_by"` // caller, callee, script, system

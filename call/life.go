@@ -319,7 +319,7 @@ func (c *Call) Snapshot() (r Record, ok bool) {
 	done := make(chan Record, 1)
 	if !c.post(func() {
 		r := c.record()
-		r.Final, r.Outcome = false, ""
+		r.Final, r.Outcome, r.Cause, r.EndedAt = false, "", "", time.Time{}
 		done <- r
 	}) {
 		return Record{}, false

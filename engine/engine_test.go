@@ -255,10 +255,29 @@ export default async (call) => {}; export async function beforeAttempt() { retur
 	if err != nil || len(rows) != 1 || !strings.Contains(string(rows[0]), late.ID) || !strings.Contains(string(rows[0]), `"next_at"`) {
 		t.Fatalf("queued: %s %v", rows, err)
 	}
+	keyed, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000009", Data: data, At: "1h", Key: "later"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, next, err := (*surface)(p.Engine).List(api.Query{Key: "later", Limit: 1})
+	if err != nil || len(rows) != 1 || !strings.Contains(string(rows[0]), keyed.ID) {
+		t.Fatalf("by key: %s %v", rows, err)
+	}
+	if rows, next, err = (*surface)(p.Engine).List(api.Query{Key: "later", Limit: 1, Cursor: next}); err != nil || len(rows) > 0 || next != "" {
+		t.Fatalf("after it: %s %q %v", rows, next, err)
+	}
+	for _, q := range []api.Query{{State: "asleep", Limit: 1}, {Outcome: "asleep", Limit: 1}} {
+		if _, _, err := (*surface)(p.Engine).List(q); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	if err := p.CancelOrder(keyed.ID); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.CancelOrder(late.ID); err != nil {
 		t.Fatal(err)
 	}
-	if rows, _, _ := (*surface)(p.Engine).List(api.Query{State: "cancelled", Limit: 10}); len(rows) != 1 {
+	if rows, _, _ := (*surface)(p.Engine).List(api.Query{State: "cancelled", Limit: 10}); len(rows) != 2 {
 		t.Fatalf("cancelled: %s", rows)
 	}
 	rec, ok, err := p.store.GetRecord(a.ID + ".0")

@@ -20,6 +20,7 @@ const MaxOpenOrders = 100_000
 const (
 	stateQueued    = "queued"
 	stateDialing   = "dialing"
+	stateRinging   = "ringing" // of an inbound call before its answer
 	stateTalking   = "talking"
 	stateWaiting   = "waiting"
 	stateDone      = "done"

@@ -176,12 +176,16 @@ func inboundState(out map[string]any, order string) {
 	if final, _ := out["final"].(bool); !final {
 		state = stateTalking
 		if out["answered_at"] == nil {
-			state = "ringing"
+			state = stateRinging
 		}
 	}
 	out["state"] = state
+	only := map[string]any{"id": out["id"], "at": out["started_at"]}
+	if state == stateDone {
+		only["outcome"], only["code"] = out["outcome"], out["code"]
+	}
 	out["call"], out["id"] = out["id"], order
-	out["attempts"] = []OrderAttempt{}
+	out["attempts"] = []any{only}
 }
 
 // lastRecord puts the newest record of a call or order into out.
