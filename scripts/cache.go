@@ -41,37 +41,23 @@ func (c cache) write(v *Version) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(body)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return writeWhole(path, body)
 }
 
 func (c cache) read(name, id string) (*Version, error) {
-	gone := fault.New(fault.NotFound, "script %s has no version %s", name, id).
-		WithHint("its bundle is no longer kept; the current version can be used instead")
 	if c.dir == "" || !plainName(name) || !plainName(id) {
-		return nil, gone
+		return nil, gone(name, id)
 	}
 	body, err := os.ReadFile(c.path(name, id))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, gone
+		return nil, gone(name, id)
 	}
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "scripts: read bundle: %w", err)
 	}
 	v := new(Version)
 	if err := json.Unmarshal(body, v); err != nil || v.Script != name || v.ID != id {
-		return nil, gone
+		return nil, gone(name, id)
 	}
 	return v, nil
 }
@@ -89,9 +75,9 @@ func (c cache) touch(v *Version, now time.Time) {
 	}
 }
 
-// prune deletes bundles that were last used before a time, except those in
-// memory. What cannot be deleted is tried again at the next start.
-func (c cache) prune(before time.Time, inMemory func(name, id string) bool) {
+// prune deletes bundles that were last used before a time, except those to
+// keep. What cannot be deleted is tried again at the next start.
+func (c cache) prune(before time.Time, keep func(name, id string) bool) {
 	if c.dir == "" {
 		return
 	}
@@ -102,7 +88,7 @@ func (c cache) prune(before time.Time, inMemory func(name, id string) bool) {
 	for _, file := range files {
 		info, err := os.Stat(file)
 		name, id := filepath.Base(filepath.Dir(file)), strings.TrimSuffix(filepath.Base(file), ".json")
-		if err == nil && info.ModTime().Before(before) && !inMemory(name, id) {
+		if err == nil && info.ModTime().Before(before) && !keep(name, id) {
 			_ = os.Remove(file)
 			_ = os.Remove(filepath.Dir(file)) // only when empty
 		}

@@ -11,6 +11,8 @@
 // and is meant to run in a child process, because a hostile source can crash a
 // parser; a [Builder] is how the [Registry] reaches that child. The registry
 // pins a [Version] for each call, so a call keeps the version it began with.
+// Which version a new call gets is a [Plan]: the folder's newest, one that was
+// rolled back to and pinned, or for some calls a [Canary].
 //
 // # Concurrency
 //
@@ -21,8 +23,9 @@
 // # Limits
 //
 // [MaxSourceBytes] per file and per bundle, [MaxBracketDepth], [MaxScripts],
-// [MaxInputs] per script, [MaxVersions] kept in memory per script and
-// [MaxWatches] folders.
+// [MaxInputs] per script, [MaxVersions] kept in memory and [MaxKept] on disk per
+// script, [MaxWatches] folders, and [MaxUploadFiles] and [MaxUploadBytes] of an
+// upload.
 //
 // # Errors
 //
@@ -47,6 +50,9 @@ const (
 	// MaxVersions is how many versions of one script may be draining at once.
 	// A save beyond it is refused until a call of an old version has ended.
 	MaxVersions = 64
+	// MaxKept is how many versions of one script stay on disk to be rolled back
+	// to; beyond it the one that was used longest ago is deleted.
+	MaxKept = 50
 	// MaxWatches is how many folders are watched for changes.
 	MaxWatches = 4000
 	// MaxTreeFiles is how many source files a scripts folder may hold.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
 )
@@ -142,27 +143,20 @@ func (r *Registry) dropMissing(entries []Entry) {
 			if s.current != nil {
 				c.Previous = s.current.ID
 			}
-			r.retireLocked(s)
-			*s = script{name: name, old: s.old}
+			gone = append(append(gone, c), r.assignLocked(s, nil, nil, nil)...)
+			*s = script{name: name, old: s.old, plan: s.plan}
 			r.forgetLocked(s)
-			gone = append(gone, c)
 		}
 	}
 	r.mu.Unlock()
 	r.report(gone)
 }
 
-// retireLocked takes the current version out of service; it drains while calls
-// hold pins.
-func (r *Registry) retireLocked(s *script) {
-	if s.current != nil && s.current.pins > 0 {
-		s.old[s.current.ID] = s.current
-	}
-	s.current = nil
-}
-
 func (r *Registry) report(list []Change) {
 	for _, c := range list {
+		if c.Kind == Freed {
+			r.cache.touch(c.Version, r.opts.Clock.Now())
+		}
 		r.opts.OnChange(c)
 	}
 }
@@ -172,19 +166,18 @@ func (r *Registry) settle(e Entry, res BuildResult) {
 	if len(res.Errors) == 0 {
 		res.Errors = r.store(e, res)
 	}
+	held := r.gather(e.Name)
 	r.mu.Lock()
-	change, ok := r.settleLocked(e, res)
+	changes := r.settleLocked(e, res, held)
 	r.mu.Unlock()
-	if ok {
-		r.opts.OnChange(change)
-	}
+	r.report(changes)
 }
 
 // store writes a new version to the cache folder before anything can run on it.
 func (r *Registry) store(e Entry, res BuildResult) []Diagnostic {
 	r.mu.RLock()
 	s := r.scripts[e.Name]
-	known := s != nil && s.current != nil && s.current.ID == res.Version
+	known := r.heldLocked(e.Name, res.Version) != nil // and so on disk
 	full := s != nil && len(s.old) >= MaxVersions
 	r.mu.RUnlock()
 	if known {
@@ -199,40 +192,66 @@ func (r *Registry) store(e Entry, res BuildResult) []Diagnostic {
 		r.opts.Log.Warn("the bundle could not be kept; afterCall of this version will not survive a restart",
 			"script", e.Name, "version", res.Version, "error", err)
 	}
+	r.trim(e.Name)
 	return nil
 }
 
 func (r *Registry) version(e Entry, res BuildResult) *Version {
 	return &Version{Script: e.Name, ID: res.Version, Entry: e.File, Dir: filepath.Join(r.opts.Dir, filepath.FromSlash(e.Dir)),
-		Source: res.Source, Map: res.Map, Config: res.Config, Exports: res.Exports, Uses: res.Uses, Built: r.opts.Clock.Now()}
+		Source: res.Source, Map: res.Map, Config: res.Config, Exports: res.Exports, Uses: res.Uses, Built: r.opts.Clock.Now(), Author: r.newest(res.Inputs)}
 }
 
-func (r *Registry) settleLocked(e Entry, res BuildResult) (Change, bool) {
+// newest is when the author last touched one of the files.
+func (r *Registry) newest(inputs map[string]string) (at time.Time) {
+	for file := range inputs {
+		if info, err := os.Stat(filepath.Join(r.opts.Dir, filepath.FromSlash(file))); err == nil && info.ModTime().After(at) {
+			at = info.ModTime()
+		}
+	}
+	return at
+}
+
+// settleLocked is settle; held are the versions of the script's plan that are
+// not in memory.
+func (r *Registry) settleLocked(e Entry, res BuildResult, held []*holder) []Change {
 	s := r.scriptLocked(e.Name)
 	again := s.present && s.last == res.Version && slices.Equal(s.errors, res.Errors)
 	s.present, s.entry, s.last, s.inputs, s.errors = true, e, res.Version, res.Inputs, res.Errors
-	c := Change{Script: e.Name, Errors: res.Errors, Warnings: res.Warnings}
+	if len(res.Errors) > 0 {
+		return r.failedLocked(s, res, held, again)
+	}
+	built := r.heldLocked(e.Name, res.Version) // a save that goes back to an old content
+	if built == nil {
+		built = &holder{Version: r.version(e, res)}
+	}
+	plan, step := s.plan.Saved(res.Version)
+	changes := r.applyLocked(s, plan, append([]*holder{built}, held...))
+	if step == StepHold && s.current != nil && s.current != built {
+		r.stats.Held++
+		changes = append(changes, Change{Kind: Held, Script: e.Name, Version: built.Version, Previous: s.current.ID})
+	}
+	for i := range changes {
+		if changes[i].Kind == Swapped || changes[i].Kind == Tried {
+			changes[i].Warnings = res.Warnings
+		}
+	}
+	return changes
+}
+
+func (r *Registry) failedLocked(s *script, res BuildResult, held []*holder, again bool) (changes []Change) {
+	r.stats.Failures++
+	if s.current == nil && s.plan.Held() {
+		changes = r.applyLocked(s, s.plan, held) // at start-up: what is held needs no folder
+	}
+	if s.current == nil && s.plan.Active != "" {
+		s.plan.Previous, s.plan.Active = s.plan.Active, "" // of an earlier process; it can be rolled back to
+	}
+	c := Change{Kind: Failed, Script: s.name, Errors: res.Errors, Warnings: res.Warnings}
 	if s.current != nil {
 		c.Version = s.current.Version
 	}
-	if len(res.Errors) > 0 {
-		r.stats.Failures++
-		c.Kind = Failed
-		return c, !again
+	if again {
+		return changes
 	}
-	if s.current != nil && s.current.ID == res.Version {
-		return c, false // as it was, perhaps after a broken save was undone
-	}
-	c.Kind = Swapped
-	if s.current != nil {
-		c.Previous = s.current.ID
-	}
-	r.retireLocked(s)
-	h := s.old[res.Version] // a save that goes back to an old content
-	if h == nil {
-		h = &holder{Version: r.version(e, res)}
-	}
-	delete(s.old, res.Version)
-	s.current, c.Version = h, h.Version
-	return c, true
+	return append(changes, c)
 }

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	Dir     string              // the scripts folder; it may not exist yet
 	Cache   string              // folder for bundles; "" keeps them in memory only
+	State   string              // file of pins and canaries; "" forgets them with the process
 	Builder Builder             // required
 	Modules map[string][]string // built-in modules and their exports
 	Clock   clock.Clock
@@ -26,7 +27,8 @@ type Options struct {
 	Watch bool
 	// OnChange hears of every change in order, also of those of the first
 	// pass inside Open. It runs on the registry's goroutine, except for Freed,
-	// which comes from whoever released the last pin; it must not block.
+	// which comes from whoever released the last pin, and for what a command
+	// (Rollback, Canary, …) changes; it must not block.
 	OnChange func(Change)
 
 	Debounce time.Duration // after the last event; 0 = DefaultDebounce
@@ -50,11 +52,13 @@ func (o Options) withDefaults() Options {
 type Registry struct {
 	opts  Options
 	cache cache
+	// uploading is held by an upload or a removal from its staging to its end.
+	uploading sync.Mutex
 
 	mu      sync.RWMutex
 	scripts map[string]*script
 	stats   Stats
-	closed  bool
+	state   state // plans on disk
 
 	// The rest belongs to the goroutine of run (to Open before it starts).
 	tree   tree
@@ -71,6 +75,10 @@ type Stats struct {
 	Failures  uint64 // builds that gave errors
 	Overflows uint64 // event queue overflows, each followed by a full pass
 	Unwatched uint64 // folders that could not be watched; they are polled
+	Trimmed   uint64 // kept versions deleted because a script had more than MaxKept
+	Held      uint64 // saves that did not go live because of a pin or a canary
+	Canaried  uint64 // calls that got a canary
+	Uploads   uint64 // uploads that went into the folder
 }
 
 // script is the state of one name, guarded by Registry.mu.
@@ -78,7 +86,10 @@ type script struct {
 	name    string
 	entry   Entry
 	present bool               // its file exists
-	current *holder            // nil when it never built or is gone
+	plan    Plan               // which version new calls get
+	current *holder            // plan.Active; nil when it never built or is gone
+	latest  *holder            // plan.Latest: what the folder holds
+	canary  *holder            // plan.Canary.Version
 	old     map[string]*holder // draining, by version; all have pins
 	errors  []Diagnostic       // of the last build
 	last    string             // content hash of the last build, good or not
@@ -87,7 +98,8 @@ type script struct {
 
 type holder struct {
 	*Version
-	pins int
+	pins  int
+	since time.Time // when it was taken out of service; zero while it is in
 }
 
 // Open builds every script of the folder and then, with Watch, follows it
@@ -104,10 +116,13 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 	if err := r.cache.open(); err != nil {
 		return nil, err
 	}
+	r.openState()
+	r.recoverUploads()
+
 	if _, err := r.pass(ctx, true, false); err != nil {
 		return nil, err
 	}
-	r.cache.prune(o.Clock.Now().Add(-o.Keep), r.inMemory)
+	r.cache.prune(o.Clock.Now().Add(-o.Keep), r.keeps)
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.cancel = cancel
 	if r.watch, err = newWatch(r); err != nil {
@@ -122,9 +137,10 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 func (r *Registry) Close() {
 	r.cancel()
 	<-r.done
+	r.closeState()
 }
 
-// Current is the version that a new call would get, without a pin.
+// Current is the active version, without a pin.
 func (r *Registry) Current(name string) (*Version, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -135,9 +151,25 @@ func (r *Registry) Current(name string) (*Version, error) {
 	return h.Version, nil
 }
 
-// Acquire pins the current version of a script for one call. Each Acquire
-// needs one Release.
+// Acquire pins a version for one new call: the active one, or the canary when
+// it is its turn. Each Acquire needs one Release.
 func (r *Registry) Acquire(name string) (*Version, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h, err := r.currentLocked(name)
+	if err != nil {
+		return nil, err
+	}
+	if s := r.scripts[name]; s.canary != nil {
+		h = r.turnLocked(s)
+	}
+	h.pins++
+	return h.Version, nil
+}
+
+// AcquireActive pins the active version for work that is no call: a canary is
+// counted in calls. Each AcquireActive needs one Release.
+func (r *Registry) AcquireActive(name string) (*Version, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h, err := r.currentLocked(name)
@@ -186,7 +218,7 @@ func (r *Registry) Get(name, id string) (*Version, error) {
 	if h != nil {
 		return h.Version, nil
 	}
-	return r.cache.read(name, id)
+	return r.kept(name, id)
 }
 
 // AcquireVersion pins a version by its ID, also one that was freed but is
@@ -199,7 +231,7 @@ func (r *Registry) AcquireVersion(name, id string) (*Version, error) {
 		return h.Version, nil
 	}
 	r.mu.Unlock()
-	v, err := r.cache.read(name, id)
+	v, err := r.kept(name, id)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +239,7 @@ func (r *Registry) AcquireVersion(name, id string) (*Version, error) {
 	defer r.mu.Unlock()
 	h := r.heldLocked(name, id)
 	if h == nil {
-		h = &holder{Version: v}
+		h = &holder{Version: v, since: r.opts.Clock.Now()}
 		r.scriptLocked(name).old[id] = h
 	}
 	h.pins++
@@ -219,8 +251,10 @@ func (r *Registry) heldLocked(name, id string) *holder {
 	if s == nil {
 		return nil
 	}
-	if s.current != nil && s.current.ID == id {
-		return s.current
+	for _, h := range []*holder{s.current, s.canary, s.latest} {
+		if h != nil && h.ID == id {
+			return h
+		}
 	}
 	return s.old[id]
 }
@@ -228,7 +262,7 @@ func (r *Registry) heldLocked(name, id string) *holder {
 func (r *Registry) scriptLocked(name string) *script {
 	s := r.scripts[name]
 	if s == nil {
-		s = &script{name: name, old: map[string]*holder{}}
+		s = &script{name: name, old: map[string]*holder{}, plan: r.state.plan(name)}
 		r.scripts[name] = s
 	}
 	return s
@@ -251,7 +285,7 @@ func (r *Registry) release(v *Version) (freed bool) {
 	}
 	h.pins--
 	s := r.scripts[v.Script]
-	if h.pins > 0 || h == s.current {
+	if h.pins > 0 || h == s.current || h == s.canary || h == s.latest {
 		return false
 	}
 	delete(s.old, v.ID)
@@ -266,8 +300,9 @@ func (r *Registry) forgetLocked(s *script) {
 	}
 }
 
-// List is every version in memory by name: the active or broken line of a
-// script first, then its draining versions, oldest last.
+// List is every version that calls run on or can get, by name: the active or
+// broken line of a script first, then its canary, then its draining versions,
+// oldest last.
 func (r *Registry) List() []Status {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -283,12 +318,22 @@ func (s *script) lines() []Status {
 	var list []Status
 	switch {
 	case s.present && s.current == nil:
-		list = append(list, Status{Name: s.name, State: Broken, Errors: s.errors})
+		list = append(list, Status{Name: s.name, State: Broken, Errors: s.errors, Plan: s.plan})
 	case s.current != nil:
-		list = append(list, s.current.line(s.name, Active, s.errors))
+		l := s.current.line(s.name, Active, s.errors)
+		l.Plan = s.plan
+		list = append(list, l)
+	}
+	if s.canary != nil {
+		l := s.canary.line(s.name, Active, nil)
+		l.Canary, l.Plan = true, s.plan
+		list = append(list, l)
 	}
 	first := len(list)
 	for _, h := range s.old {
+		list = append(list, h.line(s.name, Draining, nil))
+	}
+	if h := s.latest; h != nil && h.pins > 0 && h != s.current && h != s.canary {
 		list = append(list, h.line(s.name, Draining, nil))
 	}
 	slices.SortFunc(list[first:], func(a, b Status) int { return b.Built.Compare(a.Built) })
@@ -296,7 +341,7 @@ func (s *script) lines() []Status {
 }
 
 func (h *holder) line(name string, state State, errs []Diagnostic) Status {
-	return Status{Name: name, Version: h.ID, State: state, Calls: h.pins, Errors: errs, Built: h.Built}
+	return Status{Name: name, Version: h.ID, State: state, Calls: h.pins, Errors: errs, Built: h.Built, Author: h.Author, Since: h.since}
 }
 
 // Stats are the counters so far.
@@ -310,10 +355,4 @@ func (r *Registry) count(f func(*Stats)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f(&r.stats)
-}
-
-func (r *Registry) inMemory(name, id string) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.heldLocked(name, id) != nil
 }

@@ -19,6 +19,7 @@ type Version struct {
 	Exports []string        `json:"exports"`          // sorted
 	Uses    []string        `json:"uses"`             // built-in modules imported
 	Built   time.Time       `json:"built"`
+	Author  time.Time       `json:"author"` // newest modification time of its files
 }
 
 // Has tells whether the version exports a name.
@@ -34,6 +35,7 @@ const (
 	Active   State = "active"   // new calls get it
 	Draining State = "draining" // replaced or deleted; calls still run on it
 	Broken   State = "broken"   // no version of the script ever built
+	Kept     State = "kept"     // an earlier or waiting version on disk, without calls
 )
 
 // Status is one line of Registry.List.
@@ -46,13 +48,17 @@ type Status struct {
 	// broken save does not replace the version that works.
 	Errors []Diagnostic
 	Built  time.Time
+	Author time.Time
+	Since  time.Time // when it was taken out of service; zero while it is in
+	Canary bool      // it gets a part of the new calls
+	Plan   Plan      // of the script; in its first line and its canary's
 }
 
 // Change is what OnChange reports.
 type Change struct {
 	Kind     ChangeKind
 	Script   string
-	Version  *Version     // for Swapped the new one, for Freed the one that went; else what stays, may be nil
+	Version  *Version     // for Swapped, Held and Tried the new one, for Freed the one that went; else what stays, may be nil
 	Previous string       // ID that was active before, for Swapped and Removed; may be ""
 	Errors   []Diagnostic // for Failed
 	Warnings []Diagnostic // for Swapped
@@ -67,4 +73,6 @@ const (
 	Failed  ChangeKind = "failed"  // a save did not build; an older version, if any, stays
 	Removed ChangeKind = "removed" // the script's file is gone; new calls do not find it
 	Freed   ChangeKind = "freed"   // a draining Version has no call left
+	Held    ChangeKind = "held"    // a save built, but new calls keep Previous: the script is pinned or has a canary
+	Tried   ChangeKind = "tried"   // Version is the canary from now on
 )

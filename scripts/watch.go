@@ -16,20 +16,31 @@ import (
 // watched, for lack of inotify watches or on a file system without events.
 const pollEvery = 2 * time.Second
 
-// reload asks the registry's goroutine for a full pass.
-type reload struct{ done chan error }
+// reload asks the registry's goroutine for a full pass, or for another job
+// that no pass may see halfway.
+type reload struct {
+	job  func(context.Context) error // nil is a full pass
+	done chan error
+}
 
 // Reload looks at the whole folder now, builds every script and returns when
 // that is done. Errors of scripts are in List; an error here means the folder
 // could not be read.
-func (r *Registry) Reload(ctx context.Context) error {
-	q := reload{done: make(chan error, 1)}
+func (r *Registry) Reload(ctx context.Context) error { return r.between(ctx, nil) }
+
+// between runs a job on the registry's goroutine. Once the job was taken it
+// returns with the job's end only.
+func (r *Registry) between(ctx context.Context, job func(context.Context) error) error {
+	q := reload{job, make(chan error, 1)}
 	select {
 	case r.wake <- q:
 	case <-r.done:
 		return fault.New(fault.Unavailable, "scripts: reload: the registry is closed")
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if job != nil {
+		return <-q.done
 	}
 	select {
 	case err := <-q.done:
@@ -79,7 +90,14 @@ func (r *Registry) run(ctx context.Context, w *watch) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-r.state.due:
+			r.saveDue()
 		case q := <-r.wake:
+			if q.job != nil {
+				q.done <- q.job(ctx)
+				c.touch()
+				continue
+			}
 			q.done <- r.look(ctx, w, c, true)
 		case e := <-events:
 			if e.Op != fsnotify.Chmod {
