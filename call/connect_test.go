@@ -372,8 +372,12 @@ func TestOutboundOutcomes(t *testing.T) {
 				}
 			}
 			w.pass(20 * time.Second)
-			if rec := w.final(); rec.Outcome != c.want {
+			rec := w.final()
+			if rec.Outcome != c.want {
 				t.Fatalf("%s, want %s\n%s", rec.Outcome, c.want, w.story())
+			}
+			if rec.Outcome == NoAnswer && rec.Cause != "no answer" {
+				t.Errorf("the cause is %q", rec.Cause)
 			}
 		})
 	}

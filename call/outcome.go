@@ -170,10 +170,10 @@ func cause(code int, reason string, answered bool) string {
 		return "normal clearing"
 	case code == 486 || code == 600:
 		return "user busy"
+	case code == 408 || code == 480 || reason == "timeout": // our own CANCEL of a long ringing brings 487 too
+		return "no answer"
 	case code == 487 || reason == "cancel":
 		return "cancelled by the caller"
-	case code == 408 || code == 480 || reason == "timeout":
-		return "no answer"
 	case code == 404 || code == 410 || code == 604 || code == 484:
 		return "no such number"
 	case code == 403 || code == 603:
