@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -111,11 +112,15 @@ func (e *Endpoint) prove(req *gosip.Request, claimed string, source netip.AddrPo
 	return "", newResponse(req, 403, "Forbidden")
 }
 
+// challenge asks for credentials. MD5 stands first although RFC 8760 §2.3 puts
+// the strongest there: phones older than that RFC (and SIPp) read the first
+// header only and give up at SHA-256; those that know both find it.
 func (e *Endpoint) challenge(req *gosip.Request, stale bool) *gosip.Response {
 	res := newResponse(req, 401, "Unauthorized")
 	values := e.guard.Challenges(stale)
+	slices.Reverse(values)
 	if onlyMD5(req) {
-		values = values[len(values)-1:]
+		values = values[:1]
 	}
 	for _, value := range values {
 		res.AppendHeader(gosip.NewHeader("WWW-Authenticate", value))

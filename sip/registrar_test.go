@@ -40,7 +40,7 @@ func TestRegisterWithDigest(t *testing.T) {
 	p := newPhone(t, e, "101", "secret")
 	first := p.ask(p.to, "REGISTER", "sip:pbx", "101", "Contact: "+p.contact)
 	c := challenges(t, first)
-	if first.code() != 401 || len(c) != 2 || c[0].Algorithm != digest.SHA256 || c[1].Algorithm != digest.MD5 || c[0].Realm != "pbx" || c[0].Stale {
+	if first.code() != 401 || len(c) != 2 || c[0].Algorithm != digest.MD5 || c[1].Algorithm != digest.SHA256 || c[0].Realm != "pbx" || c[0].Stale {
 		t.Fatalf("%s %+v", first.line, c)
 	}
 	for _, algorithm := range []digest.Algorithm{digest.SHA256, digest.MD5} {
