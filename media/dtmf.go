@@ -14,7 +14,8 @@ const (
 	eventBytes     = 4       // RFC 4733 §2.3
 	eventFlash     = 16      // the last event understood
 	eventSilence   = 150     // ms without a packet that end a digit
-	eventWindow    = 1 << 16 // timestamps this much older are repeats, not news
+	eventWindow    = 1 << 16 // timestamps this much older are repeats, not news …
+	eventRestart   = 200     // … unless no event packet has come for so many ms: the stream was begun anew
 	segmentMax     = 0xFFFF  // longest duration of one segment
 	digitNames     = "0123456789*#ABCD!"
 	digitLimit     = 256 // digits and pauses waiting to be sent on a session
@@ -55,7 +56,8 @@ type digitNews struct {
 // digitReceiver finds the digits in a stream of event packets. An event is
 // known by source, timestamp and code; markers are ignored, any packet of an
 // event may be the first or the last to arrive, and what is older than the
-// latest event is a repeat.
+// latest event is a repeat. After a pause it is a key of a sender that begins
+// its timestamps anew, as one does that plays captures.
 type digitReceiver struct {
 	known  bool // ssrc and ts are those of the latest event
 	active bool
@@ -75,7 +77,7 @@ func (d *digitReceiver) packet(ssrc, ts uint32, clock int, ev telephoneEvent, no
 		switch {
 		case ahead == 0 && ev.code == d.code:
 			return d.same(ev, now)
-		case ahead <= 0 && ahead > -eventWindow:
+		case ahead <= 0 && ahead > -eventWindow && now.Sub(d.last) < eventRestart*time.Millisecond:
 			return news // late or repeated
 		case ahead == segmentMax && ev.code == d.code && d.clock == clock:
 			return d.segment(ts, ev, now)
@@ -101,10 +103,10 @@ func (d *digitReceiver) packet(ssrc, ts uint32, clock int, ev telephoneEvent, no
 
 // same is another packet of the latest event.
 func (d *digitReceiver) same(ev telephoneEvent, now time.Time) (news digitNews) {
+	d.last = now
 	if !d.active {
 		return news
 	}
-	d.last = now
 	d.length = max(d.length, ev.duration)
 	if ev.end {
 		return d.end()

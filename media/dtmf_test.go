@@ -36,6 +36,7 @@ func TestDigitReceiver(t *testing.T) {
 		{"ended by the next digit", 8000, []eventPacket{{ts: 100, code: 1, dur: 160}, {ts: 2000, code: 2, dur: 160}, {ts: 2000, code: 2, dur: 160, end: true}}, "+1 -1/20 +2 -2/20"},
 		{"same key twice", 8000, []eventPacket{{ts: 100, code: 7, dur: 160, end: true}, {ts: 2000, code: 7, dur: 160, end: true}}, "+7 -7/20 +7 -7/20"},
 		{"late packet of the digit before", 8000, []eventPacket{{ts: 100, code: 1, dur: 160, end: true}, {ts: 2000, code: 2, dur: 160}, {ts: 100, code: 1, dur: 160, end: true}, {ts: 2000, code: 2, dur: 320, end: true}}, "+1 -1/20 +2 -2/40"},
+		{"captures played one after the other", 8000, []eventPacket{{at: 0, ts: 37280, code: 4, dur: 160, end: true}, {at: 140, ts: 37280, code: 4, dur: 160, end: true}, {at: 400, ts: 21280, code: 2, dur: 160}, {at: 420, ts: 21280, code: 2, dur: 320, end: true}, {at: 420, ts: 21280, code: 2, dur: 320, end: true}}, "+4 -4/20 +2 -2/40"},
 		{"a gap of 1.4 s inside one digit", 8000, []eventPacket{{at: 0, ts: 100, code: 3, dur: 160}, {at: 150, pass: true}, {at: 1400, ts: 100, code: 3, dur: 11200}, {at: 1420, ts: 100, code: 3, dur: 11360, end: true}}, "+3 -3/20"},
 		{"reordered durations", 8000, []eventPacket{{ts: 100, code: 3, dur: 480}, {ts: 100, code: 3, dur: 320}, {ts: 100, code: 3, dur: 640, end: true}}, "+3 -3/80"},
 		{"long event in segments", 8000, []eventPacket{{ts: 100, code: 4, dur: 160}, {at: 10, ts: 100, code: 4, dur: long}, {at: 20, ts: 100 + long, code: 4, dur: 160}, {at: 30, ts: 100 + long, code: 4, dur: 800, end: true}}, "+4 -4/8291"},
