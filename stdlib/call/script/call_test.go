@@ -430,3 +430,26 @@ func TestOnRequest(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestOnRequestReadsTheBodyByItsType asks for json and form of every body.
+func TestOnRequestReadsTheBodyByItsType(t *testing.T) {
+	for _, c := range []struct{ kind, body, want string }{
+		{"application/json", `{"a":1}`, `[{"a":1},{}]`},
+		{"application/json", `{"a"`, "INVALID: request.json: the body is no JSON"},
+		{"Application/X-WWW-Form-Urlencoded", "a=1&b=x%20y", `[null,{"a":"1","b":"x y"}]`},
+		{"text/plain", "a=1", `[null,{}]`},
+		{"", `{"a":1}`, `[{"a":1},{"{\"a\":1}":""}]`},
+		{"", "", `[null,{}]`},
+	} {
+		argument, _ := json.Marshal(map[string]any{"headers": [][2]string{{"content-type", c.kind}}, "body": []byte(c.body)})
+		o, _ := scripttest.Run{Source: "return [call.json, call.form]", Export: "onRequest", Argument: json.RawMessage(argument),
+			Options: runtime.Options{Arguments: map[string]runtime.Argument{"onRequest": Request}}}.Do(t)
+		got := string(o.Value)
+		if o.Error != nil {
+			got = o.Error.Code + ": " + o.Error.Message
+		}
+		if got != c.want {
+			t.Errorf("%s %q: %s, want %s", c.kind, c.body, got, c.want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -22,13 +23,33 @@ func connect(l *leg, args []goja.Value) goja.Value {
 		"record", "headers", "hangupOn", "keys", "onRing", "onAnswer", "signal", "-detectMachine")
 	o.Wire["strategy"] = "parallel"
 	o.Choice("strategy", "parallel", "serial").Duration("timeout", minRing, maxRing).Duration("maxDuration", time.Second, maxCall)
-	o.String("from", "trunk").Bool("record").Headers("headers").Callback("onRing", "onAnswer")
+	caller(o).String("trunk").Bool("record").Headers("headers").Callback("onRing", "onAnswer")
 	readMusic(o)
 	optionalPrompt(o, "whisper", asSay)
 	readAccept(o)
 	readKeys(o)
 	o.Wire["targets"] = targets(l.vm, bind.Arg(args, 0))
 	return l.send("connect", o)
+}
+
+// callerForm is what may stand before the @ of a From header: a number or name.
+var callerForm = regexp.MustCompile(`^[0-9A-Za-z+*#._-]{1,64}$`)
+
+// caller reads the option from; a number may come as people write it.
+func caller(o *bind.Options) *bind.Options {
+	v, ok := o.Get("from")
+	if !ok {
+		return o
+	}
+	s := textOf(v)
+	if strings.Trim(s, "+0123456789 ()-") == "" {
+		s = strings.NewReplacer(" ", "", "(", "", ")", "", "-", "").Replace(s)
+	}
+	if !callerForm.MatchString(s) {
+		o.Bad("from", v, `a caller number such as "+74951234567"`, "")
+	}
+	o.Wire["from"] = s
+	return o
 }
 
 // readMusic: a prompt is played while it rings, false passes the callee's own
@@ -116,7 +137,8 @@ func target(vm *runtime.VM, where string, v goja.Value) map[string]any {
 		return map[string]any{"to": targetText(vm, where, v)}
 	}
 	r := bind.Read(vm, where, o, "to", "delay", "timeout", "from", "trunk", "headers")
-	r.Duration("delay", 0, maxRing).Duration("timeout", minRing, maxRing).String("from", "trunk").Headers("headers")
+	r.Duration("delay", 0, maxRing).Duration("timeout", minRing, maxRing).String("trunk").Headers("headers")
+	caller(r)
 	r.Wire["to"] = targetText(vm, where, r.Value("to"))
 	return r.Wire
 }

@@ -134,7 +134,7 @@ func (c *Calls) dial(vm *runtime.VM, args []goja.Value) goja.Value {
 		vm.Throw(fault.Limit, "dial: this script has as many calls as it may have (limit legs)", "hang some up first")
 	}
 	o := bind.Read(vm, "dial", bind.Arg(args, 1), "from", "trunk", "timeout", "headers", "data", "signal", "-detectMachine")
-	o.String("from", "trunk").Duration("timeout", minRing, maxRing).Headers("headers")
+	caller(o).String("trunk").Duration("timeout", minRing, maxRing).Headers("headers")
 	o.Wire["to"] = targetText(vm, "dial", bind.Arg(args, 0))
 	if data, ok := o.Get("data"); ok {
 		o.Wire["data"] = data

@@ -33,7 +33,7 @@ func Request(vm *runtime.VM, data json.RawMessage) (goja.Value, error) {
 	q := request{vm: vm, body: body, contentType: ""}
 	for _, p := range headerPairs(o.Get("headers")) {
 		if strings.EqualFold(p[0], "content-type") {
-			q.contentType = p[1]
+			q.contentType = strings.ToLower(p[1])
 		}
 	}
 	facts := &leg{vm: vm, facts: vm.Runtime().NewObject()}
@@ -57,20 +57,28 @@ func (q request) text() goja.Value {
 	return q.vm.Runtime().ToValue(strings.ToValidUTF8(string(q.body), "\uFFFD"))
 }
 
-// json is the body as JSON; a body that is none throws INVALID.
+// json is the body as JSON. One that says it is JSON and is none throws INVALID;
+// any other body, a form say, has no json.
 func (q request) json() goja.Value {
 	if len(q.body) == 0 {
 		return goja.Undefined()
 	}
 	v, err := q.vm.Decode(q.body)
 	if err != nil {
+		if !strings.Contains(q.contentType, "json") {
+			return goja.Undefined()
+		}
 		q.vm.Throw(fault.Invalid, "request.json: the body is no JSON", "its Content-Type is "+q.contentType)
 	}
 	return v
 }
 
-// form is the fields of a urlencoded body; the last value of a name wins.
+// form is the fields of a urlencoded body; the last value of a name wins. A body
+// of another type has none.
 func (q request) form() goja.Value {
+	if q.contentType != "" && !strings.Contains(q.contentType, "urlencoded") {
+		return q.vm.Runtime().NewObject()
+	}
 	values, err := url.ParseQuery(string(q.body))
 	if err != nil {
 		q.vm.Throw(fault.Invalid, "request.form: the body is no form", "its Content-Type is "+q.contentType)

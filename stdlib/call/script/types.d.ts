@@ -310,8 +310,9 @@ declare module "loopstart:call" {
     headers: Call["headers"];
     body: Uint8Array;
     readonly text: string;
-    /** The body as JSON; throws INVALID when it is none. */
+    /** The body as JSON, undefined for a form or text; a broken body of type JSON throws INVALID. */
     readonly json: any;
+    /** The fields of a form; empty when the body is none. */
     readonly form: { [name: string]: string };
     ip: string;
   }
