@@ -57,13 +57,13 @@ func findMark(pcm []int16) (number uint32, ok bool) {
 	return number, word == markWord(number)
 }
 
-// Marked is the prompt with a number in its first frame. One that is shorter
-// than a frame stays as it is.
-func (p *Prompt) Marked(number uint32) *Prompt {
-	if len(p.pcm) < FrameSamples {
-		return p
-	}
+// Marked is the prompt with a number in the first of every so many frames, the
+// i-th of which gets number(i): who joins late knows what he hears, too. Audio
+// that is shorter than a frame stays as it is.
+func (p *Prompt) Marked(every int, number func(i int) uint32) *Prompt {
 	pcm := append([]int16(nil), p.pcm...)
-	copy(pcm, MarkFrame(number))
+	for i := 0; i*every*FrameSamples+FrameSamples <= len(pcm); i++ {
+		copy(pcm[i*every*FrameSamples:], MarkFrame(number(i)))
+	}
 	return &Prompt{pcm: pcm, endless: p.endless}
 }

@@ -35,7 +35,7 @@ func (r *runner) file(ctx context.Context, name string) (f File, ok bool) {
 		f.Error = broken(built, err)
 		return f, true
 	}
-	tests, failure := r.list(ctx, name, built)
+	tests, failure := r.list(ctx, built)
 	if failure != nil {
 		f.Error = failure
 		return f, true
@@ -91,12 +91,12 @@ func (lister) Wait(_ string, _ json.RawMessage, done func(any, error)) {
 }
 
 // list asks a file for its tests.
-func (r *runner) list(ctx context.Context, name string, built scripts.BuildResult) ([]listed, *Failure) {
+func (r *runner) list(ctx context.Context, built scripts.BuildResult) ([]listed, *Failure) {
 	clk := clock.NewVirtual(begin(r.zone))
 	s := &stage{clk: clk, zone: r.zone, cfg: r.cfg}
 	s.workers = newWorkers(clk, s.logger())
 	defer s.workers.close()
-	o := s.execute(ctx, name, built, lister{}, map[string]any{"list": true})
+	o := s.execute(ctx, built, lister{}, map[string]any{"list": true})
 	if o.Error != nil {
 		return nil, failureOf(o.Error)
 	}
@@ -127,7 +127,7 @@ func (r *runner) test(ctx context.Context, name string, built scripts.BuildResul
 	}
 	defer s.close()
 	h := &host{stage: s, dir: filepath.Join(r.root, filepath.FromSlash(path.Dir(name))), names: snapshotNames{test: title}}
-	o := s.execute(ctx, name, built, h, map[string]any{"index": index})
+	o := s.execute(ctx, built, h, map[string]any{"index": index})
 	res.VirtualMs = s.clk.Now().Sub(begin(r.zone)).Milliseconds()
 	finishing := s.settle(ctx)
 	res.RealMs = clock.Since(real, began).Milliseconds()
@@ -221,7 +221,7 @@ const (
 )
 
 // execute runs a test file's VM to its end, driving the clock.
-func (s *stage) execute(ctx context.Context, name string, built scripts.BuildResult, h test.Host, argument any) message.Outcome {
+func (s *stage) execute(ctx context.Context, built scripts.BuildResult, h test.Host, argument any) message.Outcome {
 	failed := func(err error) message.Outcome {
 		return message.Outcome{Error: &message.ScriptError{Code: string(fault.CodeOf(err)), Name: "Error", Message: err.Error(), Hint: fault.HintOf(err)}}
 	}
@@ -240,7 +240,7 @@ func (s *stage) execute(ctx context.Context, name string, built scripts.BuildRes
 		Country: s.cfg.Project.Country, Zone: s.cfg.Project.Zone, Language: s.cfg.Project.Language,
 	}, Limits: message.Limits{SliceCPU: testCPU, Heap: testHeap}}
 	vm, err := sup.Start(supervisor.Spec{
-		Script: name, Version: "test", Bundle: func() message.Bundle { return bundle },
+		Script: "test", Version: "test", Bundle: func() message.Bundle { return bundle },
 		Entry: message.Entry{Export: "default", Argument: body, Now: s.clk.Now()},
 	}, v)
 	if err != nil {

@@ -44,16 +44,17 @@ func (p *party) state() string {
 	return "calling"
 }
 
-// hear notes that an utterance begins.
-func (p *party) hear(ph *handset, u utterance, at time.Time) {
+// hear notes a mark of an utterance that began at a time.
+func (p *party) hear(ph *handset, u utterance, began, at time.Time) {
 	if n := len(p.heard); n > 0 && p.heard[n-1].ended.IsZero() {
-		if p.heard[n-1].utterance == u && !u.spoken {
-			return // a sound in a loop
+		last := &p.heard[n-1]
+		if last.utterance == u && (!u.spoken || began.Sub(last.began) < media.FrameDuration) {
+			return // it goes on; a sound may begin again
 		}
-		p.heard[n-1].ended = at
+		last.ended = at
 	}
 	p.sounding = ph
-	p.heard = append(p.heard, hearing{utterance: u, began: at})
+	p.heard = append(p.heard, hearing{utterance: u, began: began})
 }
 
 // fallSilent notes that nothing is heard any more.
@@ -86,8 +87,8 @@ func (s *stage) heard(ph *handset, ev media.Event) {
 	defer s.mu.Unlock()
 	switch ev.Kind {
 	case media.MarkHeard:
-		if u, ok := s.voice.of(ev.Mark); ok {
-			ph.party.hear(ph, u, ev.At)
+		if u, over, ok := s.voice.of(ev.Mark); ok {
+			ph.party.hear(ph, u, ev.At.Add(-over), ev.At)
 		}
 	case media.VoiceEnded:
 		ph.party.fallSilent(ph, ev.At.Add(-pause))

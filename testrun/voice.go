@@ -37,7 +37,7 @@ func (v *voice) Speak(u speech.Utterance) *media.Prompt {
 	if p := v.byText[text]; p != nil {
 		return p
 	}
-	p := media.NewPrompt(babble(spoken(text))).Marked(v.mark(utterance{text, true}))
+	p := v.mark(media.NewPrompt(babble(spoken(text))), utterance{text, true})
 	v.byText[text] = p
 	return p
 }
@@ -52,25 +52,40 @@ func (v *voice) Sound(name string, p *media.Prompt) *media.Prompt {
 	if named := v.byName[p]; named != nil {
 		return named
 	}
-	named := p.Marked(v.mark(utterance{name, false}))
+	if name == recordBeep {
+		name = "beep"
+	}
+	named := v.mark(p, utterance{name, false})
 	v.byName[p] = named
 	return named
 }
 
-// mark is the next number; the lock is held.
-func (v *voice) mark(u utterance) uint32 {
+// recordBeep is the sound that call.record makes.
+const recordBeep = "tone:1000/300ms"
+
+// A mark is the number of an utterance and how much of it is over.
+const (
+	markEvery = 10 // frames
+	markShift = 12 // bits for the place within the utterance
+	markSpan  = 1 << markShift
+)
+
+// mark gives audio the next number; the lock is held.
+func (v *voice) mark(p *media.Prompt, u utterance) *media.Prompt {
 	v.marks = append(v.marks, u)
-	return uint32(len(v.marks))
+	number := uint32(len(v.marks)) << markShift
+	return p.Marked(markEvery, func(i int) uint32 { return number | uint32(i%markSpan) })
 }
 
-// of is what a mark stands for.
-func (v *voice) of(mark uint32) (utterance, bool) {
+// of is what a mark stands for, and how much of it is over.
+func (v *voice) of(mark uint32) (u utterance, over time.Duration, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if mark == 0 || int(mark) > len(v.marks) {
-		return utterance{}, false
+	n := int(mark >> markShift)
+	if n == 0 || n > len(v.marks) {
+		return utterance{}, 0, false
 	}
-	return v.marks[mark-1], true
+	return v.marks[n-1], time.Duration(mark%markSpan) * markEvery * media.FrameDuration, true
 }
 
 // spoken is how long a text takes.
