@@ -3,7 +3,9 @@ package script
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -84,7 +86,8 @@ func (q request) form() goja.Value {
 		q.vm.Throw(fault.Invalid, "request.form: the body is no form", "its Content-Type is "+q.contentType)
 	}
 	o := q.vm.Runtime().NewObject()
-	for name, list := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		list := values[name]
 		must(o.DefineDataProperty(name, q.vm.Runtime().ToValue(list[len(list)-1]), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE))
 	}
 	return o
