@@ -408,7 +408,9 @@ func (k *connecting) abandon() {
 		legs = append(legs, l)
 	}
 	for _, l := range legs {
-		k.results = append(k.results, k.legResult(l, "cancelled"))
+		r := k.legResult(l, "cancelled")
+		r.Code = 487
+		k.results = append(k.results, r)
 	}
 	k.settle(ConnectResult{Status: "abandoned", Code: 487, EndedBy: k.caller.side(), RingMs: ms})
 	for _, l := range legs {

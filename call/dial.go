@@ -63,7 +63,7 @@ func (c *Call) CancelConnect() {
 // CancelGather ends a gather or menu without an answer.
 func (l *Leg) CancelGather() {
 	if g := l.gather; g != nil {
-		if l.play != nil {
+		if l.play != nil && g.state.playing {
 			l.play.stop()
 		}
 		g.fail(fault.New(fault.Conflict, "given up by the script"))

@@ -66,8 +66,9 @@ func (l *Leg) digit(d byte, way string) {
 	}
 	l.call.keyOf(l, d, shown)
 	switch {
-	case l.rec != nil && l.rec.key(d):
+	case l.message != nil && l.message.key(d):
 	case l.gather != nil:
+		l.bargeIntoOther(d)
 		l.gather.run(l.gather.state.digit(d))
 	case l.talk != nil && l.talk.key(l, d):
 	default:
@@ -76,6 +77,15 @@ func (l *Leg) digit(d byte, way string) {
 			p.digit = string(d)
 			p.stop()
 		}
+	}
+}
+
+// bargeIntoOther lets a key end a prompt that plays beside a gather without a
+// prompt of its own.
+func (l *Leg) bargeIntoOther(d byte) {
+	if p := l.play; p != nil && p.bargeIn && !l.gather.state.playing {
+		p.digit = string(d)
+		p.stop()
 	}
 }
 

@@ -132,7 +132,6 @@ func (g *gathering) play(k promptKind) {
 	}
 	if len(parts) == 0 {
 		g.plays++
-		g.leg.interrupt()
 		g.run(g.state.promptEnded())
 		return
 	}

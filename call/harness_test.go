@@ -339,14 +339,24 @@ func (p *phone) take(body []byte) {
 	p.session.Start()
 }
 
-func (p *phone) Accept(body []byte, _ ...sip.Header) error {
+// got notes the headers that came.
+func (p *phone) got(headers []sip.Header) {
+	for _, h := range headers {
+		p.note(h.Name + ": " + h.Value)
+	}
+}
+
+func (p *phone) Accept(body []byte, h ...sip.Header) error {
 	p.note("200")
+	p.got(h)
 	p.take(body)
 	p.w.clk.AfterFunc(0, func() { p.send(sip.Event{Kind: sip.Confirmed}) })
 	return nil
 }
 
-func (p *phone) Reject(code int, _ string, _ ...sip.Header) error {
+func (p *phone) Reject(code int, reason string, h ...sip.Header) error {
+	p.got(h)
+	p.note("reason " + reason)
 	p.mu.Lock()
 	p.final = code
 	p.mu.Unlock()
@@ -355,7 +365,8 @@ func (p *phone) Reject(code int, _ string, _ ...sip.Header) error {
 	return nil
 }
 
-func (p *phone) Hangup(...sip.Header) {
+func (p *phone) Hangup(h ...sip.Header) {
+	p.got(h)
 	p.note("hung up")
 	p.w.clk.AfterFunc(0, func() { p.send(sip.Event{Kind: sip.Ended, Reason: sip.ReasonBye}) })
 }
@@ -378,7 +389,8 @@ func (p *phone) Respond(_ uint64, code int, body []byte) error {
 	return nil
 }
 
-func (p *phone) Refer(target string, _ ...sip.Header) error {
+func (p *phone) Refer(target string, h ...sip.Header) error {
+	p.got(h)
 	p.note("refer " + target)
 	return nil
 }
@@ -477,7 +489,7 @@ func (w *world) want(r *reply, want string) {
 
 func (w *world) answer() {
 	w.t.Helper()
-	r := w.do((*Leg).Answer)
+	r := w.do(func(l *Leg, v Verb) { l.Answer(v) })
 	w.pass(20 * time.Millisecond)
 	w.want(r, "null")
 }

@@ -60,7 +60,8 @@ type Leg struct {
 	play      *playing
 	heard     map[uint32]*playing // handed to the session, end not yet reported
 	gather    *gathering
-	rec       *recording
+	rec       *recording                     // of the whole talk
+	message   *recording                     // of record, which may run beside rec
 	writing   map[*media.Recorder]*recording // files that are not complete yet
 	talk      *talk
 	reoffer   []func(code int, body []byte)
@@ -339,8 +340,10 @@ func (l *Leg) endWords(wasUp bool) string {
 // settleAll ends every verb that waits on this leg.
 func (l *Leg) settleAll() {
 	l.endTalk(l.side())
-	if l.rec != nil {
-		l.rec.finish("hangup")
+	for _, r := range []*recording{l.message, l.rec} {
+		if r != nil {
+			r.finish("hangup")
+		}
 	}
 	if g := l.gather; g != nil {
 		if l == l.call.main && l.remoteEnd {
@@ -404,6 +407,9 @@ func (l *Leg) Party() Party {
 	}
 	a := l.route.Outgoing.Target
 	p := Party{User: l.place.Name, Name: l.place.Name, URI: a.URI}
+	if uri, err := sip.ParseAddress(a.URI); err == nil {
+		p.User, p.Host = uri.User, uri.Host
+	}
 	if len(l.place.Name) > 0 && l.place.Name[0] == '+' {
 		p.E164 = l.place.Name
 	}

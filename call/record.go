@@ -41,8 +41,8 @@ type recording struct {
 // Record takes a message of the leg's party until silence, a key or the limit.
 func (l *Leg) Record(o RecordOptions, v Verb) {
 	l.audible(true, v, func() {
-		if l.rec != nil {
-			v.fail(fault.New(fault.Conflict, "this call is being recorded already").WithHint("stop the recording first"))
+		if l.message != nil {
+			v.fail(fault.New(fault.Conflict, "another record is waiting on this call").WithHint("await it first"))
 			return
 		}
 		if !o.Beep {
@@ -50,11 +50,16 @@ func (l *Leg) Record(o RecordOptions, v Verb) {
 			return
 		}
 		l.speak([]Part{{Play: "tone:1000/300ms"}}, PromptOptions{}, v.At, func(_ PromptResult, err error) {
-			if err != nil {
+			switch {
+			case fault.CodeOf(err) == fault.Hangup:
+				v.ok(RecordResult{Reason: "hangup"}) // record resolves with what there is
+			case err != nil:
 				v.fail(err)
-				return
+			case l.message != nil:
+				v.fail(fault.New(fault.Conflict, "another record is waiting on this call").WithHint("await it first"))
+			default:
+				l.recordNow(o, v)
 			}
-			l.recordNow(o, v)
 		})
 	})
 }
@@ -84,6 +89,8 @@ func (l *Leg) StartRecording(stereo bool, v Verb) {
 	})
 }
 
+// startRecording makes the recording of the whole talk (mixed), or a message of
+// the party, which may be taken meanwhile.
 func (l *Leg) startRecording(id string, o media.RecorderOptions, at string) (*recording, error) {
 	if o.MaxDuration <= 0 {
 		o.MaxDuration = DefaultMaxRecord
@@ -93,11 +100,16 @@ func (l *Leg) startRecording(id string, o media.RecorderOptions, at string) (*re
 		return nil, err
 	}
 	rec := media.NewRecorder(f, o)
-	l.rec = &recording{leg: l, id: id, rec: rec, began: l.call.clk.Now()}
-	l.writing[rec] = l.rec
+	r := &recording{leg: l, id: id, rec: rec, began: l.call.clk.Now()}
+	l.writing[rec] = r
 	l.session.Record(rec)
+	if o.Mixed {
+		l.rec = r
+	} else {
+		l.message = r
+	}
 	l.note("recording", "start "+id, at)
-	return l.rec, nil
+	return r, nil
 }
 
 // recordingID names the next recording of the call: the call's own id, then
@@ -113,22 +125,38 @@ func (c *Call) recordingID() string {
 
 // PauseRecording writes silence instead of sound, or sound again.
 func (l *Leg) PauseRecording(on bool, v Verb) {
-	if l.rec == nil {
+	r := l.recorded()
+	if r == nil {
 		v.fail(fault.New(fault.Conflict, "nothing is being recorded"))
 		return
 	}
-	l.rec.rec.Pause(on)
+	r.rec.Pause(on)
 	l.note("recording", map[bool]string{true: "pause", false: "resume"}[on], v.At)
 	v.ok(nil)
 }
 
+// recorded is what recording.pause and its like are about.
+func (l *Leg) recorded() *recording {
+	if l.rec != nil {
+		return l.rec
+	}
+	return l.message
+}
+
+// CancelRecord ends the message that record waits for, for {signal}.
+func (l *Leg) CancelRecord() {
+	if l.message != nil {
+		l.message.finish("stopped")
+	}
+}
+
 // StopRecording ends the recording.
 func (l *Leg) StopRecording(v Verb) {
-	if l.rec == nil {
+	r := l.recorded()
+	if r == nil {
 		v.fail(fault.New(fault.Conflict, "nothing is being recorded"))
 		return
 	}
-	r := l.rec
 	r.finish("stopped")
 	v.ok(r.result("stopped"))
 }
@@ -179,6 +207,9 @@ func (r *recording) finish(reason string) {
 	if l.rec == r {
 		l.rec = nil
 	}
+	if l.message == r {
+		l.message = nil
+	}
 	l.session.StopRecord(r.rec)
 	l.note("recording", "end "+r.id+": "+reason, "")
 	if r.verb != nil {
@@ -208,7 +239,12 @@ func (c *Call) recordTalk(l *Leg, on bool) {
 
 // mask silences recordings while secret keys are pressed.
 func (c *Call) mask(on bool) {
-	if c.main != nil && c.main.rec != nil {
-		c.main.rec.rec.Mask(on)
+	if c.main == nil {
+		return
+	}
+	for _, r := range []*recording{c.main.rec, c.main.message} {
+		if r != nil {
+			r.rec.Mask(on)
+		}
 	}
 }

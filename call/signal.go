@@ -1,6 +1,8 @@
 package call
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -78,8 +80,9 @@ func (l *Leg) describe() ([]byte, error) {
 	return body, err
 }
 
-// Answer accepts the call. It resolves when the caller has acknowledged it.
-func (l *Leg) Answer(v Verb) {
+// Answer accepts the call with these headers in the 200. It resolves when the
+// caller has acknowledged it.
+func (l *Leg) Answer(v Verb, h ...sip.Header) {
 	switch {
 	case !l.alive():
 		v.fail(errHangup())
@@ -91,19 +94,19 @@ func (l *Leg) Answer(v Verb) {
 		l.answering = append(l.answering, v)
 		return
 	}
-	if err := l.accept(); err != nil {
+	if err := l.accept(h); err != nil {
 		v.fail(err)
 		return
 	}
 	l.answering = append(l.answering, v)
 }
 
-func (l *Leg) accept() error {
+func (l *Leg) accept(h []sip.Header) error {
 	body, err := l.describe()
 	if err != nil {
 		return err
 	}
-	if err := l.dialog.Accept(body); err != nil {
+	if err := l.dialog.Accept(body, h...); err != nil {
 		return err
 	}
 	if l.lateOffer {
@@ -142,7 +145,7 @@ func (l *Leg) audible(answer bool, v Verb, next func()) {
 }
 
 // Reject refuses an unanswered inbound call.
-func (l *Leg) Reject(code int, reason string, v Verb) {
+func (l *Leg) Reject(code int, reason string, v Verb, h ...sip.Header) {
 	switch {
 	case code < 300 || code > 699:
 		v.fail(fault.New(fault.Invalid, "reject: code %d", code).WithHint("use a SIP status from 400 to 699, e.g. 486 or 603"))
@@ -152,7 +155,7 @@ func (l *Leg) Reject(code int, reason string, v Verb) {
 		v.fail(fault.New(fault.Conflict, "reject: the call is answered").WithHint("use call.hangup()"))
 	default:
 		l.code, l.reason = code, reason
-		if err := l.dialog.Reject(code, reason); err != nil {
+		if err := l.dialog.Reject(code, reason, h...); err != nil {
 			v.fail(err)
 			return
 		}
@@ -180,15 +183,67 @@ func (l *Leg) Redirect(uri string, v Verb) {
 	v.ok(nil)
 }
 
+// HangupOptions say how a leg is ended. A caller who was not answered gets Code
+// (480 when 0) and Reason as status; in a talk they go into the Reason header
+// of the BYE (RFC 3326).
+type HangupOptions struct {
+	Code    int
+	Reason  string
+	Headers []sip.Header
+}
+
+func (o HangupOptions) bye() []sip.Header {
+	if o.Code == 0 && o.Reason == "" {
+		return o.Headers
+	}
+	value := "SIP;cause=" + itoa(max(o.Code, 200))
+	if text := strings.Map(quotable, o.Reason); text != "" {
+		value += `;text="` + text + `"`
+	}
+	return append(slices.Clone(o.Headers), sip.Header{Name: "Reason", Value: value})
+}
+
+// quotable drops what would end a quoted string.
+func quotable(r rune) rune {
+	if r == '"' || r == '\\' || r < ' ' {
+		return -1
+	}
+	return r
+}
+
 // Hangup ends the leg; for the first leg the whole call.
-func (l *Leg) Hangup(v Verb) {
-	if l == l.call.main {
+func (l *Leg) Hangup(o HangupOptions, v Verb) {
+	c := l.call
+	switch {
+	case l != c.main:
+		l.hangup(o.bye()...)
+	case c.ending:
+		v.fail(errHangup())
+		return
+	default:
+		if c.endedBy == "" {
+			c.endedBy = "script"
+		}
 		l.note("state", "hang-up by the script", v.At)
-		l.call.hangup("script", 480)
-	} else {
-		l.hangup()
+		if err := l.part(o); err != nil {
+			v.fail(err)
+			return
+		}
 	}
 	v.ok(nil)
+}
+
+// part refuses a caller who was not answered and leaves any other.
+func (l *Leg) part(o HangupOptions) error {
+	if l.outbound || l.state == legUp || l.dialog == nil {
+		l.hangup(o.bye()...)
+		return nil
+	}
+	if o.Code == 0 {
+		o.Code = 480
+	}
+	l.code = o.Code
+	return l.dialog.Reject(o.Code, o.Reason, o.Headers...)
 }
 
 // Hold puts the party on hold (RFC 3264 §8.4) and plays music to it, if any.
@@ -246,24 +301,33 @@ type TransferResult struct {
 	Code   int    `json:"code"`
 }
 
+// TransferOptions are the options of transfer.
+type TransferOptions struct {
+	Timeout time.Duration // until the outcome is known; 0 for the default
+	Headers []sip.Header  // of the REFER
+}
+
 // Transfer sends the party to another place by REFER (RFC 3515). A failed
 // transfer returns the party to the script.
-func (l *Leg) Transfer(uri string, v Verb) {
+func (l *Leg) Transfer(uri string, o TransferOptions, v Verb) {
 	switch a, err := sip.ParseAddress(uri); {
 	case err != nil || a.Host == "":
-		v.fail(fault.New(fault.Invalid, "transfer: %q is no SIP URI", uri))
+		v.fail(fault.New(fault.Invalid, "transfer: %q is no SIP URI", uri).WithHint("write sip:user@host"))
 	case !l.alive() || l.state != legUp:
 		v.fail(errHangup())
 	case l.transfer != nil:
 		v.fail(fault.New(fault.Conflict, "a transfer is under way already"))
 	default:
-		if err := l.dialog.Refer(uri); err != nil {
+		if err := l.dialog.Refer(uri, o.Headers...); err != nil {
 			v.fail(err)
 			return
 		}
 		l.transfer, l.referTo = &v, uri
 		l.note("state", "transfer to "+uri, v.At)
-		l.call.after(transferTimeout, func() {
+		if o.Timeout <= 0 {
+			o.Timeout = transferTimeout
+		}
+		l.call.after(o.Timeout, func() {
 			if l.transfer == &v {
 				l.transferred(408)
 			}

@@ -88,7 +88,7 @@ func (c *command) verb(e *Engine, l *live) (legVerb, error) {
 	case "stop":
 		return func(leg *call.Leg, v call.Verb) { leg.StopPrompt(v) }, nil
 	case "hangup":
-		return func(leg *call.Leg, v call.Verb) { leg.Hangup(v) }, nil
+		return func(leg *call.Leg, v call.Verb) { leg.Hangup(call.HangupOptions{}, v) }, nil
 	case "mute":
 		return func(leg *call.Leg, v call.Verb) { leg.Mute(c.Muted == nil || *c.Muted, v) }, nil
 	case "hold":
@@ -96,7 +96,7 @@ func (c *command) verb(e *Engine, l *live) (legVerb, error) {
 	case "record":
 		return c.record(), nil
 	case "transfer":
-		return func(leg *call.Leg, v call.Verb) { leg.Transfer(c.target(), v) }, nil
+		return func(leg *call.Leg, v call.Verb) { leg.Transfer(c.target(), call.TransferOptions{}, v) }, nil
 	case "connect":
 		return c.connect(e, l), nil
 	case "message":

@@ -79,11 +79,11 @@ func TestHeaders(t *testing.T) {
 		"CR": {{"X", "a\rb"}}, "NUL": {{"X", "a\x00"}}, "name": {{"X Y", "a"}}, "colon": {{"X:", "a"}}, "no name": {{"", "a"}},
 		"long": {{"X", strings.Repeat("a", MaxHeaderLine)}}, "ours": {{"cseq", "1"}}, "compact": {{"i", "1"}}, "many": many,
 	} {
-		if checkHeaders(hs) == nil {
+		if CheckHeaders(hs) == nil {
 			t.Errorf("%s passes", name)
 		}
 	}
-	if err := checkHeaders([]Header{{"Diversion", "<sip:a@b>"}}); err != nil {
+	if err := CheckHeaders([]Header{{"Diversion", "<sip:a@b>"}}); err != nil {
 		t.Error(err)
 	}
 }

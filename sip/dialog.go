@@ -128,7 +128,7 @@ func (d *Dialog) Reject(code int, reason string, h ...Header) error {
 // Hangup ends the dialog as its state demands: BYE, CANCEL or 480. It may be
 // called at any time and more than once; the first call's headers are sent.
 func (d *Dialog) Hangup(h ...Header) {
-	if checkHeaders(h) != nil {
+	if CheckHeaders(h) != nil {
 		h = nil
 	}
 	if d.hangup.CompareAndSwap(false, true) {
@@ -154,7 +154,7 @@ func (d *Dialog) Respond(id uint64, code int, body []byte) error {
 
 // Info sends an INFO.
 func (d *Dialog) Info(contentType string, body []byte) error {
-	if err := checkHeaders([]Header{{"Content-Type", contentType}}); err != nil {
+	if err := CheckHeaders([]Header{{"Content-Type", contentType}}); err != nil {
 		return err
 	}
 	return d.command(command{kind: cmdInfo, reason: contentType, body: body})
@@ -180,7 +180,7 @@ func (d *Dialog) command(c command) error {
 	if d.told.Load() {
 		return errOver
 	}
-	if err := checkHeaders(c.headers); err != nil {
+	if err := CheckHeaders(c.headers); err != nil {
 		return err
 	}
 	if len(c.body) > MaxBody {

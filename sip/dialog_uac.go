@@ -15,7 +15,7 @@ const routeTimeout = 10 * time.Second
 // trunk or an unregistered user is fault.NotFound, a wrong target
 // fault.Invalid.
 func (e *Endpoint) Dial(o Outgoing) (*Dialog, error) {
-	if err := checkHeaders(o.Headers); err != nil {
+	if err := CheckHeaders(o.Headers); err != nil {
 		return nil, err
 	}
 	if len(o.Body) > MaxBody {

@@ -73,9 +73,9 @@ var ownHeaders = map[string]bool{
 	"proxy-authorization": true,
 }
 
-// checkHeaders refuses fields from scripts and callers that would break the
+// CheckHeaders refuses fields from scripts and callers that would break the
 // framing of the message or belong to the dialog.
-func checkHeaders(hs []Header) error {
+func CheckHeaders(hs []Header) error {
 	for _, h := range hs {
 		switch {
 		case h.Name == "" || strings.ContainsFunc(h.Name, func(r rune) bool { return !isToken(r) }):

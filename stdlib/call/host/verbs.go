@@ -16,7 +16,7 @@ var verbs = map[string]func(*request){
 	"call.answer":           answer,
 	"call.reject":           reject,
 	"call.redirect":         redirect,
-	"call.hangup":           func(q *request) { q.leg.Hangup(q.verb) },
+	"call.hangup":           hangup,
 	"call.say":              prompt,
 	"call.play":             prompt,
 	"call.prompt":           prompt,
@@ -52,16 +52,41 @@ func answer(q *request) {
 		}
 		q.verb.Reply(map[string]any{"answeredAt": q.leg.AnsweredAt()}, nil)
 	}
-	q.leg.Answer(v)
+	var o struct {
+		Headers [][2]string `json:"headers"`
+	}
+	if !q.read(&o) {
+		return
+	}
+	if h, ok := q.headers(o.Headers); ok {
+		q.leg.Answer(v, h...)
+	}
+}
+
+// final are the options of reject and hangup.
+type final struct {
+	Code    int         `json:"code"`
+	Reason  string      `json:"reason"`
+	Headers [][2]string `json:"headers"`
 }
 
 func reject(q *request) {
-	var o struct {
-		Code   int    `json:"code"`
-		Reason string `json:"reason"`
+	var o final
+	if !q.read(&o) {
+		return
 	}
-	if q.read(&o) {
-		q.leg.Reject(o.Code, o.Reason, q.verb)
+	if h, ok := q.headers(o.Headers); ok {
+		q.leg.Reject(o.Code, o.Reason, q.verb, h...)
+	}
+}
+
+func hangup(q *request) {
+	var o final
+	if !q.read(&o) {
+		return
+	}
+	if h, ok := q.headers(o.Headers); ok {
+		q.leg.Hangup(call.HangupOptions{Code: o.Code, Reason: o.Reason, Headers: h}, q.verb)
 	}
 }
 
@@ -200,7 +225,7 @@ func record(q *request) {
 	if !q.read(&o) {
 		return
 	}
-	q.onCancel(func() { q.leg.StopRecording(call.Verb{Reply: func(any, error) {}}) })
+	q.onCancel(q.leg.CancelRecord)
 	q.leg.Record(call.RecordOptions{MaxDuration: ms(o.MaxMs), Silence: ms(o.SilenceMs), FinishOn: o.FinishOn, Beep: o.Beep}, q.verb)
 }
 
@@ -261,10 +286,15 @@ func sendDigits(q *request) {
 
 func transfer(q *request) {
 	var o struct {
-		Target string `json:"target"`
+		Target    string      `json:"target"`
+		TimeoutMs int64       `json:"timeoutMs"`
+		Headers   [][2]string `json:"headers"`
 	}
-	if q.read(&o) {
-		q.leg.Transfer(o.Target, q.verb)
+	if !q.read(&o) {
+		return
+	}
+	if h, ok := q.headers(o.Headers); ok {
+		q.leg.Transfer(o.Target, call.TransferOptions{Timeout: ms(o.TimeoutMs), Headers: h}, q.verb)
 	}
 }
 
@@ -310,16 +340,18 @@ func link(q *request) {
 func headers(pairs [][2]string) ([]sip.Header, error) {
 	var out []sip.Header
 	for _, p := range pairs {
-		for _, s := range p {
-			for i := 0; i < len(s); i++ {
-				if s[i] == '\r' || s[i] == '\n' || s[i] == 0 {
-					return nil, fault.New(fault.Invalid, "header %q has a line break", p[0])
-				}
-			}
-		}
 		out = append(out, sip.Header{Name: p[0], Value: p[1]})
 	}
-	return out, nil
+	return out, sip.CheckHeaders(out)
+}
+
+// headers is headers of a verb's own; a failure settles the request.
+func (q *request) headers(pairs [][2]string) ([]sip.Header, bool) {
+	h, err := headers(pairs)
+	if err != nil {
+		q.verb.Reply(nil, err)
+	}
+	return h, err == nil
 }
 
 // function reads {"$fn": n}; 0 when there is none.
