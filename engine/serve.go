@@ -130,13 +130,14 @@ func badField(err error) error {
 // Show implements api.Calls: the last record with the order's state around it.
 func (a *surface) Show(id string) (any, error) {
 	e := a.e()
-	out := map[string]any{}
-	if err := a.lastRecord(id, out); err != nil {
+	order := orderOf(id)
+	// The order first, the record after it: an order that is done has one.
+	ord, isOrder, err := e.orderNow(order)
+	if err != nil {
 		return nil, err
 	}
-	order := orderOf(id)
-	row, isOrder, err := e.store.GetOrder(order)
-	if err != nil {
+	out := map[string]any{}
+	if err := a.lastRecord(id, out); err != nil {
 		return nil, err
 	}
 	if !isOrder {
@@ -145,15 +146,6 @@ func (a *surface) Show(id string) (any, error) {
 		}
 		inboundState(out, order)
 		return out, nil
-	}
-	var ord Order
-	if err := json.Unmarshal(row.JSON, &ord); err != nil {
-		return nil, fault.New(fault.Internal, "order %s: %w", order, err)
-	}
-	if live := e.orders.find(order); live != nil {
-		live.mu.Lock()
-		ord = live.Order
-		live.mu.Unlock()
 	}
 	out["id"], out["order"], out["key"], out["state"], out["script"], out["to"] = ord.ID, ord.ID, ord.Key, ord.State, ord.Script, ord.To
 	attempts := ord.Made
@@ -168,6 +160,23 @@ func (a *surface) Show(id string) (any, error) {
 		out["reason"] = ord.Reason
 	}
 	return out, nil
+}
+
+// orderNow is an order as it stands.
+func (e *Engine) orderNow(id string) (ord Order, ok bool, err error) {
+	if open := e.orders.find(id); open != nil {
+		open.mu.Lock()
+		defer open.mu.Unlock()
+		return open.Order, true, nil
+	}
+	row, ok, err := e.store.GetOrder(id)
+	if err != nil || !ok {
+		return ord, false, err
+	}
+	if err := json.Unmarshal(row.JSON, &ord); err != nil {
+		return ord, false, fault.New(fault.Internal, "order %s: %w", id, err)
+	}
+	return ord, true, nil
 }
 
 // inboundState presents an inbound call as the order of one that it is.
