@@ -14,6 +14,7 @@ import (
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/sip"
 	"github.com/loopstart/loopstart/store"
 )
 
@@ -250,6 +251,22 @@ func TestLocalHosts(t *testing.T) {
 	} {
 		if got := isLocal(host); got != want {
 			t.Errorf("%s: %v", host, got)
+		}
+	}
+}
+
+// TestTrunkStates words what is known of a trunk.
+func TestTrunkStates(t *testing.T) {
+	since := time.Now()
+	for want, s := range map[string]sip.TrunkStatus{
+		"unknown":     {Since: since},
+		"reachable":   {Since: since, Checked: true, Reachable: true},
+		"registered":  {Since: since, Checked: true, Reachable: true, Registers: true, Registered: true},
+		"unreachable": {Since: since, Checked: true},
+	} {
+		var l TrunkLine
+		if l.fill(s); l.State != want {
+			t.Errorf("%+v is %s, want %s", s, l.State, want)
 		}
 	}
 }

@@ -77,7 +77,7 @@ func (l *TrunkLine) fill(s sip.TrunkStatus) {
 		l.State = "registered"
 	case s.Reachable:
 		l.State = "reachable"
-	case s.Since.IsZero():
+	case !s.Checked && !s.Registers:
 		l.State = "unknown"
 	default:
 		l.State = "unreachable"

@@ -303,7 +303,7 @@ func TestTrunksAreQuietUntilToldToRegister(t *testing.T) {
 	e, v, _ := p.open(Config{Trunks: []Trunk{c}})
 	v.Advance(10 * time.Minute)
 	p.silence(50 * time.Millisecond)
-	if st := e.Trunks()[0]; st.Registers || st.Words != "not checked" {
+	if st := e.Trunks()[0]; st.Registers || st.Checked || st.Words != "not checked" {
 		t.Fatalf("%+v", st)
 	}
 	if err := e.Update(Config{Trunks: []Trunk{c}, Register: true}); err != nil {
@@ -370,7 +370,7 @@ func TestTrunkOptions(t *testing.T) {
 	}
 	p.answer(m, 401, "Unauthorized", `WWW-Authenticate: Digest realm="r", nonce="n"`)
 	v.Settle()
-	if st := e.Trunks()[0]; !st.Reachable || st.Words != "reachable" || st.Code != 401 {
+	if st := e.Trunks()[0]; !st.Checked || !st.Reachable || st.Words != "reachable" || st.Code != 401 {
 		t.Fatalf("%+v", st)
 	}
 	done := advance(v, 30*time.Second)

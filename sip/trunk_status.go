@@ -17,6 +17,7 @@ type TrunkStatus struct {
 	Transport  string
 	Registers  bool // the configuration wants a registration
 	Registered bool
+	Checked    bool // a request was answered or failed; before that Reachable tells nothing
 	Reachable  bool // by the last OPTIONS or REGISTER
 	Code       int  // of the last answer; 0: none
 	Reason     string
@@ -79,7 +80,7 @@ func (t *trunk) status(now time.Time) TrunkStatus {
 	st := TrunkStatus{
 		Name: t.cfg.Name, Address: s.hop.addr, Transport: s.hop.transport,
 		Registers: t.cfg.Register && t.active, Registered: s.reg.Alive(now),
-		Reachable: s.reachable, Code: s.code, Reason: s.reason,
+		Checked: s.known, Reachable: s.reachable, Code: s.code, Reason: s.reason,
 		Since: s.since, Until: s.reg.Until, Next: s.reg.Next,
 	}
 	switch {
