@@ -132,6 +132,7 @@ func TestFullGuardRefuses(t *testing.T) {
 		`"x".match("(".repeat(60) + ")".repeat(60))`:                                                       "regexp",
 		`/x/.constructor("((a{1000}){1000}){1000}")`:                                                       "regexp",
 		`"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!".match(/^((a+)+)\2$/)`:                                     "regexp",
+		`/^((a+)+)\2$/.test("a".repeat(40) + "!")`:                                                         "regexp",
 		`(p => { for (;;) p = new Proxy(p, {}) })({})`:                                                     "proxies",
 		`(f => { for (;;) f = f.bind() })(() => 1)`:                                                        "proxies",
 		`Object.keys("x".repeat(1e6))`:                                                                     "list",

@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	cryptorand "crypto/rand"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 
@@ -43,6 +45,9 @@ type Options struct {
 	Log *slog.Logger
 	// Random is behind Math.random and [VM.Rand]; nil means a seeded generator.
 	Random func() float64
+	// Entropy is behind crypto; nil means the system's. Only tests, in which a
+	// run is the same every time, have another one.
+	Entropy io.Reader
 
 	// adoptZone is set by Serve, where the process belongs to the scripts.
 	adoptZone func(zone string) error
@@ -65,6 +70,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Random == nil {
 		o.Random = rand.Float64
+	}
+	if o.Entropy == nil {
+		o.Entropy = cryptorand.Reader
 	}
 	return o
 }

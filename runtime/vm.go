@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,6 +79,13 @@ func (vm *VM) Clock() clock.Clock { return vm.worker.clock }
 
 // Rand is a random number in [0, 1), the same source as Math.random.
 func (vm *VM) Rand() float64 { return vm.worker.options.Random() }
+
+// Entropy fills b with random bytes that nobody can guess.
+func (vm *VM) Entropy(b []byte) {
+	if _, err := io.ReadFull(vm.worker.options.Entropy, b); err != nil {
+		panic(err) // the system's never fails (Go 1.24)
+	}
+}
 
 // Context ends with the VM.
 func (vm *VM) Context() context.Context { return vm.ctx }

@@ -20,6 +20,7 @@ import (
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/runtime"
 	"github.com/loopstart/loopstart/runtime/message"
+	"github.com/loopstart/loopstart/stdlib"
 )
 
 // The test binary is also the worker: with this variable set it serves, or
@@ -34,6 +35,9 @@ func TestMain(m *testing.M) {
 }
 
 func workerMain(mode string) int {
+	if mode == "build" {
+		return buildMain()
+	}
 	in, out, err := runtime.Stdio()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -49,7 +53,11 @@ func workerMain(mode string) int {
 		out.WriteString("this is no frame, whatever it may look like")
 		select {}
 	}
-	if err := runtime.Serve(context.Background(), in, out, workerOptions()); err != nil {
+	options := workerOptions()
+	if mode == "stdlib" {
+		options = stdlib.Worker(runtime.Options{})
+	}
+	if err := runtime.Serve(context.Background(), in, out, options); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -84,7 +84,7 @@ func (o Options) withDefaults() Options {
 }
 
 func (l Limits) withDefaults() Limits {
-	fill(&l.Stuck, time.Second)
+	fill(&l.Stuck, 500*time.Millisecond)
 	fill(&l.Memory, 384<<20)
 	fill(&l.PerVM, 1<<20)
 	fill(&l.Ready, 10*time.Second)

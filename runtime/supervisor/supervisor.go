@@ -64,7 +64,7 @@ type Options struct {
 
 // Limits are those of a worker process; zero means the default.
 type Limits struct {
-	Stuck   time.Duration // no answer to a ping, or one slice inside a native: 1 s
+	Stuck   time.Duration // one slice inside a native after its interrupt, in CPU time: 500 ms; four times that without an answer
 	Memory  int64         // resident bytes of a worker without its VMs: 384 MB
 	PerVM   int64         // resident bytes allowed for each VM: 1 MB
 	Ready   time.Duration // from the start of the process to its first frame: 10 s

@@ -10,7 +10,11 @@ import (
 )
 
 // watchEvery is how often workers that have something to do are looked at.
-const watchEvery = 250 * time.Millisecond
+const watchEvery = 100 * time.Millisecond
+
+// silence is how many times the limit a worker may leave a ping unanswered: a
+// collection of garbage delays the answer, too.
+const silence = 4
 
 // starvation is how much longer a worker may be silent while it gets no CPU: on
 // a machine that is too busy, a worker that waits its turn is not stuck.
@@ -102,7 +106,7 @@ func (w *worker) ping(now time.Time) {
 // checkSilence kills a worker that has used the CPU for as long as the limit,
 // or has been silent for much longer, without answering.
 func (w *worker) checkSilence(now time.Time) {
-	limit := w.sup.options.Limits.Stuck
+	limit := silence * w.sup.options.Limits.Stuck
 	silent, used := now.Sub(w.pulse.pinged), w.process.cpu()-w.pulse.cpu
 	if silent < limit || used < limit/2 && silent < starvation*limit {
 		return

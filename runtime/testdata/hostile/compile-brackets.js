@@ -1,0 +1,4 @@
+// 300,000 brackets in the source.
+// light: refused
+// full: refused
+export default () => /*300000 [*/0/*300000 ]*/;

@@ -1,0 +1,6 @@
+// An endless loop.
+// light: alone
+// full: alone
+export default async function (call) {
+  for (;;) {}
+}

@@ -1,0 +1,6 @@
+// A thenable whose then loops.
+// light: alone
+// full: alone
+export default async function (call) {
+  await { then() { for (;;) { } } };
+}

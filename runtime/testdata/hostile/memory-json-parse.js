@@ -1,0 +1,6 @@
+// JSON.parse of ten million brackets.
+// light: replaced
+// full: alone
+export default async function (call) {
+  return JSON.parse("[".repeat(1e7));
+}
