@@ -43,6 +43,7 @@ type Config struct {
 	Scripts    Scripts    `yaml:"scripts" doc:"The scripts folder, isolation and limits by script."`
 	Store      Store      `yaml:"store" doc:"Where state is kept."`
 	HTTP       HTTP       `yaml:"http" doc:"API, hooks and console."`
+	HTTPClient HTTPClient `yaml:"http_client" doc:"How scripts, prompts by URL and deliveries reach HTTPS servers."`
 	Speech     Speech     `yaml:"speech" doc:"Speech synthesis and recognition."`
 	Webhooks   []Webhook  `yaml:"webhooks" doc:"Who is told about every call."`
 	Limits     Limits     `yaml:"limits" doc:"Limits of the whole system."`

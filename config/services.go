@@ -19,6 +19,20 @@ type Public struct {
 	TLS    *TLS           `yaml:"tls" doc:"Certificate, if TLS ends here."`
 }
 
+// HTTPClient is whom fetch, prompts by URL and deliveries trust, and as whom
+// they appear.
+type HTTPClient struct {
+	CA      []string       `yaml:"ca" doc:"PEM files of authorities that are trusted beside the system's."`
+	Clients []HTTPIdentity `yaml:"clients" doc:"Certificates for the servers that ask for one (mutual TLS); the first that fits a host is shown to it."`
+}
+
+// HTTPIdentity is a certificate that some hosts are shown.
+type HTTPIdentity struct {
+	Hosts []string `yaml:"hosts" required:"yes" doc:"Hosts that are shown it: host, host:port or *.suffix."`
+	Cert  string   `yaml:"cert" required:"yes" doc:"PEM file of the certificate chain."`
+	Key   string   `yaml:"key" required:"yes" doc:"PEM file of the private key."`
+}
+
 // Tokens are the bearer tokens of the API, in file order.
 type Tokens []Token
 
@@ -26,7 +40,7 @@ type Tokens []Token
 type Token struct {
 	Name    string   `yaml:"-"`
 	Token   Secret   `yaml:"token" required:"yes" doc:"The bearer token."`
-	Allow   []string `yaml:"allow" enum:"calls campaigns flows kv stoplist people users messages read" doc:"Parts of the API; default: all."`
+	Allow   []string `yaml:"allow" enum:"calls campaigns flows kv scripts stoplist people users messages read" doc:"Parts of the API; default: all."`
 	Scripts []string `yaml:"scripts" doc:"Scripts it may start or see; default: all."`
 }
 

@@ -250,8 +250,22 @@ func (v checker) services() {
 			v.fail(fmt.Sprintf("webhooks[%d].url", i), "such as https://crm.example.ru/hook", "this is no http or https URL")
 		}
 	}
+	for i, id := range v.c.HTTPClient.Clients {
+		path := fmt.Sprintf("http_client.clients[%d].hosts", i)
+		if id.Cert != "" && len(id.Hosts) == 0 {
+			v.fail(path, "such as [bank.example.ru]", "a certificate needs the hosts that are shown it")
+		}
+		for _, h := range id.Hosts {
+			if !clientHost.MatchString(h) {
+				v.fail(path, "host, host:port or *.suffix, without https://", "%q is no host", h)
+			}
+		}
+	}
 	v.speech()
 }
+
+// clientHost is how a host is written in a list of hosts.
+var clientHost = regexp.MustCompile(`^(\*\.)?([\pL\pN_-]+(\.[\pL\pN_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 
 func (v checker) speech() {
 	tts := v.c.Speech.TTS

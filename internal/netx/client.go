@@ -18,7 +18,8 @@ import (
 // Limits of a client.
 const (
 	MaxRedirects = 10
-	MaxIdle      = 32 // idle keep-alive connections of one client
+	MaxIdle      = 32        // idle keep-alive connections of one client
+	MaxHeader    = 256 << 10 // bytes of an answer's header
 )
 
 // Options set up a Client.
@@ -27,12 +28,18 @@ type Options struct {
 	Timeout time.Duration // of one request with its body; 0 means 30 s
 	MaxBody int64         // bytes of an answer; 0 means 4 MiB
 	Agent   string
+	TLS     TLS
 }
 
 // Client is an HTTP client that keeps to Rules.
 type Client struct {
 	opts Options
 	http *http.Client
+
+	// In tests: names are resolved by resolver, and connect hears of each
+	// address that passed the check and may stand in the way.
+	resolver *net.Resolver
+	connect  func(address string) error
 }
 
 // New makes a client with connections of its own, so that what one script may
@@ -47,8 +54,8 @@ func New(o Options) *Client {
 	c := &Client{opts: o}
 	c.http = &http.Client{
 		Transport: &http.Transport{
-			DialContext: c.dial, MaxIdleConns: MaxIdle, MaxIdleConnsPerHost: MaxIdle / 2, IdleConnTimeout: 60 * time.Second,
-			TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: o.Timeout, ForceAttemptHTTP2: true,
+			DialContext: c.dial, DialTLSContext: c.dialTLS, MaxIdleConns: MaxIdle, MaxIdleConnsPerHost: MaxIdle / 2, IdleConnTimeout: 60 * time.Second,
+			ResponseHeaderTimeout: o.Timeout, MaxResponseHeaderBytes: MaxHeader, ForceAttemptHTTP2: true,
 		},
 	}
 	return c
@@ -70,13 +77,16 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 		return nil, err
 	}
 	named := c.opts.Rules.named(host, port)
-	d := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: func(_, target string, _ syscall.RawConn) error {
+	d := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Resolver: c.resolver, Control: func(_, target string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(target)
 		if err != nil {
 			return err
 		}
 		if !named && !Public(ap.Addr()) {
 			return &denied{fmt.Sprintf("%s is the private address %s", host, ap.Addr())}
+		}
+		if c.connect != nil {
+			return c.connect(target)
 		}
 		return nil
 	}}

@@ -7,8 +7,9 @@
 //
 // # Limits
 //
-// Bodies are cut off at Options.MaxBody with LIMIT, redirects end after
-// [MaxRedirects], and each client keeps at most [MaxIdle] idle connections.
+// Bodies, as they are after decompression, are cut off at Options.MaxBody with
+// LIMIT, headers at [MaxHeader], redirects end after [MaxRedirects], and each
+// client keeps at most [MaxIdle] idle connections.
 //
 // # Errors
 //
@@ -62,7 +63,7 @@ func portOf(u *url.URL) string {
 }
 
 // reserved are ranges that no public service lives in and that the netip
-// predicates do not know (RFC 6890, RFC 6052, RFC 3056, RFC 4380).
+// predicates do not know (RFC 6890, RFC 6052, RFC 3056, RFC 4291).
 var reserved = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.64.0.0/10"),
@@ -75,7 +76,10 @@ var reserved = []netip.Prefix{
 	netip.MustParsePrefix("64:ff9b::/96"),
 	netip.MustParsePrefix("64:ff9b:1::/48"),
 	netip.MustParsePrefix("2002::/16"),
-	netip.MustParsePrefix("2001::/32"),
+	netip.MustParsePrefix("::/96"), // IPv4-compatible
+	netip.MustParsePrefix("fec0::/10"),
+	netip.MustParsePrefix("2001::/23"),
+	netip.MustParsePrefix("192.88.99.0/24"),
 	netip.MustParsePrefix("2001:db8::/32"),
 	netip.MustParsePrefix("100::/64"),
 }
