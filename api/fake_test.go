@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -36,6 +37,7 @@ type house struct {
 	stopped  chan struct{}
 	outboxed string
 	retried  string
+	deployed []string // commands, uploads and removals
 	checked  string
 	ready    error
 	fail     error // of every part
@@ -146,6 +148,27 @@ func (h *house) Scripts(may func(string) bool) any {
 	return h.sees
 }
 
+func (h *house) Versions(script string) (any, error) { return []string{script}, h.fail }
+
+func (h *house) Rollout(script, command string, o Rollout) (any, error) {
+	h.deployed = append(h.deployed, fmt.Sprint(script, " ", command, " ", o))
+	return map[string]any{"name": script}, h.fail
+}
+
+func (h *house) Upload(_ context.Context, script string, files []File) (any, error) {
+	line := script + " upload"
+	for _, f := range files {
+		line += fmt.Sprintf(" %s:%.20s", f.Path, f.Data)
+	}
+	h.deployed = append(h.deployed, line)
+	return map[string]any{"name": script}, h.fail
+}
+
+func (h *house) Remove(_ context.Context, script string) error {
+	h.deployed = append(h.deployed, script+" remove")
+	return h.fail
+}
+
 func (h *house) Get(key string) (json.RawMessage, bool, error) {
 	v, ok := h.kv[key]
 	return v, ok, h.fail
@@ -209,17 +232,21 @@ var tokens = []Token{
 	{Name: "reader", Token: "reader-secret", Allow: []string{rightRead}},
 	{Name: "caller", Token: "caller-secret", Allow: []string{rightCalls}},
 	{Name: "keeper", Token: "keeper-secret", Allow: []string{rightKV}},
+	{Name: "deployer", Token: "deployer-secret", Allow: []string{rightDeploy}},
 	{Name: "order", Token: "order-secret", Scripts: []string{"order"}},
 	{Name: "both", Token: "both-secret", Scripts: []string{"order", "sales"}},
 	{Name: "empty", Token: ""},
 }
 
-const maxBody = 1000
+const (
+	maxBody   = 1000
+	maxUpload = 200_000
+)
 
 func (h *house) options() Options {
 	return Options{
-		Calls: h, Recordings: h, Scripts: h, KV: h, Hooks: h, Feed: h, Outbox: h, Trunks: h, Health: h, Metrics: h,
-		Tokens: func() []Token { return tokens }, MaxBody: maxBody, Version: "1.2.3",
+		Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Hooks: h, Feed: h, Outbox: h, Trunks: h, Health: h, Metrics: h,
+		Tokens: func() []Token { return tokens }, MaxBody: maxBody, MaxUpload: maxUpload, Version: "1.2.3",
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Clock: clock.System(),
 	}
 }

@@ -8,9 +8,10 @@ import (
 
 // Rights that a token may name in allow.
 const (
-	rightCalls = "calls"
-	rightRead  = "read"
-	rightKV    = "kv"
+	rightCalls  = "calls"
+	rightRead   = "read"
+	rightKV     = "kv"
+	rightDeploy = "scripts"
 )
 
 // route is one line of the surface.
@@ -20,6 +21,7 @@ type route struct {
 	whole   bool   // not for tokens that are limited to some scripts
 	public  bool   // also on the public listener, and for pages of other sites
 	query   string // parameters it takes, by blanks; "*" is any
+	large   bool   // its body may be as long as MaxUpload
 	handle  func(*server, http.ResponseWriter, *http.Request) error
 }
 
@@ -37,6 +39,14 @@ var routes = []route{
 	{pattern: "/v1/hooks/{script}", public: true, query: "*", handle: (*server).hook},
 	{pattern: "/v1/hooks/{script}/{path...}", public: true, query: "*", handle: (*server).hook},
 	{pattern: "GET /v1/scripts", right: rightRead, handle: (*server).scripts},
+	{pattern: "GET /v1/scripts/{script}/versions", right: rightRead, handle: (*server).versions},
+	{pattern: "PUT /v1/scripts/{script}", right: rightDeploy, large: true, handle: (*server).upload},
+	{pattern: "DELETE /v1/scripts/{script}", right: rightDeploy, handle: (*server).removeScript},
+	{pattern: "POST /v1/scripts/{script}/rollback", right: rightDeploy, query: "version", handle: rollout(CommandRollback)},
+	{pattern: "POST /v1/scripts/{script}/canary", right: rightDeploy, query: "version percent calls", handle: rollout(CommandCanary)},
+	{pattern: "DELETE /v1/scripts/{script}/canary", right: rightDeploy, handle: rollout(CommandDrop)},
+	{pattern: "POST /v1/scripts/{script}/promote", right: rightDeploy, handle: rollout(CommandPromote)},
+	{pattern: "POST /v1/scripts/{script}/unpin", right: rightDeploy, handle: rollout(CommandUnpin)},
 	{pattern: "GET /v1/kv", right: rightKV, query: "prefix limit cursor", handle: (*server).listKV},
 	{pattern: "GET /v1/kv/{key...}", right: rightKV, handle: (*server).getKV},
 	{pattern: "PUT /v1/kv/{key...}", right: rightKV, query: "ttl", handle: (*server).putKV},

@@ -41,6 +41,17 @@ type Scripts interface {
 	Scripts(may func(script string) bool) any
 }
 
+// Deployments change which version of a script calls get.
+type Deployments interface {
+	// Versions are all that can be rolled back to, and those in use.
+	Versions(script string) (any, error)
+	// Rollout carries a command out and answers with the script's plan.
+	Rollout(script, command string, o Rollout) (any, error)
+	// Upload builds the files first: a broken upload changes nothing.
+	Upload(ctx context.Context, script string, files []File) (any, error)
+	Remove(ctx context.Context, script string) error
+}
+
 // KV is the scripts' key-value space.
 type KV interface {
 	Get(key string) (value json.RawMessage, ok bool, err error)
@@ -117,25 +128,27 @@ type Query struct {
 // Token is a bearer token and what it may do. Empty lists are everything.
 type Token struct {
 	Name, Token string
-	Allow       []string // calls, kv, read
+	Allow       []string // calls, kv, read, scripts
 	Scripts     []string // that it may start or see
 }
 
 // Options wire the handler.
 type Options struct {
-	Calls      Calls
-	Recordings Recordings
-	Scripts    Scripts
-	KV         KV
-	Hooks      Hooks
-	Feed       Feed
-	Outbox     Outbox
-	Trunks     Trunks
-	Health     Health
-	Metrics    http.Handler
-	Tokens     func() []Token // asked for each request: a reload changes them
-	MaxBody    int64
-	Version    string
-	Log        *slog.Logger // of what clients are not told; nil discards
-	Clock      clock.Clock  // of the events' keep-alive; nil is the machine's
+	Calls       Calls
+	Recordings  Recordings
+	Scripts     Scripts
+	Deployments Deployments
+	KV          KV
+	Hooks       Hooks
+	Feed        Feed
+	Outbox      Outbox
+	Trunks      Trunks
+	Health      Health
+	Metrics     http.Handler
+	Tokens      func() []Token // asked for each request: a reload changes them
+	MaxBody     int64
+	MaxUpload   int64 // of an uploaded script, packed and unpacked
+	Version     string
+	Log         *slog.Logger // of what clients are not told; nil discards
+	Clock       clock.Clock  // of the events' keep-alive; nil is the machine's
 }

@@ -116,7 +116,10 @@ func (s *server) admit(r route, w http.ResponseWriter, req **http.Request) error
 			return fault.New(fault.Invalid, "no parameter %q", name).WithHint("this address takes %s", orNone(r.query))
 		}
 	}
-	return s.readBody(w, *req)
+	if r.large {
+		return s.readBody(w, *req, s.MaxUpload, "limits.script_upload")
+	}
+	return s.readBody(w, *req, s.MaxBody, "limits.http_body")
 }
 
 func orNone(s string) string {
@@ -128,20 +131,20 @@ func orNone(s string) string {
 
 // readBody takes the whole body at once, so that a client that sends slowly
 // ties up neither a script nor a call.
-func (s *server) readBody(w http.ResponseWriter, r *http.Request) error {
+func (s *server) readBody(w http.ResponseWriter, r *http.Request, most int64, limit string) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(s.real.Now().Add(s.readTime)) // test recorders have none
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.MaxBody))
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
 		w.Header().Set("Connection", "close") // the rest of the body is not waited for
 	} else {
 		_ = c.SetReadDeadline(time.Time{})
 	}
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return statusError{http.StatusRequestEntityTooLarge, fault.New(fault.Invalid, "the body is longer than %d bytes", s.MaxBody).WithHint("see limits.http_body")}
+		return statusError{http.StatusRequestEntityTooLarge, fault.New(fault.Invalid, "the body is longer than %d bytes", most).WithHint("see %s", limit)}
 	}
 	if err != nil {
 		return statusError{http.StatusRequestTimeout, fault.New(fault.Network, "the body did not arrive within %s", s.readTime)}

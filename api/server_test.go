@@ -31,6 +31,8 @@ func bodyFor(r route) string {
 	switch r.pattern {
 	case "POST /v1/calls":
 		return `{"script":"order","to":"101"}`
+	case "PUT /v1/scripts/{script}":
+		return "export default () => 1;"
 	case "PUT /v1/kv/{key...}", "POST /v1/calls/{id}/commands":
 		return `{}`
 	}
@@ -63,6 +65,7 @@ func TestAuthorisation(t *testing.T) {
 		{"read only", "Bearer reader-secret", false, allow("", rightRead)},
 		{"calls only", "Bearer caller-secret", false, allow("", rightCalls)},
 		{"kv only", "Bearer keeper-secret", false, allow("", rightKV)},
+		{"scripts only", "Bearer deployer-secret", false, allow("", rightDeploy)},
 		{"one script", "Bearer order-secret", false, func(r route) bool { return !r.whole }},
 		{"full", "Bearer full-secret", false, func(route) bool { return true }},
 		{"scheme in lower case", "bearer full-secret", false, func(route) bool { return true }},
@@ -86,7 +89,7 @@ func TestAuthorisation(t *testing.T) {
 				case w.Code < 200 || w.Code > 299:
 					t.Fatalf("status %d: %s", w.Code, w.Body)
 				}
-				if r.right != "" && w.Code >= 400 && len(h.placed)+len(h.ended)+len(h.commands)+len(h.retried)+len(h.checked) > 0 {
+				if r.right != "" && w.Code >= 400 && len(h.placed)+len(h.ended)+len(h.commands)+len(h.retried)+len(h.checked)+len(h.deployed) > 0 {
 					t.Error("something was done for a request that was refused")
 				}
 			})
