@@ -3,6 +3,7 @@ package call
 import (
 	"cmp"
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -56,11 +57,14 @@ func (c *Call) measure(l *Leg) {
 		return
 	}
 	s := l.session.Stats()
-	c.quality = Quality{JitterMs: s.JitterMs, MOS: s.MOS}
+	c.quality = Quality{JitterMs: rounded(s.JitterMs, 100), MOS: rounded(s.MOS, 100)}
 	if n := s.Received + s.Lost; n > 0 {
-		c.quality.Loss = float64(s.Lost) / float64(n)
+		c.quality.Loss = rounded(float64(s.Lost)/float64(n), 10_000)
 	}
 }
+
+// rounded is x to one part in so many: more digits would only be noise.
+func rounded(x, parts float64) float64 { return math.Round(x*parts) / parts }
 
 // record computes the row of the call as it stands.
 func (c *Call) record() Record {

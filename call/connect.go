@@ -293,8 +293,8 @@ func (k *connecting) dismiss(winner *Leg) {
 	for _, t := range k.delayed {
 		t.stop()
 	}
-	for other, t := range k.ringing {
-		if t.stop(); other != winner {
+	for _, other := range inOrder(k.ringing) {
+		if k.ringing[other].stop(); other != winner {
 			other.reason = "cancelled"
 			other.hangup(sip.Header{Name: "Reason", Value: `SIP;cause=200;text="Call completed elsewhere"`})
 		}
@@ -403,10 +403,7 @@ func (k *connecting) abandon() {
 		return // the talk's own end settles it
 	}
 	ms := k.caller.call.clk.Now().Sub(k.began).Milliseconds()
-	legs := make([]*Leg, 0, len(k.ringing)+1)
-	for l := range k.ringing {
-		legs = append(legs, l)
-	}
+	legs := inOrder(k.ringing)
 	for _, l := range legs {
 		r := k.legResult(l, "cancelled")
 		r.Code = 487

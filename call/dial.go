@@ -105,8 +105,8 @@ func (d *dialling) check() {
 }
 
 func (d *dialling) dismiss(winner *Leg) {
-	for l, t := range d.legs {
-		if t.stop(); l != winner {
+	for _, l := range inOrder(d.legs) {
+		if d.legs[l].stop(); l != winner {
 			l.reason = "cancelled"
 			l.hangup()
 		}

@@ -71,7 +71,7 @@ func (c *Call) clear() {
 		}
 		c.connect = nil
 	}
-	for _, other := range c.legs {
+	for _, other := range c.legsInOrder() {
 		if other != l {
 			other.hangup()
 		}

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -31,6 +32,7 @@ func (s legState) String() string {
 type Leg struct {
 	call     *Call
 	name     string
+	number   int // of the legs that the call has made
 	outbound bool
 	dialog   Dialog
 	session  *media.Session
@@ -78,7 +80,7 @@ func (c *Call) addLeg(outbound bool) (*Leg, error) {
 		c.deps.Counters.Refused.Add(1)
 		return nil, fault.New(fault.Limit, "call legs: %d at once", MaxLegs).WithHint("end a leg before you dial the next")
 	}
-	l := &Leg{call: c, name: legName(c.made), outbound: outbound, began: c.clk.Now(), heard: map[uint32]*playing{}, writing: map[*media.Recorder]*recording{}}
+	l := &Leg{call: c, name: legName(c.made), number: c.made, outbound: outbound, began: c.clk.Now(), heard: map[uint32]*playing{}, writing: map[*media.Recorder]*recording{}}
 	c.made++
 	c.legs[l.name] = l
 	if c.main == nil {
@@ -356,8 +358,8 @@ func (l *Leg) settleAll() {
 	if l.play != nil {
 		l.play.cut()
 	}
-	for _, p := range l.heard {
-		p.cut()
+	for _, id := range slices.Sorted(maps.Keys(l.heard)) {
+		l.heard[id].cut()
 	}
 	for _, v := range l.answering {
 		v.fail(errHangup())

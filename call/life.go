@@ -251,11 +251,7 @@ func (c *Call) mainEnded() {
 		}
 	}
 	c.notify("end", map[string]any{"call": c.main.name, "endedBy": c.endedBy, "code": c.main.code})
-	legs := make([]*Leg, 0, len(c.legs))
-	for _, l := range c.legs {
-		legs = append(legs, l)
-	}
-	for _, l := range legs {
+	for _, l := range c.legsInOrder() {
 		l.hangup()
 	}
 	if c.fallback != nil {

@@ -65,7 +65,7 @@ func (e *Engine) startScript(l *live) {
 	h := &vmHandle{ready: make(chan struct{})}
 	s := &callScript{e: e, l: l}
 	s.calls = callhost.New(l.Call, h, callhost.Services{Links: e.record, Retries: &e.orders, Ring: defaultRing})
-	s.core = e.coreSession(l.version, journal{e.log.With("call", l.ID(), "script", l.version.Script), l.Call}, h.Settle)
+	s.core = e.coreSession(l.version, journal{e.log.With("call", l.ID(), "script", l.version.Script), l.Call, e.opts.World != nil}, h.Settle)
 	if w := e.opts.World; w != nil {
 		h.seen = func(seq uint32, value any, err error) { w.Witness.Answered(l.Call, seq, value, err) }
 	}
@@ -137,13 +137,15 @@ func (e *Engine) reportScript(id string, v *scripts.Version, err *message.Script
 type journal struct {
 	log  *slog.Logger
 	call *call.Call // nil outside of calls
+	// ordered notes take their turn among the call's commands, so that tests
+	// see the same timeline each time. A flood of lines must not fill the
+	// mailbox of a real call.
+	ordered bool
 }
 
 // Log implements corehost.Journal.
 func (j journal) Log(level, text, at string) {
-	if j.call != nil {
-		j.call.Note("log", text, at)
-	}
+	j.Note("log", text, at)
 	var l slog.Level
 	switch level {
 	case "debug":
@@ -158,16 +160,17 @@ func (j journal) Log(level, text, at string) {
 
 // Note implements corehost.Journal.
 func (j journal) Note(kind, detail, at string) {
-	if j.call != nil {
-		j.call.Note(kind, detail, at)
+	if j.call == nil || j.ordered && j.call.Do(func() { j.call.Note(kind, detail, at) }) {
+		return
 	}
+	j.call.Note(kind, detail, at)
 }
 
 // coreSession serves kv, fetch, webhooks, locks and the console to one VM.
 func (e *Engine) coreSession(v *scripts.Version, j corehost.Journal, settle func(uint32, any, error)) *corehost.Session {
 	return corehost.New(corehost.Services{
-		KV: kv{e.store}, Locks: e.store, Outbox: scriptOutbox{e, v.Script}, HTTP: e.fetchers.of(e.settings.of(v).Permissions.HTTP), Clock: e.clk,
-		NewID: func() string { return e.newID("token") },
+		KV: kv{e.store}, Locks: e.locks(), Outbox: scriptOutbox{e, v.Script}, HTTP: e.fetchers.of(e.settings.of(v).Permissions.HTTP), Clock: e.clk,
+		NewID: func() string { return e.newID("token") }, Start: e.startRequest(),
 	}, j, settle)
 }
 

@@ -74,6 +74,7 @@ type World struct {
 	Voice      Voice
 	Worker     func(script string) (message.Conn, error)
 	Builder    scripts.Builder
+	Locks      corehost.Locks
 	NewID      func(kind string) string // of a call, an event, a delivery, …
 	Witness    Witness
 }
@@ -120,6 +121,31 @@ func (e *Engine) newID(kind string) string {
 func (e *Engine) began(c *call.Call) {
 	if w := e.opts.World; w != nil {
 		w.Witness.Began(c)
+	}
+}
+
+// locks are the leases of scripts.
+func (e *Engine) locks() corehost.Locks {
+	if w := e.opts.World; w != nil {
+		return w.Locks
+	}
+	return e.store
+}
+
+// startRequest begins requests of scripts in tests: one when the one before has
+// settled.
+func (e *Engine) startRequest() func(func()) {
+	if e.opts.World == nil {
+		return nil
+	}
+	return func(run func()) {
+		e.clk.AfterFunc(0, func() {
+			e.clk.Busy(1)
+			go func() {
+				defer e.clk.Busy(-1)
+				run()
+			}()
+		})
 	}
 }
 

@@ -43,7 +43,8 @@ type Item struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// Locks are leases that other calls respect.
+// Locks are leases that other calls respect. Lock is called by who counts as
+// busy; in virtual time it takes itself off the clock while it waits.
 type Locks interface {
 	Lock(ctx context.Context, key string, ttl time.Duration, owner string) error
 	Release(key, owner string) (bool, error)
@@ -95,6 +96,9 @@ type Services struct {
 	HTTP   HTTP
 	Clock  clock.Clock
 	NewID  func() string
+	// Start begins a request instead of a goroutine at once: in virtual time,
+	// where requests of one moment begin one after the other. nil: at once.
+	Start func(func())
 }
 
 // Session serves one VM.
@@ -175,15 +179,22 @@ func (s *Session) begin(seq uint32, r message.Request, h handler) {
 		s.settle(seq, nil, fault.New(fault.Limit, "requests: %d wait already", MaxWaiting).WithHint("await some of them first"))
 		return
 	}
-	s.serv.Clock.Busy(1)
-	go func() {
-		defer s.serv.Clock.Busy(-1)
+	run := func() {
 		value, err := h(s, ctx, r)
 		s.mu.Lock()
 		delete(s.waiting, seq)
 		s.mu.Unlock()
 		cancel()
 		s.settle(seq, value, err)
+	}
+	if s.serv.Start != nil {
+		s.serv.Start(run)
+		return
+	}
+	s.serv.Clock.Busy(1)
+	go func() {
+		defer s.serv.Clock.Busy(-1)
+		run()
 	}()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/runtime/message"
@@ -116,7 +117,7 @@ func (s *Session) lock(ctx context.Context, r message.Request) (any, error) {
 		return nil, err
 	}
 	token := s.serv.NewID()
-	ctx, cancel := context.WithTimeout(ctx, ms(o.WaitMs))
+	ctx, cancel := s.within(ctx, ms(o.WaitMs))
 	defer cancel()
 	if err := s.serv.Locks.Lock(ctx, o.Key, ms(o.TTLMs), token); err != nil {
 		if fault.CodeOf(err) == fault.Unavailable && ctx.Err() != nil {
@@ -125,6 +126,22 @@ func (s *Session) lock(ctx context.Context, r message.Request) (any, error) {
 		return nil, err
 	}
 	return map[string]any{"token": token}, nil
+}
+
+// within ends a context after d on the session's clock. What the end of the
+// time sets going counts as busy until cancel is called.
+func (s *Session) within(ctx context.Context, d time.Duration) (context.Context, func()) {
+	ctx, stop := context.WithCancel(ctx)
+	t := s.serv.Clock.AfterFunc(d, func() {
+		s.serv.Clock.Busy(1)
+		stop()
+	})
+	return ctx, func() {
+		if !t.Stop() {
+			s.serv.Clock.Busy(-1)
+		}
+		stop()
+	}
 }
 
 func (s *Session) unlock(_ context.Context, r message.Request) (any, error) {

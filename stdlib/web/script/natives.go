@@ -2,7 +2,6 @@ package script
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -209,14 +208,14 @@ func nativeRandom(vm *runtime.VM, args []goja.Value) goja.Value {
 	if !ok || len(data) > MaxRandom {
 		vm.Throw(fault.Invalid, fmt.Sprintf("crypto.getRandomValues takes a typed array of at most %d bytes", MaxRandom), "")
 	}
-	_, _ = rand.Read(data) // it never fails (Go 1.24)
+	vm.Entropy(data)
 	return bind.Arg(args, 0)
 }
 
 // nativeUUID is a random UUID (RFC 9562 §5.4).
 func nativeUUID(vm *runtime.VM, _ []goja.Value) goja.Value {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // it never fails (Go 1.24)
+	vm.Entropy(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return vm.Runtime().ToValue(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
 }
