@@ -222,8 +222,12 @@ func TestBodyLimit(t *testing.T) {
 			continue
 		}
 		h := newHouse()
+		long := long
+		if r.large {
+			long = strings.Repeat(long, maxUpload/maxBody)
+		}
 		want(t, h.ask(t, method, target, long), http.StatusRequestEntityTooLarge, fault.Invalid)
-		if len(h.placed)+len(h.commands)+len(h.kv) > 0 {
+		if len(h.placed)+len(h.commands)+len(h.kv)+len(h.deployed) > 0 {
 			t.Errorf("%s: something was done", r.pattern)
 		}
 	}

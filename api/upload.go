@@ -26,7 +26,7 @@ type File struct {
 // superset, so it is also what a body of no particular kind becomes.
 var suffixes = map[string]string{
 	"text/typescript": ".ts", "text/x-typescript": ".ts", "application/typescript": ".ts", "application/x-typescript": ".ts", "video/mp2t": ".ts",
-	"": ".ts", "text/plain": ".ts", "application/octet-stream": ".ts", formType: ".ts",
+	"": ".ts", "text/plain": ".ts", "application/octet-stream": ".ts", "application/x-www-form-urlencoded": ".ts",
 	"text/javascript": ".js", "application/javascript": ".js", "application/x-javascript": ".js", "text/ecmascript": ".js",
 }
 
