@@ -225,35 +225,39 @@ func (o *orders) recordNotCalled(ord *order, why string) {
 	o.e.putRecord(r)
 }
 
-// attemptOver takes the outcome of a dial and plans what follows. keep stores
-// the record, with Final set, before the order's new state shows: whoever reads
-// "done" finds the record. A crash between the two is mended by recoverOrder.
+// attemptOver takes the outcome of a dial and plans what follows. keep queues
+// the record, with Final set, before the order, so that one sync takes both.
+// The new state shows only then: whoever reads "done" finds the record.
 func (o *orders) attemptOver(ord *order, r *call.Record, keep func()) {
 	ord.mu.Lock()
 	wait, again := o.plan(ord, r.Outcome)
+	next := order{Order: ord.Order}
+	n := len(ord.Made) - 1
+	next.Made = slices.Clone(ord.Made) // readers hold the old list
+	next.Made[n].Outcome, next.Made[n].Code = r.Outcome, r.Code
+	next.State, next.NextAt = stateDone, time.Time{}
+	switch {
+	case ord.cancel:
+		next.State = stateCancelled
+	case again:
+		next.State, next.NextAt = stateWaiting, o.e.clk.Now().Add(wait)
+	}
 	ord.mu.Unlock()
 	r.Final = !again
 	keep()
+	o.save(next.row())
 	ord.mu.Lock()
-	n := len(ord.Made) - 1
-	ord.Made = slices.Clone(ord.Made) // readers hold the old list
-	ord.Made[n].Outcome, ord.Made[n].Code = r.Outcome, r.Code
-	ord.State, ord.NextAt = stateDone, time.Time{}
-	switch {
-	case ord.cancel:
-		ord.State = stateCancelled
-	case again:
-		ord.State, ord.NextAt = stateWaiting, o.e.clk.Now().Add(wait)
-	}
-	again = again && !ord.cancel
-	row := ord.row()
+	ord.Made, ord.State, ord.NextAt = next.Made, next.State, next.NextAt
+	cancelled := ord.cancel && again // while the disk was written
 	ord.mu.Unlock()
-	o.save(row)
-	if again {
+	switch {
+	case cancelled:
+		o.finish(ord, stateCancelled, "cancelled")
+	case again:
 		o.schedule(ord)
-		return
+	default:
+		o.forget(ord.ID)
 	}
-	o.forget(ord.ID)
 }
 
 // plan says whether and when another attempt follows. ord.mu is held.
