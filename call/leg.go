@@ -215,9 +215,10 @@ func (l *Leg) up(at time.Time) {
 	l.changed()
 }
 
-// confirmed handles the ACK of our 2xx.
+// confirmed handles the ACK of our 2xx. One that owes the answer to our offer
+// and has none leaves a call without media: it ends (RFC 3261 §13.2.1).
 func (l *Leg) confirmed(ev sip.Event) {
-	if l.lateOffer && len(ev.Body) > 0 {
+	if l.lateOffer && (len(ev.Body) > 0 || l.session.Negotiated().Codec == nil) {
 		if err := l.session.Accept(ev.Body); err != nil {
 			l.note("media", "answer in ACK refused: "+err.Error(), "")
 			l.hangup()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/loopstart/loopstart/internal/duration"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -68,7 +69,7 @@ func ParseDeliveredAfter(s string) (DeliveredAfter, error) {
 		}
 		return DeliveredAfter{Percent: p}, nil
 	}
-	d, err := time.ParseDuration(s)
+	d, err := duration.Parse(s)
 	if err != nil || d <= 0 {
 		return DeliveredAfter{}, bad
 	}

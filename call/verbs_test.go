@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media"
 )
 
 func TestAnswerPlayHangup(t *testing.T) {
@@ -288,6 +290,36 @@ func TestInfoDigits(t *testing.T) {
 		got, _ := InfoDigit(kind, []byte(text))
 		if got != want {
 			t.Errorf("%q: %q, want %q", body, got, want)
+		}
+	}
+}
+
+// TestACallWithoutAnAnswerInTheACKEnds answers an INVITE without an offer, and
+// gets an ACK without the answer: nobody would ever hear anything.
+func TestACallWithoutAnAnswerInTheACKEnds(t *testing.T) {
+	w := newWorld(t)
+	w.call = New(Spec{ID: "c1.1", Order: "c1", Script: "test", Session: media.SessionOptions{Bind: loopback}}, w.deps)
+	w.call.Inbound(w.phone("caller"))
+	w.call.Attach(w)
+	w.pass(0)
+	w.want(w.do(func(l *Leg, v Verb) { l.Answer(v) }), "HANGUP")
+	w.pass(time.Second)
+	if rec := w.final(); rec.EndedBy != "script" || !strings.Contains(w.story(), "answer in ACK refused") {
+		t.Fatalf("%+v\n%s", rec, w.story())
+	}
+}
+
+func TestParseDeliveredAfter(t *testing.T) {
+	for text, want := range map[string]DeliveredAfter{
+		"": {}, "key": {Key: true}, "80%": {Percent: 80}, "6s": {Heard: 6 * time.Second}, "6000": {Heard: 6 * time.Second},
+	} {
+		if got, err := ParseDeliveredAfter(text); err != nil || got != want {
+			t.Errorf("%q: %+v %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"0s", "-1s", "x", "0%", "101%"} {
+		if got, err := ParseDeliveredAfter(text); err == nil {
+			t.Errorf("%q: %+v", text, got)
 		}
 	}
 }
