@@ -66,6 +66,9 @@ func (d *timerDriver) beat() {
 		d.sh.resume(d.clk.Now())
 	}
 	d.sh.tick(d.clk.Now(), d.io)
+	// Time stands still while an event waits, so that there may be no next pass
+	// to hand it over: unlike a pacer this driver waits for the lock.
+	d.sh.handOver(true)
 	d.sh.observe(d.clk.Now())
 	due, busy := d.sh.next()
 	rests := d.rest != nil && d.rest.report(d, d.sh.idle(), d.clk.Now())
