@@ -55,6 +55,7 @@ type DialRequest struct {
 	Called  string        // the number that was called, the default for From
 	Caller  string        // who called, shown to users who are rung
 	Script  string        // who asks
+	Version string        // of the script; "" is the active one
 	User    string        // the registered user who asks, when no script does
 	Headers []sip.Header  // extra headers of the INVITE
 	Timeout time.Duration // ring time; 0 for the default

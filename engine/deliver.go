@@ -116,6 +116,7 @@ func (e *Engine) queueAfterCall(script, version string, r call.Record) {
 type scriptOutbox struct {
 	e      *Engine
 	script string
+	hosts  []string // that its version may reach
 }
 
 // scriptItem is one webhook.deliver with what its script may reach.
@@ -140,11 +141,7 @@ func (s scriptOutbox) Deliver(d corehost.Delivery) (string, error) {
 	if d.ExpiresMs > 0 {
 		it.Expires = s.e.clk.Now().Add(time.Duration(d.ExpiresMs) * time.Millisecond)
 	}
-	var hosts []string
-	if v, err := s.e.scripts.Current(s.script); err == nil {
-		hosts = s.e.settings.of(v).Permissions.HTTP
-	}
-	it.Payload, err = json.Marshal(scriptItem{s.script, hosts, id, d})
+	it.Payload, err = json.Marshal(scriptItem{s.script, s.hosts, id, d})
 	if err != nil {
 		return "", fault.New(fault.Invalid, "webhook: %w", err)
 	}
@@ -191,7 +188,7 @@ func (e *Engine) deliverAfterCall(ctx context.Context, it outbox.Item) error {
 	}
 	v, err := e.scripts.AcquireVersion(a.Script, a.Version)
 	if err != nil {
-		if v, err = e.scripts.Acquire(a.Script); err != nil {
+		if v, err = e.scripts.AcquireActive(a.Script); err != nil {
 			return err
 		}
 	}

@@ -122,7 +122,7 @@ func (d dialer) uri(cfg *config.Config, r call.DialRequest) ([]call.Place, error
 		return nil, fault.New(fault.Invalid, "%q is no SIP address", r.Target)
 	}
 	host, isIP := parseHost(a.Host)
-	if !d.e.settings.mayDialURI(r.Script, a.Host) && !(isIP && trusted(cfg, host)) {
+	if !d.e.mayDialURI(r.Script, r.Version, a.Host) && !(isIP && trusted(cfg, host)) {
 		return nil, fault.New(fault.Denied, "sip: address %s may not be dialled", a.Host).
 			WithHint("name the host in the script's config: permissions: {sip: [%q]}, or in sip.trust", a.Host)
 	}

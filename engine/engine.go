@@ -98,7 +98,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.prepare()
 	for _, build := range []func(*config.Config) error{
-		e.openStore, e.openMedia, e.openSpeech, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openSIP,
+		e.openFetchers, e.openStore, e.openMedia, e.openSpeech, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openSIP,
 	} {
 		if err := build(cfg); err != nil {
 			e.Close()
@@ -116,7 +116,6 @@ func (e *Engine) prepare() {
 	e.settings.init()
 	e.calls.init()
 	e.orders.init(e)
-	e.fetchers.init(e)
 	e.groups.init()
 	e.feed.init(e.clk.Now())
 }
@@ -227,11 +226,16 @@ func (e *Engine) Drain(ctx context.Context) {
 // Reload puts another configuration into force. Calls in progress keep what
 // they began with; listeners, ports and folders change only with a restart.
 func (e *Engine) Reload(cfg *config.Config) error {
+	if _, err := e.tlsOf(cfg); err != nil {
+		return err
+	}
 	if err := e.sip.Update(e.sipConfig(cfg)); err != nil {
 		return err
 	}
 	e.cfg.Store(cfg)
-	e.fetchers.init(e)
+	if err := e.openFetchers(cfg); err != nil {
+		return err
+	}
 	e.log.Info("engine: configuration reloaded")
 	return nil
 }

@@ -33,7 +33,7 @@ type HookAnswer struct {
 // Hook runs a script's onRequest. config.hook guards it: a token in the header
 // Authorization or X-Hook-Token or in the query, allowed origins, a rate.
 func (e *Engine) Hook(ctx context.Context, script string, r HookRequest) (HookAnswer, error) {
-	v, err := e.scripts.Acquire(script)
+	v, err := e.scripts.AcquireActive(script)
 	if err != nil {
 		return HookAnswer{}, err
 	}

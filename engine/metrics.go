@@ -50,6 +50,7 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 func (g gauges) figures() []figure {
 	e := g.e
 	s, w, o, st, sp := e.sip.Stats(), e.workers.Stats(), e.outbox.Stats(), e.store.Stats(), e.speaker.Stats()
+	sc := e.scripts.Stats()
 	return []figure{
 		{"calls", "Calls in progress.", false, float64(e.calls.count())},
 		{"calls_started_total", "Calls begun.", true, float64(e.counters.Started.Load())},
@@ -72,6 +73,14 @@ func (g gauges) figures() []figure {
 		{"script_requests_total", "Requests of scripts to the host.", true, float64(w.Requests)},
 		{"script_worker_crashes_total", "Script workers that ended unasked.", true, float64(w.Crashes)},
 		{"script_worker_stuck_total", "Script workers killed because they did not answer.", true, float64(w.Stuck)},
+		{"script_fetches_refused_total", "HTTP requests of scripts refused by limits.script_fetches.", true, float64(e.fetchers.Refused.Load())},
+		{"http_pools_evicted_total", "HTTP clients closed for want of room.", true, float64(e.fetchers.Evicted.Load())},
+		{"script_builds_total", "Builds of scripts.", true, float64(sc.Builds)},
+		{"script_builds_failed_total", "Builds that gave errors.", true, float64(sc.Failures)},
+		{"script_saves_held_total", "Saves that did not go live because of a pin or a canary.", true, float64(sc.Held)},
+		{"script_canary_calls_total", "Calls that got a canary.", true, float64(sc.Canaried)},
+		{"script_uploads_total", "Uploaded scripts.", true, float64(sc.Uploads)},
+		{"script_versions_trimmed_total", "Kept versions of scripts deleted for want of room.", true, float64(sc.Trimmed)},
 		{"outbox_waiting", "Deliveries waiting.", false, float64(o.Waiting)},
 		{"outbox_dead", "Deliveries given up.", false, float64(o.Dead)},
 		{"outbox_delivered_total", "Deliveries accepted.", true, float64(o.Delivered)},

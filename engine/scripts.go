@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -174,11 +175,10 @@ func (s *Static) CheckData(data json.RawMessage) error {
 type settings struct {
 	mu     sync.Mutex
 	static map[string]*Static // by script@version
-	latest map[string]*Static // by script
 	rates  hookRates
 }
 
-func (s *settings) init() { s.static, s.latest = map[string]*Static{}, map[string]*Static{} }
+func (s *settings) init() { s.static = map[string]*Static{} }
 
 // of is the static config of a version; a broken one counts as empty, since
 // the build has reported it.
@@ -193,7 +193,7 @@ func (s *settings) of(v *scripts.Version) *Static {
 	if err != nil {
 		st = &Static{}
 	}
-	s.static[key], s.latest[v.Script] = st, st
+	s.static[key] = st
 	return st
 }
 
@@ -203,20 +203,9 @@ func (s *settings) forget(v *scripts.Version) {
 	delete(s.static, v.Script+"@"+v.ID)
 }
 
-// mayDialURI tells whether a script may dial SIP addresses of a host.
-func (s *settings) mayDialURI(script, host string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := s.latest[script]
-	if st == nil {
-		return false
-	}
-	for _, h := range st.Permissions.SIP {
-		if strings.EqualFold(h, host) {
-			return true
-		}
-	}
-	return false
+// mayDial tells whether the script may dial SIP addresses of a host.
+func (s *Static) mayDial(host string) bool {
+	return slices.ContainsFunc(s.Permissions.SIP, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
 // applySettings puts a version's static config into a call's spec.
@@ -242,11 +231,11 @@ func (e *Engine) applySettings(spec *call.Spec, v *scripts.Version) {
 
 func (e *Engine) openScripts(cfg *config.Config) (err error) {
 	o := scripts.Options{
-		Dir: e.path(cfg.Scripts.Dir), Cache: filepath.Join(e.stateDir(), "bundles"), Builder: builder{e.opts.Builder}, Modules: Modules(),
+		Dir: e.path(cfg.Scripts.Dir), Cache: filepath.Join(e.stateDir(), "bundles"), State: filepath.Join(e.stateDir(), "scripts.json"), Builder: builder{e.opts.Builder}, Modules: Modules(),
 		Clock: e.clk, Log: e.log, Watch: true, OnChange: e.scriptChanged,
 	}
 	if w := e.opts.World; w != nil {
-		o.Cache, o.Builder, o.Watch = "", w.Builder, false
+		o.Cache, o.State, o.Builder, o.Watch = "", "", w.Builder, false
 	}
 	e.scripts, err = scripts.Open(e.ctx, o)
 	return err
@@ -255,12 +244,16 @@ func (e *Engine) openScripts(cfg *config.Config) (err error) {
 // scriptChanged warms what the next call of a new version needs.
 func (e *Engine) scriptChanged(ch scripts.Change) {
 	switch ch.Kind {
-	case scripts.Swapped:
+	case scripts.Swapped, scripts.Tried:
 		e.settings.of(ch.Version)
 		if e.opts.World != nil {
 			break // hundreds of engines start in one test run
 		}
-		e.log.Info("script ready", "script", ch.Script, "version", ch.Version.ID)
+		text := "script ready"
+		if ch.Kind == scripts.Tried {
+			text = "script ready as the canary"
+		}
+		e.log.Info(text, "script", ch.Script, "version", ch.Version.ID)
 		if err := e.workers.Preload(e.bundleSpec(ch.Version)); err != nil {
 			e.log.Warn("script worker: " + err.Error())
 		}
@@ -269,6 +262,9 @@ func (e *Engine) scriptChanged(ch scripts.Change) {
 		for _, d := range ch.Errors {
 			e.log.Error("script broken: "+d.Message, "script", ch.Script, "at", d.Place)
 		}
+	case scripts.Held:
+		e.log.Warn("script saved, but new calls keep the version they get now: it is pinned or has a canary",
+			"script", ch.Script, "version", ch.Version.ID, "active", ch.Previous)
 	case scripts.Freed:
 		e.settings.forget(ch.Version)
 		e.workers.Retire(ch.Script, ch.Version.ID)

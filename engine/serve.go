@@ -14,7 +14,6 @@ import (
 
 	"github.com/loopstart/loopstart/api"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/scripts"
 	"github.com/loopstart/loopstart/store"
 	"github.com/loopstart/loopstart/store/outbox"
 )
@@ -24,7 +23,7 @@ import (
 func (e *Engine) Handler(extra ...api.Token) http.Handler {
 	a := (*surface)(e)
 	return api.New(api.Options{
-		Calls: a, Recordings: a, Scripts: a, KV: a, Hooks: a, Feed: a, Outbox: a, Trunks: a, Health: e, Metrics: e.metrics(),
+		Calls: a, Recordings: a, Scripts: a, Deployments: a, KV: a, Hooks: a, Feed: a, Outbox: a, Trunks: a, Health: e, Metrics: e.metrics(),
 		Tokens: func() []api.Token {
 			list := append([]api.Token(nil), extra...)
 			for _, t := range e.Config().HTTP.Tokens {
@@ -32,7 +31,7 @@ func (e *Engine) Handler(extra ...api.Token) http.Handler {
 			}
 			return list
 		},
-		MaxBody: int64(e.Config().Limits.HTTPBody), Version: e.opts.Version, Log: e.log, Clock: e.clk,
+		MaxBody: int64(e.Config().Limits.HTTPBody), MaxUpload: int64(e.Config().Limits.ScriptUpload), Version: e.opts.Version, Log: e.log, Clock: e.clk,
 	})
 }
 
@@ -300,36 +299,6 @@ func (a *surface) Recording(id string) (io.ReadSeekCloser, time.Time, error) {
 
 // CheckLink implements api.Recordings.
 func (a *surface) CheckLink(id, until, sig string) bool { return a.record.CheckLink(id, until, sig) }
-
-// scriptLine is one version of GET /v1/scripts.
-type scriptLine struct {
-	Name    string        `json:"name"`
-	Version string        `json:"version,omitempty"`
-	State   scripts.State `json:"state"`
-	Calls   int           `json:"calls"`
-	Built   *time.Time    `json:"built,omitempty"`
-	Error   string        `json:"error,omitempty"`
-	Frame   string        `json:"frame,omitempty"`
-}
-
-// Scripts implements api.Scripts.
-func (a *surface) Scripts(may func(script string) bool) any {
-	out := []scriptLine{}
-	for _, s := range a.scripts.List() {
-		if !may(s.Name) {
-			continue
-		}
-		l := scriptLine{Name: s.Name, Version: s.Version, State: s.State, Calls: s.Calls}
-		if !s.Built.IsZero() {
-			l.Built = &s.Built
-		}
-		if len(s.Errors) > 0 {
-			l.Error, l.Frame = s.Errors[0].String(), s.Errors[0].Frame
-		}
-		out = append(out, l)
-	}
-	return out
-}
 
 // Get implements api.KV.
 func (a *surface) Get(key string) (json.RawMessage, bool, error) { return a.store.Get(key) }

@@ -37,6 +37,8 @@ const (
 	Failed  = scripts.Failed
 	Removed = scripts.Removed
 	Freed   = scripts.Freed
+	Held    = scripts.Held
+	Tried   = scripts.Tried
 )
 
 // LocalToken is a token with full rights for the verbs of this machine.

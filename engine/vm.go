@@ -168,8 +168,9 @@ func (j journal) Note(kind, detail, at string) {
 
 // coreSession serves kv, fetch, webhooks, locks and the console to one VM.
 func (e *Engine) coreSession(v *scripts.Version, j corehost.Journal, settle func(uint32, any, error)) *corehost.Session {
+	hosts := e.settings.of(v).Permissions.HTTP
 	return corehost.New(corehost.Services{
-		KV: kv{e.store}, Locks: e.locks(), Outbox: scriptOutbox{e, v.Script}, HTTP: e.fetchers.of(e.settings.of(v).Permissions.HTTP), Clock: e.clk,
+		KV: kv{e.store}, Locks: e.locks(), Outbox: scriptOutbox{e, v.Script, hosts}, HTTP: scriptHTTP{&e.fetchers, v.Script, hosts}, Clock: e.clk,
 		NewID: func() string { return e.newID("token") }, Start: e.startRequest(),
 	}, j, settle)
 }

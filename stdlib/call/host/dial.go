@@ -67,7 +67,7 @@ func connect(q *request) {
 		}
 		c.Targets = append(c.Targets, call.DialRequest{
 			Target: t.To, From: first(t.From, o.From), Trunk: first(t.Trunk, o.Trunk), Timeout: ms(t.TimeoutMs),
-			Headers: h, Script: q.s.call.Spec().Script, Called: q.s.call.Spec().To.Number(), Caller: q.s.call.Spec().From.Number(),
+			Headers: h, Script: q.s.call.Spec().Script, Version: q.s.call.Spec().Version, Called: q.s.call.Spec().To.Number(), Caller: q.s.call.Spec().From.Number(),
 		})
 		c.Delays = append(c.Delays, ms(t.DelayMs))
 	}
@@ -118,7 +118,7 @@ func dial(q *request) {
 	}
 	q.onCancel(func() { q.s.call.CancelDial(q.seq) })
 	q.s.call.Dial(q.seq, call.DialRequest{
-		Target: o.To, From: o.From, Trunk: o.Trunk, Timeout: timeout, Headers: h, Script: spec.Script, Called: spec.To.Number(), Caller: spec.From.Number(),
+		Target: o.To, From: o.From, Trunk: o.Trunk, Timeout: timeout, Headers: h, Script: spec.Script, Version: spec.Version, Called: spec.To.Number(), Caller: spec.From.Number(),
 	}, v)
 }
 
