@@ -194,6 +194,9 @@ func TestWorkerCanDoNothing(t *testing.T) {
 }
 
 func TestBuildReadsSourcesOnly(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector needs more address space than a build child may have")
+	}
 	r := runAttack(t, "build")
 	if r.lacks("seccomp") {
 		t.Skipf("this kernel has no filter: %v", r.Missing)

@@ -123,6 +123,9 @@ func (h *hostile) build(t *testing.T, source string) {
 // TestHostileScripts runs the corpus in real worker processes beside a benign
 // call, and a benign script in another worker the whole time.
 func TestHostileScripts(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector needs more than a worker may have")
+	}
 	paths, err := filepath.Glob(hostileFolder + "/*.js")
 	if err != nil || len(paths) < 60 {
 		t.Fatal(len(paths), err)
