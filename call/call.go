@@ -37,6 +37,7 @@ type Call struct {
 	started    time.Time
 	targets    atomic.Pointer[[]string] // names of the places rung, for Rings
 	answeredAt atomic.Pointer[time.Time]
+	left       atomic.Bool            // the first leg is over
 	presented  atomic.Pointer[string] // the caller number that the route of an outbound call shows
 	attaching  atomic.Pointer[Script] // on its way to the call's goroutine
 	gone       chan struct{}          // closed when that goroutine has ended
@@ -93,6 +94,10 @@ func (c *Call) Spec() Spec {
 	s.From = c.caller()
 	return s
 }
+
+// Left tells that the first party is gone, though the script may still work.
+// It is safe from any goroutine.
+func (c *Call) Left() bool { return c.left.Load() }
 
 // caller is the calling party as the other side sees it.
 func (c *Call) caller() Party {

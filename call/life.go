@@ -243,6 +243,7 @@ func (c *Call) hangup(by string, code int) {
 // grace.
 func (c *Call) mainEnded() {
 	c.ending = true
+	c.left.Store(true)
 	c.duration.stop()
 	if c.endedBy == "" {
 		c.endedBy = map[bool]string{true: "callee", false: "caller"}[c.spec.Outbound]

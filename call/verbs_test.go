@@ -171,8 +171,14 @@ func TestRejectAndRedirect(t *testing.T) {
 	caller := w.inbound(Spec{})
 	w.want(w.do(func(l *Leg, v Verb) { l.Reject(200, "", v) }), "INVALID")
 	w.want(w.do(func(l *Leg, v Verb) { l.Redirect("no address", v) }), "INVALID")
+	if w.call.Left() {
+		t.Error("gone before it was rejected")
+	}
 	w.want(w.do(func(l *Leg, v Verb) { l.Reject(486, "", v) }), "null")
 	w.pass(time.Second)
+	if !w.call.Left() {
+		t.Error("not gone after the rejection")
+	}
 	if rec := w.final(); rec.Code != 486 || caller.final != 486 {
 		t.Fatalf("%+v", rec)
 	}

@@ -205,11 +205,12 @@ func orderOf(id string) string {
 	return order
 }
 
-// withUser counts the live calls that a registered user takes part in.
+// withUser counts the live calls that a registered user takes part in. Who has
+// hung up is free, though the call's script and record may take a while.
 func (s *calls) withUser(name string) int {
 	n := 0
 	for _, l := range s.list() {
-		if l.Spec().User == name || l.Rings(name) {
+		if l.Spec().User == name && !l.Left() || l.Rings(name) {
 			n++
 		}
 	}
