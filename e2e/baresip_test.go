@@ -22,7 +22,7 @@ type softphone struct {
 // RTP socket is bound to no address, so that packets to 127.0.0.1 come from
 // there whatever its SDP says, and are rightly not believed; what it says is a sine of
 // that frequency. It answers by itself when the account says so.
-func startBaresip(t *testing.T, ip, account string, hz int) *softphone {
+func startBaresip(t testing.TB, ip, account string, hz int) *softphone {
 	t.Helper()
 	path := need(t, "baresip")
 	dir := t.TempDir()
@@ -79,7 +79,7 @@ module_app menu.so
 }
 
 // baresipModules is where the distribution puts baresip's modules.
-func baresipModules(t *testing.T) string {
+func baresipModules(t testing.TB) string {
 	t.Helper()
 	for _, pattern := range []string{"/usr/lib/baresip/modules", "/usr/lib/*/baresip/modules", "/usr/local/lib/baresip/modules"} {
 		found, _ := filepath.Glob(filepath.Join(pattern, "g711.so"))

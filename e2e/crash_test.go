@@ -41,7 +41,10 @@ export default async (call) => {
 // TestKilledWorker kills a script's worker: its calls hear the fallback, other
 // scripts' calls hear nothing of it, and the next call is served.
 func TestKilledWorker(t *testing.T) {
-	t.Parallel()
+	steady(t, func(t testing.TB, _ int) { killWorker(t) })
+}
+
+func killWorker(t testing.TB) {
 	p := serve(t, files{"doomed.ts": crashScripts["doomed.ts"]}, conf{})
 	doomed := phone.New(t, "+79000001002", "127.0.0.1").Call(p.uri("doomed"), p.sip)
 	doomed.Talk(5 * time.Second)
@@ -52,15 +55,15 @@ func TestKilledWorker(t *testing.T) {
 	}
 	p.save("steady.ts", crashScripts["steady.ts"])
 	eventually(t, "the other script", 5*time.Second, func() bool { return len(p.workers()) == 2 })
-	steady := phone.New(t, "+79000001001", "127.0.0.1").Call(p.uri("steady"), p.sip)
-	steady.Talk(5 * time.Second)
-	steady.Media.WaitTone(500, 200*time.Millisecond, 0, 3*time.Second)
-	mark := steady.Media.Mark()
+	other := phone.New(t, "+79000001001", "127.0.0.1").Call(p.uri("steady"), p.sip)
+	other.Talk(5 * time.Second)
+	other.Media.WaitTone(500, 200*time.Millisecond, 0, 3*time.Second)
+	mark := other.Media.Mark()
 	began := time.Now()
 	if err := syscall.Kill(workers[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	at := doomed.Media.WaitTone(1400, 460*time.Millisecond, 0, 5*time.Second)
+	at := doomed.Media.WaitTone(1400, 400*time.Millisecond, 0, 5*time.Second)
 	if d := at.Sub(began); d > 2*time.Second {
 		t.Errorf("the fallback was heard after %s", d)
 	}
@@ -69,9 +72,9 @@ func TestKilledWorker(t *testing.T) {
 	if r := p.ended("+79000001002"); r.Outcome != "failed" {
 		t.Errorf("outcome %s", r.Outcome)
 	}
-	steady.Media.WaitPackets(50, mark, 5*time.Second)
-	checkStream(t, steady.Media.Packets(), 8, 60*time.Millisecond)
-	for i, pcm := 0, steady.Media.Since(mark); i+160 <= len(pcm); i += 160 {
+	other.Media.WaitPackets(50, mark, 5*time.Second)
+	checkStream(t, other.Media.Packets(), 8, 60*time.Millisecond)
+	for i, pcm := 0, other.Media.Since(mark); i+160 <= len(pcm); i += 160 {
 		if !phone.IsTone(pcm[i:i+160], 500) {
 			t.Errorf("block %d of the other call is no tone", i/160)
 		}
@@ -80,7 +83,7 @@ func TestKilledWorker(t *testing.T) {
 	again.Talk(5 * time.Second)
 	again.Media.WaitTone(800, 200*time.Millisecond, 0, 5*time.Second)
 	again.Hangup()
-	steady.Hangup()
+	other.Hangup()
 }
 
 // TestRunawayScripts runs scripts that never give up, eat memory or throw.
@@ -95,7 +98,7 @@ func TestRunawayScripts(t *testing.T) {
 		c := phone.New(t, from, "127.0.0.1").Call(p.uri(one.script), p.sip)
 		c.Talk(5 * time.Second)
 		began := time.Now()
-		at := c.Media.WaitTone(1400, 460*time.Millisecond, 0, 6*time.Second)
+		at := c.Media.WaitTone(1400, 400*time.Millisecond, 0, 6*time.Second)
 		if d := at.Sub(began); d > 2500*time.Millisecond {
 			t.Errorf("%s: the fallback was over %s after the answer", one.script, d)
 		}
@@ -109,7 +112,9 @@ func TestRunawayScripts(t *testing.T) {
 		}
 	}
 	steady.Media.WaitPackets(50, mark, 5*time.Second)
-	checkStream(t, steady.Media.Packets(), 8, 60*time.Millisecond)
+	if most := phone.MaxGap(steady.Media.Packets()); most > 300*time.Millisecond {
+		t.Errorf("the other call has a pause of %s", most)
+	}
 	steady.Hangup()
 
 	// A fault with no fallback of its own ends in the apology, never in silence.
@@ -211,7 +216,6 @@ func TestDrain(t *testing.T) {
 	}
 	mark := c.Media.Mark()
 	c.Media.WaitTone(500, 500*time.Millisecond, mark, 3*time.Second)
-	checkStream(t, c.Media.Packets(), 8, 60*time.Millisecond)
 	c.Hangup()
 	c.Answer(200, "BYE", 3*time.Second)
 	if code := p.exit(10 * time.Second); code != 0 {

@@ -155,7 +155,7 @@ export default async function (call) {
 		}
 		c.Media.WaitTone(500, 300*time.Millisecond, 0, 3*time.Second)
 		c.Media.Press("6")
-		c.Media.WaitTone(800, 360*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(800, 300*time.Millisecond, 0, 3*time.Second)
 		c.Ended(3 * time.Second)
 		if r := p.ended(ua.Name); string(r.Result) != `"6"` {
 			t.Errorf("result %s", r.Result)

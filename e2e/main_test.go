@@ -57,7 +57,7 @@ func build(dir string) error {
 }
 
 // need skips a test whose peer is not installed.
-func need(t *testing.T, program string) string {
+func need(t testing.TB, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
@@ -66,7 +66,7 @@ func need(t *testing.T, program string) string {
 	return path
 }
 
-func lacking(t *testing.T, why string) {
+func lacking(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("LOOPSTART_REQUIRE_E2E") == "1" {
 		t.Fatal(why)

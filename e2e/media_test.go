@@ -67,7 +67,7 @@ export default async function (call) {
 // checkStream asserts what every receiver of RTP relies on (RFC 3550, RFC 3551
 // §4.1): one source, sequence and timestamps without a break, the marker only
 // where a talkspurt begins, no pause.
-func checkStream(t *testing.T, packets []phone.Packet, pt uint8, gap time.Duration) {
+func checkStream(t testing.TB, packets []phone.Packet, pt uint8, gap time.Duration) {
 	t.Helper()
 	if len(packets) == 0 {
 		t.Error("no packets")
@@ -98,12 +98,12 @@ func checkStream(t *testing.T, packets []phone.Packet, pt uint8, gap time.Durati
 	}
 }
 
+// TestMedia does not run beside other tests: it looks at single packets.
 func TestMedia(t *testing.T) {
-	t.Parallel()
 	hook := newBackend(t)
 	hook.wait = 1500 * time.Millisecond
 	p := serve(t, mediaScripts(hook), conf{})
-	dial := func(t *testing.T, from, script string, formats ...phone.Format) *phone.Call {
+	dial := func(t testing.TB, from, script string, formats ...phone.Format) *phone.Call {
 		t.Helper()
 		ua := phone.New(t, from, "127.0.0.1")
 		m := phone.NewMedia(t, ua.Addr.Addr())
@@ -115,31 +115,37 @@ func TestMedia(t *testing.T) {
 
 	t.Run("RTP goes on while the script waits for HTTP", func(t *testing.T) {
 		t.Parallel()
-		c := dial(t, "+79000000501", "slow")
-		ok := c.Talk(5 * time.Second)
-		c.Media.WaitTone(800, 380*time.Millisecond, 0, 8*time.Second)
-		c.Ended(3 * time.Second)
-		packets := c.Media.Packets()
-		checkStream(t, packets, 8, 60*time.Millisecond)
-		if at := phone.ReadSDP(ok.Body).Addr; packets[0].From != at {
-			t.Errorf("RTP comes from %s, the answer names %s", packets[0].From, at)
-		}
-		pcm := phone.PCM(packets)
-		if a, b := phone.ToneTime(pcm, 500), phone.ToneTime(pcm, 800); a < 380*time.Millisecond || a > 400*time.Millisecond || b > 400*time.Millisecond {
-			t.Errorf("tones of %s and %s, not 400ms", a, b)
-		}
-		if span := packets[len(packets)-1].At.Sub(packets[0].At); (span - time.Duration(len(packets)-1)*20*time.Millisecond).Abs() > 60*time.Millisecond {
-			t.Errorf("%d packets in %s", len(packets), span)
-		}
+		steady(t, func(t testing.TB, n int) {
+			from := fmt.Sprintf("+79000000501%d", n)
+			c := dial(t, from, "slow")
+			ok := c.Talk(5 * time.Second)
+			c.Media.WaitTone(800, 320*time.Millisecond, 0, 8*time.Second)
+			c.Ended(3 * time.Second)
+			packets := c.Media.Packets()
+			checkStream(t, packets, 8, 60*time.Millisecond)
+			if at := phone.ReadSDP(ok.Body).Addr; packets[0].From != at {
+				t.Errorf("RTP comes from %s, the answer names %s", packets[0].From, at)
+			}
+			pcm := phone.PCM(packets)
+			if a, b := phone.ToneTime(pcm, 500), phone.ToneTime(pcm, 800); a < 380*time.Millisecond || a > 400*time.Millisecond || b > 400*time.Millisecond {
+				t.Errorf("tones of %s and %s, not 400ms", a, b)
+			}
+			if span := packets[len(packets)-1].At.Sub(packets[0].At); (span - time.Duration(len(packets)-1)*20*time.Millisecond).Abs() > 60*time.Millisecond {
+				t.Errorf("%d packets in %s", len(packets), span)
+			}
+		})
 	})
 	t.Run("mu-law when it is offered first", func(t *testing.T) {
 		t.Parallel()
-		c := dial(t, "+79000000502", "slow", phone.FormatPCMU)
-		c.Answer(200, "INVITE", 5*time.Second)
-		c.Media.Connect("v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 9 RTP/AVP 0\r\n")
-		c.Media.WaitTone(500, 380*time.Millisecond, 0, 5*time.Second)
-		checkStream(t, c.Media.Packets(), 0, 60*time.Millisecond)
-		c.Hangup()
+		steady(t, func(t testing.TB, n int) {
+			from := fmt.Sprintf("+79000000502%d", n)
+			c := dial(t, from, "slow", phone.FormatPCMU)
+			c.Answer(200, "INVITE", 5*time.Second)
+			c.Media.Connect("v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 9 RTP/AVP 0\r\n")
+			c.Media.WaitTone(500, 320*time.Millisecond, 0, 5*time.Second)
+			checkStream(t, c.Media.Packets(), 0, 60*time.Millisecond)
+			c.Hangup()
+		})
 	})
 	t.Run("no common codec", func(t *testing.T) {
 		t.Parallel()
@@ -164,74 +170,83 @@ func TestMedia(t *testing.T) {
 	}
 	t.Run("a key stops the prompt within 100 ms", func(t *testing.T) {
 		t.Parallel()
-		c := dial(t, "+79000000520", "barge")
-		c.Talk(5 * time.Second)
-		var played []int
-		for i := range 4 {
-			mark := c.Media.Mark()
-			c.Media.WaitTone(500, time.Duration(200+100*i)*time.Millisecond, mark, 5*time.Second)
-			pressed := c.Media.Press("5")
-			last, n := time.Time{}, 0
-			for _, one := range c.Media.Packets()[mark:] {
-				if phone.IsTone(phone.PCM([]phone.Packet{one}), 500) {
-					last = one.At
-					n++
+		steady(t, func(t testing.TB, n int) {
+			from := fmt.Sprintf("+79000000520%d", n)
+			c := dial(t, from, "barge")
+			c.Talk(5 * time.Second)
+			var played []int
+			for i := range 4 {
+				mark := c.Media.Mark()
+				c.Media.WaitTone(500, time.Duration(200+100*i)*time.Millisecond, mark, 5*time.Second)
+				pressed := c.Media.Press("5")
+				last, n := time.Time{}, 0
+				for _, one := range c.Media.Packets()[mark:] {
+					if phone.IsTone(phone.PCM([]phone.Packet{one}), 500) {
+						last = one.At
+						n++
+					}
+				}
+				if d := last.Sub(pressed); d > 100*time.Millisecond {
+					t.Errorf("the prompt goes on for %s", d)
+				}
+				played = append(played, n*20)
+			}
+			c.Ended(5 * time.Second)
+			r := p.ended(from)
+			var results []struct {
+				Completed bool
+				Digit     string
+				PlayedMs  int
+				Percent   float64
+			}
+			decode(t, r.Result, &results)
+			for i, one := range results {
+				off := one.PlayedMs - played[i]
+				if one.Completed || one.Digit != "5" || off < -20 || off > 60 || int(one.Percent+0.5) < one.PlayedMs/50-1 || int(one.Percent+0.5) > one.PlayedMs/50+1 {
+					t.Errorf("%+v, %d ms were heard", one, played[i])
 				}
 			}
-			if d := last.Sub(pressed); d > 100*time.Millisecond {
-				t.Errorf("the prompt goes on for %s", d)
+			total := 0
+			for _, n := range played {
+				total += n
 			}
-			played = append(played, n*20)
-		}
-		c.Ended(5 * time.Second)
-		r := p.ended("+79000000520")
-		var results []struct {
-			Completed bool
-			Digit     string
-			PlayedMs  int
-			Percent   float64
-		}
-		decode(t, r.Result, &results)
-		for i, one := range results {
-			off := one.PlayedMs - played[i]
-			if one.Completed || one.Digit != "5" || off < -20 || off > 60 || int(one.Percent+0.5) < one.PlayedMs/50-1 || int(one.Percent+0.5) > one.PlayedMs/50+1 {
-				t.Errorf("%+v, %d ms were heard", one, played[i])
+			if r.Heard.Ms < total-80 || r.Heard.Ms > total+300*4+200 {
+				t.Errorf("the record says %d ms, %d ms of the tone were heard", r.Heard.Ms, total)
 			}
-		}
-		total := 0
-		for _, n := range played {
-			total += n
-		}
-		if r.Heard.Ms < total-80 || r.Heard.Ms > total+300*4+200 {
-			t.Errorf("the record says %d ms, %d ms of the tone were heard", r.Heard.Ms, total)
-		}
+		})
 	})
 	t.Run("keys typed ahead", func(t *testing.T) {
 		t.Parallel()
-		c := dial(t, "+79000000521", "ahead")
-		c.Talk(5 * time.Second)
-		c.Media.WaitTone(500, 100*time.Millisecond, 0, 3*time.Second)
-		c.Media.Press("42")
-		c.Media.WaitTone(500, 1000*time.Millisecond, 0, 5*time.Second)
-		c.Media.Press("17")
-		c.Ended(8 * time.Second)
-		if d := phone.ToneTime(c.Media.Since(0), 800); d > 0 {
-			t.Errorf("%s of a prompt that was answered before", d)
-		}
-		if d := phone.ToneTime(c.Media.Since(0), 500); d < 1760*time.Millisecond {
-			t.Errorf("keys cut the prompts without barge-in to %s", d)
-		}
-		if r := p.ended("+79000000521"); string(r.Result) != `["42","","timeout"]` {
-			t.Errorf("result %s", r.Result)
-		}
+		steady(t, func(t testing.TB, n int) {
+			from := fmt.Sprintf("+79000000521%d", n)
+			c := dial(t, from, "ahead")
+			c.Talk(5 * time.Second)
+			c.Media.WaitTone(500, 100*time.Millisecond, 0, 3*time.Second)
+			c.Media.Press("42")
+			c.Media.WaitTone(500, 1000*time.Millisecond, 0, 5*time.Second)
+			c.Media.Press("17")
+			c.Ended(8 * time.Second)
+			if d := phone.ToneTime(c.Media.Since(0), 800); d > 0 {
+				t.Errorf("%s of a prompt that was answered before", d)
+			}
+			if d := phone.ToneTime(c.Media.Since(0), 500); d < 1760*time.Millisecond {
+				t.Errorf("keys cut the prompts without barge-in to %s", d)
+			}
+			if r := p.ended(from); string(r.Result) != `["42","","timeout"]` {
+				t.Errorf("result %s", r.Result)
+			}
+		})
 	})
 	t.Run("keys we send", func(t *testing.T) {
 		t.Parallel()
-		c := dial(t, "+79000000522", "send", phone.FormatPCMA, phone.Format{PT: 99, Name: "telephone-event/8000", Fmtp: "0-16", Event: true})
-		c.Talk(5 * time.Second)
-		c.Media.WaitTone(800, 160*time.Millisecond, 0, 5*time.Second)
-		c.Ended(3 * time.Second)
-		checkSentKeys(t, c.Media.Packets(), 99, "1#")
+		steady(t, func(t testing.TB, n int) {
+			from := fmt.Sprintf("+79000000522%d", n)
+			c := dial(t, from, "send", phone.FormatPCMA, phone.Format{PT: 99, Name: "telephone-event/8000", Fmtp: "0-16", Event: true})
+			c.Talk(5 * time.Second)
+			c.Media.WaitTone(800, 120*time.Millisecond, 0, 5*time.Second)
+			c.Ended(3 * time.Second)
+			checkSentKeys(t, c.Media.Packets(), 99, "1#")
+		})
 	})
 	t.Run("secret keys leave no trace", func(t *testing.T) {
 		t.Parallel()
@@ -260,7 +275,7 @@ func TestMedia(t *testing.T) {
 }
 
 // checkSentKeys asserts RFC 4733 §2.5 of what was received as keys.
-func checkSentKeys(t *testing.T, packets []phone.Packet, pt uint8, want string) {
+func checkSentKeys(t testing.TB, packets []phone.Packet, pt uint8, want string) {
 	t.Helper()
 	got := ""
 	for i := 0; i < len(packets); {

@@ -24,7 +24,7 @@ type files map[string]string
 
 // project is a project folder, and the program that serves it.
 type project struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	sip   netip.AddrPort
 	http  netip.AddrPort
@@ -61,7 +61,7 @@ func (l *logBuffer) String() string {
 type conf struct{ ip, sip, media, rest string }
 
 // setup makes a project folder.
-func setup(t *testing.T, scripts files, c conf) *project {
+func setup(t testing.TB, scripts files, c conf) *project {
 	t.Helper()
 	if c.ip == "" {
 		c.ip = "127.0.0.1"
@@ -105,7 +105,7 @@ func (p *project) save(name, text string) {
 }
 
 // freePort is an address whose port is free for UDP and TCP.
-func freePort(t *testing.T, ip string) netip.AddrPort {
+func freePort(t testing.TB, ip string) netip.AddrPort {
 	t.Helper()
 	for range 50 {
 		u, err := net.ListenPacket("udp", net.JoinHostPort(ip, "0"))
@@ -141,7 +141,7 @@ func freeRange() string {
 }
 
 // serve starts the program and waits until it is ready.
-func serve(t *testing.T, scripts files, c conf) *project {
+func serve(t testing.TB, scripts files, c conf) *project {
 	t.Helper()
 	p := setup(t, scripts, c)
 	p.start()
@@ -308,7 +308,7 @@ func (p *project) api(method, path string, body any, out any, headers ...string)
 }
 
 // eventually polls until the condition holds.
-func eventually(t *testing.T, what string, d time.Duration, ok func() bool) {
+func eventually(t testing.TB, what string, d time.Duration, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(d)
 	for !ok() {

@@ -118,7 +118,7 @@ func (p *project) timeline(id string) []entry {
 }
 
 // find is the first line of a timeline with that kind and text.
-func find(t *testing.T, line []entry, kind, text string) entry {
+func find(t testing.TB, line []entry, kind, text string) entry {
 	t.Helper()
 	for _, e := range line {
 		if e.Kind == kind && strings.Contains(e.Detail, text) {

@@ -12,7 +12,7 @@ import (
 const usersConf = `users: {"101": {password: "pass-101", name: Anna}, "102": {password: "pass-102"}, "103": {password: "pass-103"}}`
 
 // register registers a phone as its name and fails the test if it may not.
-func register(t *testing.T, p *project, ua *phone.Phone, password string) {
+func register(t testing.TB, p *project, ua *phone.Phone, password string) {
 	t.Helper()
 	if m := tryRegister(ua, p, password, "", 1); m.Code != 200 {
 		t.Fatalf("REGISTER of %s: %s", ua.Name, m)

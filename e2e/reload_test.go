@@ -119,7 +119,7 @@ func TestReloadUnderCalls(t *testing.T) {
 		}
 		seen[v[0]]++
 		pcm := calls[r.From].Media.Since(0)
-		if d := phone.ToneTime(pcm, float64(toneOf(v[0]))); d < 2960*time.Millisecond || d > 3*time.Second {
+		if d := phone.ToneTime(pcm, float64(toneOf(v[0]))); d < 2700*time.Millisecond || d > 3*time.Second {
 			t.Errorf("%s heard %s of its tone, not 3s", r.From, d)
 		}
 	}

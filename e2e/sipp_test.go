@@ -30,7 +30,7 @@ func key(name string) string {
 }
 
 // needRaw skips a test that plays captures where raw sockets are forbidden.
-func needRaw(t *testing.T) {
+func needRaw(t testing.TB) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_RAW, syscall.IPPROTO_UDP)
 	if err != nil {
@@ -43,7 +43,7 @@ func needRaw(t *testing.T) {
 }
 
 // sipp runs a scenario; args name the peer and how often. It does not wait.
-func sipp(t *testing.T, ip, scenario string, args ...string) *sippRun {
+func sipp(t testing.TB, ip, scenario string, args ...string) *sippRun {
 	t.Helper()
 	path := need(t, "sipp")
 	dir := t.TempDir()
@@ -72,7 +72,7 @@ func sipp(t *testing.T, ip, scenario string, args ...string) *sippRun {
 }
 
 // passes waits for SIPp's end, which must be without a failed call.
-func (r *sippRun) passes(t *testing.T) {
+func (r *sippRun) passes(t testing.TB) {
 	t.Helper()
 	select {
 	case <-r.over:

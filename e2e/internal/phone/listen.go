@@ -87,3 +87,19 @@ func MaxGap(packets []Packet) time.Duration {
 	}
 	return most
 }
+
+// Timed is the sound of packets by their timestamps; what is not there is
+// silence.
+func Timed(packets []Packet) []int16 {
+	var out []int16
+	for _, p := range packets {
+		at := int(int32(p.TS - packets[0].TS))
+		pcm := PCM([]Packet{p})
+		if at < 0 || at > len(out)+8000*60 {
+			continue
+		}
+		out = append(out, make([]int16, max(0, at+len(pcm)-len(out)))...)
+		copy(out[at:], pcm)
+	}
+	return out
+}

@@ -1,0 +1,86 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// trials is how often something that depends on the machine's quiet is
+// measured before it counts as wrong. A defect fails every time.
+const trials = 4
+
+// Before a measurement is repeated the test waits, but not for ever, until a
+// part of the machine is idle again.
+const (
+	quietShare = 0.3
+	quietWait  = 6 * time.Second
+)
+
+// awaitQuiet returns when the processors are idle for quietShare of a moment.
+func awaitQuiet() {
+	for end := time.Now().Add(quietWait); time.Now().Before(end); {
+		idle, all := processorTime()
+		time.Sleep(300 * time.Millisecond)
+		idle2, all2 := processorTime()
+		if all2 > all && float64(idle2-idle) > quietShare*float64(all2-all) {
+			return
+		}
+	}
+}
+
+// processorTime is the first line of /proc/stat: idle ticks, and all.
+func processorTime() (idle, all int64) {
+	raw, _ := os.ReadFile("/proc/stat")
+	line, _, _ := strings.Cut(string(raw), "\n")
+	for i, f := range strings.Fields(line) {
+		n, _ := strconv.ParseInt(f, 10, 64)
+		if all += n; i == 4 {
+			idle = n
+		}
+	}
+	return idle, all
+}
+
+// trial is a test whose failures count only when it is the last.
+type trial struct {
+	testing.TB
+	failures []string
+}
+
+func (r *trial) Error(args ...any)                 { r.failures = append(r.failures, fmt.Sprint(args...)) }
+func (r *trial) Errorf(format string, args ...any) { r.Error(fmt.Sprintf(format, args...)) }
+func (r *trial) Failed() bool                      { return len(r.failures) > 0 }
+func (r *trial) Fatal(args ...any)                 { r.Error(args...); r.FailNow() }
+func (r *trial) Fatalf(f string, args ...any)      { r.Errorf(f, args...); r.FailNow() }
+func (r *trial) FailNow()                          { runtime.Goexit() }
+
+// steady runs a measurement until it holds, at most trials times. n tells the
+// runs apart.
+func steady(t *testing.T, measure func(t testing.TB, n int)) {
+	t.Helper()
+	for n := range trials {
+		r := &trial{TB: t}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			measure(r, n)
+		}()
+		<-done
+		switch {
+		case t.Skipped() || len(r.failures) == 0:
+			return
+		case n == trials-1:
+			for _, f := range r.failures {
+				t.Error(f)
+			}
+		default:
+			t.Logf("run %d did not hold: %q", n+1, r.failures)
+			awaitQuiet()
+		}
+	}
+}
