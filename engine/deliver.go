@@ -127,24 +127,28 @@ type scriptItem struct {
 	Delivery corehost.Delivery `json:"delivery"`
 }
 
-// Deliver implements corehost.Outbox.
+// Deliver implements corehost.Outbox. What could never be delivered is refused
+// at once, while the script can still hear of it.
 func (s scriptOutbox) Deliver(d corehost.Delivery) (string, error) {
-	u, err := url.Parse(d.URL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return "", fault.New(fault.Invalid, "webhook: %q is no http or https address", d.URL)
+	if err := (netx.Rules{Hosts: s.hosts}).Check(d.URL); err != nil {
+		return "", err
+	}
+	if _, err := s.e.signingSecret(d.Sign); err != nil {
+		return "", err
 	}
 	id := s.e.newID("delivery")
 	it := outbox.Item{ID: "hook-" + id, Kind: kindScript, Destination: hostOf(d.URL)}
 	if d.Key != "" {
-		it.Queue = "hook:" + s.script + ":" + d.Key
+		it.Queue = "hook:" + d.Key
 	}
 	if d.ExpiresMs > 0 {
 		it.Expires = s.e.clk.Now().Add(time.Duration(d.ExpiresMs) * time.Millisecond)
 	}
-	it.Payload, err = json.Marshal(scriptItem{s.script, s.hosts, id, d})
+	payload, err := json.Marshal(scriptItem{s.script, s.hosts, id, d})
 	if err != nil {
 		return "", fault.New(fault.Invalid, "webhook: %w", err)
 	}
+	it.Payload = payload
 	return id, s.e.outbox.Enqueue(it)
 }
 
@@ -270,7 +274,11 @@ func (e *Engine) deliverScript(ctx context.Context, it outbox.Item) error {
 		h.Set("Content-Type", contentType)
 	}
 	h.Set("Idempotency-Key", s.ID)
-	if secret := e.signingSecret(s.Delivery.Sign); secret != "" {
+	secret, err := e.signingSecret(s.Delivery.Sign)
+	if err != nil {
+		return errStop{err}
+	}
+	if secret != "" {
 		h.Set("Loopstart-Signature", Signature(secret, e.clk.Now(), body))
 	}
 	method := s.Delivery.Method
@@ -280,16 +288,27 @@ func (e *Engine) deliverScript(ctx context.Context, it outbox.Item) error {
 	return e.post(ctx, e.fetchers.of(s.Hosts), netx.Request{Method: method, URL: s.Delivery.URL, Header: h, Body: body})
 }
 
-// signingSecret is the secret a delivery names; true means HOOK_SECRET.
-func (e *Engine) signingSecret(sign json.RawMessage) string {
-	name := ""
+// hookSecret is the entry of secrets that signs what names no other.
+const hookSecret = "HOOK_SECRET"
+
+// signingSecret is the secret a delivery names; true means the project's:
+// HOOK_SECRET, else that of the first webhook. "" when it is not to be signed.
+func (e *Engine) signingSecret(sign json.RawMessage) (string, error) {
+	cfg, name := e.Config(), ""
 	if string(sign) == "true" {
-		name = "HOOK_SECRET"
+		name = hookSecret
 	} else if json.Unmarshal(sign, &name) != nil || name == "" {
-		return ""
+		return "", nil
 	}
-	s, _ := e.Config().Secret(name)
-	return s.Reveal()
+	if s, ok := cfg.Secret(name); ok {
+		return s.Reveal(), nil
+	}
+	for _, w := range cfg.Webhooks {
+		if name == hookSecret && w.Secret.Reveal() != "" {
+			return w.Secret.Reveal(), nil
+		}
+	}
+	return "", fault.New(fault.NotFound, "webhook.deliver: there is no secret %q to sign with", name).WithHint("add it to secrets in loopstart.yaml")
 }
 
 func (e *Engine) scriptBody(d corehost.Delivery) (body []byte, contentType string, err error) {
@@ -309,11 +328,11 @@ func (e *Engine) scriptBody(d corehost.Delivery) (body []byte, contentType strin
 	case "form":
 		var pairs [][2]string
 		err = json.Unmarshal(d.Body, &pairs)
-		v := url.Values{}
-		for _, p := range pairs {
-			v.Add(p[0], p[1])
+		fields := make([]string, len(pairs)) // in the order of the script
+		for i, p := range pairs {
+			fields[i] = url.QueryEscape(p[0]) + "=" + url.QueryEscape(p[1])
 		}
-		return []byte(v.Encode()), "application/x-www-form-urlencoded", err
+		return []byte(strings.Join(fields, "&")), "application/x-www-form-urlencoded", err
 	}
 	return nil, "", nil
 }

@@ -139,8 +139,10 @@ func (e *Engine) stateDir() string {
 	return e.path(e.Config().Store.Dir)
 }
 
-func (e *Engine) openStore(*config.Config) (err error) {
-	e.store, err = store.Open(store.Options{Dir: e.stateDir(), InMemory: e.opts.World != nil, Clock: e.clk, Log: e.log})
+func (e *Engine) openStore(cfg *config.Config) (err error) {
+	e.store, err = store.Open(store.Options{
+		Dir: e.stateDir(), InMemory: e.opts.World != nil, Clock: e.clk, Log: e.log, MaxValue: int(cfg.Limits.KVValue),
+	})
 	return err
 }
 

@@ -11,7 +11,7 @@ import (
 const (
 	// MaxKey is the longest key in bytes.
 	MaxKey = 1 << 10
-	// MaxValue is the longest value in bytes of JSON.
+	// MaxValue is the longest value in bytes of JSON; Options may ask for less.
 	MaxValue = 1 << 20
 	// MaxCount bounds what Increment may reach, so that every count is exact
 	// in JavaScript (2^53 − 1).
@@ -42,7 +42,7 @@ func (s *Store) Get(key string) (value json.RawMessage, ok bool, err error) {
 // Set stores value, which must be JSON. A ttl of 0 means for ever and also
 // takes away the expiry the key had.
 func (s *Store) Set(key string, value json.RawMessage, ttl time.Duration) error {
-	if err := checkPair(key, value, ttl); err != nil {
+	if err := s.checkPair(key, value, ttl); err != nil {
 		return err
 	}
 	value = compact(value)
@@ -51,7 +51,7 @@ func (s *Store) Set(key string, value json.RawMessage, ttl time.Duration) error 
 
 // SetLater is Set without waiting; done hears when it is durable.
 func (s *Store) SetLater(key string, value json.RawMessage, ttl time.Duration, done func(error)) {
-	err := checkPair(key, value, ttl)
+	err := s.checkPair(key, value, ttl)
 	value = compact(value)
 	s.updateLater(func(t *tx) error {
 		if err != nil {
@@ -81,7 +81,7 @@ func (s *Store) Delete(key string) (was bool, err error) {
 // ones leave the expiry alone, so that a counter is a window of fixed length.
 // A value that is no whole number is INVALID, a sum beyond ±MaxCount is LIMIT.
 func (s *Store) Increment(key string, by int64, ttl time.Duration) (sum int64, err error) {
-	if err := checkPair(key, json.RawMessage("0"), ttl); err != nil {
+	if err := s.checkPair(key, json.RawMessage("0"), ttl); err != nil {
 		return 0, err
 	}
 	err = s.update(func(t *tx) error {
@@ -115,7 +115,7 @@ func (s *Store) CompareAndSet(key string, old, next json.RawMessage) (swapped bo
 		if v == nil {
 			v = json.RawMessage("null")
 		}
-		if err := checkPair(key, v, 0); err != nil {
+		if err := s.checkPair(key, v, 0); err != nil {
 			return false, err
 		}
 	}
@@ -186,15 +186,15 @@ func checkKey(key string) error {
 	return nil
 }
 
-func checkPair(key string, value json.RawMessage, ttl time.Duration) error {
+func (s *Store) checkPair(key string, value json.RawMessage, ttl time.Duration) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
 	switch {
 	case ttl < 0:
 		return fault.New(fault.Invalid, "store: a ttl is not negative")
-	case len(value) > MaxValue:
-		return fault.New(fault.Limit, "store: a value has at most %d bytes, that of %q has %d", MaxValue, key, len(value)).
+	case len(value) > s.opt.maxValue():
+		return fault.New(fault.Limit, "store: a value has at most %d bytes, that of %q has %d", s.opt.maxValue(), key, len(value)).
 			WithHint("keep large data in a file or split it over several keys")
 	case !json.Valid(value):
 		return fault.New(fault.Invalid, "store: the value of %q is not JSON", key)

@@ -22,6 +22,16 @@ type Options struct {
 	// Reserve is the free disk space in bytes below which writes are refused.
 	// 0 means 96 MiB; less is safe only for a store that stays small.
 	Reserve int64
+	// MaxValue is the longest value in bytes; 0, or more than the constant of
+	// that name, means the constant.
+	MaxValue int
+}
+
+func (o *Options) maxValue() int {
+	if o.MaxValue <= 0 || o.MaxValue > MaxValue {
+		return MaxValue
+	}
+	return o.MaxValue
 }
 
 // Store is an open store.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
 )
 
 // open returns a store in memory that closes with the test.
@@ -45,3 +46,21 @@ func TestSurvivesReopen(t *testing.T) {
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// A project may allow shorter values than the store could take.
+func TestShorterValues(t *testing.T) {
+	s, err := Open(Options{InMemory: true, MaxValue: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Set("k", json.RawMessage(`"12345678"`), 0); err != nil {
+		t.Errorf("10 bytes: %v", err)
+	}
+	if err := s.Set("k", json.RawMessage(`"123456789"`), 0); fault.CodeOf(err) != fault.Limit {
+		t.Errorf("11 bytes: %v", err)
+	}
+	if _, err := s.CompareAndSet("k", nil, json.RawMessage(`"123456789"`)); fault.CodeOf(err) != fault.Limit {
+		t.Errorf("11 bytes by compare-and-set: %v", err)
+	}
+}

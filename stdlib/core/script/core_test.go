@@ -122,6 +122,12 @@ func TestCore(t *testing.T) {
 		{"deliver to a file", `await webhook.deliver("file:///etc/passwd", 1)`, `INVALID: webhook.deliver: "file:///etc/passwd" is no http or https URL`, ``},
 		{"deliver nested form", `await webhook.deliver("https://a.ru", {a: {}}, {form: true})`, `INVALID: webhook.deliver: the form field "a" is an object | a form holds text and numbers; use JSON.stringify for more`, ``},
 		{"deliver header", `await webhook.deliver("https://a.ru", 1, {headers: {"X": "a\r\nY: b"}})`, `INVALID: webhook.deliver: option "headers.X" is "a\r\nY: b", a header's text is wanted`, ``},
+		{"deliver form wrongly", `await webhook.deliver("https://a.ru", {a: 1}, {form: "yes"})`, `INVALID: webhook.deliver: option "form" is "yes", true or false is wanted`, ``},
+		{"deliver a function", `await webhook.deliver("https://a.ru", () => 1)`, `INVALID: webhook.deliver: a function has no JSON form`, ``},
+		{"deliver with a method", `await webhook.deliver("https://a.ru", {a: 1, f() {}})`, ``, `"body":{"a":1},`},
+		{"set with a method", `await kv.set("x", {a: 1, f() {}})`, ``, `kv.set {"key":"x","value":{"a":1}}`},
+		{"set a function", `await kv.set("x", () => 1)`, `INVALID: kv.set: a function has no JSON form`, ``},
+		{"cas a function", `await kv.compareAndSet("x", undefined, () => 1)`, `INVALID: kv.compareAndSet: a function has no JSON form`, ``},
 		{"read-only", `"use strict"; kv.get = 1`, `INVALID: get cannot be set: built-in modules are read-only`, ``},
 	}
 	for _, tt := range tests {

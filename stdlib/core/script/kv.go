@@ -1,6 +1,7 @@
 package script
 
 import (
+	"encoding/json"
 	"math"
 	"strconv"
 	"time"
@@ -74,8 +75,21 @@ func kvSet(vm *runtime.VM, args []goja.Value) goja.Value {
 		vm.Throw(fault.Invalid, "kv.set: the value of "+key+" is undefined", "use kv.delete to take a key away")
 	}
 	o := ttl(vm, "kv.set", bind.Arg(args, 2))
-	o.Wire["key"], o.Wire["value"] = key, value
+	o.Wire["key"], o.Wire["value"] = key, plain(vm, "kv.set", value)
 	return bind.Then(vm, vm.Call("kv.set", o.Wire), undefined)
+}
+
+// plain is the JSON of what is kept: functions in it are left out, as
+// JSON.stringify does, and what is nothing but a function is refused.
+func plain(vm *runtime.VM, verb string, v goja.Value) json.RawMessage {
+	text, err := vm.Encode(v)
+	if err != nil {
+		vm.ThrowError(err)
+	}
+	if text == nil {
+		vm.Throw(fault.Invalid, verb+": "+bind.Describe(v)+" has no JSON form", "")
+	}
+	return text
 }
 
 func undefined(goja.Value) goja.Value { return goja.Undefined() }
@@ -109,10 +123,14 @@ func kvCompareAndSet(vm *runtime.VM, args []goja.Value) goja.Value {
 func swap(vm *runtime.VM, key string, old, new any, wire map[string]any) goja.Value {
 	wire["key"] = key
 	for name, v := range map[string]any{"old": old, "new": new} {
-		if value, ok := v.(goja.Value); v == nil || ok && goja.IsUndefined(value) {
-			continue
+		value, ok := v.(goja.Value)
+		switch {
+		case v == nil || ok && goja.IsUndefined(value):
+		case ok:
+			wire[name] = plain(vm, "kv.compareAndSet", value)
+		default:
+			wire[name] = v
 		}
-		wire[name] = v
 	}
 	return bind.Then(vm, vm.Call("kv.compareAndSet", wire), field("swapped"))
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/dop251/goja"
@@ -59,10 +60,9 @@ func sign(o *bind.Options) {
 // body chooses the kind by the value: a form when asked for or for
 // URLSearchParams, text, bytes, and JSON for everything else.
 func body(o *bind.Options, v goja.Value) {
-	asForm := false
-	if f, ok := o.Get("form"); ok {
-		asForm = f.ToBoolean()
-	}
+	o.Bool("form")
+	asForm := o.Wire["form"] == true
+	delete(o.Wire, "form")
 	obj, isObject := v.(*goja.Object)
 	switch {
 	case bind.Missing(v):
@@ -83,7 +83,7 @@ func body(o *bind.Options, v goja.Value) {
 	case bind.ClassOf(obj) == "URLSearchParams":
 		o.Wire["kind"], o.Wire["body"] = "form", searchPairs(obj)
 	default:
-		o.Wire["kind"], o.Wire["body"] = "json", v
+		o.Wire["kind"], o.Wire["body"] = "json", plain(o.VM, o.Verb, v)
 	}
 }
 
@@ -109,10 +109,12 @@ func formPairs(o *bind.Options, obj *goja.Object) []any {
 // searchPairs reads URLSearchParams through its own text form.
 func searchPairs(obj *goja.Object) []any {
 	pairs := []any{}
-	values, _ := url.ParseQuery(obj.String()) // its own text is well formed
-	for key, list := range values {
-		for _, v := range list {
-			pairs = append(pairs, []any{key, v})
+	for field := range strings.SplitSeq(obj.String(), "&") {
+		key, value, _ := strings.Cut(field, "=")
+		key, _ = url.QueryUnescape(key) // its own text is well formed
+		value, _ = url.QueryUnescape(value)
+		if field != "" {
+			pairs = append(pairs, []any{key, value})
 		}
 	}
 	return pairs
