@@ -101,30 +101,14 @@ func (a *surface) e() *Engine { return (*Engine)(a) }
 
 // Place implements api.Calls.
 func (a *surface) Place(body json.RawMessage, idempotency string) (any, bool, error) {
-	var r OrderRequest
-	dec := json.NewDecoder(strings.NewReader(string(body)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&r); err != nil {
-		return nil, false, badField(err)
+	r, err := readOrder(body)
+	if err != nil {
+		return nil, false, err
 	}
 	return answerOf(a.e().PlaceOrder(r, idempotency))
 }
 
 func answerOf(o OrderAnswer, created bool, err error) (any, bool, error) { return o, created, err }
-
-// orderFieldsLater are fields of the public surface that come with campaigns.
-var orderFieldsLater = []string{"window", "zone", "priority"}
-
-func badField(err error) error {
-	text := strings.TrimPrefix(err.Error(), "json: ")
-	for _, f := range orderFieldsLater {
-		if strings.Contains(text, `"`+f+`"`) {
-			return fault.New(fault.Invalid, "%s is not in this version", f)
-		}
-	}
-	return fault.New(fault.Invalid, "%s", text).
-		WithHint("fields are script, to, key, from, trunk, data, timeout, at, attempts, retry, expires, delivered_after, callback")
-}
 
 // Show implements api.Calls: the last record with the order's state around it.
 func (a *surface) Show(id string) (any, error) {

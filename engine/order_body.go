@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// text is a JSON text, or a number as it is written: durations may be given in
+// milliseconds, and not every CRM sends numbers of its own in quotes.
+type text string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *text) UnmarshalJSON(raw []byte) error {
+	if c := raw[0]; c == '-' || c >= '0' && c <= '9' {
+		*t = text(raw)
+		return nil
+	}
+	return json.Unmarshal(raw, (*string)(t))
+}
+
+// readOrder reads the body of POST /v1/calls.
+func readOrder(body []byte) (OrderRequest, error) {
+	type plain OrderRequest
+	var in struct {
+		plain
+		Key            text            `json:"key"`
+		Timeout        text            `json:"timeout"`
+		At             text            `json:"at"`
+		Expires        text            `json:"expires"`
+		DeliveredAfter text            `json:"delivered_after"`
+		Retry          map[string]text `json:"retry"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&in); err != nil {
+		return OrderRequest{}, badField(err)
+	}
+	r := OrderRequest(in.plain)
+	r.Key, r.Timeout, r.At, r.Expires, r.DeliveredAfter = string(in.Key), string(in.Timeout), string(in.At), string(in.Expires), string(in.DeliveredAfter)
+	for outcome, pause := range in.Retry {
+		if r.Retry == nil {
+			r.Retry = map[string]string{}
+		}
+		r.Retry[outcome] = string(pause)
+	}
+	return r, nil
+}
+
+// orderFieldsLater are fields of the public surface that come with campaigns.
+var orderFieldsLater = []string{"window", "zone", "priority"}
+
+// badField words what is wrong with the body of an order.
+func badField(err error) error {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		name := kind.Field[strings.LastIndexByte(kind.Field, '.')+1:]
+		return fault.New(fault.Invalid, "%s: a %s is not what is wanted here", name, kind.Value)
+	}
+	said := strings.TrimPrefix(err.Error(), "json: ")
+	for _, f := range orderFieldsLater {
+		if strings.Contains(said, `"`+f+`"`) {
+			return fault.New(fault.Invalid, "%s is not in this version", f)
+		}
+	}
+	return fault.New(fault.Invalid, "%s", said).
+		WithHint("fields are script, to, key, from, trunk, data, timeout, at, attempts, retry, expires, delivered_after, callback")
+}
