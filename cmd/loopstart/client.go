@@ -43,12 +43,17 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 		}
 		in = bytes.NewReader(raw)
 	}
+	return c.request(ctx, method, path, "application/json", in)
+}
+
+// request sends one request; an answer that is no success is an error.
+func (c *client) request(ctx context.Context, method, path, kind string, in io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.HTTP+path, in)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", kind)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, fault.New(fault.Network, "the running loopstart: %w", err)
@@ -81,6 +86,19 @@ func (c *client) exchange(method, path string, body, into any) error {
 	if err != nil {
 		return err
 	}
+	return readAnswer(res, into)
+}
+
+// upload puts a body of some kind.
+func (c *client) upload(ctx context.Context, path, kind string, body []byte, into any) error {
+	res, err := c.request(ctx, "PUT", path, kind, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return readAnswer(res, into)
+}
+
+func readAnswer(res *http.Response, into any) error {
 	defer res.Body.Close()
 	if into == nil || res.StatusCode == http.StatusNoContent {
 		return nil

@@ -59,7 +59,7 @@ type completed struct {
 
 var (
 	optionWord = regexp.MustCompile(`--[a-z-]+`)
-	choiceWord = regexp.MustCompile(`[a-z]+(?: [A-Z]+)?(?:\|[a-z]+(?: [A-Z]+)?)+`)
+	choiceWord = regexp.MustCompile(`[a-z]+(?: [A-Z]+…?)*(?:\|[a-z]+(?: [A-Z]+…?)*)+`)
 )
 
 // wordsOf reads the usages: what help shows is what the shell completes.

@@ -251,6 +251,8 @@ func (m *Main) showScript(ch engine.Change) {
 		for _, w := range ch.Warnings {
 			m.progress("%s %s", m.paint("33", "warning:"), w)
 		}
+	case engine.Held:
+		m.progress("%s %s is saved, but new calls keep %s: it is pinned or has a canary (`loopstart scripts`)", m.paint("33", "held:"), ch.Script, ch.Previous)
 	case engine.Failed:
 		for _, d := range ch.Errors {
 			m.progress("%s %s\n%s", m.paint("31;1", "broken:"), d, d.Frame)
