@@ -177,7 +177,11 @@ func (h *hostile) attack(t *testing.T, f *fixture, guard string) {
 	if !slices.Contains(strings.Split(h.expected[guard], " or "), got) {
 		t.Errorf("%s: %s (%s), want %s", guard, got, detail, h.expected[guard])
 	}
-	if took > endsWithin*crowding() {
+	switch crowd := crowding(); {
+	case took <= endsWithin*crowd:
+	case crowd > 2: // niceness leaves a worker next to nothing then
+		t.Logf("%s: it took %s while %d threads wanted each core", guard, took, crowd)
+	default:
 		t.Errorf("%s: it took %s", guard, took)
 	}
 }
@@ -321,7 +325,7 @@ func (q *quiet) wait(t *testing.T) message.Outcome {
 	select {
 	case o := <-q.done:
 		return o
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("Done does not come")
 		return message.Outcome{}
 	}

@@ -43,19 +43,28 @@ func (s *Supervisor) armWatch() {
 
 // look examines all workers; it stops when no process is left.
 func (s *Supervisor) look() {
-	workers := s.alive()
-	for _, w := range workers {
+	for _, w := range s.alive() {
 		w.examine(s.clock.Now())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.watch == nil: // closed meanwhile
-	case len(workers) == 0:
+	case !s.anyAlive(): // asked again: one may have been started meanwhile
 		s.watch = nil
 	default:
 		s.watch.Reset(watchEvery)
 	}
+}
+
+// anyAlive reports whether there is a worker; the lock is held.
+func (s *Supervisor) anyAlive() bool {
+	for _, sl := range s.slots {
+		if sl.worker != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Supervisor) alive() []*worker {
