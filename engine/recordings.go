@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/loopstart/loopstart/config"
@@ -68,9 +69,12 @@ func (e *Engine) linkSecret() ([]byte, error) {
 	return b, space.Apply(store.Op{Key: "link-secret", Value: b})
 }
 
+// maxRecordingID is the longest id of a recording.
+const maxRecordingID = 100
+
 // name of a recording's file; ids are ours and hold no separators.
 func (r *recordings) name(id string) (string, error) {
-	if id == "" || strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz.-") != "" || strings.Contains(id, "..") {
+	if id == "" || len(id) > maxRecordingID || strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz.-") != "" || strings.Contains(id, "..") || id[0] == '.' || id[0] == '-' {
 		return "", fault.New(fault.NotFound, "no recording %q", id)
 	}
 	return id + ".wav", nil
@@ -97,7 +101,7 @@ func (r *recordings) path(id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := r.root.Stat(name); err != nil {
+	if info, err := r.root.Stat(name); err != nil || !info.Mode().IsRegular() {
 		return "", fault.New(fault.NotFound, "no recording %q", id)
 	}
 	return filepath.Join(r.dir, name), nil
@@ -109,7 +113,13 @@ func (r *recordings) Open(id string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.root.Open(name)
+	f, err := r.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe has nobody at its other end
+	if err == nil {
+		if info, serr := f.Stat(); serr != nil || !info.Mode().IsRegular() {
+			f.Close()
+			err = fs.ErrNotExist
+		}
+	}
 	if err != nil {
 		return nil, fault.New(fault.NotFound, "no recording %q", id)
 	}
