@@ -30,6 +30,9 @@ var (
 	// a figure of /metrics, or a field of the package's Stats.
 	counters = map[string]string{
 		"api.MaxConns":                    "`http_connections_refused_total`",
+		"api.maxUploadFiles":              "INVALID to the client",
+		"engine.maxPools":                 "`http_pools_evicted_total`",
+		"scripts.MaxKept":                 "`script_versions_trimmed_total`",
 		"call.MailboxCapacity":            "`call_overflows_total`",
 		"call.MaxTimeline":                "an entry in the timeline",
 		"engine.MaxListeners":             "LIMIT to the client",

@@ -156,6 +156,9 @@ func Check(ctx context.Context, cfg *config.Config, o CheckOptions) (Report, err
 	for _, n := range cfg.Notices() {
 		c.add(Finding{Level: LevelNote, Area: areaConfig, Place: n.Place, Message: n.Message})
 	}
+	if _, err := tlsOf(cfg); err != nil {
+		c.add(Finding{Level: LevelError, Area: areaConfig, Message: err.Error(), Hint: fault.HintOf(err)})
+	}
 	if err := c.buildAll(ctx); err != nil {
 		return Report{}, err
 	}

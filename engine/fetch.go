@@ -41,7 +41,7 @@ type pool struct {
 }
 
 // tlsOf reads the certificates of a configuration.
-func (e *Engine) tlsOf(cfg *config.Config) (netx.TLS, error) {
+func tlsOf(cfg *config.Config) (netx.TLS, error) {
 	at := func(p string) string {
 		if filepath.IsAbs(p) {
 			return p
@@ -66,7 +66,7 @@ func (e *Engine) tlsOf(cfg *config.Config) (netx.TLS, error) {
 // openFetchers sets the clients up; Reload does so again. Requests that are
 // under way end with the client they began with.
 func (e *Engine) openFetchers(cfg *config.Config) error {
-	t, err := e.tlsOf(cfg)
+	t, err := tlsOf(cfg)
 	if err != nil {
 		return err
 	}
