@@ -55,6 +55,7 @@ func (p *phone) run(source string) string {
 		Options: runtime.Options{Modules: []runtime.Module{calls}, Globals: abortGlobals,
 			Arguments: map[string]runtime.Argument{"default": calls.Argument}},
 		Host: p.answer,
+		Env:  message.Environment{Zone: "Europe/Moscow"},
 	}.Do(p.t)
 	for deadline := time.After(5 * time.Second); calls.known() > 0; {
 		select {
@@ -110,7 +111,7 @@ func TestVerbs(t *testing.T) {
 		{`await call.prompt(["a", {play: "b.wav"}, {digits: 123}, {spell: "AB"}, {phone: "+7916"}, {time: "9:05"}, {number: "1 521,50", case: "gen", gender: "f"}])`, ``,
 			`call.prompt {"call":"a","prompt":[{"say":"a"},{"play":"b.wav"},{"digits":"123"},{"spell":"AB"},{"phone":"+7916"},{"time":"09:05"},{"case":"gen","gender":"f","number":"1521.50"}]}`},
 		{`await call.say([{count: 5, of: ["заказ", "заказа", "заказов"]}, {money: 10.5, currency: "RUB"}, {date: "31.12.2026", case: "gen"}, {date: new Date(0)}, {say: "x", voice: "anna"}])`, ``,
-			`call.say {"call":"a","prompt":[{"count":"5","of":["заказ","заказа","заказов"]},{"currency":"RUB","money":"10.5"},{"case":"gen","date":"2026-12-31"},{"date":"1970-01-01T00:00:00Z"},{"say":"x","voice":"anna"}]}`},
+			`call.say {"call":"a","prompt":[{"count":"5","of":["заказ","заказа","заказов"]},{"currency":"RUB","money":"10.5"},{"case":"gen","date":"2026-12-31"},{"date":"1970-01-01T03:00:00+03:00"},{"say":"x","voice":"anna"}]}`},
 		{`await call.say({digits: call.data.order})`, `INVALID: call.say {digits} is undefined | is the field missing in call.data?`, ``},
 		{`await call.say()`, `INVALID: call.say is undefined, a text or a part such as { digits: "123" } is wanted`, ``},
 		{`await call.say("  ")`, `INVALID: call.say is an empty text`, ``},
@@ -149,6 +150,12 @@ func TestVerbs(t *testing.T) {
 			`call.connect {"accept":{"key":"1","prompt":[{"say":"?"}]},"call":"a","hangupOn":"*0","maxDurationMs":3600000,"music":false,"record":true,"strategy":"serial","targets":[{"to":"101"},{"delayMs":5000,"headers":[["A","b"]],"to":"+7916"}]}`},
 		{`await call.connect("a", {keys: {"*2": () => 1}, onRing() {}, onAnswer: () => {}, music: ["tone:440", {play: "x.wav"}]})`, ``,
 			`call.connect {"call":"a","keys":{"*2":{"$fn":1}},"music":[{"say":"tone:440"},{"play":"x.wav"}],"onAnswer":{"$fn":2},"onRing":{"$fn":3},"strategy":"parallel","targets":[{"to":"a"}]}`},
+		{`await call.connect([{to: "a", from: "+7 (495) 123-45-67"}])`, ``, `call.connect {"call":"a","strategy":"parallel","targets":[{"from":"+74951234567","to":"a"}]}`},
+		{`await call.connect("a", {from: "Anna <sip:1@x>"})`, `INVALID: call.connect: option "from" is "Anna <sip:1@x>", a caller number such as "+74951234567" is wanted`, ``},
+		{`await dial("a", {from: 5})`, `INVALID: dial: option "from" is 5, a caller number such as "+74951234567" is wanted`, ``},
+		{`await call.sendDigits("1", {method: "inband"})`, `INVALID: call.sendDigits: the method inband is not in this version | rfc4733 and info are`, ``},
+		{`await call.say([{time: new Date("2026-12-31T22:30:00Z")}, {date: "2026-12-31T22:30:00Z"}, {time: "2026-12-31T22:30:00+05:00"}])`, ``,
+			`call.say {"call":"a","prompt":[{"time":"2027-01-01T01:30:00+03:00"},{"date":"2027-01-01T01:30:00+03:00"},{"time":"2026-12-31T22:30:00+05:00"}]}`},
 		{`await call.connect([])`, `INVALID: call.connect: 0 targets; 1 to 50 are possible`, ``},
 		{`await call.connect({})`, `INVALID: call.connect: the target is undefined, a text is wanted | a group, a user, a number such as "+79161234567" or a sip: URI`, ``},
 		{`await call.connect("a", {timout: 1})`, `INVALID: call.connect: unknown option "timout" | did you mean timeout?`, ``},

@@ -206,10 +206,10 @@ func instant(r *bind.Options, kind string, v goja.Value, wanted string) string {
 	if _, isNumber := bind.Go(v).(int64); !ok || isNumber {
 		r.Bad(kind, v, wanted, "")
 	}
-	if s := textOf(v); s != "" {
-		return strings.TrimSpace(s) // keeps the author's own zone
+	if s := strings.TrimSpace(textOf(v)); s != "" && !strings.HasSuffix(s, "Z") {
+		return s // keeps the author's own zone
 	}
-	return at.UTC().Format(time.RFC3339)
+	return bind.Local(r.VM, at).Format(time.RFC3339)
 }
 
 // optionalPrompt puts an option that is a prompt on the wire.

@@ -30,7 +30,7 @@ declare module "loopstart:call" {
     /** Letter by letter. */
     | { spell: string }
     | { phone: string | number }
-    /** `"09:30"` or a Date. */
+    /** `"09:30"` or a Date, which is read in the zone of the project. */
     | { time: string | Date }
     | { number: number | string; case?: Case; gender?: "m" | "f" | "n" }
     /** `{ count: 5, of: ["заказ", "заказа", "заказов"] }` */

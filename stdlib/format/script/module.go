@@ -65,7 +65,7 @@ func read(vm *runtime.VM, verb string, args []goja.Value, options []string) quer
 	}
 	o := bind.Read(vm, verb, bind.Arg(args, 1), append(options, "language")...)
 	o.String("language", "currency").Bool("year").Choice("case", "nom", "gen", "dat", "acc", "ins", "pre").Choice("gender", "m", "f", "n")
-	q := query{tag: vm.Env().Language, text: textOf(v)}
+	q := query{tag: vm.Env().Language, text: textOf(o, v)}
 	if tag, ok := o.Wire["language"].(string); ok {
 		q.tag = tag
 	}
@@ -77,14 +77,15 @@ func read(vm *runtime.VM, verb string, args []goja.Value, options []string) quer
 	return q
 }
 
-// textOf writes numbers without an exponent and dates in ISO form.
-func textOf(v goja.Value) string {
+// textOf writes numbers without an exponent and dates in ISO form, in the
+// project's zone.
+func textOf(o *bind.Options, v goja.Value) string {
 	if f, ok := bind.Go(v).(float64); ok {
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	if _, isObject := v.(*goja.Object); isObject {
 		if at, ok := bind.Instant(v); ok {
-			return at.UTC().Format("2006-01-02T15:04:05Z07:00")
+			return bind.Local(o.VM, at).Format("2006-01-02T15:04:05Z07:00")
 		}
 	}
 	return v.String()

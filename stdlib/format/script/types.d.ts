@@ -11,7 +11,7 @@ declare module "loopstart:format" {
   export function ordinal(value: number | string, options?: Options & { case?: Case; gender?: "m" | "f" | "n" }): string;
   /** `money("1521,50", { currency: "RUB" })` */
   export function money(value: number | string, options?: Options & { currency?: string; case?: Case }): string;
-  /** `date("31.12.2026", { case: "gen" })`; a Date counts in UTC. */
+  /** `date("31.12.2026", { case: "gen" })`; a Date is read in the zone of the project. */
   export function date(value: string | Date, options?: Options & { case?: Case; year?: boolean }): string;
   /** `time("10:30")` */
   export function time(value: string | Date, options?: Options & { case?: Case }): string;

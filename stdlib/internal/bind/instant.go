@@ -24,6 +24,15 @@ func Instant(v goja.Value) (time.Time, bool) {
 	return time.Time{}, false
 }
 
+// Local is what the clocks of the project show at a moment.
+func Local(vm *runtime.VM, at time.Time) time.Time {
+	zone, err := time.LoadLocation(vm.Env().Zone)
+	if err != nil {
+		zone = time.UTC
+	}
+	return at.In(zone)
+}
+
 // Date is a JavaScript Date.
 func Date(vm *runtime.VM, at time.Time) goja.Value {
 	rt := vm.Runtime()
