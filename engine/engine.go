@@ -85,6 +85,8 @@ type background struct {
 	ctx  context.Context
 	stop context.CancelFunc
 	wg   sync.WaitGroup
+
+	hurried atomic.Bool // nothing is waited for any more
 }
 
 // New builds and starts an engine. What was built is torn down again when a
@@ -185,7 +187,7 @@ func (e *Engine) Close() {
 		e.sip.Drain(true)
 	}
 	e.calls.hangupAll("system")
-	e.calls.wait(e.clk, closeGrace)
+	e.settle()
 	e.orders.close()
 	if e.sip != nil {
 		e.sip.Close()
@@ -210,8 +212,26 @@ func (e *Engine) Close() {
 	}
 }
 
-// closeGrace is how long Close waits for calls that were hung up to settle.
-const closeGrace = 7 * time.Second
+// How long Close waits for calls that were hung up: for their scripts to do
+// what is left, or, in a hurry, for BYE and its answer.
+const (
+	closeGrace  = 7 * time.Second
+	hurriedWait = 300 * time.Millisecond
+)
+
+// Hurry makes Close end scripts at once instead of after their grace.
+func (e *Engine) Hurry() { e.hurried.Store(true) }
+
+// settle waits for calls that were hung up until their records are written.
+func (e *Engine) settle() {
+	if !e.hurried.Load() {
+		e.calls.wait(e.clk, closeGrace)
+		return
+	}
+	e.calls.wait(e.clk, hurriedWait)
+	e.workers.Abandon()
+	e.calls.wait(e.clk, hurriedWait)
+}
 
 // Drain refuses new calls and waits until the present ones have ended, or ctx.
 func (e *Engine) Drain(ctx context.Context) {

@@ -64,6 +64,7 @@ func (m *Main) drain(ctx context.Context, in *instance, cfg *config.Config, s os
 	go func() {
 		select {
 		case <-m.Signals:
+			in.Hurry()
 			stop()
 		case <-ctx.Done():
 		}

@@ -28,6 +28,16 @@ func (s *Supervisor) Close() {
 	}
 }
 
+// Abandon ends all workers with no word to their scripts. Close follows.
+func (s *Supervisor) Abandon() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	for _, w := range s.alive() {
+		w.close()
+	}
+}
+
 // endInstances asks all scripts to end and waits until they have, or the
 // deadline.
 func (s *Supervisor) endInstances() {

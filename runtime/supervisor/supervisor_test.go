@@ -326,6 +326,20 @@ func TestCloseGivesGraceAndEndsAll(t *testing.T) {
 	}
 }
 
+func TestAbandonWaitsForNobody(t *testing.T) {
+	f := newFixture(t, nil)
+	_, waiting := f.start("a", waits, nil)
+	waiting.waitOpen()
+	f.Abandon()
+	if o := waiting.wait(); o.Error == nil {
+		t.Fatalf("%+v", o)
+	}
+	f.Close()
+	if _, err := f.Start(spec("a", echos, 1), newProbe(t)); fault.CodeOf(err) != fault.Unavailable {
+		t.Fatal(err)
+	}
+}
+
 func TestPrestartAndPreload(t *testing.T) {
 	f := newFixture(t, nil)
 	if err := errors.Join(f.Prestart("a"), f.Prestart("a"), f.Preload(spec("b", echos, nil))); err != nil {
