@@ -391,6 +391,9 @@ func (k *connecting) nobody() {
 	if best == "cancelled" {
 		best = "no_answer"
 	}
+	if best == "no_answer" && code == 487 {
+		code = 480 // 487 only answers our own CANCEL; whoever rings us has cancelled nothing
+	}
 	k.settle(ConnectResult{Status: best, Code: code, RingMs: k.caller.call.clk.Now().Sub(k.began).Milliseconds()})
 }
 

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/sip"
 )
 
 func connectTo(targets ...string) ConnectOptions {
@@ -396,4 +399,48 @@ func TestTheRecordHasTheNumberPresented(t *testing.T) {
 	if rec := w.final(); rec.From != "+74950000002" || w.call.Spec().From.E164 != rec.From {
 		t.Fatalf("the record's caller is %q, the script's %+v", rec.From, w.call.Spec().From)
 	}
+}
+
+// TestRouteThatConnects rings people with no script.
+func TestRouteThatConnects(t *testing.T) {
+	begin := func(t *testing.T, fallback []Action) (*world, *phone) {
+		w := newWorld(t)
+		w.callees["101"] = func(p *phone) { p.ring() }
+		w.call = New(Spec{ID: "c1.1", Order: "c1", Session: media.SessionOptions{Bind: loopback}, Fallback: fallback}, w.deps)
+		caller := w.phone("caller")
+		caller.offer = caller.session.Offer()
+		w.call.Inbound(caller)
+		w.call.RunConnect([]string{"101"}, false, 5*time.Second)
+		w.pass(time.Second)
+		return w, caller
+	}
+	t.Run("nobody answers", func(t *testing.T) {
+		w, caller := begin(t, nil)
+		w.pass(10 * time.Second)
+		if rec := w.final(); rec.Code != 480 || caller.final != 480 || rec.Outcome != Missed {
+			t.Fatalf("%d to the caller, %+v\n%s", caller.final, rec, w.story())
+		}
+	})
+	t.Run("then the fallback", func(t *testing.T) {
+		w, caller := begin(t, []Action{{Play: "tone:440/1s"}, {Reject: 486}})
+		w.pass(10 * time.Second)
+		if rec := w.final(); rec.Code != 200 || rec.Outcome != Missed || rec.Heard.Percent != 100 {
+			t.Fatalf("%d to the caller, %+v\n%s", caller.final, rec, w.story())
+		}
+	})
+	t.Run("a fallback that refuses", func(t *testing.T) {
+		w, caller := begin(t, []Action{{Reject: 486}})
+		w.pass(10 * time.Second)
+		if rec := w.final(); rec.Code != 486 || caller.final != 486 {
+			t.Fatalf("%d to the caller, %+v\n%s", caller.final, rec, w.story())
+		}
+	})
+	t.Run("the caller leaves", func(t *testing.T) {
+		w, caller := begin(t, []Action{{Reject: 486}})
+		caller.send(sip.Event{Kind: sip.Ended, Code: 487, Reason: sip.ReasonCancel, Remote: true})
+		w.pass(time.Second)
+		if rec := w.final(); rec.EndedBy != "caller" || rec.Code != 487 || rec.Outcome != Missed {
+			t.Fatalf("%+v\n%s", rec, w.story())
+		}
+	})
 }

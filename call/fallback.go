@@ -37,10 +37,15 @@ func (c *Call) scriptFailed(err error) {
 		return
 	}
 	c.clear()
+	c.fall(c.spec.Fallback)
+}
+
+// fall begins a fallback; one without steps is the apology.
+func (c *Call) fall(steps []Action) {
 	c.deps.Counters.Fallbacks.Add(1)
-	c.fallback = &falling{call: c, left: c.spec.Fallback}
+	c.fallback = &falling{call: c, left: steps}
 	c.note("fallback", "", "the fallback runs", "")
-	if len(c.spec.Fallback) == 0 {
+	if len(steps) == 0 {
 		c.fallback.apologise()
 		return
 	}
@@ -146,7 +151,8 @@ func (c *Call) requests(targets []string) []DialRequest {
 }
 
 // RunConnect is a route with connect and no script: ring, talk, hang up. A
-// caller whom nobody answers gets the status that says why.
+// caller whom nobody answers gets the route's fallback, else the status that
+// says why.
 func (c *Call) RunConnect(targets []string, record bool, ring time.Duration) {
 	c.post(func() {
 		if c.ending || c.main == nil {
@@ -159,13 +165,15 @@ func (c *Call) RunConnect(targets []string, record bool, ring time.Duration) {
 func (c *Call) connected(value any, err error) {
 	r, _ := value.(ConnectResult)
 	switch {
-	case c.ending:
+	case c.ending || r.Status == "abandoned":
 	case err != nil:
 		c.note("error", "", err.Error(), "")
 		c.hangup("system", map[fault.Code]int{fault.Denied: 403, fault.NotFound: 404}[fault.CodeOf(err)])
 	case r.Status == "completed":
 		c.facts.scriptEnded = true
 		c.hangup(r.EndedBy, 480)
+	case len(c.spec.Fallback) > 0:
+		c.fall(c.spec.Fallback)
 	default:
 		c.hangup("system", r.Code)
 	}
