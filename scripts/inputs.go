@@ -24,6 +24,7 @@ const builtinScheme = "loopstart:"
 // should not see. esbuild calls it from several goroutines.
 type inputs struct {
 	dir     string
+	roots   []string // real folders that data may be read from
 	modules map[string][]string
 
 	mu      sync.Mutex
@@ -33,7 +34,7 @@ type inputs struct {
 }
 
 func newInputs(r BuildRequest) *inputs {
-	return &inputs{dir: r.Dir, modules: r.Modules,
+	return &inputs{dir: r.Dir, roots: dataRoots(r.Dir), modules: r.Modules,
 		hashes: map[string]string{}, texts: map[string]string{}, modUsed: map[string]bool{}}
 }
 
@@ -98,10 +99,13 @@ func (in *inputs) builtin(a api.OnLoadArgs) (api.OnLoadResult, error) {
 // load reads a file under the limits of the package.
 func (in *inputs) load(a api.OnLoadArgs) (api.OnLoadResult, error) {
 	loader, ok := loaders[filepath.Ext(a.Path)]
-	if !ok {
-		return api.OnLoadResult{}, nil // esbuild says which kinds it knows
+	if !ok || loader == api.LoaderText && a.With["type"] == "bytes" { // esbuild would read it past every limit
+		return failed("a script cannot import a file of this kind", "it takes .ts, .js, .mjs, .cjs, .mts, .json and .txt; sounds are played by name"), nil
 	}
 	name := in.name(a.Path)
+	if (loader == api.LoaderJSON || loader == api.LoaderText) && !in.mayRead(a.Path) {
+		return failed("a script may import data from the scripts folder and from packages only", "copy it there; secrets come from secrets.get of loopstart:core"), nil
+	}
 	text, err := in.read(a.Path, name)
 	if err != nil {
 		return api.OnLoadResult{}, err
@@ -110,6 +114,42 @@ func (in *inputs) load(a api.OnLoadArgs) (api.OnLoadResult, error) {
 		return api.OnLoadResult{Errors: []api.Message{{Text: refused, Location: location(name, text, at)}}}, nil
 	}
 	return api.OnLoadResult{Contents: &text, Loader: loader, ResolveDir: filepath.Dir(a.Path)}, nil
+}
+
+func failed(text, hint string) api.OnLoadResult {
+	return api.OnLoadResult{Errors: []api.Message{{Text: text, Detail: hint}}}
+}
+
+// dataRoots are the scripts folder and what links in it lead to. An upload
+// links to the scripts folder it lies in.
+func dataRoots(dir string) []string {
+	list := []string{realPath(dir)}
+	if up := filepath.Dir(dir); filepath.Base(dir) == newFolder && strings.HasPrefix(filepath.Base(up), stagePrefix) {
+		list = append(list, realPath(filepath.Dir(up)))
+	}
+	items, err := os.ReadDir(dir)
+	if err != nil {
+		return list // the build says so
+	}
+	for _, item := range items {
+		if item.Type()&os.ModeSymlink != 0 {
+			list = append(list, realPath(filepath.Join(dir, item.Name())))
+		}
+	}
+	return list
+}
+
+// mayRead keeps what is no script out of bundles: whoever may upload a script
+// would read every file of this machine otherwise.
+func (in *inputs) mayRead(path string) bool {
+	real := realPath(path)
+	if strings.Contains(filepath.ToSlash(real), "/node_modules/") {
+		return true
+	}
+	return slices.ContainsFunc(in.roots, func(root string) bool {
+		rel, err := filepath.Rel(root, real)
+		return err == nil && filepath.IsLocal(rel)
+	})
 }
 
 var loaders = map[string]api.Loader{
