@@ -68,9 +68,13 @@ func TestGatherBesideAPrompt(t *testing.T) {
 		w := newWorld(t)
 		caller := w.inbound(Spec{})
 		w.answer()
-		music := w.do(func(l *Leg, v Verb) { l.Prompt([]Part{{Play: "tone:440"}}, PromptOptions{Loop: true, BargeIn: bargeIn}, v) })
+		music := w.do(func(l *Leg, v Verb) {
+			l.Prompt([]Part{{Play: "tone:440"}}, PromptOptions{Loop: true, BargeIn: bargeIn}, v)
+		})
 		w.pass(500 * time.Millisecond)
-		g := w.do(func(l *Leg, v Verb) { l.Gather(GatherOptions{Min: 1, Max: 1, Timeout: 3 * time.Second, Attempts: 1}, v) })
+		g := w.do(func(l *Leg, v Verb) {
+			l.Gather(GatherOptions{Min: 1, Max: 1, Timeout: 3 * time.Second, Attempts: 1}, v)
+		})
 		w.pass(500 * time.Millisecond)
 		caller.press("4")
 		w.pass(500 * time.Millisecond)

@@ -129,10 +129,10 @@ func (p *playing) start(audio []*media.Prompt, volume float64) {
 func (p *playing) ended(ev media.Event) {
 	r := PromptResult{Completed: ev.Completed, Digit: p.digit, PlayedMs: ev.PlayedMs}
 	switch {
+	case ev.TotalMs > 0: // also of one that came to its end: frames may have been left out
+		r.Percent = min(ev.PlayedMs*100/ev.TotalMs, 100)
 	case ev.Completed:
 		r.Percent = 100
-	case ev.TotalMs > 0:
-		r.Percent = min(ev.PlayedMs*100/ev.TotalMs, 100)
 	}
 	c := p.leg.call
 	if p.leg == c.main {

@@ -93,7 +93,7 @@ func (e *Engine) newOrder(r OrderRequest) (*order, error) {
 	if len(ord.Data) == 0 {
 		ord.Data = json.RawMessage("{}")
 	}
-	if err := e.settings.of(v).CheckData(ord.Data); err != nil {
+	if err := e.settings.of(v).CheckData(ord.Data, e.Config().Project.Country); err != nil {
 		return nil, err
 	}
 	if r.From != "" {

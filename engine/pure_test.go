@@ -150,7 +150,7 @@ func TestStaticConfig(t *testing.T) {
 	for data, want := range map[string]fault.Code{
 		`{"name":"a"}`: "", `{"name":"a","sum":1}`: "", `{}`: fault.Invalid, `{"name":""}`: fault.Invalid, `{"name":null}`: fault.Invalid, `[]`: fault.Invalid,
 	} {
-		if got := fault.CodeOf(st.CheckData(json.RawMessage(data))); got != want {
+		if got := fault.CodeOf(st.CheckData(json.RawMessage(data), "RU")); got != want {
 			t.Errorf("%s: %s", data, got)
 		}
 	}

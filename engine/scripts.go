@@ -147,30 +147,6 @@ func ParseStatic(script string, raw json.RawMessage) (*Static, error) {
 	return s, nil
 }
 
-func knownKind(kind string) bool {
-	switch strings.TrimSuffix(kind, "?") {
-	case "string", "number", "money", "date", "time", "phone", "boolean", "any":
-		return true
-	}
-	return false
-}
-
-// CheckData reports a field that the script needs and data does not have.
-func (s *Static) CheckData(data json.RawMessage) error {
-	var have map[string]json.RawMessage
-	if len(data) > 0 && json.Unmarshal(data, &have) != nil {
-		return fault.New(fault.Invalid, "data is no object")
-	}
-	for name, kind := range s.Data {
-		v, ok := have[name]
-		missing := !ok || string(v) == "null" || string(v) == `""`
-		if missing && !strings.HasSuffix(kind, "?") {
-			return fault.New(fault.Invalid, "data.%s is missing", name).WithHint("the script's config.data asks for it (%s)", kind)
-		}
-	}
-	return nil
-}
-
 // settings keeps the parsed static config of versions.
 type settings struct {
 	mu     sync.Mutex

@@ -150,6 +150,8 @@ func TestVerbs(t *testing.T) {
 			`call.connect {"accept":{"key":"1","prompt":[{"say":"?"}]},"call":"a","hangupOn":"*0","maxDurationMs":3600000,"music":false,"record":true,"strategy":"serial","targets":[{"to":"101"},{"delayMs":5000,"headers":[["A","b"]],"to":"+7916"}]}`},
 		{`await call.connect("a", {keys: {"*2": () => 1}, onRing() {}, onAnswer: () => {}, music: ["tone:440", {play: "x.wav"}]})`, ``,
 			`call.connect {"call":"a","keys":{"*2":{"$fn":1}},"music":[{"say":"tone:440"},{"play":"x.wav"}],"onAnswer":{"$fn":2},"onRing":{"$fn":3},"strategy":"parallel","targets":[{"to":"a"}]}`},
+		{`await call.say([{money: "1,000.50", language: "en"}, {number: "1 000"}, {date: "31.12.26"}, {date: "2026-12-31 18:30:00"}, {time: "2026-12-31 18:30:00"}])`, ``,
+			`call.say {"call":"a","prompt":[{"language":"en","money":"1,000.50"},{"number":"1000"},{"date":"31.12.26"},{"date":"2026-12-31 18:30:00"},{"time":"2026-12-31 18:30:00"}]}`},
 		{`await call.connect([{to: "a", from: "+7 (495) 123-45-67"}])`, ``, `call.connect {"call":"a","strategy":"parallel","targets":[{"from":"+74951234567","to":"a"}]}`},
 		{`await call.connect("a", {from: "Anna <sip:1@x>"})`, `INVALID: call.connect: option "from" is "Anna <sip:1@x>", a caller number such as "+74951234567" is wanted`, ``},
 		{`await dial("a", {from: 5})`, `INVALID: dial: option "from" is 5, a caller number such as "+74951234567" is wanted`, ``},

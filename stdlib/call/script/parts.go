@@ -13,6 +13,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/suggest"
+	"github.com/loopstart/loopstart/internal/words"
 	"github.com/loopstart/loopstart/runtime"
 	"github.com/loopstart/loopstart/stdlib/internal/bind"
 )
@@ -155,6 +156,11 @@ func decimal(r *bind.Options, kind string, v goja.Value) string {
 		}, strings.TrimSpace(x))
 		s = strings.Replace(s, ",", ".", 1)
 	}
+	if said := textOf(v); said != "" && !decimalForm.MatchString(s) {
+		if _, err := words.Number(r.VM.Env().Language, said, words.Form{}); err == nil {
+			return strings.TrimSpace(said) // "1,000.50": the host reads it in the language of the prompt
+		}
+	}
 	if !decimalForm.MatchString(s) {
 		r.Bad(kind, v, `a number such as 1521.5 or "1521,50"`, "")
 	}
@@ -187,6 +193,11 @@ func date(r *bind.Options, v goja.Value) string {
 				return t.Format("2006-01-02")
 			}
 		}
+		if _, isInstant := bind.Instant(v); !isInstant {
+			if _, err := words.Date(r.VM.Env().Language, s, words.Form{}); err == nil {
+				return s // "31.12.26" and other forms of tables
+			}
+		}
 	}
 	return instant(r, "date", v, "a Date, 2026-12-31 or 31.12.2026")
 }
@@ -197,6 +208,10 @@ var clockForm = regexp.MustCompile(`^([01]?\d|2[0-3]):[0-5]\d$`)
 func clockTime(r *bind.Options, v goja.Value) string {
 	if s := strings.TrimSpace(textOf(v)); clockForm.MatchString(s) {
 		return strings.Repeat("0", 5-len(s)) + s
+	} else if _, isInstant := bind.Instant(v); s != "" && !isInstant {
+		if _, err := words.Time(r.VM.Env().Language, s, words.Form{}); err == nil {
+			return s // "2026-12-31 18:30:00" and other forms of tables
+		}
 	}
 	return instant(r, "time", v, "a time such as 09:30 or a Date")
 }
