@@ -38,6 +38,9 @@ type stage struct {
 	menus   *menus
 	closing chan struct{}
 
+	lastMu sync.Mutex
+	lasts  []func() // wait for the end of the moment
+
 	mu        sync.Mutex
 	anybody   *party // habits of all callees
 	parties   map[string]*party
@@ -174,6 +177,34 @@ func (s *stage) party(key string) *party {
 // soon runs f next, when everything that is in flight has settled; the lock is
 // held in f.
 func (s *stage) soon(f func()) { s.after(0, f) }
+
+// last runs f when nothing else is left to happen at this moment; the lock is
+// held in f. So the test goes on when the calls, their records and deliveries
+// have come as far as they can.
+func (s *stage) last(f func()) {
+	s.lastMu.Lock()
+	defer s.lastMu.Unlock()
+	if s.lasts = append(s.lasts, f); len(s.lasts) == 1 {
+		s.clk.AfterFunc(0, s.closeMoment)
+	}
+}
+
+// closeMoment runs the first of what waits for the end of this moment.
+func (s *stage) closeMoment() {
+	if at, ok := s.clk.Next(); ok && !at.After(s.clk.Now()) {
+		s.clk.AfterFunc(0, s.closeMoment)
+		return
+	}
+	s.lastMu.Lock()
+	f := s.lasts[0]
+	if s.lasts = s.lasts[1:]; len(s.lasts) > 0 {
+		s.clk.AfterFunc(0, s.closeMoment)
+	}
+	s.lastMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
 
 func (s *stage) after(d time.Duration, f func()) {
 	s.clk.AfterFunc(d, func() {

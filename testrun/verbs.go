@@ -173,7 +173,7 @@ func (h *host) inbound(args json.RawMessage, done func(any, error)) error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.coming = nil
-		h.soon(func() {
+		h.last(func() {
 			if ph.call == nil {
 				done(nil, h.refused(a.To, ph.code))
 				return
@@ -265,7 +265,7 @@ func (h *host) outbound(args json.RawMessage, done func(any, error)) error {
 		answer, _, err := h.engine.PlaceOrder(r, "")
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.soon(func() {
+		h.last(func() {
 			if err != nil {
 				done(nil, err)
 				return
@@ -401,7 +401,7 @@ func (h *host) press(args json.RawMessage, done func(any, error)) error {
 
 // settled is done, called when everything has settled.
 func (h *host) settled(done func(any, error)) func(error) {
-	return func(err error) { h.soon(func() { done(nil, err) }) }
+	return func(err error) { h.last(func() { done(nil, err) }) }
 }
 
 func (h *host) says(args json.RawMessage, done func(any, error)) error {

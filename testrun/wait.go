@@ -19,11 +19,7 @@ type waiter struct {
 // await calls done when check says so, at the latest after d. The lock is held.
 func (s *stage) await(d time.Duration, check func(late bool) (any, error, bool), done func(any, error)) {
 	w := &waiter{check: check, done: done}
-	w.timer = s.clk.AfterFunc(d, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.try(w, true)
-	})
+	w.timer = s.clk.AfterFunc(d, func() { s.last(func() { s.try(w, true) }) })
 	s.waits = append(s.waits, w)
 	s.poke()
 }
@@ -35,7 +31,7 @@ func (s *stage) poke() {
 		return
 	}
 	s.reviewing = true
-	s.soon(func() {
+	s.last(func() {
 		s.reviewing = false
 		waits := s.waits
 		for _, w := range waits {
