@@ -271,7 +271,8 @@ func (m *rawMessage) addVia(value string) *refusal {
 	return nil
 }
 
-// canonicalVia writes SIP/2.0/UDP host:port;params.
+// canonicalVia writes SIP/2.0/UDP host:port;params. A Via of another version is
+// taken too: who writes SIP/7.0 there and in the first line gets 505 back.
 func canonicalVia(s string) (string, bool) {
 	head, params, _ := strings.Cut(s, ";")
 	name, rest, ok1 := strings.Cut(head, "/")
@@ -282,7 +283,7 @@ func canonicalVia(s string) (string, bool) {
 	}
 	name, version = strings.TrimSpace(name), strings.TrimSpace(version)
 	sentBy = strings.ReplaceAll(strings.ReplaceAll(sentBy, " ", ""), "\t", "")
-	if !ok1 || !ok2 || !ok3 || !strings.EqualFold(name, "SIP") || version != "2.0" || !isTokenText(transport) {
+	if !ok1 || !ok2 || !ok3 || !strings.EqualFold(name, "SIP") || !isVersion(version) || !isTokenText(transport) {
 		return "", false
 	}
 	if _, _, err := splitHostPort(sentBy); err != nil {
@@ -290,6 +291,14 @@ func canonicalVia(s string) (string, bool) {
 	}
 	params, ok := canonicalParams(params)
 	return "SIP/2.0/" + transport + " " + sentBy + params, ok
+}
+
+// isVersion tells whether s is two numbers with a dot.
+func isVersion(s string) bool {
+	major, minor, ok := strings.Cut(s, ".")
+	_, err1 := strconv.ParseUint(major, 10, 8)
+	_, err2 := strconv.ParseUint(minor, 10, 8)
+	return ok && err1 == nil && err2 == nil
 }
 
 func isTokenText(s string) bool {

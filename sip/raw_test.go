@@ -75,6 +75,7 @@ func refusedCases() []rawCase {
 	}
 	return []rawCase{
 		{"unknown version", with("SIP/2.0\r\n", "SIP/7.0\r\n"), 505},
+		{"unknown version in Via too", strings.ReplaceAll(opt(), "SIP/2.0", "SIP/7.0"), 505}, // RFC 4475 §3.1.2.16
 		{"unknown scheme", with("OPTIONS sip:b@example.com", "OPTIONS nobodyKnowsThisScheme:totallyopaquecontent"), 416},
 		{"known but atypical scheme", with("OPTIONS sip:b@example.com", "OPTIONS soap.beep://192.0.2.103:3002"), 416},
 		{"unknown method", strings.ReplaceAll(opt(), "OPTIONS", "!interesting-Method0123456789_*+`.%indeed'~"), 405},
