@@ -60,7 +60,11 @@ func calleeKey(number string) string { return "callee:" + number }
 // habitOf is how a party takes its next call: habits for so many calls first,
 // then the latest without a number; what is said of everybody comes last.
 func (s *stage) habitOf(p *party) habit {
-	for _, from := range []*party{p, s.anybody} {
+	all := s.anybody
+	if strings.HasPrefix(p.key, userKey("")) {
+		all = s.operators
+	}
+	for _, from := range []*party{p, all} {
 		for i := range from.habits {
 			h := from.habits[i]
 			if h.Times == 0 {
@@ -73,9 +77,6 @@ func (s *stage) habitOf(p *party) habit {
 		}
 		if n := len(from.habits); n > 0 {
 			return from.habits[n-1]
-		}
-		if strings.HasPrefix(p.key, userKey("")) {
-			break
 		}
 	}
 	return habit{Kind: "answers"}
@@ -124,7 +125,7 @@ func (p *handset) greet(text string) {
 func (l *signalling) Bindings(user string) []sip.Binding {
 	l.stage.mu.Lock()
 	defer l.stage.mu.Unlock()
-	if l.stage.party(userKey(user)).offline {
+	if p := l.stage.party(userKey(user)); p.offline || l.stage.operators.offline && len(p.habits) == 0 {
 		return nil
 	}
 	return []sip.Binding{{User: user, ID: "phone", Source: netip.AddrPortFrom(loopback, 5060), Transport: "udp"}}

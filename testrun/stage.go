@@ -43,6 +43,7 @@ type stage struct {
 
 	mu        sync.Mutex
 	anybody   *party // habits of all callees
+	operators *party // habits of all users
 	parties   map[string]*party
 	calls     []*callLog // in order of their beginning
 	coming    *handset   // whose INVITE is with the engine right now
@@ -80,7 +81,7 @@ func newStage(in setting) (s *stage, err error) {
 	clk := clock.NewVirtual(begin(in.zone))
 	s = &stage{
 		cfg: private(in.cfg), clk: clk, zone: in.zone, fabric: media.NewFabric(clk), voice: newVoice(), closing: make(chan struct{}),
-		anybody: &party{key: calleeKey("")}, parties: map[string]*party{}, ids: map[string]int{}, menus: in.menus, shots: in.shots,
+		anybody: &party{key: calleeKey("")}, operators: &party{key: userKey("*")}, parties: map[string]*party{}, ids: map[string]int{}, menus: in.menus, shots: in.shots,
 	}
 	s.fabric.Rest = true
 	s.web = newWeb(s)

@@ -34,6 +34,8 @@ func (s *stage) find(k key) (*party, error) {
 		return s.party("in:" + k.In), nil
 	case k.Order != "":
 		return s.party(k.To), nil
+	case k.User == "*":
+		return s.operators, nil
 	case k.User != "":
 		if _, ok := s.cfg.User(k.User); !ok {
 			return nil, s.noUser(k.User)

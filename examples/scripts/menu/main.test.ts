@@ -1,11 +1,10 @@
 import { clock, expect, http, inbound, secrets, test, user } from "loopstart:test";
 
-// The number of the menu in loopstart.yaml. Tests begin on a Monday at 10:00,
-// when the office is open.
-const menu = "+74950000002";
+// Tests begin on a Monday at 10:00, when the office is open. A number of the
+// routes would do as well as the script's name.
+const menu = "menu";
 
 test("1 connects with the sales department", async () => {
-  user("102").ringsOut();
   const c = await inbound({ to: menu });
   await c.hears(/нажмите один/);
   c.press("1");
@@ -28,12 +27,11 @@ test("2 tells the address", async () => {
   expect((await c.ended()).outcome).toBe("served");
 });
 
-test("an extension rings one operator only", async () => {
+test("an extension rings that operator", async () => {
   const c = await inbound({ to: menu });
   await c.hears(/Здравствуйте/);
-  c.press("102");
-  await user("102").answered();
-  expect(user("101").state).toBe("calling"); // nobody has called 101
+  c.press("101");
+  await user("101").answered();
   c.hangup();
   expect((await c.ended()).outcome).toBe("talked");
 });
@@ -52,8 +50,7 @@ test("the star says everything again, a wrong key is told", async () => {
 test("when all are busy, a message reaches the CRM", async () => {
   secrets.set("CRM_URL", "https://crm.example.ru/hook");
   const crm = http.on("POST", "https://crm.example.ru/hook").reply(200);
-  user("101").busy();
-  user("102").busy();
+  user.busy();
   const c = await inbound({ to: menu, from: "+79161112233" });
   await c.hears(/нажмите один/);
   c.press("1");

@@ -115,10 +115,17 @@
   }
 
   function user(name) {
+    if (name === undefined || name === "*") throw invalid("user: whose phone?", `write user("101"); user.busy() is said of all`);
     const p = answering({ user: String(name) });
     p.offline = () => { native.call("behave", { key: { user: String(name) }, kind: "offline" }); return p; };
     return p;
   }
+
+  const everybody = answering({ user: "*" });
+  for (const name of ["answers", "busy", "rejects", "ringsOut", "machine"]) {
+    user[name] = (...args) => { everybody[name](...args); return user; };
+  }
+  user.offline = () => { native.call("behave", { key: { user: "*" }, kind: "offline" }); return user; };
 
   const http = {
     on(method, url) {

@@ -125,8 +125,17 @@ declare module "loopstart:test" {
     machine(text: string, options?: { after?: Duration; times?: number }): CalleeFunction;
   }
 
-  /** An operator, by the name in `sip.users`. */
-  export function user(name: string): Operator;
+  /** An operator, by the name in `sip.users`: `user("101").busy()` for one, `user.busy()` for all. */
+  export const user: OperatorFunction;
+  export interface OperatorFunction {
+    (name: string): Operator;
+    answers(options?: { after?: Duration; times?: number }): OperatorFunction;
+    busy(options?: { after?: Duration; times?: number }): OperatorFunction;
+    rejects(code: number, options?: { after?: Duration; times?: number }): OperatorFunction;
+    ringsOut(options?: { times?: number }): OperatorFunction;
+    machine(text: string, options?: { after?: Duration; times?: number }): OperatorFunction;
+    offline(): OperatorFunction;
+  }
 
   /** One request as it was sent; `json` is there when the body is JSON. */
   export interface SentRequest { method: string; url: string; headers: { [name: string]: string }; body: string; json?: any; at: string }
