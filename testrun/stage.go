@@ -254,12 +254,9 @@ func (s *stage) finish(ctx context.Context) error {
 		}
 	})
 	s.mu.Unlock()
-	quiet := false
 	return s.drive(ctx, s.clk.Now().Add(calm), func() bool {
-		done := s.allEnded()
-		both := done && quiet
-		quiet = done
-		return both
+		at, more := s.clk.Next()
+		return s.allEnded() && !(more && !at.After(s.clk.Now()))
 	})
 }
 

@@ -1,0 +1,3 @@
+import { tset } from "loopstart:test";
+
+tset("x", () => {});

@@ -1,0 +1,4 @@
+import { test } from "loopstart:test";
+
+test("not run", () => { throw new Error("it ran"); });
+test.only("only this", () => {});
