@@ -100,7 +100,7 @@ func TestConnect(t *testing.T) {
 	}
 	result := func(t *testing.T, from string) (r record, c connected) {
 		t.Helper()
-		r = p.ended(from)
+		r = p.in(t).ended(from)
 		if err := json.Unmarshal(r.Result, &c); err != nil {
 			t.Fatalf("%v: %s", err, r.Result)
 		}
@@ -285,6 +285,7 @@ func TestConnect(t *testing.T) {
 	})
 	t.Run("dial and bridge", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		c := caller(t, "+79000000411", "dial")
 		op := phones["114"].Next(t, 5*time.Second)
 		op.PickUp()
@@ -305,6 +306,7 @@ func TestConnect(t *testing.T) {
 	}{{"completed", "SIP/2.0 200 OK", `"status":"completed","code":200`, 200}, {"busy", "SIP/2.0 486 Busy Here", `"status":"busy","code":486`, 486}} {
 		t.Run("blind transfer "+one.name, func(t *testing.T) {
 			t.Parallel()
+			p := p.in(t)
 			from := "+7900000042" + one.name[:0] + map[string]string{"completed": "0", "busy": "1"}[one.name]
 			c := caller(t, from, "refer")
 			m := c.Request("REFER", 3*time.Second)

@@ -31,6 +31,7 @@ export default async function (call) {
 	} {
 		t.Run(form.name, func(t *testing.T) {
 			t.Parallel()
+			p := p.in(t)
 			from := "+7900000010" + string(rune('0'+i))
 			c := phone.New(t, from, "127.0.0.1").Call(p.uri("wait"), p.sip)
 			first := phone.ReadSDP(c.Talk(5 * time.Second).Body)

@@ -118,6 +118,7 @@ func TestInbound(t *testing.T) {
 	for _, transport := range []string{"udp", "tcp"} {
 		t.Run("prompt, keys, HTTP and BYE over "+transport, func(t *testing.T) {
 			t.Parallel()
+			p := p.in(t)
 			ua := phone.New(t, "+7900000000"+map[string]string{"udp": "1", "tcp": "2"}[transport], "127.0.0.1")
 			ua.TCP = transport == "tcp"
 			c := ua.Call(p.uri("ask"), p.sip)
@@ -155,6 +156,7 @@ func TestInbound(t *testing.T) {
 	}
 	t.Run("early media", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		c := dial(t, "+79000000003", "early")
 		c.Answer(180, "INVITE", 5*time.Second)
 		m := c.Answer(183, "INVITE", 5*time.Second)
@@ -173,6 +175,7 @@ func TestInbound(t *testing.T) {
 	})
 	t.Run("CANCEL before 180", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		c := dial(t, "+79000000004", "think")
 		c.Cancel()
 		c.Answer(200, "CANCEL", 5*time.Second)
@@ -183,6 +186,7 @@ func TestInbound(t *testing.T) {
 	})
 	t.Run("CANCEL after 180", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		c := dial(t, "+79000000005", "ring")
 		c.Answer(180, "INVITE", 5*time.Second)
 		c.Cancel()
@@ -194,6 +198,7 @@ func TestInbound(t *testing.T) {
 	})
 	t.Run("busy", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		c := dial(t, "+79000000006", "busy")
 		c.Answer(486, "INVITE", 5*time.Second)
 		if r := p.ended("+79000000006"); r.Code != 486 || r.AnsweredAt != nil || r.Outcome != "served" {
@@ -209,6 +214,7 @@ func TestInbound(t *testing.T) {
 	})
 	t.Run("BYE of the script", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		c := dial(t, "+79000000007", "bye")
 		c.Talk(5 * time.Second)
 		c.Ended(5 * time.Second)
@@ -218,6 +224,7 @@ func TestInbound(t *testing.T) {
 	})
 	t.Run("BYE of the caller", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		c := dial(t, "+79000000008", "wait")
 		c.Talk(5 * time.Second)
 		c.Media.WaitTone(500, 200*time.Millisecond, 0, 5*time.Second)
@@ -252,6 +259,7 @@ func TestInbound(t *testing.T) {
 	})
 	t.Run("repeated INVITE", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		c := dial(t, "+79000000011", "ring")
 		c.Answer(180, "INVITE", 5*time.Second)
 		c.Again(c.Invite)
@@ -292,6 +300,7 @@ func TestInbound(t *testing.T) {
 	})
 	t.Run("keys as RFC 4733 and as INFO", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		c := dial(t, "+79000000013", "keys")
 		c.Talk(5 * time.Second)
 		c.Media.Press("1*#0")
@@ -314,6 +323,7 @@ func TestInbound(t *testing.T) {
 	for i, number := range []string{"84951234567", "74951234567", "4951234567", "+74951234567", "8104951234567"} {
 		t.Run("number "+number, func(t *testing.T) {
 			t.Parallel()
+			p := p.in(t)
 			from := fmt.Sprintf("8900000002%d", i)
 			c := dial(t, from, number)
 			if number == "8104951234567" { // 810 leads abroad: +4951234567 is another number

@@ -154,6 +154,7 @@ func TestMedia(t *testing.T) {
 	for i, pt := range []uint8{96, 100, 127} {
 		t.Run(fmt.Sprintf("events as payload type %d", pt), func(t *testing.T) {
 			t.Parallel()
+			p := p.in(t)
 			from := fmt.Sprintf("+7900000051%d", i)
 			c := dial(t, from, "digits", phone.FormatPCMA, phone.Format{PT: pt, Name: "telephone-event/8000", Fmtp: "0-16", Event: true})
 			ok := c.Talk(5 * time.Second)
@@ -171,6 +172,7 @@ func TestMedia(t *testing.T) {
 	t.Run("a key stops the prompt within 100 ms", func(t *testing.T) {
 		t.Parallel()
 		steady(t, func(t testing.TB, n int) {
+			p := p.in(t)
 			from := fmt.Sprintf("+79000000520%d", n)
 			c := dial(t, from, "barge")
 			c.Talk(5 * time.Second)
@@ -218,6 +220,7 @@ func TestMedia(t *testing.T) {
 	t.Run("keys typed ahead", func(t *testing.T) {
 		t.Parallel()
 		steady(t, func(t testing.TB, n int) {
+			p := p.in(t)
 			from := fmt.Sprintf("+79000000521%d", n)
 			c := dial(t, from, "ahead")
 			c.Talk(5 * time.Second)
@@ -250,6 +253,7 @@ func TestMedia(t *testing.T) {
 	})
 	t.Run("secret keys leave no trace", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		c := dial(t, "+79000000523", "secret")
 		c.Talk(5 * time.Second)
 		c.Media.WaitPackets(10, 0, 3*time.Second)

@@ -78,6 +78,7 @@ func TestOutbound(t *testing.T) {
 
 	t.Run("answered", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		id := order("talk", map[string]any{"to": "8 (916) 000-00-01", "data": map[string]any{"name": "Anna"}})
 		c := uas["talk"].Next(t, 5*time.Second)
 		if c.Invite.URI != fmt.Sprintf("sip:+79160000001@%s", uas["talk"].Addr) {
@@ -115,6 +116,7 @@ func TestOutbound(t *testing.T) {
 	}{{"busy", "Busy Here", "busy", 486}, {"refuse", "Decline", "rejected", 603}, {"missing", "Not Found", "bad_number", 404}} {
 		t.Run(one.outcome, func(t *testing.T) {
 			t.Parallel()
+			p := p.in(t)
 			id := order(one.trunk, nil)
 			c := uas[one.trunk].Next(t, 5*time.Second)
 			c.Refuse(one.code, one.reason)
@@ -126,6 +128,7 @@ func TestOutbound(t *testing.T) {
 	}
 	t.Run("no answer", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		id := order("silent", map[string]any{"timeout": "700ms"})
 		c := uas["silent"].Next(t, 5*time.Second)
 		c.Ring()
@@ -141,6 +144,7 @@ func TestOutbound(t *testing.T) {
 	})
 	t.Run("early media", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		id := order("early", nil)
 		c := uas["early"].Next(t, 5*time.Second)
 		c.Media = phone.NewMedia(t, c.MediaAddr())
@@ -160,6 +164,7 @@ func TestOutbound(t *testing.T) {
 	})
 	t.Run("two phones answer", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		id := order("fork", nil)
 		c := uas["fork"].Next(t, 5*time.Second)
 		second := phone.NewMedia(t, c.MediaAddr())
@@ -194,6 +199,7 @@ func TestOutbound(t *testing.T) {
 	}{{"proxy", "Proxy-Authenticate", "Proxy-Authorization", 407}, {"www", "WWW-Authenticate", "Authorization", 401}} {
 		t.Run("digest "+one.challenge, func(t *testing.T) {
 			t.Parallel()
+			p := p.in(t)
 			algorithm := map[int]string{407: "MD5", 401: "SHA-256"}[one.code]
 			id := order(one.trunk, nil)
 			c := uas[one.trunk].Next(t, 5*time.Second)
@@ -220,6 +226,7 @@ func TestOutbound(t *testing.T) {
 	}
 	t.Run("attempts and retry", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		id := order("retry", map[string]any{"attempts": 3, "retry": map[string]string{"busy": "300ms", "default": "1h"}})
 		for range 2 {
 			c := uas["retry"].Next(t, 5*time.Second)
@@ -247,6 +254,7 @@ func TestOutbound(t *testing.T) {
 	})
 	t.Run("beforeAttempt and afterCall", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		id := p.place(map[string]any{"script": "before", "to": "+79160000002", "trunk": "before", "data": map[string]any{"stop": true}})
 		if o := p.done(id); o.Outcome != "not_called" || o.Cause != "paid already" || len(o.Attempts) != 0 {
 			t.Errorf("%+v", o)
@@ -276,6 +284,7 @@ func TestOutbound(t *testing.T) {
 	})
 	t.Run("answered_short", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		id := p.place(map[string]any{"script": "short", "to": "+79160000003", "trunk": "short"})
 		c := uas["short"].Next(t, 5*time.Second)
 		c.PickUp()
@@ -291,6 +300,7 @@ func TestOutbound(t *testing.T) {
 	})
 	t.Run("cancelled by key", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		id := order("drop", map[string]any{"key": "order-7", "attempts": 3})
 		c := uas["drop"].Next(t, 5*time.Second)
 		c.Ring()
@@ -308,6 +318,7 @@ func TestOutbound(t *testing.T) {
 	})
 	t.Run("Idempotency-Key", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		body := map[string]any{"script": "tell", "to": "+79160000009", "trunk": "talk", "at": "2h"}
 		id := p.place(body, "Idempotency-Key", "k1")
 		var again struct{ ID string }
@@ -322,6 +333,7 @@ func TestOutbound(t *testing.T) {
 	})
 	t.Run("refused at once", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		for _, one := range []struct {
 			body map[string]any
 			code int

@@ -56,6 +56,14 @@ func (l *logBuffer) String() string {
 	return l.buf.String()
 }
 
+// in is the project with another test to fail: a subtest, or one run of a
+// measurement.
+func (p *project) in(t testing.TB) *project {
+	c := *p
+	c.t = t
+	return &c
+}
+
 // conf is what a project's loopstart.yaml has besides its listeners: keys of
 // sip and media in flow style, and whole sections.
 type conf struct{ ip, sip, media, rest string }
@@ -130,14 +138,37 @@ var (
 )
 
 // freeRange gives every project its own RTP ports, below the ephemeral ones.
+// Ranges that somebody else uses are passed over.
 func freeRange() string {
 	rangeLock.Lock()
 	defer rangeLock.Unlock()
-	from := rangeNext
-	if rangeNext += 300; rangeNext > 31000 {
-		rangeNext = 12000
+	for range 200 {
+		from := rangeNext
+		if rangeNext += rangeSize; rangeNext > 29000 {
+			rangeNext = 12000
+		}
+		if rangeIsFree(from) {
+			return fmt.Sprintf("%d-%d", from, from+rangeSize-1)
+		}
 	}
-	return fmt.Sprintf("%d-%d", from, from+299)
+	return "12000-12299"
+}
+
+const rangeSize = 300
+
+// rangeIsFree tries the first ports and some of the others, on all addresses.
+func rangeIsFree(from int) bool {
+	for i := 0; i < rangeSize; i++ {
+		if i > 16 && i%20 != 0 {
+			continue
+		}
+		c, err := net.ListenPacket("udp", fmt.Sprintf(":%d", from+i))
+		if err != nil {
+			return false
+		}
+		c.Close()
+	}
+	return true
 }
 
 // serve starts the program and waits until it is ready.

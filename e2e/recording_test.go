@@ -141,6 +141,7 @@ func TestRecordings(t *testing.T) {
 	t.Run("a message, bit by bit, whatever an intruder sends", func(t *testing.T) {
 		t.Parallel()
 		steady(t, func(t testing.TB, n int) {
+			p := p.in(t)
 			from := fmt.Sprintf("+79000000601%d", n)
 			c := dial(t, from, "message")
 			c.Media.WaitTone(500, 200*time.Millisecond, 0, 3*time.Second)
@@ -171,6 +172,7 @@ func TestRecordings(t *testing.T) {
 	t.Run("an intruder who comes first", func(t *testing.T) {
 		t.Parallel()
 		steady(t, func(t testing.TB, n int) {
+			p := p.in(t)
 			from := fmt.Sprintf("+79000000605%d", n)
 			c := phone.New(t, from, "127.0.0.1").Call(p.uri("message"), p.sip)
 			c.Media.Connect(c.Answer(200, "INVITE", 5*time.Second).Body)
@@ -191,6 +193,7 @@ func TestRecordings(t *testing.T) {
 	t.Run("the whole call in stereo", func(t *testing.T) {
 		t.Parallel()
 		steady(t, func(t testing.TB, n int) {
+			p := p.in(t)
 			from := fmt.Sprintf("+79000000602%d", n)
 			c := dial(t, from, "whole")
 			c.Ended(8 * time.Second)
@@ -219,6 +222,7 @@ func TestRecordings(t *testing.T) {
 	t.Run("pause is silence", func(t *testing.T) {
 		t.Parallel()
 		steady(t, func(t testing.TB, n int) {
+			p := p.in(t)
 			from := fmt.Sprintf("+79000000603%d", n)
 			c := dial(t, from, "pause")
 			c.Ended(8 * time.Second)
@@ -242,17 +246,21 @@ func TestRecordings(t *testing.T) {
 	})
 	t.Run("a message ends with silence and is played back", func(t *testing.T) {
 		t.Parallel()
-		c := phone.New(t, "+79000000604", "127.0.0.1").Call(p.uri("again"), p.sip)
-		c.Talk(5 * time.Second)
-		c.Media.WaitTone(1000, 200*time.Millisecond, 0, 3*time.Second)
-		c.Media.Play(phone.Tone(620))
-		time.Sleep(700 * time.Millisecond)
-		c.Media.Play(nil)
-		c.Media.WaitTone(1400, 120*time.Millisecond, 0, 5*time.Second)
-		c.Media.WaitTone(620, 500*time.Millisecond, 0, 5*time.Second)
-		c.Ended(5 * time.Second)
-		if r := p.ended("+79000000604"); string(r.Result) != `"silence"` {
-			t.Errorf("%s", r.Result)
-		}
+		steady(t, func(t testing.TB, n int) {
+			p := p.in(t)
+			from := fmt.Sprintf("+79000000604%d", n)
+			c := phone.New(t, from, "127.0.0.1").Call(p.uri("again"), p.sip)
+			c.Talk(5 * time.Second)
+			c.Media.WaitTone(1000, 200*time.Millisecond, 0, 3*time.Second)
+			c.Media.Play(phone.Tone(620))
+			time.Sleep(700 * time.Millisecond)
+			c.Media.Play(nil)
+			c.Media.WaitTone(1400, 120*time.Millisecond, 0, 5*time.Second)
+			c.Media.WaitTone(620, 500*time.Millisecond, 0, 5*time.Second)
+			c.Ended(5 * time.Second)
+			if r := p.ended(from); string(r.Result) != `"silence"` {
+				t.Errorf("%s", r.Result)
+			}
+		})
 	})
 }

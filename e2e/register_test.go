@@ -89,6 +89,7 @@ export default async function (call) {
 		}
 	})
 	t.Run("a script reaches the registered phone", func(t *testing.T) {
+		p := p.in(t)
 		c := phone.New(t, "+79000000301", "127.0.0.1").Call(p.uri("find"), p.sip)
 		c.Talk(5 * time.Second)
 		op := ua.Next(t, 5*time.Second)

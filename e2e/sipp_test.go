@@ -223,6 +223,7 @@ func TestSIPpCallsUs(t *testing.T) {
 		for j, transport := range []string{"u1", "t1"} {
 			t.Run(one.name+" over "+map[string]string{"u1": "UDP", "t1": "TCP"}[transport], func(t *testing.T) {
 				t.Parallel()
+				p := p.in(t)
 				if one.raw {
 					needRaw(t)
 				}
@@ -235,6 +236,7 @@ func TestSIPpCallsUs(t *testing.T) {
 	}
 	t.Run("a hundred short calls", func(t *testing.T) {
 		t.Parallel()
+		p := p.in(t)
 		scenario := sendInvite(1, "", "sendrecv") + recv(100, true) + recv(200, false) + inDialog("ACK", 1, "") + recvRequest("BYE") + okBye
 		r := sipp(t, "127.0.0.1", strings.ReplaceAll(scenario, "CALLER", "+79000002999"), p.sip.String(), "-s", "bye", "-m", "100", "-r", "50", "-t", "u1")
 		r.passes(t)
