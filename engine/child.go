@@ -1,12 +1,16 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
+	"unicode/utf8"
 
 	"github.com/loopstart/loopstart/runtime"
 	"github.com/loopstart/loopstart/runtime/lockdown"
@@ -81,11 +85,33 @@ func buildReads(dir string) []string {
 func inspect(r scripts.BuildRequest, res *scripts.BuildResult) {
 	found, serr := runtime.Inspect(message.Bundle{Script: r.Script, Version: res.Version, Source: res.Source, Map: res.Map, Dir: r.Dir})
 	if serr != nil {
-		res.Errors = append(res.Errors, scripts.Diagnostic{Place: serr.Place, Message: serr.Name + ": " + serr.Message, Frame: serr.Frame, Hint: serr.Hint})
+		d := scripts.Diagnostic{Place: serr.Place, Message: serr.Name + ": " + serr.Message, Frame: serr.Frame, Hint: serr.Hint}
+		if d.Place == "" {
+			d.Place, d.Frame = configPlace(r)
+		}
+		res.Errors = append(res.Errors, d)
 		return
 	}
 	res.Config = found.Config
 	if _, err := ParseStatic(r.Script, found.Config); err != nil {
-		res.Errors = append(res.Errors, scripts.Diagnostic{Place: r.Entry, Message: err.Error(), Hint: hintOf(err)})
+		place, frame := configPlace(r)
+		res.Errors = append(res.Errors, scripts.Diagnostic{Place: place, Message: err.Error(), Frame: frame, Hint: hintOf(err)})
 	}
+}
+
+var configExport = regexp.MustCompile(`(?m)^[ \t]*export\s+(?:const|let|var)\s+(config)\b`)
+
+// configPlace is where a script's config begins, for errors that are about a
+// value of it; without one, the script's beginning.
+func configPlace(r scripts.BuildRequest) (place, frame string) {
+	text, err := os.ReadFile(filepath.Join(r.Dir, filepath.FromSlash(r.Entry)))
+	if err != nil {
+		return r.Entry + ":1:1", ""
+	}
+	line, col := 1, 1
+	if at := configExport.FindSubmatchIndex(text); at != nil {
+		line += bytes.Count(text[:at[2]], []byte("\n"))
+		col += utf8.RuneCount(text[bytes.LastIndexByte(text[:at[2]], '\n')+1 : at[2]])
+	}
+	return fmt.Sprintf("%s:%d:%d", r.Entry, line, col), scripts.CodeFrame(string(text), line, col, true)
 }

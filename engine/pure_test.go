@@ -154,6 +154,19 @@ func TestStaticConfig(t *testing.T) {
 			t.Errorf("%s: %s", data, got)
 		}
 	}
+	for text, want := range map[string]string{
+		`{"record":"yes"}`:                          "config.record is a string, true or false is wanted",
+		`{"permissions":{"http":"x"}}`:              "config.permissions.http is a string, a list is wanted",
+		`{"language":5}`:                            "config.language is a number, a text is wanted",
+		`{"language":"ru RU"}`:                      `config.language: "ru RU" is no language`,
+		`{"langage":"ru"}`:                          `config: unknown field "langage"`,
+		`{"fallback":[{"say":"a","play":"b.wav"}]}`: "config.fallback[0] has 2 of say",
+		`{"fallback":[{}]}`:                         "config.fallback[0] has 0 of say",
+	} {
+		if _, err := ParseStatic("x", json.RawMessage(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
 	for text, want := range map[string]perSecond{`10`: 10, `"10/s"`: 10, `"30/m"`: 0.5, `"3600/h"`: 1, `"2"`: 2} {
 		st, err := ParseStatic("x", json.RawMessage(`{"hook":{"rate":`+text+`}}`))
 		if err != nil || st.Hook.Rate != want {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,6 +55,36 @@ type StaticAction struct {
 	Connect oneOrMany `json:"connect"`
 	Reject  int       `json:"reject"`
 	Hangup  bool      `json:"hangup"`
+}
+
+// kinds is how many kinds of step a is at once.
+func (a *StaticAction) kinds() (n int) {
+	for _, is := range []bool{a.Say != "", a.Play != "", len(a.Connect) > 0, a.Reject != 0, a.Hangup} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// languageTag is the usual form of BCP 47: language, script or region.
+var languageTag = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+
+// misfit says in the words of an author what json found wrong with config.
+func misfit(err error) string {
+	e, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return ": " + strings.TrimPrefix(err.Error(), "json: ")
+	}
+	field := strings.TrimPrefix(e.Field, ".")
+	if field != "" {
+		field = "." + field
+	}
+	wanted := map[reflect.Kind]string{reflect.Bool: "true or false", reflect.String: "a text", reflect.Slice: "a list", reflect.Int: "a whole number"}[e.Type.Kind()]
+	if wanted == "" {
+		wanted = "an object"
+	}
+	return field + " is a " + e.Value + ", " + wanted + " is wanted"
 }
 
 // StaticHook guards onRequest.
@@ -124,12 +156,21 @@ func ParseStatic(script string, raw json.RawMessage) (*Static, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(s); err != nil {
-		return nil, fault.New(fault.Invalid, "script %s: config: %s", script, strings.TrimPrefix(err.Error(), "json: ")).
+		return nil, fault.New(fault.Invalid, "script %s: config%s", script, misfit(err)).
 			WithHint("config has language, voice, record, deliveredAfter, fallback, guard, limits, data, hook, schedule, permissions")
 	}
 	after, err := call.ParseDeliveredAfter(s.DeliveredAfter)
 	if err != nil {
 		return nil, err
+	}
+	if s.Language != "" && !languageTag.MatchString(s.Language) {
+		return nil, fault.New(fault.Invalid, "script %s: config.language: %q is no language", script, s.Language).WithHint(`write "ru-RU", "en-US" or "kk-KZ"`)
+	}
+	for i, a := range s.Fallback {
+		if a.kinds() != 1 {
+			return nil, fault.New(fault.Invalid, "script %s: config.fallback[%d] has %d of say, play, connect, reject and hangup; one is wanted", script, i, a.kinds()).
+				WithHint("make a step of each: [{say: …}, {connect: …}]")
+		}
 	}
 	s.after = after
 	if _, err := runtime.ParseGuard(s.Guard); err != nil {

@@ -75,6 +75,11 @@ func (vm *VM) evaluate(found *Inspection) error {
 	}
 	found.Exports = slices.DeleteFunc(exports.Keys(), func(name string) bool { return name == "__esModule" })
 	slices.Sort(found.Exports)
+	if entry := exports.Get("default"); entry != nil {
+		if _, callable := goja.AssertFunction(entry); !callable {
+			return fault.New(fault.Script, "the default export is no function").WithHint("write: export default async function (call) { await call.answer(); }")
+		}
+	}
 	config := exports.Get("config")
 	if config == nil || goja.IsUndefined(config) {
 		return nil

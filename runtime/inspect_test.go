@@ -37,6 +37,7 @@ func TestInspectFailures(t *testing.T) {
 		"hangs":       {"for (;;) {}", "LIMIT", "", ""},
 		"allocates":   {"const a = []; for (;;) a.push(new Array(1000).fill(1))", "LIMIT", "", ""},
 		"recursion":   {"const f = () => f() + 1; f()", "LIMIT", "", ""},
+		"default":     {"exports.default = {a: 1}", "SCRIPT", "the default export is no function", ""},
 		"function":    {"exports.config = {fallback: () => 1}", "INVALID", "config: a function cannot stand here", ""},
 		"stand-in":    {"exports.config = {x: require('loopstart:core').y}", "INVALID", "config: a function cannot stand here", ""},
 		"cyclic":      {"const c = {}; c.c = c; exports.config = c", "INVALID", "config: the value contains itself", ""},
