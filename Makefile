@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 TEST_PACKAGES := espeak-ng sip-tester baresip
 FUZZTIME ?= 20s
 
-.PHONY: run build test unit race e2e check bench soak fuzz setup-run setup-test go-version clean
+.PHONY: run build test unit examples race e2e check bench soak fuzz setup-run setup-test go-version clean
 
 run: go-version setup-run build
 	@$(BIN) dev examples --demo hello
@@ -18,7 +18,7 @@ build: go-version
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/loopstart
 
 # The suite that continuous integration runs: everything a change must pass.
-test: go-version setup-test check build unit race e2e
+test: go-version setup-test check build unit examples race e2e
 	@echo "all green"
 
 unit:
@@ -31,6 +31,10 @@ race:
 	@if $(GO) env CGO_ENABLED | grep -q 1 && command -v gcc >/dev/null; then \
 		$(GO) test -race -short -timeout 15m $$($(GO) list $(RACE) | grep -v /lockdown); \
 	else echo "race: skipped, it needs cgo and gcc"; fi
+
+# The examples' own tests, in virtual time.
+examples: build
+	$(BIN) test -C examples
 
 e2e: build
 	LOOPSTART_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 15m ./e2e/...
