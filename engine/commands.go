@@ -1,21 +1,33 @@
 package engine
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
-// command is the body of POST /v1/calls/{id}/commands.
+// command is the body of POST /v1/calls/{id}/commands. What a verb is about has
+// the name that scripts know it by, and a plain one: src and source, parts and
+// prompt, uri, target and to.
 type command struct {
 	Do       string          `json:"do"`
 	Text     string          `json:"text"`
+	Src      string          `json:"src"`
 	Source   string          `json:"source"`
+	Parts    json.RawMessage `json:"parts"`
 	Prompt   json.RawMessage `json:"prompt"`
+	URI      string          `json:"uri"`
 	Target   string          `json:"target"`
 	To       string          `json:"to"`
+	From     string          `json:"from"`
+	Trunk    string          `json:"trunk"`
+	Timeout  text            `json:"timeout"`
+	Volume   float64         `json:"volume"`
 	Muted    *bool           `json:"muted"`
 	Held     *bool           `json:"held"`
 	Music    json.RawMessage `json:"music"`
@@ -38,9 +50,9 @@ func (a *surface) Command(id string, body json.RawMessage) (any, error) {
 	if l == nil {
 		return nil, fault.New(fault.NotFound, "no call %q in progress", id)
 	}
-	var c command
-	if err := json.Unmarshal(body, &c); err != nil {
-		return nil, fault.New(fault.Invalid, "command: %w", err)
+	c, err := readCommand(body)
+	if err != nil {
+		return nil, err
 	}
 	run, err := c.verb(e, l)
 	if err != nil {
@@ -78,6 +90,20 @@ func (a *surface) Command(id string, body json.RawMessage) (any, error) {
 	}
 }
 
+func readCommand(body []byte) (*command, error) {
+	var c command
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return nil, fault.New(fault.Invalid, "command: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	c.Source, c.Target = cmp.Or(c.Source, c.Src), cmp.Or(c.Target, c.To, c.URI)
+	if len(c.Prompt) == 0 {
+		c.Prompt = c.Parts
+	}
+	return &c, nil
+}
+
 type legVerb func(*call.Leg, call.Verb)
 
 // verb finds what a command does.
@@ -96,9 +122,9 @@ func (c *command) verb(e *Engine, l *live) (legVerb, error) {
 	case "record":
 		return c.record(), nil
 	case "transfer":
-		return func(leg *call.Leg, v call.Verb) { leg.Transfer(c.target(), call.TransferOptions{}, v) }, nil
+		return func(leg *call.Leg, v call.Verb) { leg.Transfer(c.Target, call.TransferOptions{}, v) }, nil
 	case "connect":
-		return c.connect(e, l), nil
+		return c.connect(e, l)
 	case "message":
 		return func(leg *call.Leg, v call.Verb) { leg.Tell("command", c.Body, v) }, nil
 	case "listen", "coach", "barge":
@@ -106,13 +132,6 @@ func (c *command) verb(e *Engine, l *live) (legVerb, error) {
 	}
 	return nil, fault.New(fault.Invalid, "no command %q", c.Do).
 		WithHint("do is say, play, stop, connect, transfer, mute, hold, record, hangup or message")
-}
-
-func (c *command) target() string {
-	if c.Target != "" {
-		return c.Target
-	}
-	return c.To
 }
 
 func (c *command) speech() (legVerb, error) {
@@ -128,9 +147,9 @@ func (c *command) speech() (legVerb, error) {
 	case c.Source != "":
 		parts = []call.Part{{Play: c.Source}}
 	default:
-		return nil, fault.New(fault.Invalid, "%s: nothing to say", c.Do).WithHint("give text, source or prompt")
+		return nil, fault.New(fault.Invalid, "%s: nothing to say", c.Do).WithHint("give text, src or parts")
 	}
-	o := call.PromptOptions{Loop: c.Loop, Language: c.Language, Voice: c.Voice}
+	o := call.PromptOptions{Loop: c.Loop, Language: c.Language, Voice: c.Voice, Volume: c.Volume}
 	return func(leg *call.Leg, v call.Verb) { leg.Prompt(parts, o, v) }, nil
 }
 
@@ -152,12 +171,21 @@ func (c *command) record() legVerb {
 	return func(leg *call.Leg, v call.Verb) { leg.StartRecording(c.Stereo, v) }
 }
 
-func (c *command) connect(e *Engine, l *live) legVerb {
+func (c *command) connect(e *Engine, l *live) (legVerb, error) {
+	ring := defaultRing
+	if c.Timeout != "" {
+		var err error
+		if ring, err = parseSpan(string(c.Timeout)); err != nil {
+			return nil, fault.New(fault.Invalid, "connect: timeout: %q is no duration", string(c.Timeout)).WithHint(`write "30s" or milliseconds`)
+		}
+	}
 	spec := l.Spec()
 	return func(leg *call.Leg, v call.Verb) {
 		leg.Connect(call.ConnectOptions{
-			Targets: []call.DialRequest{{Target: c.target(), Called: spec.To.Number(), Caller: spec.From.Number(), Script: spec.Script}},
-			Timeout: defaultRing, Music: []call.Part{{Play: call.RingTone}},
+			Targets: []call.DialRequest{{
+				Target: c.Target, Called: spec.To.Number(), Caller: spec.From.Number(), Script: spec.Script, From: c.From, Trunk: c.Trunk,
+			}},
+			Timeout: ring, Music: []call.Part{{Play: call.RingTone}},
 		}, v)
-	}
+	}, nil
 }
