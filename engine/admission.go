@@ -116,7 +116,11 @@ func (s *share) take() {
 // rate refills the bucket, which holds one second's worth of calls but at
 // least one, and reports whether a token is left.
 func (s *share) rate(now time.Time, perSecond float64) bool {
-	full := max(perSecond, 1)
+	return s.bucket(now, perSecond, max(perSecond, 1))
+}
+
+// bucket is rate for a bucket that holds full tokens.
+func (s *share) bucket(now time.Time, perSecond, full float64) bool {
 	if s.at.IsZero() {
 		s.tokens, s.at = full, now
 	}

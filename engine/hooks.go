@@ -65,8 +65,8 @@ func (e *Engine) guardHook(v *scripts.Version, r HookRequest) error {
 	if origin := hookHeader(r, "origin"); len(h.Origins) > 0 && origin != "" && !slices.Contains(h.Origins, origin) {
 		return fault.New(fault.Denied, "hook %s: origin %s is not allowed", v.Script, origin)
 	}
-	if h.Rate > 0 && !e.settings.hookRate(v.Script, e.clk.Now(), float64(h.Rate)) {
-		return fault.New(fault.Rate, "hook %s: more than %g requests a second", v.Script, float64(h.Rate))
+	if h.Rate.n > 0 && !e.settings.hookRate(v.Script, e.clk.Now(), h.Rate) {
+		return fault.New(fault.Rate, "hook %s: more than %s requests", v.Script, h.Rate)
 	}
 	return nil
 }
@@ -97,14 +97,14 @@ type hookRates struct {
 	buckets map[string]*share
 }
 
-func (s *settings) hookRate(script string, now time.Time, rate float64) bool {
+func (s *settings) hookRate(script string, now time.Time, r hookRate) bool {
 	s.rates.mu.Lock()
 	defer s.rates.mu.Unlock()
 	if s.rates.buckets == nil {
 		s.rates.buckets = map[string]*share{}
 	}
 	b := of(s.rates.buckets, script)
-	if !b.rate(now, rate) {
+	if !b.bucket(now, r.n/r.seconds, max(r.n, 1)) {
 		return false
 	}
 	b.tokens--

@@ -167,7 +167,7 @@ func TestStaticConfig(t *testing.T) {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}
-	for text, want := range map[string]perSecond{`10`: 10, `"10/s"`: 10, `"30/m"`: 0.5, `"3600/h"`: 1, `"2"`: 2} {
+	for text, want := range map[string]hookRate{`10`: {10, 1}, `"10/s"`: {10, 1}, `"30/m"`: {30, 60}, `"3600/h"`: {3600, 3600}, `"2"`: {2, 1}} {
 		st, err := ParseStatic("x", json.RawMessage(`{"hook":{"rate":`+text+`}}`))
 		if err != nil || st.Hook.Rate != want {
 			t.Errorf("rate %s: %v %v", text, st, err)
@@ -281,5 +281,25 @@ func TestTrunkStates(t *testing.T) {
 		if l.fill(s); l.State != want {
 			t.Errorf("%+v is %s, want %s", s, l.State, want)
 		}
+	}
+}
+
+// "3/m" is three at once and then one every twenty seconds.
+func TestHookRateIsABucket(t *testing.T) {
+	s := &settings{}
+	now := time.Unix(1e9, 0)
+	allowed := func() (n int) {
+		for range 10 {
+			if s.hookRate("x", now, hookRate{3, 60}) {
+				n++
+			}
+		}
+		return n
+	}
+	for i, want := range []int{3, 1, 1} {
+		if got := allowed(); got != want {
+			t.Errorf("round %d: %d of 10 requests, want %d", i, got, want)
+		}
+		now = now.Add(20 * time.Second)
 	}
 }

@@ -89,28 +89,32 @@ func misfit(err error) string {
 
 // StaticHook guards onRequest.
 type StaticHook struct {
-	Token   string    `json:"token"`
-	Origins []string  `json:"origins"`
-	Rate    perSecond `json:"rate"`
+	Token   string   `json:"token"`
+	Origins []string `json:"origins"`
+	Rate    hookRate `json:"rate"`
 }
 
-// perSecond is a rate: a number of requests a second, or "10/s", "100/m",
-// "1000/h".
-type perSecond float64
+// hookRate is a number of requests a second, or "10/s", "100/m", "1000/h": so
+// many may come within that time, also all at once.
+type hookRate struct {
+	n       float64
+	seconds float64
+}
 
-func (r *perSecond) UnmarshalJSON(b []byte) error {
-	var text string
-	if json.Unmarshal(b, &text) != nil {
-		return json.Unmarshal(b, (*float64)(r))
-	}
+func (r *hookRate) UnmarshalJSON(b []byte) error {
+	text := strings.Trim(string(b), `"`)
 	number, unit, _ := strings.Cut(text, "/")
 	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	seconds := map[string]float64{"": 1, "s": 1, "m": 60, "h": 3600}[strings.TrimSpace(unit)]
 	if err != nil || n <= 0 || seconds == 0 {
 		return fmt.Errorf("hook.rate %q is no rate such as \"10/s\"", text)
 	}
-	*r = perSecond(n / seconds)
+	*r = hookRate{n, seconds}
 	return nil
+}
+
+func (r hookRate) String() string {
+	return fmt.Sprintf("%g/%s", r.n, map[float64]string{1: "s", 60: "m", 3600: "h"}[r.seconds])
 }
 
 // staticRecord is config.record: true, or {stereo} to override
