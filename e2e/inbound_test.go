@@ -178,8 +178,7 @@ func TestInbound(t *testing.T) {
 		p := p.in(t)
 		c := dial(t, "+79000000004", "think")
 		c.Cancel()
-		c.Answer(200, "CANCEL", 5*time.Second)
-		c.Answer(487, "INVITE", 5*time.Second)
+		c.Cancelled(5 * time.Second)
 		if r := p.ended("+79000000004"); r.Outcome != "abandoned" || r.EndedBy != "caller" {
 			t.Errorf("%s by %s", r.Outcome, r.EndedBy)
 		}
@@ -190,8 +189,7 @@ func TestInbound(t *testing.T) {
 		c := dial(t, "+79000000005", "ring")
 		c.Answer(180, "INVITE", 5*time.Second)
 		c.Cancel()
-		c.Answer(200, "CANCEL", 5*time.Second)
-		c.Answer(487, "INVITE", 5*time.Second)
+		c.Cancelled(5 * time.Second)
 		if r := p.ended("+79000000005"); r.Outcome != "abandoned" || r.EndedBy != "caller" || r.Code != 487 {
 			t.Errorf("%s by %s, %d", r.Outcome, r.EndedBy, r.Code)
 		}
@@ -265,7 +263,7 @@ func TestInbound(t *testing.T) {
 		c.Again(c.Invite)
 		c.Answer(180, "INVITE", 5*time.Second)
 		c.Cancel()
-		c.Answer(487, "INVITE", 5*time.Second)
+		c.Cancelled(5 * time.Second)
 		p.ended("+79000000011")
 		if n := len(p.list("from=%2B79000000011")); n != 1 {
 			t.Errorf("%d calls of one INVITE", n)

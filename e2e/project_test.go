@@ -112,15 +112,21 @@ func (p *project) save(name, text string) {
 	p.write(filepath.Join("scripts", name), text)
 }
 
-// freePort is an address whose port is free for UDP and TCP.
+// freePort is an address whose port is free for UDP and TCP and is given to
+// nobody else: below the ephemeral ports, each number once.
 func freePort(t testing.TB, ip string) netip.AddrPort {
 	t.Helper()
-	for range 50 {
-		u, err := net.ListenPacket("udp", net.JoinHostPort(ip, "0"))
-		if err != nil {
-			t.Fatal(err)
+	rangeLock.Lock()
+	defer rangeLock.Unlock()
+	for range 1000 {
+		if portNext++; portNext > 32700 {
+			portNext = 29400
 		}
-		addr := u.LocalAddr().(*net.UDPAddr).AddrPort()
+		addr := netip.AddrPortFrom(netip.MustParseAddr(ip), uint16(portNext))
+		u, err := net.ListenPacket("udp", addr.String())
+		if err != nil {
+			continue
+		}
 		l, err := net.Listen("tcp", addr.String())
 		u.Close()
 		if err == nil {
@@ -135,6 +141,7 @@ func freePort(t testing.TB, ip string) netip.AddrPort {
 var (
 	rangeLock sync.Mutex
 	rangeNext = 12000 + os.Getpid()%8*1000
+	portNext  = 29400 + os.Getpid()%3000
 )
 
 // freeRange gives every project its own RTP ports, below the ephemeral ones.

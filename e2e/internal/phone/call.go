@@ -250,6 +250,19 @@ func (c *Call) Answer(code int, method string, d time.Duration) *Message {
 	return m
 }
 
+// Cancelled waits for what a CANCEL brings, in whichever order it comes: 200 to
+// itself and 487 to the INVITE.
+func (c *Call) Cancelled(d time.Duration) {
+	c.t.Helper()
+	ok, terminated := false, false
+	c.Wait("200 (CANCEL) and 487 (INVITE)", d, func(m *Message) bool {
+		_, of := m.CSeq()
+		ok = ok || m.Code == 200 && of == "CANCEL"
+		terminated = terminated || m.Code == 487 && of == "INVITE"
+		return ok && terminated
+	})
+}
+
 // Request waits for a request of the other side.
 func (c *Call) Request(method string, d time.Duration) *Message {
 	c.t.Helper()
