@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -92,8 +93,9 @@ func (l *Leg) StartRecording(stereo bool, v Verb) {
 // startRecording makes the recording of the whole talk (mixed), or a message of
 // the party, which may be taken meanwhile.
 func (l *Leg) startRecording(id string, o media.RecorderOptions, at string) (*recording, error) {
-	if o.MaxDuration <= 0 {
-		o.MaxDuration = DefaultMaxRecord
+	longest := cmp.Or(l.call.deps.MaxRecord, DefaultMaxRecord)
+	if o.MaxDuration <= 0 || o.MaxDuration > longest {
+		o.MaxDuration = longest
 	}
 	f, err := l.call.deps.Recordings.Create(id)
 	if err != nil {

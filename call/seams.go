@@ -123,6 +123,7 @@ type Deps struct {
 	Observer   Observer
 	Counters   *Counters
 	Apology    func(language string) *media.Prompt // spoken when nothing else can be
+	MaxRecord  time.Duration                       // longest recording; 0 is DefaultMaxRecord
 }
 
 // Party is an address as scripts see it.

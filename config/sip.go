@@ -57,14 +57,14 @@ type Trunk struct {
 	Present      string         `yaml:"present" default:"from" enum:"from pai ppi rpid" doc:"Header that carries our number."`
 	Format       string         `yaml:"format" default:"e164" enum:"e164 digits national" doc:"+7916…, 7916… or 8916…."`
 	Codecs       []string       `yaml:"codecs" enum:"PCMA PCMU G722 opus" unbuilt:"G722 opus" doc:"Order of the offer; default: media.codecs."`
-	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" unbuilt:"inband" doc:"How keys are sent."`
-	EarlyMedia   string         `yaml:"early_media" default:"pass" enum:"pass ringback ignore" doc:"What the caller hears before the answer."`
+	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" unbuilt:"rfc4733 info inband" doc:"How keys are sent."`
+	EarlyMedia   string         `yaml:"early_media" default:"pass" enum:"pass ringback ignore" unbuilt:"ringback ignore" doc:"What the caller hears before the answer."`
 	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" unbuilt:"optional required" doc:"Media encryption."`
 	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" unbuilt:"interval" doc:"accept, off or an interval such as 1800s."`
 	Options      time.Duration  `yaml:"options" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`
-	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" doc:"Calls at once, both directions."`
-	MaxOut       int            `yaml:"max_out" range:"0..1000000" doc:"Of max_calls, how many we may start; default: all."`
-	MaxCPS       float64        `yaml:"max_cps" default:"5" range:"0.01..10000" doc:"New outgoing calls a second."`
+	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" later:"limits of a trunk are" doc:"Calls at once, both directions."`
+	MaxOut       int            `yaml:"max_out" range:"0..1000000" later:"limits of a trunk are" doc:"Of max_calls, how many we may start; default: all."`
+	MaxCPS       float64        `yaml:"max_cps" default:"5" range:"0.01..10000" later:"limits of a trunk are" doc:"New outgoing calls a second."`
 	Destinations []string       `yaml:"destinations" doc:"Prefixes that may be dialled; default: the project's country."`
 }
 

@@ -171,8 +171,8 @@ func codecs(names []string) []*media.Codec {
 	return out
 }
 
-func (e *Engine) openOutbox(*config.Config) (err error) {
-	e.outbox, err = outbox.Open(outbox.Options{Space: e.store.Space("outbox"), Deliver: e.deliver, Clock: e.clk, Log: e.log})
+func (e *Engine) openOutbox(cfg *config.Config) (err error) {
+	e.outbox, err = outbox.Open(outbox.Options{Space: e.store.Space("outbox"), Deliver: e.deliver, Clock: e.clk, Log: e.log, MaxWaiting: cfg.Limits.Outbox})
 	return err
 }
 
