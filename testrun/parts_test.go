@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/netx"
+	"github.com/loopstart/loopstart/sip"
 )
 
 func TestMoment(t *testing.T) {
@@ -155,4 +157,30 @@ func settingOf(t *testing.T) setting {
 	}
 	t.Cleanup(func() { os.RemoveAll(r.dir) })
 	return r.setting
+}
+
+func TestLimits(t *testing.T) {
+	s, err := newStage(settingOf(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	for range MaxMocks {
+		if _, err := s.web.on("GET", pattern{Text: "https://a.ru"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.web.on("GET", pattern{Text: "https://a.ru"}); fault.CodeOf(err) != fault.Limit {
+		t.Errorf("one mock too many: %v", err)
+	}
+	for range MaxRequests + 1 {
+		s.web.take(netx.Request{Method: "GET"}, "https://a.ru")
+	}
+	if n := len(s.web.requests(nil)); n != MaxRequests {
+		t.Errorf("%d requests are recorded", n)
+	}
+	s.made = MaxCalls
+	if _, err := s.line.Dial(sip.Outgoing{Target: sip.Target{User: "101"}}); fault.CodeOf(err) != fault.Limit {
+		t.Errorf("one call too many: %v", err)
+	}
 }

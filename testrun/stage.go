@@ -37,6 +37,7 @@ type stage struct {
 	shots   *snapshots
 	menus   *menus
 	closing chan struct{}
+	state   string // folder of the recordings
 
 	lastMu sync.Mutex
 	lasts  []func() // wait for the end of the moment
@@ -89,12 +90,11 @@ func newStage(in setting) (s *stage, err error) {
 	if s.phones, err = media.NewEngine(media.Config{PortMin: 50000, PortMax: 59999, Shards: 1, Fabric: s.fabric}, clk, s.logger()); err != nil {
 		return nil, err
 	}
-	state, err := os.MkdirTemp(in.dir, "test")
-	if err != nil {
+	if s.state, err = os.MkdirTemp(in.dir, "test"); err != nil {
 		return nil, err
 	}
 	s.engine, err = engine.New(s.cfg, engine.Options{
-		Clock: clk, Log: s.logger(), State: state, OnEnded: s.ended, World: &engine.World{
+		Clock: clk, Log: s.logger(), State: s.state, OnEnded: s.ended, World: &engine.World{
 			Signalling: s.signalling, Fabric: s.fabric, HTTP: func(r netx.Rules) engine.HTTP { return s.web.within(r) }, Voice: s.voice,
 			Worker: s.workers.dial, Builder: in.builder, Locks: newLocks(clk, s.closing), NewID: s.newID, Witness: s,
 		},
@@ -290,6 +290,7 @@ func (s *stage) close() {
 		s.engine.Close()
 		_ = s.phones.Close()
 		s.workers.close()
+		_ = os.RemoveAll(s.state) // what is left goes with the run
 		close(done)
 	}()
 	for {
