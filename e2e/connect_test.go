@@ -115,12 +115,12 @@ func TestConnect(t *testing.T) {
 			t.Errorf("the operator sees %s", from)
 		}
 		op.Ring()
-		c.Media.WaitTone(1000, 400*time.Millisecond, 0, 3*time.Second) // music
+		c.Media.WaitTone(1000, 240*time.Millisecond, 0, 3*time.Second) // music
 		op.PickUp()
 		op.Media.Play(phone.Tone(800))
-		op.Media.WaitTone(620, 480*time.Millisecond, 0, 3*time.Second) // whisper
-		c.Media.WaitTone(800, 500*time.Millisecond, 0, 3*time.Second)
-		op.Media.WaitTone(500, 500*time.Millisecond, 0, 3*time.Second)
+		op.Media.WaitTone(620, 300*time.Millisecond, 0, 3*time.Second) // whisper
+		c.Media.WaitTone(800, 300*time.Millisecond, 0, 3*time.Second)
+		op.Media.WaitTone(500, 300*time.Millisecond, 0, 3*time.Second)
 		if d := phone.ToneTime(c.Media.Since(0), 620); d > 0 {
 			t.Errorf("the caller hears %s of the whisper", d)
 		}
@@ -134,7 +134,7 @@ func TestConnect(t *testing.T) {
 		}
 		mark = c.Media.Mark()
 		op.Hangup()
-		c.Media.WaitTone(1400, 200*time.Millisecond, mark, 3*time.Second) // the script goes on
+		c.Media.WaitTone(1400, 140*time.Millisecond, mark, 3*time.Second) // the script goes on
 		c.Ended(3 * time.Second)
 		r, got := result(t, "+79000000401")
 		if got.Status != "completed" || got.Code != 200 || got.AnsweredBy != "101" || got.EndedBy != "callee" || got.TalkMs < 600 || got.RingMs < 300 ||
@@ -151,12 +151,12 @@ func TestConnect(t *testing.T) {
 		op := phones["102"].Next(t, 5*time.Second)
 		op.PickUp()
 		op.Media.Play(phone.Tone(800))
-		op.Media.WaitTone(620, 300*time.Millisecond, 0, 3*time.Second)
+		op.Media.WaitTone(620, 180*time.Millisecond, 0, 3*time.Second)
 		if d := phone.ToneTime(c.Media.Since(0), 800); d > 0 {
 			t.Errorf("the caller hears the operator %s before the key", d)
 		}
 		op.Media.Press("1")
-		c.Media.WaitTone(800, 300*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(800, 180*time.Millisecond, 0, 3*time.Second)
 		c.Hangup()
 		op.Ended(3 * time.Second)
 		if r, got := result(t, "+79000000402"); got.Status != "completed" || got.EndedBy != "caller" {
@@ -174,7 +174,7 @@ func TestConnect(t *testing.T) {
 		a.Request("CANCEL", 3*time.Second)
 		d.Request("CANCEL", 3*time.Second)
 		b.Media.Play(phone.Tone(800))
-		c.Media.WaitTone(800, 300*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(800, 180*time.Millisecond, 0, 3*time.Second)
 		b.Hangup()
 		c.Ended(3 * time.Second)
 		r, got := result(t, "+79000000403")
@@ -203,7 +203,7 @@ func TestConnect(t *testing.T) {
 		first.Request("CANCEL", 3*time.Second)
 		second.PickUp()
 		second.Media.Play(phone.Tone(800))
-		c.Media.WaitTone(800, 300*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(800, 180*time.Millisecond, 0, 3*time.Second)
 		second.Hangup()
 		c.Ended(3 * time.Second)
 		if r, got := result(t, "+79000000404"); got.AnsweredBy != "107" || len(got.Legs) != 2 || got.Legs[0].Status != "no_answer" {
@@ -216,7 +216,7 @@ func TestConnect(t *testing.T) {
 		op := phones["108"].Next(t, 5*time.Second)
 		op.Ring()
 		op.Request("CANCEL", 3*time.Second)
-		c.Media.WaitTone(1400, 200*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(1400, 140*time.Millisecond, 0, 3*time.Second)
 		c.Ended(3 * time.Second)
 		if r, got := result(t, "+79000000405"); got.Status != "no_answer" || got.TalkMs != 0 || got.RingMs < 900 || r.Outcome != "missed" {
 			t.Errorf("%s %s", r.Outcome, r.Result)
@@ -226,7 +226,7 @@ func TestConnect(t *testing.T) {
 		t.Parallel()
 		c := caller(t, "+79000000406", "busy")
 		phones["109"].Next(t, 5*time.Second).Refuse(486, "Busy Here")
-		c.Media.WaitTone(1400, 200*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(1400, 140*time.Millisecond, 0, 3*time.Second)
 		c.Ended(3 * time.Second)
 		if r, got := result(t, "+79000000406"); got.Status != "busy" || got.Code != 486 || r.Outcome != "missed" {
 			t.Errorf("%s %s", r.Outcome, r.Result)
@@ -245,7 +245,7 @@ func TestConnect(t *testing.T) {
 		c := caller(t, "+79000000408", "leave")
 		op := phones["111"].Next(t, 5*time.Second)
 		op.Ring()
-		c.Media.WaitTone(1000, 200*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(1000, 140*time.Millisecond, 0, 3*time.Second)
 		c.Hangup()
 		op.Request("CANCEL", 3*time.Second)
 		op.Request("ACK", 3*time.Second)
@@ -259,14 +259,14 @@ func TestConnect(t *testing.T) {
 		op := phones["112"].Next(t, 5*time.Second)
 		op.PickUp()
 		op.Media.Play(phone.Tone(800))
-		c.Media.WaitTone(800, 300*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(800, 180*time.Millisecond, 0, 3*time.Second)
 		c.Media.Press("*2")
 		if op.IsOver() {
 			t.Error("*2 ends the talk")
 		}
 		c.Media.Press("*0")
 		op.Ended(3 * time.Second)
-		c.Media.WaitTone(1400, 200*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(1400, 140*time.Millisecond, 0, 3*time.Second)
 		c.Ended(3 * time.Second)
 		if r, got := result(t, "+79000000409"); got.EndedBy != "caller" || r.Tags["pressed"] != "*2" {
 			t.Errorf("%s %v", r.Result, r.Tags)
@@ -290,11 +290,11 @@ func TestConnect(t *testing.T) {
 		op := phones["114"].Next(t, 5*time.Second)
 		op.PickUp()
 		op.Media.Play(phone.Tone(800))
-		op.Media.WaitTone(620, 300*time.Millisecond, 0, 3*time.Second)
-		op.Media.WaitTone(500, 300*time.Millisecond, 0, 3*time.Second)
-		c.Media.WaitTone(800, 300*time.Millisecond, 0, 3*time.Second)
+		op.Media.WaitTone(620, 180*time.Millisecond, 0, 3*time.Second)
+		op.Media.WaitTone(500, 180*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(800, 180*time.Millisecond, 0, 3*time.Second)
 		op.Hangup()
-		c.Media.WaitTone(1400, 200*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(1400, 140*time.Millisecond, 0, 3*time.Second)
 		c.Ended(3 * time.Second)
 		if r := p.ended("+79000000411"); string(r.Result) != `{"status":"answered","endedBy":"callee","ended":"callee"}` {
 			t.Errorf("%s", r.Result)
@@ -321,7 +321,7 @@ func TestConnect(t *testing.T) {
 			notify("active;expires=60", "SIP/2.0 100 Trying")
 			notify("terminated;reason=noresource", one.sipfrag)
 			if one.code != 200 {
-				c.Media.WaitTone(1400, 200*time.Millisecond, 0, 3*time.Second) // the caller is back
+				c.Media.WaitTone(1400, 140*time.Millisecond, 0, 3*time.Second) // the caller is back
 			}
 			c.Ended(3 * time.Second)
 			if r := p.ended(from); !strings.Contains(string(r.Result), one.want) || !strings.Contains(string(r.Result), "100") {

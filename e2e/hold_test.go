@@ -35,7 +35,7 @@ export default async function (call) {
 			from := "+7900000010" + string(rune('0'+i))
 			c := phone.New(t, from, "127.0.0.1").Call(p.uri("wait"), p.sip)
 			first := phone.ReadSDP(c.Talk(5 * time.Second).Body)
-			c.Media.WaitTone(500, 300*time.Millisecond, 0, 3*time.Second)
+			c.Media.WaitTone(500, 180*time.Millisecond, 0, 3*time.Second)
 
 			hold := c.Media.Local
 			hold.Version, hold.Direction = 1, form.direction
@@ -66,7 +66,7 @@ export default async function (call) {
 				t.Errorf("resume is answered with %s", d)
 			}
 			mark = c.Media.Mark()
-			c.Media.WaitTone(500, 300*time.Millisecond, mark, 3*time.Second)
+			c.Media.WaitTone(500, 180*time.Millisecond, mark, 3*time.Second)
 			c.Hangup()
 			if r := p.ended(from); string(r.Result) != "[true,false]" {
 				t.Errorf("the script saw %s", r.Result)
@@ -82,7 +82,7 @@ export default async function (call) {
 		req := c.Reinvite(bad.String())
 		c.Wait("488", 3*time.Second, func(m *phone.Message) bool { return m.Code == 488 && sameCSeq(m, req) })
 		mark := c.Media.Mark()
-		c.Media.WaitTone(500, 300*time.Millisecond, mark, 3*time.Second)
+		c.Media.WaitTone(500, 180*time.Millisecond, mark, 3*time.Second)
 		c.Hangup()
 		c.Answer(200, "BYE", 3*time.Second)
 	})
@@ -90,7 +90,7 @@ export default async function (call) {
 		t.Parallel()
 		c := phone.New(t, "+79000000111", "127.0.0.1").Call(p.uri("wait"), p.sip)
 		c.Talk(5 * time.Second)
-		c.Media.WaitTone(500, 200*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(500, 140*time.Millisecond, 0, 3*time.Second)
 		other := phone.NewMedia(t, netip.MustParseAddr("127.0.0.1"))
 		offer := other.Local
 		offer.Version = 1
@@ -98,7 +98,7 @@ export default async function (call) {
 		ok := c.Wait("200", 3*time.Second, answerTo(req))
 		other.Connect(ok.Body)
 		other.Start()
-		other.WaitTone(500, 300*time.Millisecond, 0, 3*time.Second)
+		other.WaitTone(500, 180*time.Millisecond, 0, 3*time.Second)
 		if at := other.Packets()[0].At; at.Sub(ok.At) > 100*time.Millisecond {
 			t.Errorf("audio comes %s after the answer", at.Sub(ok.At))
 		}
@@ -122,7 +122,7 @@ export default async function (call) {
 		}
 		c.Ack(ok, c.Media.Answer(ok.Body))
 		mark := c.Media.Mark()
-		c.Media.WaitTone(500, 300*time.Millisecond, mark, 3*time.Second)
+		c.Media.WaitTone(500, 180*time.Millisecond, mark, 3*time.Second)
 		c.Hangup()
 		c.Answer(200, "BYE", 3*time.Second)
 	})
@@ -154,9 +154,9 @@ export default async function (call) {
 		if !phone.ReadSDP(ok.Body).Addr.Addr().Is6() {
 			t.Errorf("audio address in\n%s", ok.Body)
 		}
-		c.Media.WaitTone(500, 300*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(500, 180*time.Millisecond, 0, 3*time.Second)
 		c.Media.Press("6")
-		c.Media.WaitTone(800, 300*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(800, 180*time.Millisecond, 0, 3*time.Second)
 		c.Ended(3 * time.Second)
 		if r := p.ended(ua.Name); string(r.Result) != `"6"` {
 			t.Errorf("result %s", r.Result)

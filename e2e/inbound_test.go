@@ -123,10 +123,10 @@ func TestInbound(t *testing.T) {
 			ua.TCP = transport == "tcp"
 			c := ua.Call(p.uri("ask"), p.sip)
 			c.Talk(5 * time.Second)
-			c.Media.WaitTone(500, 300*time.Millisecond, 0, 3*time.Second)
+			c.Media.WaitTone(500, 180*time.Millisecond, 0, 3*time.Second)
 			c.Media.Press("17#")
 			mark := c.Media.Mark()
-			c.Media.WaitTone(800, 480*time.Millisecond, 0, 3*time.Second)
+			c.Media.WaitTone(800, 300*time.Millisecond, 0, 3*time.Second)
 			c.Ended(3 * time.Second)
 			if d := phone.ToneTime(c.Media.Since(mark), 500); d > 0 {
 				t.Errorf("the prompt goes on for %s after its key", d)
@@ -162,12 +162,12 @@ func TestInbound(t *testing.T) {
 		m := c.Answer(183, "INVITE", 5*time.Second)
 		c.Media.Connect(m.Body)
 		c.Media.Start()
-		c.Media.WaitTone(425, 500*time.Millisecond, 0, 5*time.Second)
+		c.Media.WaitTone(425, 300*time.Millisecond, 0, 5*time.Second)
 		ok := c.Answer(200, "INVITE", 5*time.Second)
 		if phone.ReadSDP(ok.Body).Addr != phone.ReadSDP(m.Body).Addr {
 			t.Errorf("183 and 200 name different addresses:\n%s\n%s", m.Body, ok.Body)
 		}
-		c.Media.WaitTone(800, 320*time.Millisecond, 0, 5*time.Second)
+		c.Media.WaitTone(800, 200*time.Millisecond, 0, 5*time.Second)
 		c.Ended(5 * time.Second)
 		if r := p.ended("+79000000003"); r.RingMs < 600 || r.TalkMs < 350 {
 			t.Errorf("ring %d ms, talk %d ms", r.RingMs, r.TalkMs)
@@ -225,7 +225,7 @@ func TestInbound(t *testing.T) {
 		p := p.in(t)
 		c := dial(t, "+79000000008", "wait")
 		c.Talk(5 * time.Second)
-		c.Media.WaitTone(500, 200*time.Millisecond, 0, 5*time.Second)
+		c.Media.WaitTone(500, 140*time.Millisecond, 0, 5*time.Second)
 		c.Hangup()
 		c.Answer(200, "BYE", 5*time.Second)
 		mark := c.Media.Mark()
@@ -292,7 +292,7 @@ func TestInbound(t *testing.T) {
 		c.Media.Connect(m.Body)
 		c.Ack(m, c.Media.Answer(m.Body))
 		c.Media.Start()
-		c.Media.WaitTone(500, 300*time.Millisecond, 0, 3*time.Second)
+		c.Media.WaitTone(500, 180*time.Millisecond, 0, 3*time.Second)
 		c.Hangup()
 		c.Answer(200, "BYE", 5*time.Second)
 	})

@@ -92,7 +92,7 @@ func TestOutbound(t *testing.T) {
 			t.Errorf("while it rings: %+v", o)
 		}
 		c.PickUp()
-		c.Media.WaitTone(500, 480*time.Millisecond, 0, 5*time.Second)
+		c.Media.WaitTone(500, 300*time.Millisecond, 0, 5*time.Second)
 		if o := p.show(id); o.State != "talking" {
 			t.Errorf("while it talks: %s", o.State)
 		}
@@ -156,7 +156,7 @@ func TestOutbound(t *testing.T) {
 			t.Errorf("the script speaks %s before the answer", d)
 		}
 		c.Reply(c.Invite, 200, "OK", c.Media.Answer(c.Invite.Body))
-		c.Media.WaitTone(500, 480*time.Millisecond, 0, 5*time.Second)
+		c.Media.WaitTone(500, 300*time.Millisecond, 0, 5*time.Second)
 		c.Media.Press("1")
 		if o := p.done(id); o.Outcome != "delivered" {
 			t.Error(o.Outcome)
@@ -184,7 +184,7 @@ func TestOutbound(t *testing.T) {
 		if m := c.Wait("BYE of the second", 3*time.Second, ofSecond("BYE")); !strings.HasPrefix(m.URI, "sip:second@") {
 			t.Errorf("BYE goes to %s", m.URI)
 		}
-		c.Media.WaitTone(500, 500*time.Millisecond, 0, 5*time.Second)
+		c.Media.WaitTone(500, 300*time.Millisecond, 0, 5*time.Second)
 		c.Media.Press("2")
 		if o := p.done(id); o.Outcome != "delivered" || !strings.Contains(string(o.Result), `"key":"2"`) {
 			t.Errorf("%s %s", o.Outcome, o.Result)
@@ -217,7 +217,7 @@ func TestOutbound(t *testing.T) {
 			}
 			c.Invite = again
 			c.PickUp()
-			c.Media.WaitTone(500, 500*time.Millisecond, 0, 5*time.Second)
+			c.Media.WaitTone(500, 300*time.Millisecond, 0, 5*time.Second)
 			c.Media.Press("3")
 			if o := p.done(id); o.Outcome != "delivered" {
 				t.Error(o.Outcome)
@@ -234,7 +234,7 @@ func TestOutbound(t *testing.T) {
 		}
 		c := uas["retry"].Next(t, 5*time.Second)
 		c.PickUp()
-		c.Media.WaitTone(500, 500*time.Millisecond, 0, 5*time.Second)
+		c.Media.WaitTone(500, 300*time.Millisecond, 0, 5*time.Second)
 		c.Media.Press("9")
 		o := p.done(id)
 		if len(o.Attempts) != 3 || o.Attempts[0].Outcome != "busy" || o.Attempts[1].Outcome != "busy" || o.Attempts[2].Outcome != "delivered" {
@@ -378,7 +378,7 @@ func TestFailoverToTheSecondTrunk(t *testing.T) {
 		t.Errorf("the second trunk is tried after %s", d)
 	}
 	c.PickUp()
-	c.Media.WaitTone(500, 500*time.Millisecond, 0, 5*time.Second)
+	c.Media.WaitTone(500, 300*time.Millisecond, 0, 5*time.Second)
 	c.Media.Press("1")
 	if o := p.done(id); o.Outcome != "delivered" || o.Trunk != "second" || len(o.Attempts) != 1 {
 		t.Errorf("%s through %s, %+v", o.Outcome, o.Trunk, o.Attempts)
@@ -427,7 +427,7 @@ func TestCallbacks(t *testing.T) {
 	c.Ring()
 	time.Sleep(100 * time.Millisecond)
 	c.PickUp()
-	c.Media.WaitTone(500, 500*time.Millisecond, 0, 5*time.Second)
+	c.Media.WaitTone(500, 300*time.Millisecond, 0, 5*time.Second)
 	c.Media.Press("1")
 	p.done(id)
 	eventually(t, "all webhooks", 15*time.Second, func() bool { return len(hook.requests()) >= 6 })
