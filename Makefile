@@ -21,8 +21,9 @@ build: go-version
 test: go-version setup-test check build unit examples race e2e
 	@echo "all green"
 
+# One package after another: some hear real audio, some burn the processor.
 unit:
-	$(GO) test -timeout 10m $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test -p 1 -timeout 10m $$($(GO) list ./... | grep -v /e2e)
 
 # The packages where goroutines meet, once more under the race detector. Its
 # own threads and memory do not fit into a locked-down process.

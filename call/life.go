@@ -35,7 +35,7 @@ func (c *Call) Inbound(d Dialog) {
 func (c *Call) refuse(l *Leg, code int, err error) {
 	l.note("media", err.Error(), "")
 	l.code, l.reason = code, "media"
-	c.endedBy = "system"
+	c.endedBy, c.outcome = "system", Failed
 	_ = l.dialog.Reject(code, "")
 }
 

@@ -303,3 +303,16 @@ func TestHookRateIsABucket(t *testing.T) {
 		now = now.Add(20 * time.Second)
 	}
 }
+
+func TestNumbersAreMaskedInLogs(t *testing.T) {
+	for in, want := range map[string]string{
+		"call from +79161234567 ok": "call from +7916***4567 ok",
+		"order 16273 for 1500":      "order 16273 for 1500",
+		"8 (916) 123-45-67":         "",
+	} {
+		got := maskNumbers(in)
+		if want != "" && got != want || strings.Contains(got, "1234567") || strings.Contains(got, "123-45-67") {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}

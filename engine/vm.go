@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/phone"
 	"github.com/loopstart/loopstart/runtime/message"
 	"github.com/loopstart/loopstart/runtime/supervisor"
 	"github.com/loopstart/loopstart/scripts"
@@ -155,7 +158,27 @@ func (j journal) Log(level, text, at string) {
 	case "error":
 		l = slog.LevelError
 	}
-	j.log.Log(context.Background(), l, text, "at", at)
+	j.log.Log(context.Background(), l, maskNumbers(text), "at", at)
+}
+
+// number is what looks like a phone number in a log line of a script.
+var number = regexp.MustCompile(`\+?\d[\d ()-]{5,18}\d`)
+
+// maskNumbers hides the phone numbers in a text for the log; the timeline
+// keeps them.
+func maskNumbers(text string) string {
+	return number.ReplaceAllStringFunc(text, func(s string) string {
+		digits := strings.Map(func(r rune) rune {
+			if r == '+' || r >= '0' && r <= '9' {
+				return r
+			}
+			return -1
+		}, s)
+		if len(digits) < phone.ShortestFull {
+			return s
+		}
+		return phone.Mask(digits)
+	})
 }
 
 // Note implements corehost.Journal.
