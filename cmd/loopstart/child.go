@@ -18,6 +18,7 @@ var workerVerb = verb{name: "script-worker", hidden: true, run: func(_ context.C
 }}
 
 var buildVerb = verb{name: "script-build", hidden: true, run: func(_ context.Context, m *Main, _ []string) error {
+	setNice(buildNice)
 	return engine.BuildMain(m.Stdin, m.Stdout)
 }}
 

@@ -84,6 +84,7 @@ func start(ctx context.Context, cfg *config.Config, o engine.Options, log *slog.
 // they sleep, so there is one more for each core; and the collector runs
 // seldom, since it delays them.
 func tune() {
+	setNice(mainNice)
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(2 * runtime.NumCPU())
 	}
