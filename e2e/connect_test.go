@@ -137,7 +137,7 @@ func TestConnect(t *testing.T) {
 		c.Media.WaitTone(1400, 140*time.Millisecond, mark, 3*time.Second) // the script goes on
 		c.Ended(3 * time.Second)
 		r, got := result(t, "+79000000401")
-		if got.Status != "completed" || got.Code != 200 || got.AnsweredBy != "101" || got.EndedBy != "callee" || got.TalkMs < 600 || got.RingMs < 300 ||
+		if got.Status != "completed" || got.Code != 200 || got.AnsweredBy != "101" || got.EndedBy != "callee" || got.TalkMs < 600 || got.RingMs < 130 ||
 			len(got.Legs) != 1 || got.Legs[0].Target != "101" || r.Outcome != "talked" {
 			t.Errorf("%s %s", r.Outcome, r.Result)
 		}

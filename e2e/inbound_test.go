@@ -271,8 +271,9 @@ func TestInbound(t *testing.T) {
 	})
 	t.Run("200 is repeated until ACK", func(t *testing.T) {
 		t.Parallel()
-		c := dial(t, "+79000000017", "wait")
-		c.Lazy = true
+		ua := phone.New(t, "+79000000017", "127.0.0.1")
+		ua.Lazy = true
+		c := ua.Call(p.uri("wait"), p.sip)
 		c.Answer(200, "INVITE", 5*time.Second)
 		m := c.Answer(200, "INVITE", 3*time.Second)
 		c.Ack(m, "")
@@ -282,8 +283,8 @@ func TestInbound(t *testing.T) {
 	t.Run("late offer", func(t *testing.T) {
 		t.Parallel()
 		ua := phone.New(t, "+79000000012", "127.0.0.1")
+		ua.Lazy = true
 		c := ua.Dial(p.uri("wait"), p.sip, "")
-		c.Lazy = true
 		m := c.Answer(200, "INVITE", 5*time.Second)
 		if _, ok := phone.ReadSDP(m.Body).Codec(); !ok {
 			t.Fatalf("200 without an offer:\n%s", m.Body)

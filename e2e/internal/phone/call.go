@@ -69,7 +69,7 @@ func (p *Phone) Call(uri string, server netip.AddrPort, headers ...Header) *Call
 
 func (p *Phone) newCall(t testing.TB, id string) *Call {
 	return &Call{
-		ID: id, phone: p, t: t, in: make(chan *Message, mailbox), ended: make(chan struct{}), acks: map[int]*Message{}, finals: map[int]int{},
+		ID: id, Lazy: p.Lazy, phone: p, t: t, in: make(chan *Message, mailbox), ended: make(chan struct{}), acks: map[int]*Message{}, finals: map[int]int{},
 	}
 }
 

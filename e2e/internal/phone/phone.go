@@ -24,6 +24,8 @@ type Phone struct {
 	Addr netip.AddrPort
 	// TCP makes it call over TCP.
 	TCP bool
+	// Lazy is what its new calls are.
+	Lazy bool
 	// Calls are new incoming calls, Requests what belongs to no call.
 	Calls    chan *Call
 	Requests chan *Message
