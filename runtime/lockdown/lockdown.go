@@ -32,7 +32,7 @@ func Worker() Profile { return Profile{Files: 64} }
 // Build is the profile of a build child, which reads sources.
 // Names may be listed anywhere: packages are looked for in all folders above.
 func Build(read []string) Profile {
-	return Profile{Read: read, List: []string{"/"}, Address: 2 << 30, CPU: 15, Files: 256}
+	return Profile{Read: read, List: []string{"/"}, Address: buildAddress, CPU: 15, Files: 256}
 }
 
 // Report says what could not be done.
