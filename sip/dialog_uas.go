@@ -35,22 +35,19 @@ func (e *Endpoint) newDialog(k dialogKey, outbound bool) *Dialog {
 	return d
 }
 
-// serve starts the goroutine of an inbound dialog. It reports false when the
-// INVITE has been cancelled already.
-func (d *Dialog) serve(req *gosip.Request, tx *gosip.ServerTx, m *message) bool {
+// serve starts the goroutine of an inbound dialog. An INVITE whose CANCEL has
+// outrun it becomes a dialog all the same, which is over at once: every call
+// leaves a trace.
+func (d *Dialog) serve(req *gosip.Request, tx *gosip.ServerTx, m *message) {
 	m.tx = d.enter(req, tx)
 	d.core = newUAS(m, &d.seen, d.acceptedInfo, jitter)
 	d.setTarget()
 	d.trace(m, true)
 	if !d.watchCancel(tx, m.tx) {
-		d.box.close()
-		d.e.dialogs.remove(d)
-		close(d.done)
-		return false
+		d.box.postUrgent(input{kind: inCancel, tx: m.tx, msg: m})
 	}
 	d.e.arrivals.begin(m.toTag, d, m.tx)
 	d.e.wg.Go(d.run)
-	return true
 }
 
 // enter numbers a server transaction.

@@ -144,9 +144,7 @@ func (e *Endpoint) onInvite(req *gosip.Request, tx *gosip.ServerTx) {
 		return
 	}
 	e.count.inbound.Add(1)
-	if !d.serve(req, tx, m) {
-		return // cancelled before we looked at it
-	}
+	d.serve(req, tx, m)
 	e.incoming(d)
 }
 
