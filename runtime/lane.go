@@ -28,6 +28,7 @@ type lane struct {
 	begun   time.Time
 	base    time.Duration // CPU of the thread at the first tick
 	ticked  bool
+	weight  float64      // of the slice in the charge being made
 	tripped *fault.Error // the limit that was reached
 	tripCPU time.Duration
 	tripAt  time.Time
@@ -116,27 +117,36 @@ func (w *watch) end(l *lane) *fault.Error {
 func (w *watch) charge() {
 	metrics.Read(w.sample)
 	now := w.sample[0].Value.Uint64()
-	delta := now - w.allocs
+	delta := float64(now - w.allocs)
 	w.allocs = now
-	running := 0
+	at, all := w.clock.Now(), 0.0
 	for _, l := range w.lanes {
-		if l.vm != nil {
-			running++
-		}
+		l.weight = l.worked(at)
+		all += l.weight
 	}
-	if running == 0 {
-		return
-	}
-	at, share := w.clock.Now(), int64(delta)/int64(running)
 	for _, l := range w.lanes {
 		if l.vm == nil {
 			continue
 		}
-		if !l.vm.budget.take(at, share) {
+		if !l.vm.budget.take(at, int64(delta*l.weight/all)) {
 			w.trip(l, heapError(l.vm))
 		}
 		w.board.Use(l.index, l.vm.budget.used)
 	}
+}
+
+// worked is for how long, in nanoseconds, the lane's slice can have allocated:
+// by its CPU time once that is known, so that a call which only waits for its
+// turn beside a greedy one is not charged for it. 0 without a slice.
+func (l *lane) worked(at time.Time) float64 {
+	if l.vm == nil {
+		return 0
+	}
+	d := min(at.Sub(l.begun), watchTick)
+	if l.ticked {
+		d += threadCPU(l.thread) - l.base
+	}
+	return float64(max(d, 1))
 }
 
 func heapError(vm *VM) *fault.Error {

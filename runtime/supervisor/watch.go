@@ -12,6 +12,10 @@ import (
 // watchEvery is how often workers that have something to do are looked at.
 const watchEvery = 100 * time.Millisecond
 
+// askIdle is how often a worker whose scripts all wait is asked all the same: a
+// timer of its own, or a bundle that has compiled, may have set one off.
+const askIdle = 500 * time.Millisecond
+
 // silence is how many times the limit a worker may leave a ping unanswered: a
 // collection of garbage delays the answer, too.
 const silence = 4
@@ -80,7 +84,7 @@ func (s *Supervisor) alive() []*worker {
 }
 
 // examine pings a worker that has work, and kills one that is stuck or too
-// large. An idle worker costs nothing.
+// large. A worker without calls costs nothing.
 func (w *worker) examine(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,7 +100,7 @@ func (w *worker) examine(now time.Time) {
 	}
 	if w.pulse.waiting {
 		w.checkSilence(now)
-	} else if w.pulse.sent || w.pulse.health.Queued > 0 {
+	} else if w.pulse.sent || w.pulse.health.Queued > 0 || len(w.instances) > 0 && now.Sub(w.pulse.pinged) >= askIdle {
 		w.ping(now)
 	} else {
 		return
