@@ -44,10 +44,6 @@ func (d *decoder) later(path string, tag reflect.StructTag, n *node, v reflect.V
 		for _, l := range value {
 			words = append(words, l.Transport)
 		}
-	case SessionTimer:
-		if value.Interval > 0 {
-			words = []string{"interval"}
-		}
 	}
 	for _, w := range words {
 		if slices.Contains(unbuilt, w) {

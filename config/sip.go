@@ -60,7 +60,7 @@ type Trunk struct {
 	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" unbuilt:"rfc4733 info inband" doc:"How keys are sent."`
 	EarlyMedia   string         `yaml:"early_media" default:"pass" enum:"pass ringback ignore" unbuilt:"ringback ignore" doc:"What the caller hears before the answer."`
 	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" unbuilt:"optional required" doc:"Media encryption."`
-	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" unbuilt:"interval" doc:"accept, off or an interval such as 1800s."`
+	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" doc:"accept, off or an interval such as 1800s."`
 	Options      time.Duration  `yaml:"options" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`
 	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" later:"limits of a trunk are" doc:"Calls at once, both directions."`
 	MaxOut       int            `yaml:"max_out" range:"0..1000000" later:"limits of a trunk are" doc:"Of max_calls, how many we may start; default: all."`

@@ -46,6 +46,7 @@ func (e *Engine) sipTrunk(t config.Trunk) sip.Trunk {
 	out := sip.Trunk{
 		Name: t.Name, Address: t.Address, Proxy: t.Proxy, Domain: t.Domain, Username: t.Username, AuthUser: t.AuthUser,
 		Password: t.Password.Reveal(), Register: t.Register.On && live, Expires: t.Register.Expires, Allow: t.Allow, From: t.From, Present: t.Present,
+		Session: sip.SessionTimer{Off: t.SessionTimer.Off, Interval: t.SessionTimer.Interval},
 	}
 	if live {
 		out.Options = t.Options

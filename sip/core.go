@@ -15,7 +15,6 @@ const (
 	provisionalEach = time.Minute      // RFC 3261 §13.3.1.1
 	maxGlare        = 3                // retries of a re-INVITE after 491
 	maxQueued       = 32               // requests of the call that wait for their turn
-	minSession      = 90               // seconds, RFC 4028 §5
 )
 
 // phase is how far a dialog has come.
@@ -108,7 +107,7 @@ type core struct {
 	queue     []command // requests of the call, sent one after the other
 	active    *activeRequest
 	referring bool
-	session   time.Duration // the peer refreshes within this time; 0: no session timer
+	session   session
 
 	end       *Event // set when the dialog ends, until Ended went out
 	endedSent bool
@@ -142,9 +141,10 @@ type answer2xx struct {
 
 // localOffer is a re-INVITE of ours.
 type localOffer struct {
-	tx     uint64 // 0 while it waits for its turn
-	body   []byte
-	glares int
+	tx      uint64 // 0 while it waits for its turn
+	body    []byte
+	glares  int
+	refresh bool // of the session timer: the call knows nothing of it
 }
 
 // activeRequest is the INFO, REFER or the like that is under way.
@@ -340,8 +340,7 @@ func (c *core) onTimer(t timerName) {
 	case tmEarly:
 		c.admitEarly()
 	case tmSession:
-		c.bye(Event{Kind: Ended, Code: 408, Reason: ReasonTimeout, Remote: true},
-			[]Header{{"Reason", `SIP;cause=408;text="Session Expired"`}})
+		c.onSessionTimer()
 	}
 }
 
@@ -380,6 +379,8 @@ func (c *core) onResponse(m *message) {
 		c.onByeResponse(m)
 	case c.ours != nil && m.tx == c.ours.tx:
 		c.onOfferResponse(m)
+	case c.session.tx != 0 && m.tx == c.session.tx:
+		c.onUpdateResponse(m)
 	case c.active != nil && m.tx == c.active.tx:
 		c.onActiveResponse(m)
 	case m.method == "INVITE" && m.code >= 200 && m.code < 300:

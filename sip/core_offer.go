@@ -4,6 +4,10 @@ import "time"
 
 // reoffer begins a re-INVITE; it waits while another offer is under way.
 func (c *core) reoffer(body []byte) {
+	if c.ours != nil && c.ours.refresh && c.session.later == nil {
+		c.session.later = body
+		return
+	}
 	if c.ours != nil || c.phase != phConfirmed {
 		c.event(Event{Kind: Reoffered, Code: 491, Reason: "Request Pending"})
 		return
@@ -19,7 +23,7 @@ func (c *core) sendOffer() {
 	case c.pending != nil || c.waiting != nil:
 		c.glare(&message{code: 491, reason: "Request Pending"})
 	default:
-		o.tx = c.request(&c.leg, "INVITE", nil, "application/sdp", o.body)
+		o.tx = c.request(&c.leg, "INVITE", c.sessionFields(), "application/sdp", o.body)
 	}
 }
 
@@ -29,8 +33,7 @@ func (c *core) glare(m *message) {
 	o := c.ours
 	o.tx = 0
 	if o.glares++; o.glares > maxGlare {
-		c.ours = nil
-		c.event(Event{Kind: Reoffered, Code: m.code, Reason: m.reason, Headers: m.headers})
+		c.settleOffer(m)
 		return
 	}
 	wait := time.Duration(c.jitter(200)) * 10 * time.Millisecond
@@ -49,17 +52,42 @@ func (c *core) onOfferResponse(m *message) {
 		c.retarget(m)
 		l := c.leg
 		c.emit(effect{kind: fxAck, tx: m.tx, leg: &l, seq: m.seq})
+		c.agree(m)
 	case len(m.auth) > 0:
-		c.retry(o.tx, "INVITE", m.auth, "application/sdp", o.body)
+		c.retry(o.tx, "INVITE", append(c.sessionFields(), m.auth...), "application/sdp", o.body)
 		return
 	case m.code == 491:
 		c.glare(m)
 		return
+	case c.lift(m):
+		o.tx = 0
+		c.sendOffer()
+		return
 	}
-	c.ours = nil
-	c.event(Event{Kind: Reoffered, Code: m.code, Reason: m.reason, Body: m.body,
-		ContentType: m.contentType(), Headers: m.headers})
+	c.settleOffer(m)
 	c.lost(m)
+}
+
+// settleOffer tells the result of our offer; that of a refresh concerns nobody
+// but the timer. An offer of the call that waited for it comes next.
+func (c *core) settleOffer(m *message) {
+	o := c.ours
+	c.ours = nil
+	if !o.refresh {
+		if m.code < 300 {
+			c.session.sdp = o.body
+		}
+		c.event(Event{Kind: Reoffered, Code: m.code, Reason: m.reason, Body: m.body,
+			ContentType: m.contentType(), Headers: m.headers})
+		return
+	}
+	if m.code >= 300 {
+		c.arm(tmSession, refreshAgain)
+	}
+	if later := c.session.later; later != nil {
+		c.session.later = nil
+		c.reoffer(later)
+	}
 }
 
 // enqueue sends INFO and REFER one after the other, so that digits stay in

@@ -211,6 +211,9 @@ func (c *core) answerOffer(cmd command) {
 		return
 	}
 	c.retarget(p.message)
+	if len(cmd.body) > 0 {
+		c.session.sdp = cmd.body
+	}
 	c.respond(p.message.tx, cmd.code, statusText(cmd.code), cmd.body, c.refreshed(p.message)...)
 	if p.message.method == "INVITE" {
 		c.await(answer2xx{tx: p.message.tx, seq: p.message.seq, id: p.id, late: p.late})

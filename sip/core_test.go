@@ -175,6 +175,8 @@ func (s *script) ours(method string) uint64 {
 		return c.ours.tx
 	case method == "INVITE":
 		return c.inviteTx
+	case method == "UPDATE":
+		return c.session.tx
 	case c.active != nil:
 		return c.active.tx
 	}

@@ -55,7 +55,7 @@ func (c *core) onRouted(hops int) {
 func (c *core) invite() {
 	c.localSeq++
 	c.client.seq = c.localSeq
-	headers := append(append([]Header(nil), c.client.headers...), c.client.auth...)
+	headers := append(append(append([]Header(nil), c.client.headers...), c.sessionFields()...), c.client.auth...)
 	ctype := ""
 	if len(c.client.body) > 0 {
 		ctype = "application/sdp"
@@ -101,6 +101,10 @@ func (c *core) onInviteResponse(m *message) {
 	case c.client.final:
 	case len(m.auth) > 0 && !c.client.ending:
 		c.client.auth = m.auth
+		c.client.forks = map[string]*leg{}
+		c.phase = phCalling
+		c.invite()
+	case !c.client.ending && c.lift(m):
 		c.client.forks = map[string]*leg{}
 		c.phase = phCalling
 		c.invite()
@@ -160,6 +164,8 @@ func (c *core) onAnswer(m *message) {
 		} else {
 			c.emit(effect{kind: fxAck, tx: m.tx, leg: &l, seq: m.seq})
 		}
+		c.session.sdp = c.client.body
+		c.agree(m)
 		c.event(Event{Kind: Answered, Code: m.code, Reason: m.reason, Body: m.body,
 			ContentType: m.contentType(), Headers: m.headers, Tag: m.toTag})
 		if bye := c.client.gone[m.toTag]; bye != nil {
@@ -188,6 +194,7 @@ const forkEnds = 1
 // acknowledge sends the ACK with our answer to the callee's offer.
 func (c *core) acknowledge(body []byte) {
 	c.phase = phConfirmed
+	c.session.sdp = body
 	l := c.leg
 	c.emit(effect{kind: fxAck, tx: c.inviteTx, leg: &l, seq: c.client.answeredSeq, body: body, ctype: "application/sdp"})
 }

@@ -3,7 +3,6 @@ package sip
 import (
 	"strconv"
 	"strings"
-	"time"
 )
 
 // newUAS is the core of a received INVITE.
@@ -27,6 +26,7 @@ func (c *core) commandUAS(cmd command) {
 		c.phase = phAccepted
 		c.disarm(tm1xx)
 		headers := append(c.refreshed(c.client.invite), cmd.headers...)
+		c.session.sdp = cmd.body
 		c.respond(c.inviteTx, 200, "OK", cmd.body, headers...)
 		c.await(answer2xx{tx: c.inviteTx, seq: c.client.invite.seq, late: len(c.client.invite.body) == 0})
 	case cmdReject:
@@ -34,35 +34,6 @@ func (c *core) commandUAS(cmd command) {
 		c.respond(c.inviteTx, cmd.code, reason, nil, cmd.headers...)
 		c.finish(Event{Kind: Ended, Code: cmd.code, Reason: ReasonRejected, Line: strconv.Itoa(cmd.code) + " " + reason})
 	}
-}
-
-// refreshed handles the session timer of a request that we accept
-// (RFC 4028 §9): the peer refreshes, we only watch. It returns the header
-// fields of our 2xx.
-func (c *core) refreshed(m *message) []Header {
-	seconds, ok := sessionExpires(m.headers)
-	if !ok || !m.headers.Has("Supported", "timer") && !m.headers.Has("Require", "timer") {
-		if c.session > 0 {
-			c.watch()
-		}
-		return nil
-	}
-	c.session = time.Duration(seconds) * time.Second
-	c.watch()
-	return []Header{
-		{"Require", "timer"},
-		{"Session-Expires", strconv.Itoa(seconds) + ";refresher=uac"},
-	}
-}
-
-// watch ends the call when no refresh comes (RFC 4028 §10).
-func (c *core) watch() { c.arm(tmSession, c.session-min(32*time.Second, c.session/3)) }
-
-// sessionExpires reads the header in seconds.
-func sessionExpires(h Headers) (seconds int, ok bool) {
-	v, _, _ := strings.Cut(h.Get("Session-Expires"), ";")
-	n, err := strconv.ParseUint(strings.TrimSpace(v), 10, 31)
-	return int(n), err == nil
 }
 
 func textOr(reason string, code int) string {

@@ -108,6 +108,7 @@ func (e *Endpoint) newOutbound(o Outgoing, p plan) *Dialog {
 	}
 	d.base = l
 	d.core = newUAC(l, &o, d.headers, &d.seen, d.acceptedInfo, jitter)
+	d.core.agreeTo(p.session)
 	return d
 }
 

@@ -41,6 +41,9 @@ func (e *Endpoint) newDialog(k dialogKey, outbound bool) *Dialog {
 func (d *Dialog) serve(req *gosip.Request, tx *gosip.ServerTx, m *message) {
 	m.tx = d.enter(req, tx)
 	d.core = newUAS(m, &d.seen, d.acceptedInfo, jitter)
+	if t := find(*d.e.live.Load(), d.origin.Name); t != nil && d.origin.Kind == FromTrunk {
+		d.core.agreeTo(t.cfg.Session)
+	}
 	d.setTarget()
 	d.trace(m, true)
 	if !d.watchCancel(tx, m.tx) {

@@ -166,7 +166,7 @@ func (e *Endpoint) incoming(d *Dialog) {
 
 // screen refuses an admitted INVITE that we cannot handle; code 0 lets it pass.
 func (e *Endpoint) screen(req *gosip.Request, m *message) (code int, reason string, h []Header) {
-	seconds, timed := sessionExpires(m.headers)
+	seconds, _, timed := sessionExpires(m.headers)
 	switch accept := m.headers.Get("Accept"); {
 	case e.dialogs.copyOf(req, e.clk.Now()):
 		e.count.merged.Add(1)

@@ -60,8 +60,9 @@ type plan struct {
 	hops        []hop          // where packets go, best first
 	auth        *digest.Client // credentials; nil: none are ever sent
 	headers     []Header       // extra headers: P-Asserted-Identity and the like
-	trunk       string         // or ""
-	user        string         // or ""
+	session     SessionTimer
+	trunk       string // or ""
+	user        string // or ""
 }
 
 // Open binds the listeners and serves until Close. A port in use is

@@ -67,7 +67,15 @@ type Trunk struct {
 	Options   time.Duration  // health by OPTIONS; 0: off
 	Transport string         // "udp", "tcp" or "" for the address's own
 	From      []string       // caller numbers this trunk may present
-	Present   string         // header of the caller number: from, pai, ppi, rpid
+	Session   SessionTimer
+	Present   string // header of the caller number: from, pai, ppi, rpid
+}
+
+// SessionTimer is how calls of a trunk take part in session timers (RFC 4028).
+// The zero value agrees to what the peer asks for.
+type SessionTimer struct {
+	Off      bool          // never a timer
+	Interval time.Duration // asked for by us, 90 s at least; 0: only the peer asks
 }
 
 // Deps is what an endpoint needs from its surroundings.

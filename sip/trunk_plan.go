@@ -26,7 +26,7 @@ func (e *Endpoint) planTrunk(o Outgoing) (plan, error) {
 	p := plan{
 		request: t.requestURI(number), to: Address{User: number, Host: t.domain()},
 		contactUser: t.cfg.Username, route: t.route(), next: addressOf(t.next),
-		auth: t.auth, trunk: t.cfg.Name,
+		auth: t.auth, trunk: t.cfg.Name, session: t.cfg.Session,
 	}
 	p.from, p.headers = t.present(o.From)
 	return p, nil

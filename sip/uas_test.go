@@ -528,7 +528,7 @@ func TestSessionTimer(t *testing.T) {
 	r := newRig(t, virtual(v))
 	p := r.peer()
 	c := p.newCall()
-	c.invite("Supported: timer", "Session-Expires: 180;refresher=uas", "Min-SE: 90")
+	c.invite("Supported: timer", "Session-Expires: 180", "Min-SE: 90")
 	d := r.incoming()
 	_ = d.Accept([]byte(sdp("answer")))
 	ok := p.response(200, "INVITE")
