@@ -170,6 +170,14 @@ func (w *world) Resolve(r DialRequest) ([]Place, error) {
 	return out, nil
 }
 
+// Referral implements Dialer.
+func (w *world) Referral(r DialRequest, trunk, peer string) (string, error) {
+	if r.Target == "nobody" {
+		return "", fault.New(fault.NotFound, "nobody")
+	}
+	return "sip:" + r.Target + "@" + trunk + "." + peer, nil
+}
+
 // Dial implements Dialer.
 func (w *world) Dial(o sip.Outgoing) (Dialog, error) {
 	behave, ok := w.callees[o.Target.URI]

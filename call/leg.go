@@ -47,6 +47,7 @@ type Leg struct {
 	code       int
 	reason     string
 	remoteEnd  bool
+	leaving    bool // we have ended it, the dialog's last event is still to come
 	final      sip.Headers
 
 	lateOffer bool   // our 2xx carries the offer, the ACK the answer
@@ -132,7 +133,10 @@ func (l *Leg) begin() {
 	}
 }
 
-func (l *Leg) alive() bool { return l.state != legEnded && !(l == l.call.main && l.call.ending) }
+// alive reports whether verbs may still begin on the leg.
+func (l *Leg) alive() bool {
+	return l.state != legEnded && !l.leaving && !(l == l.call.main && l.call.ending)
+}
 
 func (l *Leg) note(kind, detail, source string) { l.call.note(kind, l.name, detail, source) }
 
@@ -294,6 +298,7 @@ func (l *Leg) hangup(h ...sip.Header) {
 		return
 	}
 	if l.dialog != nil {
+		l.leaving = true
 		l.dialog.Hangup(h...)
 		return
 	}

@@ -233,6 +233,7 @@ func (c *Call) hangup(by string, code int) {
 		if l.code == 0 { // else the script has rejected the call already
 			l.code = code
 		}
+		l.leaving = true
 		_ = l.dialog.Reject(code, "")
 		return
 	}

@@ -45,6 +45,10 @@ type Dialer interface {
 	Resolve(DialRequest) ([]Place, error)
 	// Dial sends the INVITE; progress comes as events of the dialog.
 	Dial(sip.Outgoing) (Dialog, error)
+	// Referral is the address to which a party is sent by a transfer: the
+	// target as the party can dial it. Trunk is the one that the party talks
+	// through, if any, and peer the host of its address.
+	Referral(r DialRequest, trunk, peer string) (uri string, err error)
 }
 
 // DialRequest is a target as a verb gives it.

@@ -159,6 +159,7 @@ func (l *Leg) Reject(code int, reason string, v Verb, h ...sip.Header) {
 			v.fail(err)
 			return
 		}
+		l.leaving = true
 		l.note("state", "rejected "+itoa(code), v.At)
 		v.ok(nil)
 	}
@@ -178,7 +179,7 @@ func (l *Leg) Redirect(uri string, v Verb) {
 		v.fail(err)
 		return
 	}
-	l.code = 302
+	l.code, l.leaving = 302, true
 	l.note("state", "redirected to "+uri, v.At)
 	v.ok(nil)
 }
@@ -242,7 +243,7 @@ func (l *Leg) part(o HangupOptions) error {
 	if o.Code == 0 {
 		o.Code = 480
 	}
-	l.code = o.Code
+	l.code, l.leaving = o.Code, true
 	return l.dialog.Reject(o.Code, o.Reason, o.Headers...)
 }
 
@@ -309,10 +310,11 @@ type TransferOptions struct {
 
 // Transfer sends the party to another place by REFER (RFC 3515). A failed
 // transfer returns the party to the script.
-func (l *Leg) Transfer(uri string, o TransferOptions, v Verb) {
-	switch a, err := sip.ParseAddress(uri); {
-	case err != nil || a.Host == "":
-		v.fail(fault.New(fault.Invalid, "transfer: %q is no SIP URI", uri).WithHint("write sip:user@host"))
+func (l *Leg) Transfer(target string, o TransferOptions, v Verb) {
+	uri, err := l.call.deps.Dialer.Referral(DialRequest{Target: target, Script: l.call.spec.Script, Version: l.call.spec.Version}, l.trunk(), l.Party().Host)
+	switch {
+	case err != nil:
+		v.fail(err)
 	case !l.alive() || l.state != legUp:
 		v.fail(errHangup())
 	case l.transfer != nil:
@@ -323,7 +325,7 @@ func (l *Leg) Transfer(uri string, o TransferOptions, v Verb) {
 			return
 		}
 		l.transfer, l.referTo = &v, uri
-		l.note("state", "transfer to "+uri, v.At)
+		l.note("state", "transfer to "+target, v.At)
 		if o.Timeout <= 0 {
 			o.Timeout = transferTimeout
 		}
@@ -336,6 +338,14 @@ func (l *Leg) Transfer(uri string, o TransferOptions, v Verb) {
 }
 
 const transferTimeout = 60 * time.Second
+
+// trunk is the trunk that the leg talks through, "" for a phone.
+func (l *Leg) trunk() string {
+	if l == l.call.main && !l.outbound {
+		return l.call.spec.Trunk
+	}
+	return l.route.Trunk
+}
 
 // referred takes the progress of a transfer.
 func (l *Leg) referred(ev sip.Event) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
 )
 
@@ -163,6 +164,42 @@ func TestHangupSettlesEverything(t *testing.T) {
 	rec := w.final()
 	if rec.Outcome != Abandoned || rec.EndedBy != "caller" {
 		t.Fatalf("%+v", rec)
+	}
+}
+
+// TestNothingBeginsAfterTheScriptHasLeft: what follows hangup, reject and
+// redirect rejects, although the last event of the dialog is still to come.
+func TestNothingBeginsAfterTheScriptHasLeft(t *testing.T) {
+	for name, leave := range map[string]func(*Leg, Verb){
+		"hangup":   func(l *Leg, v Verb) { l.Hangup(HangupOptions{}, v) },
+		"refused":  func(l *Leg, v Verb) { l.Hangup(HangupOptions{}, v) },
+		"reject":   func(l *Leg, v Verb) { l.Reject(486, "", v) },
+		"redirect": func(l *Leg, v Verb) { l.Redirect("sip:b@c.example", v) },
+	} {
+		w := newWorld(t)
+		w.inbound(Spec{})
+		if name == "hangup" {
+			w.answer()
+		}
+		var late []string
+		w.want(w.do(func(l *Leg, v Verb) {
+			leave(l, v)
+			note := Verb{Reply: func(_ any, err error) { late = append(late, string(fault.CodeOf(err))) }}
+			l.Prompt(speech("too late"), PromptOptions{}, note)
+			l.Gather(gatherOf(1, 1), note)
+			l.Answer(note)
+			l.Ring(note)
+		}), "null")
+		w.pass(time.Second)
+		if got := strings.Join(late, " "); got != "HANGUP HANGUP HANGUP HANGUP" {
+			t.Errorf("after %s: %s", name, got)
+		}
+		w.final()
+		for _, e := range w.call.Timeline().Entries() {
+			if e.Kind == "prompt" {
+				t.Errorf("after %s: %s", name, e.Detail)
+			}
+		}
 	}
 }
 

@@ -108,14 +108,14 @@ func (s *Store) Increment(key string, by int64, ttl time.Duration) (sum int64, e
 
 // CompareAndSet stores next if the value at key equals old, and reports whether
 // it did. A nil old means the key must not exist; a nil next deletes it. Values
-// are equal when they are the same JSON value, whatever the spelling. The
-// expiry of an existing key stays.
-func (s *Store) CompareAndSet(key string, old, next json.RawMessage) (swapped bool, err error) {
+// are equal when they are the same JSON value, whatever the spelling. A ttl
+// counts from now; with 0 the expiry of an existing key stays.
+func (s *Store) CompareAndSet(key string, old, next json.RawMessage, ttl time.Duration) (swapped bool, err error) {
 	for _, v := range []json.RawMessage{old, next} {
 		if v == nil {
 			v = json.RawMessage("null")
 		}
-		if err := s.checkPair(key, v, 0); err != nil {
+		if err := s.checkPair(key, v, ttl); err != nil {
 			return false, err
 		}
 	}
@@ -130,7 +130,11 @@ func (s *Store) CompareAndSet(key string, old, next json.RawMessage) (swapped bo
 		if next == nil {
 			return t.del(kvKey(key))
 		}
-		return t.put(kvKey(key), next, c.expires)
+		expires := c.expires
+		if ttl > 0 {
+			expires = t.until(ttl)
+		}
+		return t.put(kvKey(key), next, expires)
 	})
 	return swapped && err == nil, err
 }
@@ -194,8 +198,8 @@ func (s *Store) checkPair(key string, value json.RawMessage, ttl time.Duration) 
 	case ttl < 0:
 		return fault.New(fault.Invalid, "store: a ttl is not negative")
 	case len(value) > s.opt.maxValue():
-		return fault.New(fault.Limit, "store: a value has at most %d bytes, that of %q has %d", s.opt.maxValue(), key, len(value)).
-			WithHint("keep large data in a file or split it over several keys")
+		return fault.New(fault.Limit, "store: a value has at most %d bytes, that of %q has %d (limit kv_value)", s.opt.maxValue(), key, len(value)).
+			WithHint("limits.kv_value may be raised to %d; keep large data in a file or split it over several keys", MaxValue)
 	case !json.Valid(value):
 		return fault.New(fault.Invalid, "store: the value of %q is not JSON", key)
 	}

@@ -60,7 +60,7 @@ func TestShorterValues(t *testing.T) {
 	if err := s.Set("k", json.RawMessage(`"123456789"`), 0); fault.CodeOf(err) != fault.Limit {
 		t.Errorf("11 bytes: %v", err)
 	}
-	if _, err := s.CompareAndSet("k", nil, json.RawMessage(`"123456789"`)); fault.CodeOf(err) != fault.Limit {
+	if _, err := s.CompareAndSet("k", nil, json.RawMessage(`"123456789"`), 0); fault.CodeOf(err) != fault.Limit {
 		t.Errorf("11 bytes by compare-and-set: %v", err)
 	}
 }

@@ -52,6 +52,8 @@ func (h *host) fact(args json.RawMessage) (any, error) {
 		return p.texts(), nil
 	case "digits":
 		return p.digits, nil
+	case "transfers":
+		return append([]string{}, p.transfers...), nil
 	}
 	return callFact(a.Name, h.logs(a.Key, p)), nil
 }

@@ -117,7 +117,7 @@ func TestLocksInLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.close()
-	if ok, err := s.engine.KV().CompareAndSet("a", nil, json.RawMessage("1")); !ok || err != nil {
+	if ok, err := s.engine.KV().CompareAndSet("a", nil, json.RawMessage("1"), 0); !ok || err != nil {
 		t.Errorf("the store: %v, %v", ok, err)
 	}
 	l := newLocks(s.clk, s.closing)

@@ -12,8 +12,8 @@ import (
 // Repeats of a test file: as many as fit into repeatTime, at least repeatLeast;
 // all of repeatAll with LOOPSTART_SOAK.
 const (
-	repeatTime  = 20 * time.Second
-	repeatLeast = 200
+	repeatTime  = 10 * time.Second
+	repeatLeast = 100
 	repeatAll   = 1000
 )
 

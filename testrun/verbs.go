@@ -346,7 +346,7 @@ func (h *host) hasHeard(p *party, what *pattern) (string, bool) {
 		switch {
 		case !u.ended.IsZero() && u.ended.Add(wordsLag).Before(due):
 			continue // it was cut off before the words
-		case due.After(now):
+		case due.After(now) && u.ended.IsZero():
 			h.after(due.Sub(now), h.poke)
 			return "", false
 		}

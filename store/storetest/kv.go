@@ -20,7 +20,7 @@ type KV interface {
 	Set(key string, value json.RawMessage, ttl time.Duration) error
 	Delete(key string) (bool, error)
 	Increment(key string, by int64, ttl time.Duration) (int64, error)
-	CompareAndSet(key string, old, next json.RawMessage) (bool, error)
+	CompareAndSet(key string, old, next json.RawMessage, ttl time.Duration) (bool, error)
 	List(prefix string, limit int, after string) ([]store.Item, string, error)
 }
 
@@ -72,7 +72,7 @@ func kvTTL(t *testing.T, s KV, clk *clock.Virtual) {
 	check(t, s.Set("b", raw("1"), time.Minute))
 	check(t, s.Set("b", raw("2"), 0)) // Set without a ttl takes it away
 	check(t, s.Set("c", raw("1"), time.Minute))
-	if ok, err := s.CompareAndSet("c", raw("1"), raw("2")); !ok || err != nil { // compare-and-set keeps it
+	if ok, err := s.CompareAndSet("c", raw("1"), raw("2"), 0); !ok || err != nil { // compare-and-set without a ttl keeps it
 		t.Fatal(ok, err)
 	}
 	clk.Advance(time.Minute - time.Millisecond)
@@ -87,11 +87,21 @@ func kvTTL(t *testing.T, s KV, clk *clock.Virtual) {
 	if was, _ := s.Delete("a"); was {
 		t.Fatal("an expired key was there to delete")
 	}
-	if ok, err := s.CompareAndSet("a", nil, raw("3")); !ok || err != nil {
+	if ok, err := s.CompareAndSet("a", nil, raw("3"), 0); !ok || err != nil {
 		t.Fatal("an expired key stands in the way", err)
 	}
 	clk.Advance(24 * time.Hour)
 	holds(t, s, "a", "3")
+	if ok, err := s.CompareAndSet("a", raw("3"), raw("4"), time.Minute); !ok || err != nil { // a ttl of its own
+		t.Fatal(ok, err)
+	}
+	clk.Advance(time.Minute - time.Millisecond)
+	holds(t, s, "a", "4")
+	clk.Advance(time.Millisecond)
+	holds(t, s, "a", "")
+	if _, err := s.CompareAndSet("a", nil, raw("1"), -1); fault.CodeOf(err) != fault.Invalid {
+		t.Fatal("a negative ttl", err)
+	}
 }
 
 func kvIncrement(t *testing.T, s KV, clk *clock.Virtual) {
@@ -139,7 +149,7 @@ func kvCompare(t *testing.T, s KV, _ *clock.Virtual) {
 		if step.next != "" {
 			next = raw("%s", step.next)
 		}
-		ok, err := s.CompareAndSet("k", old, next)
+		ok, err := s.CompareAndSet("k", old, next, 0)
 		if err != nil || ok != step.want {
 			t.Fatalf("step %d: %v %v", i, ok, err)
 		}
@@ -233,7 +243,7 @@ func kvWriters(t *testing.T, s KV, _ *clock.Virtual) {
 						err = json.Unmarshal(v, &n)
 					}
 					if err == nil {
-						swapped, err = s.CompareAndSet("cas", v, raw("%d", n+1))
+						swapped, err = s.CompareAndSet("cas", v, raw("%d", n+1), 0)
 					}
 					if err != nil {
 						t.Error(err)

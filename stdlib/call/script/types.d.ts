@@ -218,7 +218,10 @@ declare module "loopstart:call" {
     unmute(): Promise<void>;
     /** Keys 0-9 * # A-D; `w` is half a second. */
     sendDigits(digits: string | number, options?: { method?: "rfc4733" | "info" | "inband"; signal?: AbortSignal }): Promise<void>;
-    /** Blind transfer by REFER; when it fails the caller is back. */
+    /**
+     * Blind transfer by REFER to a number, a user or a `sip:` address; when it fails the caller is back. A number goes to
+     * the caller's own trunk, within its `destinations`.
+     */
     transfer(target: string, options?: { timeout?: Duration; headers?: HeaderMap; signal?: AbortSignal }): Promise<{ status: string; code: number }>;
 
     /** Calls `fn` at every event; the result takes it away. */

@@ -33,7 +33,7 @@ type KV interface {
 	Set(key string, value json.RawMessage, ttl time.Duration) error
 	Delete(key string) (bool, error)
 	Increment(key string, by int64, ttl time.Duration) (int64, error)
-	CompareAndSet(key string, old, next json.RawMessage) (bool, error)
+	CompareAndSet(key string, old, next json.RawMessage, ttl time.Duration) (bool, error)
 	List(prefix string, limit int, after string) (items []Item, next string, err error)
 }
 

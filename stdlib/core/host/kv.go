@@ -67,14 +67,15 @@ func (s *Session) kvIncrement(_ context.Context, r message.Request) (any, error)
 
 func (s *Session) kvCompareAndSet(_ context.Context, r message.Request) (any, error) {
 	o, err := read[struct {
-		Key string          `json:"key"`
-		Old json.RawMessage `json:"old"`
-		New json.RawMessage `json:"new"`
+		Key   string          `json:"key"`
+		Old   json.RawMessage `json:"old"`
+		New   json.RawMessage `json:"new"`
+		TTLMs int64           `json:"ttlMs"`
 	}](r)
 	if err != nil {
 		return nil, err
 	}
-	swapped, err := s.serv.KV.CompareAndSet(o.Key, o.Old, o.New)
+	swapped, err := s.serv.KV.CompareAndSet(o.Key, o.Old, o.New, ms(o.TTLMs))
 	return map[string]any{"swapped": swapped}, err
 }
 

@@ -96,6 +96,8 @@ func TestCore(t *testing.T) {
 		{"list", `return (await kv.list("a", {limit: 10, after: "a0"}))[0].key`, `"a1"`, `kv.list {"after":"a0","limit":10,"prefix":"a"}`},
 		{"update in place", `return await kv.update("a", v => { v.n++; return v; })`, `{"n":2}`, `kv.compareAndSet {"key":"a","new":{"n":2},"old":{"n":1}}`},
 		{"update of nothing", `return await kv.update("x", async v => (v ?? 10) + 1)`, `11`, `kv.compareAndSet {"key":"x","new":11}`},
+		{"cas ttl", `return await kv.compareAndSet("x", undefined, 1, {ttl: "5s"})`, `true`, `kv.compareAndSet {"key":"x","new":1,"ttlMs":5000}`},
+		{"update ttl", `return await kv.update("x", v => 1, {ttl: "1m"})`, `1`, `kv.compareAndSet {"key":"x","new":1,"ttlMs":60000}`},
 		{"update leaves", `return await kv.update("a", () => undefined)`, `{"n":1}`, ``},
 		{"update throws", `await kv.update("a", () => { throw new TypeError("no") })`, `SCRIPT: no`, ``},
 		{"key", `await kv.get(7)`, `INVALID: kv.get: the key is 7, a string is wanted`, ``},

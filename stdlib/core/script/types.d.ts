@@ -19,7 +19,7 @@ declare module "loopstart:core" {
     delete(key: string): Promise<boolean>;
     /** Adds `by` (1) to a number, beginning at 0; the new number. `ttl` counts from the first time. */
     increment(key: string, options?: { by?: number; ttl?: Duration }): Promise<number>;
-    /** Writes `next` only if the value still is `old`. `undefined` as `old`: the key must not exist; as `next`: delete it. */
+    /** Writes `next` only if the value still is `old`. `undefined` as `old`: the key must not exist; as `next`: delete it. Without `ttl` the value keeps the time it had. */
     compareAndSet(key: string, old: unknown, next: unknown, options?: { ttl?: Duration }): Promise<boolean>;
     /**
      * Reads, lets `fn` make the new value, and writes it if nobody came in between; else begins again (100 times,

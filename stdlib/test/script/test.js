@@ -76,7 +76,7 @@
       ended: (o) => wait("ended", { key, ...read("ended", o, ["within"]) }),
       matchesSnapshot: (name) => native.call("snapshot", { key, name }),
     };
-    const facts = { id: "", state: "", record: "", records: "", timeline: "", hearing: "", heard: "", digits: "" };
+    const facts = { id: "", state: "", record: "", records: "", timeline: "", hearing: "", heard: "", digits: "", transfers: "" };
     for (const name of Object.keys(facts)) {
       Object.defineProperty(p, name, { enumerable: true, get: () => native.call("fact", { key, name }) });
     }

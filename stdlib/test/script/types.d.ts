@@ -78,6 +78,8 @@ declare module "loopstart:test" {
     readonly heard: string[];
     /** Keys that were sent to this party. */
     readonly digits: string;
+    /** Where `call.transfer` has sent this party: SIP addresses, the latest last. */
+    readonly transfers: string[];
   }
 
   /** Somebody who is dialled. Until told otherwise they answer after one second. With `times` the behaviour ends after so many calls. */
