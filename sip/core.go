@@ -78,11 +78,12 @@ const (
 	tmEnded                        // Ended goes out without the peer's answer
 	tmSession                      // RFC 4028
 	tmEarly                        // a request before the answer waits no longer
+	tmPrack                        // repeat a reliable 1xx
 )
 
 var timerNames = [...]string{
 	tm2xx: "2xx", tm1xx: "1xx", tmGap: "gap", tmParked: "parked", tmOffer: "offer", tmGlare: "glare",
-	tmRing: "ring", tmCancel: "cancel", tmEnded: "ended", tmSession: "session", tmEarly: "early",
+	tmRing: "ring", tmCancel: "cancel", tmEnded: "ended", tmSession: "session", tmEarly: "early", tmPrack: "prack",
 }
 
 // core is the state of a dialog for both roles. It does no I/O and reads no
@@ -108,6 +109,7 @@ type core struct {
 	active    *activeRequest
 	referring bool
 	session   session
+	rel       reliable
 
 	end       *Event // set when the dialog ends, until Ended went out
 	endedSent bool
@@ -337,6 +339,8 @@ func (c *core) onTimer(t timerName) {
 		c.finish(Event{})
 	case tmEnded:
 		c.tellEnd()
+	case tmPrack:
+		c.onPrackTimer()
 	case tmEarly:
 		c.admitEarly()
 	case tmSession:
@@ -379,6 +383,8 @@ func (c *core) onResponse(m *message) {
 		c.onByeResponse(m)
 	case c.ours != nil && m.tx == c.ours.tx:
 		c.onOfferResponse(m)
+	case c.client.pracks[m.tx].fork != nil:
+		c.onPrackResponse(m)
 	case c.session.tx != 0 && m.tx == c.session.tx:
 		c.onUpdateResponse(m)
 	case c.active != nil && m.tx == c.active.tx:

@@ -7,7 +7,7 @@ import (
 )
 
 // supported are the option tags that a peer may require of us.
-var supported = []string{"timer"}
+var supported = []string{"timer", "100rel"}
 
 // onRequest takes a request inside the dialog and puts it into order.
 func (c *core) onRequest(m *message) {
@@ -121,7 +121,7 @@ func (c *core) dispatch(m *message) {
 	case "REFER":
 		c.respond(m.tx, 603, "Decline", nil)
 	case "PRACK":
-		c.respond(m.tx, 481, "Call/Transaction Does Not Exist", nil)
+		c.onPrack(m)
 	default:
 		c.respond(m.tx, 405, "Method Not Allowed", nil)
 	}
@@ -189,7 +189,7 @@ func (c *core) onUpdate(m *message) {
 	case len(m.body) == 0:
 		c.retarget(m)
 		c.respond(m.tx, 200, "OK", nil, c.refreshed(m)...)
-	case c.pending != nil, c.phase < phAccepted:
+	case c.pending != nil, c.phase < phAccepted && !c.earlyAgreed():
 		c.respond(m.tx, 500, "Server Internal Error", nil, retryAfter(1+c.jitter(10)))
 	case c.ours != nil && c.ours.tx != 0, c.waiting != nil && c.waiting.late:
 		c.respond(m.tx, 491, "Request Pending", nil)
@@ -222,7 +222,11 @@ func (c *core) answerOffer(cmd command) {
 
 // retarget follows the Contact of a target refresh request (RFC 3261 §12.2.2).
 func (c *core) retarget(m *message) {
-	if m.contact != "" {
+	switch f := c.client.forks[m.fromTag]; {
+	case m.contact == "":
+	case f != nil: // before the answer
+		f.target = m.contact
+	default:
 		c.leg.target = m.contact
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -175,6 +176,8 @@ func (s *script) ours(method string) uint64 {
 		return c.ours.tx
 	case method == "INVITE":
 		return c.inviteTx
+	case method == "PRACK":
+		return slices.Min(slices.Collect(maps.Keys(c.client.pracks)))
 	case method == "UPDATE":
 		return c.session.tx
 	case c.active != nil:

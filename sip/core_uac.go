@@ -13,7 +13,8 @@ type clientState struct {
 	seq         uint32   // of the newest INVITE
 	answeredSeq uint32   // of the INVITE that the 2xx answered
 	timeout     time.Duration
-	forks       map[string]*leg     // early dialogs by To tag
+	forks       map[string]*fork    // early dialogs by To tag
+	pracks      map[uint64]prack    // under way
 	done        map[string]bool     // To tags of 2xx that were dealt with
 	gone        map[string]*message // BYEs of forks whose answer we have not seen
 	cancelled   bool                // CANCEL was sent
@@ -27,7 +28,7 @@ func newUAC(l leg, o *Outgoing, headers []Header, seen *seenSeqs, accept func() 
 	c := &core{leg: l, phase: phRouting, seen: seen, accept: accept, jitter: jitter}
 	c.client = clientState{
 		headers: headers, body: o.Body, timeout: o.Timeout,
-		forks: map[string]*leg{}, done: map[string]bool{}, gone: map[string]*message{},
+		forks: map[string]*fork{}, done: map[string]bool{}, gone: map[string]*message{},
 	}
 	if c.client.timeout <= 0 {
 		c.client.timeout = DefaultRingTimeout
@@ -101,11 +102,11 @@ func (c *core) onInviteResponse(m *message) {
 	case c.client.final:
 	case len(m.auth) > 0 && !c.client.ending:
 		c.client.auth = m.auth
-		c.client.forks = map[string]*leg{}
+		c.client.forks = map[string]*fork{}
 		c.phase = phCalling
 		c.invite()
 	case !c.client.ending && c.lift(m):
-		c.client.forks = map[string]*leg{}
+		c.client.forks = map[string]*fork{}
 		c.phase = phCalling
 		c.invite()
 	case c.failsOver(m):
@@ -137,8 +138,10 @@ func (c *core) onProvisional(m *message) {
 		return
 	}
 	if m.toTag != "" && c.client.forks[m.toTag] == nil && len(c.client.forks) < MaxForks {
-		l := c.leg.answeredBy(m)
-		c.client.forks[m.toTag] = &l
+		c.client.forks[m.toTag] = &fork{leg: c.leg.answeredBy(m)}
+	}
+	if !c.acknowledged(c.client.forks[m.toTag], m) {
+		return
 	}
 	c.event(Event{Kind: Provisional, Code: m.code, Reason: m.reason, Body: m.body,
 		ContentType: m.contentType(), Headers: m.headers, Tag: m.toTag})
@@ -157,6 +160,9 @@ func (c *core) onAnswer(m *message) {
 		c.client.final = true
 		c.disarm(tmRing)
 		c.leg, c.client.answeredSeq = l, m.seq
+		if f := c.client.forks[m.toTag]; f != nil && f.answer != nil && len(m.body) == 0 {
+			m.body, m.ctype = f.answer.body, f.answer.contentType() // given already, reliably
+		}
 		c.client.forks = nil
 		c.phase = phConfirmed
 		if len(c.client.body) == 0 && len(m.body) > 0 {

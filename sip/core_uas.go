@@ -20,15 +20,9 @@ func (c *core) commandUAS(cmd command) {
 	}
 	switch cmd.kind {
 	case cmdProvisional:
-		c.respond(c.inviteTx, cmd.code, textOr(cmd.reason, cmd.code), cmd.body, cmd.headers...)
-		c.arm(tm1xx, provisionalEach)
+		c.provisional(cmd)
 	case cmdAccept:
-		c.phase = phAccepted
-		c.disarm(tm1xx)
-		headers := append(c.refreshed(c.client.invite), cmd.headers...)
-		c.session.sdp = cmd.body
-		c.respond(c.inviteTx, 200, "OK", cmd.body, headers...)
-		c.await(answer2xx{tx: c.inviteTx, seq: c.client.invite.seq, late: len(c.client.invite.body) == 0})
+		c.acceptCall(cmd)
 	case cmdReject:
 		reason := textOr(cmd.reason, cmd.code)
 		c.respond(c.inviteTx, cmd.code, reason, nil, cmd.headers...)

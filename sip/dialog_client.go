@@ -47,7 +47,7 @@ func (d *Dialog) prepare(f effect, h hop) (*gosip.Request, error) {
 func (d *Dialog) furnish(f effect) []Header {
 	hs := slices.Clone(f.headers)
 	if f.method == "INVITE" {
-		hs = append(hs, Header{"Allow", allowed}, Header{"Accept", acceptTypes})
+		hs = append(hs, Header{"Allow", allowed}, Header{"Accept", acceptTypes}, Header{"Supported", "100rel"})
 	}
 	return hs
 }

@@ -305,10 +305,10 @@ func TestRequireUnknownIs420(t *testing.T) {
 	r := newRig(t, nil)
 	p := r.peer()
 	c := p.newCall()
-	c.invite("Require: 100rel, timer, nothingSupportsThis", "Proxy-Require: other")
+	c.invite("Require: 100rel, timer, nothingSupportsThis, precondition", "Proxy-Require: other")
 	w := p.response(420, "INVITE")
 	c.ackFailure(w)
-	if w.get("Unsupported") != "100rel, nothingSupportsThis" {
+	if w.get("Unsupported") != "nothingSupportsThis, precondition" {
 		t.Fatalf("Unsupported: %q", w.get("Unsupported"))
 	}
 	p, c, _ = r.established("Supported: 100rel")
