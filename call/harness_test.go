@@ -175,6 +175,9 @@ func (w *world) Referral(r DialRequest, trunk, peer string) (string, error) {
 	if r.Target == "nobody" {
 		return "", fault.New(fault.NotFound, "nobody")
 	}
+	if strings.HasPrefix(r.Target, "sip:") {
+		return r.Target, nil
+	}
 	return "sip:" + r.Target + "@" + trunk + "." + peer, nil
 }
 

@@ -16,11 +16,12 @@ import (
 )
 
 var callsVerb = verb{
-	name: "calls", args: "[ls|show ID|hangup ID|tail]", summary: "list calls, show one with its timeline, hang up, or follow",
+	name: "calls", args: "[ls|show ID [--as-test]|hangup ID|tail]", summary: "list calls, show one with its timeline, hang up, or follow",
 	details: "Asks the running instance of the project.\n\n" +
 		"  ls       newest first; --state --outcome --script --trunk --to --from --key NAME, --tag NAME=VALUE, --since and --until\n" +
 		"           (RFC 3339, or how long ago: 2h, 7d), --limit N (20), --all\n" +
-		"  show     the record of a call or order, and its timeline: time, leg, what happened, and the script line that caused it\n" +
+		"  show     the record of a call or order, and its timeline: time, leg, what happened, and the script line that caused it;\n" +
+		"           --as-test writes a test from it: loopstart calls show ID --as-test > scripts/NAME.test.ts\n" +
 		"  hangup   ends calls and cancels what is left of their orders\n" +
 		"  tail     events as they happen; --types call.answered,call.ended and --call ID choose",
 	run: runCalls,
@@ -201,7 +202,11 @@ func (m *Main) hangupCalls(args []string) error {
 func needIDs(action string, args []string, most int) ([]string, error) {
 	ids, err := parse(flags("calls "+action), args, most)
 	if err == nil && len(ids) == 0 {
-		err = fault.New(fault.Invalid, "calls %s: which call?", action).WithExit(fault.ExitUsage).WithHint("`loopstart calls ls` lists them")
+		err = noID(action)
 	}
 	return ids, err
+}
+
+func noID(action string) error {
+	return fault.New(fault.Invalid, "calls %s: which call?", action).WithExit(fault.ExitUsage).WithHint("`loopstart calls ls` lists them")
 }

@@ -10,8 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/engine"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/testrun"
 )
 
 // shown is what GET /v1/calls/{id} answers.
@@ -30,7 +32,12 @@ type shown struct {
 }
 
 func (m *Main) showCalls(args []string) error {
-	ids, err := needIDs("show", args, 1)
+	fs := flags("calls show")
+	asTest := fs.Bool("as-test", false, "")
+	ids, err := parse(fs, args, 1)
+	if err == nil && len(ids) == 0 {
+		err = noID("show")
+	}
 	if err != nil {
 		return err
 	}
@@ -52,6 +59,9 @@ func (m *Main) showCalls(args []string) error {
 	if err := json.Unmarshal(raw, &r); err != nil {
 		return fault.New(fault.Internal, "calls show: the record: %w", err)
 	}
+	if *asTest {
+		return m.printTest(r.Record, line.Events)
+	}
 	return m.answer(map[string]any{"record": raw, "events": line.Events}, func() {
 		m.printRecord(r)
 		if len(line.Events) > 0 {
@@ -59,6 +69,24 @@ func (m *Main) showCalls(args []string) error {
 			printTimeline(m.Stdout, line.Events, m.paintOut)
 		}
 	})
+}
+
+// printTest writes a test that repeats a call. One that has no timeline yet has
+// nothing to repeat.
+func (m *Main) printTest(r engine.Record, line []engine.Entry) error {
+	if len(line) == 0 || r.EndedAt.IsZero() {
+		return fault.New(fault.Conflict, "calls show: %s is not over yet: a test is written from a whole call", r.ID)
+	}
+	cfg, err := m.load("", config.Options{Dev: true})
+	if err != nil {
+		return err
+	}
+	zone, err := time.LoadLocation(cfg.Project.Zone)
+	if err != nil {
+		return fault.New(fault.Invalid, "calls show: project.zone: %w", err).WithExit(fault.ExitConfig)
+	}
+	text := testrun.AsTest(r, line, zone)
+	return m.answer(map[string]string{"test": text}, func() { fmt.Fprint(m.Stdout, text) })
 }
 
 // printRecord writes a record as a table of what has a value.
