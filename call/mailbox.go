@@ -32,14 +32,15 @@ func newMailbox(clk clock.Clock) *mailbox {
 // post queues f and reports whether there was room. A closed mailbox takes
 // nothing and says so.
 func (m *mailbox) post(f func()) (ok bool) {
+	m.clk.Busy(1) // before it can run: it counts until it has
 	m.mu.Lock()
 	if m.closed || len(m.queue) >= MailboxCapacity {
 		m.mu.Unlock()
+		m.clk.Busy(-1)
 		return false
 	}
 	m.queue = append(m.queue, f)
 	m.mu.Unlock()
-	m.clk.Busy(1)
 	select {
 	case m.wake <- struct{}{}:
 	default:

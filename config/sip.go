@@ -7,19 +7,27 @@ import (
 
 // SIP is where SIP is listened to and who may use it.
 type SIP struct {
-	Listen    []Listener     `yaml:"listen" default:"[udp://0.0.0.0:5060, tcp://0.0.0.0:5060]" unbuilt:"tls ws wss" doc:"udp://, tcp://, tls://, ws:// or wss:// addresses."`
+	Listen    []Listener     `yaml:"listen" default:"[udp://0.0.0.0:5060, tcp://0.0.0.0:5060]" unbuilt:"ws wss" doc:"udp://, tcp://, tls://, ws:// or wss:// addresses."`
 	Advertise netip.Addr     `yaml:"advertise" doc:"Public address behind NAT; default: the interface's."`
 	Trust     []netip.Prefix `yaml:"trust" default:"[127.0.0.0/8, \"::1\"]" doc:"Sources that reach the routes unchallenged and are never banned."`
 	Users     []User         `yaml:"users,keyed" doc:"Accounts that may register here."`
 	Realm     string         `yaml:"realm" default:"loopstart" doc:"Realm of the digest challenge."`
 	Agent     string         `yaml:"agent" default:"loopstart" doc:"User-Agent and Server header."`
-	TLS       *TLS           `yaml:"tls" later:"SIP over TLS is" doc:"Certificate of tls:// and wss://."`
+	TLS       SIPTLS         `yaml:"tls" doc:"SIP over TLS."`
 }
 
 // Listener is one address of sip.listen.
 type Listener struct {
 	Transport string // udp, tcp, tls, ws, wss
 	Addr      netip.AddrPort
+}
+
+// SIPTLS is our certificate for tls:// listeners, and whose certificates we
+// believe. The files are read again when they change.
+type SIPTLS struct {
+	Cert string   `yaml:"cert" doc:"PEM file of the certificate chain; tls:// listeners need one."`
+	Key  string   `yaml:"key" doc:"PEM file of the private key."`
+	CA   []string `yaml:"ca" doc:"PEM files of authorities that are trusted beside the system's, for trunks over TLS."`
 }
 
 // TLS names a certificate's files.

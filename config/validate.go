@@ -73,6 +73,7 @@ func (c *Config) validate(r *report) {
 	v := checker{r, c}
 	v.project()
 	v.names()
+	v.tls()
 	v.users()
 	v.trunks()
 	v.schedules()
@@ -146,6 +147,19 @@ func (v checker) users() {
 			if d != "users" && (d == "" || !isDigits(d, 0)) {
 				v.fail(path+".dial", `"users", or prefixes such as "+7"`, "%q is nothing to dial", d)
 			}
+		}
+	}
+}
+
+// tls wants a whole certificate, and one for a listener that needs it.
+func (v checker) tls() {
+	t := v.c.SIP.TLS
+	if (t.Cert == "") != (t.Key == "") {
+		v.fail("sip.tls", "name both: the PEM chain and its private key", "cert and key belong together")
+	}
+	for _, l := range v.c.SIP.Listen {
+		if l.Transport == "tls" && t.Cert == "" && t.Key == "" {
+			v.fail("sip.listen", "add sip.tls: {cert: cert.pem, key: key.pem}", "tls://%s has no certificate", l.Addr)
 		}
 	}
 }

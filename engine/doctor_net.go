@@ -2,13 +2,16 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/loopstart/loopstart/config"
 )
@@ -16,14 +19,47 @@ import (
 // listeners tries every address that is listened to.
 func (d *doctor) listeners(context.Context) {
 	for _, l := range d.cfg.SIP.Listen {
-		if l.Transport == "udp" || l.Transport == "tcp" {
-			d.listener("sip.listen", l.Transport, l.Addr)
-		}
+		d.listener("sip.listen", l.Transport, l.Addr)
 	}
+	d.certificate()
 	d.listener("http.listen", "tcp", d.cfg.HTTP.Listen)
 	if p := d.cfg.HTTP.Public; p != nil {
 		d.listener("http.public", "tcp", p.Listen)
 	}
+}
+
+// certificateWarning is how long before its end a certificate is complained
+// about.
+const certificateWarning = 14 * 24 * time.Hour
+
+// certificate reads the one of SIP over TLS.
+func (d *doctor) certificate() {
+	const name = "sip.tls"
+	files := d.cfg.SIP.TLS
+	if files.Cert == "" {
+		return
+	}
+	pair, err := tls.LoadX509KeyPair(d.file(files.Cert), d.file(files.Key))
+	if err != nil {
+		d.fail(name, "cert is the PEM chain that begins with our certificate, key its private key", "%s", err)
+		return
+	}
+	left := pair.Leaf.NotAfter.Sub(d.Clock.Now())
+	switch end := pair.Leaf.NotAfter.Format(time.DateOnly); {
+	case left <= 0:
+		d.fail(name, "renew it: phones and trunks refuse it", "the certificate ended on %s", end)
+	case left < certificateWarning:
+		d.warn(name, "renew it; the new file is taken without a restart", "the certificate ends on %s", end)
+	default:
+		d.ok(name, "the certificate is valid until %s", end)
+	}
+}
+
+func (d *doctor) file(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(d.cfg.Dir, name)
 }
 
 func (d *doctor) listener(name, transport string, addr netip.AddrPort) {

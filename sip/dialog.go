@@ -5,8 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	gosip "github.com/emiago/sipgo/sip"
-
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -58,7 +56,7 @@ type Dialog struct {
 	serverMu   sync.Mutex
 	server     map[uint64]*serverTx
 	acksMu     sync.Mutex
-	acks       *recent[ackKey, *gosip.Request] // for repetition
+	acks       *recent[ackKey, ackSent] // for repetition
 }
 
 // ID names the dialog within its endpoint's life.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -55,11 +56,7 @@ func (d *Dialog) furnish(f effect) []Header {
 // address builds a draft for a hop and says from which socket it goes.
 func (e *Endpoint) address(dr draft, h hop, contact string) (*gosip.Request, error) {
 	host, port := e.sentBy(h)
-	via := "SIP/2.0/UDP "
-	if h.transport == "tcp" {
-		via = "SIP/2.0/TCP "
-	}
-	via += hostText(host) + ":" + strconv.Itoa(int(port)) + ";rport;branch=z9hG4bK" + token(10)
+	via := "SIP/2.0/" + strings.ToUpper(h.transport) + " " + hostText(host) + ":" + strconv.Itoa(int(port)) + ";rport;branch=z9hG4bK" + token(10)
 	req, err := dr.build(via, contact, e.agent())
 	if err != nil {
 		return nil, err
@@ -70,8 +67,8 @@ func (e *Endpoint) address(dr draft, h hop, contact string) (*gosip.Request, err
 // aim tells sipgo where a request goes and from which socket.
 func (e *Endpoint) aim(req *gosip.Request, h hop) error {
 	req.SetDestination(h.addr.String())
-	if h.transport == "tcp" {
-		req.SetTransport("TCP")
+	if h.stream() {
+		req.SetTransport("TCP") // of any kind: the hub owns them all
 		return nil
 	}
 	req.SetTransport("UDP")
@@ -196,8 +193,8 @@ func (c *clientTx) run(ctx context.Context, cancel context.CancelFunc, req *gosi
 
 // begin starts a client transaction; repeated gets further 2xx to an INVITE.
 func (e *Endpoint) begin(ctx context.Context, req *gosip.Request, h hop, repeated func(*gosip.Response)) (*gosip.ClientTx, error) {
-	if h.transport == "tcp" {
-		if err := e.hub.connect(ctx, h.addr); err != nil {
+	if h.stream() {
+		if err := e.hub.connect(ctx, h); err != nil {
 			return nil, err
 		}
 	}
@@ -286,7 +283,7 @@ func (d *Dialog) sendAck(f effect) {
 	}
 	req, err := d.prepare(f, h)
 	if err == nil {
-		d.keepAck(ackKey{f.leg.remoteTag, f.seq}, req)
+		d.keepAck(ackKey{f.leg.remoteTag, f.seq}, ackSent{req, h})
 		err = d.e.write(req, h)
 	}
 	if err != nil {
@@ -312,35 +309,37 @@ type ackKey struct {
 	seq uint32
 }
 
-func (d *Dialog) keepAck(k ackKey, ack *gosip.Request) {
+// ackSent is an ACK and where it went.
+type ackSent struct {
+	req *gosip.Request
+	to  hop
+}
+
+func (d *Dialog) keepAck(k ackKey, ack ackSent) {
 	d.acksMu.Lock()
 	defer d.acksMu.Unlock()
 	if d.acks == nil {
-		d.acks = newRecent[ackKey, *gosip.Request](4*MaxForks, nil)
+		d.acks = newRecent[ackKey, ackSent](4*MaxForks, nil)
 	}
 	d.acks.put(k, ack)
 }
 
 // ackAgain repeats the ACK of a 2xx that came again.
 func (d *Dialog) ackAgain(k ackKey) bool {
-	ack := d.ackOf(k)
-	if ack == nil {
-		return false
+	ack, ok := d.ackOf(k)
+	if ok {
+		_ = d.e.write(ack.req, ack.to) // counted there
 	}
-	h := hop{transport: gosip.NetworkToLower(ack.Transport())}
-	h.addr, _ = parseAddrPort(ack.Destination())
-	_ = d.e.write(ack, h) // counted there
-	return true
+	return ok
 }
 
-func (d *Dialog) ackOf(k ackKey) *gosip.Request {
+func (d *Dialog) ackOf(k ackKey) (ackSent, bool) {
 	d.acksMu.Lock()
 	defer d.acksMu.Unlock()
 	if d.acks == nil {
-		return nil
+		return ackSent{}, false
 	}
-	ack, _ := d.acks.get(k)
-	return ack
+	return d.acks.get(k)
 }
 
 // endFork acknowledges and ends a 2xx that came after the dialog's end.
@@ -352,7 +351,7 @@ func (d *Dialog) endFork(res *gosip.Response) {
 	if err != nil {
 		return
 	}
-	d.keepAck(ackKey{m.toTag, m.seq}, ack)
+	d.keepAck(ackKey{m.toTag, m.seq}, ackSent{ack, h})
 	_ = d.e.write(ack, h) // counted there
 	d.e.count.forkEnded.Add(1)
 	bye, err := d.prepare(effect{method: "BYE", leg: &l, seq: m.seq + 1}, h)

@@ -125,7 +125,7 @@ func (d *Dialog) meet(m *message) {
 	if s == nil {
 		return
 	}
-	if from, ok := hopOf(s.req); ok && (d.user || from.addr.Addr() == d.peer.addr.Addr()) && from.transport == d.peer.transport {
+	if from, ok := d.e.hopOf(s.req); ok && (d.user || from.addr.Addr() == d.peer.addr.Addr()) && from.transport == d.peer.transport {
 		d.peer = from
 	}
 }
@@ -201,7 +201,7 @@ func (d *Dialog) respond(f effect) {
 	res := gosip.NewResponseFromRequest(s.req, f.code, f.reason, f.body)
 	method := string(s.req.Method)
 	if f.code < 300 && (method == "INVITE" || method == "UPDATE") {
-		h, _ := hopOf(s.req)
+		h, _ := d.e.hopOf(s.req)
 		res.AppendHeader(gosip.NewHeader("Contact", d.e.contact(h, d.contactUser)))
 		res.AppendHeader(gosip.NewHeader("Supported", strings.Join(supported, ", ")))
 	}
@@ -379,9 +379,21 @@ func (d *Dialog) refuse(m *message) {
 }
 
 // hopOf is where a received request came from.
-func hopOf(req *gosip.Request) (hop, bool) {
-	h := hop{transport: gosip.NetworkToLower(req.Transport())}
+func (e *Endpoint) hopOf(req *gosip.Request) (hop, bool) {
+	h := hop{transport: e.transportOf(req)}
 	addr, err := parseAddrPort(req.Source())
 	h.addr = addr
 	return h, err == nil
+}
+
+// transportOf is how a message came: sipgo calls every connection TCP.
+func (e *Endpoint) transportOf(msg gosip.Message) string {
+	t := gosip.NetworkToLower(msg.Transport())
+	if t == "udp" {
+		return t
+	}
+	if c := e.hub.lookup(msg.Source()); c != nil {
+		return c.transport
+	}
+	return t
 }

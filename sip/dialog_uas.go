@@ -15,7 +15,7 @@ func (e *Endpoint) newInbound(m *message, o Origin) *Dialog {
 	if o.Kind == FromUser {
 		d.user, d.account = true, o.Name
 	}
-	d.peer = hop{o.Transport, o.Source}
+	d.peer = hop{transport: o.Transport, addr: o.Source}
 	d.request, _ = parseURI(m.uri)
 	d.from, _, _ = parseNameAddr(m.from)
 	d.to, _, _ = parseNameAddr(m.to)

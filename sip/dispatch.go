@@ -202,7 +202,7 @@ func (e *Endpoint) originOf(req *gosip.Request, tx *gosip.ServerTx) (o Origin, r
 	if err != nil {
 		return o, newResponse(req, 403, "Forbidden")
 	}
-	o = Origin{Source: source, Transport: gosip.NetworkToLower(req.Transport())}
+	o = Origin{Source: source, Transport: e.transportOf(req)}
 	request, _ := parseURI(req.Recipient.String())
 	if name, ok := e.trunkFor(source, request); ok {
 		o.Kind, o.Name = FromTrunk, name
@@ -216,7 +216,7 @@ func (e *Endpoint) originOf(req *gosip.Request, tx *gosip.ServerTx) (o Origin, r
 		o.Kind, o.Name = FromUser, user
 		e.limiter.spare(source.Addr(), e.clk.Now())
 	}
-	if c := e.hub.lookup(req.Source()); c != nil && o.Transport == "tcp" {
+	if c := e.hub.lookup(req.Source()); c != nil && o.Transport != "udp" {
 		c.keep()
 	}
 	return o, nil

@@ -27,8 +27,9 @@ type Endpoint struct {
 	count counters
 
 	transports
-	registrar // registrar.go
-	trunks    // trunk.go
+	certificate certificate
+	registrar   // registrar.go
+	trunks      // trunk.go
 
 	dialogs      dialogTable
 	arrivals     *arrivals
@@ -45,9 +46,13 @@ type Endpoint struct {
 
 // hop is one place to send a request to.
 type hop struct {
-	transport string // "udp" or "tcp"
+	transport string // "udp", "tcp" or "tls"
 	addr      netip.AddrPort
+	name      string // of the server, for the certificate of TLS; "" is the address
 }
+
+// stream tells that the hop is reached by a connection.
+func (h hop) stream() bool { return h.transport != "udp" }
 
 // plan is how an outgoing request is addressed, before DNS.
 type plan struct {
@@ -133,8 +138,8 @@ func (e *Endpoint) Close() {
 // LocalAddr is the bound address of the first listener of that transport;
 // invalid when there is none.
 func (e *Endpoint) LocalAddr(transport string) netip.AddrPort {
-	if transport == "tcp" {
-		return e.hub.localAddr(netip.Addr{})
+	if transport != "udp" {
+		return e.hub.localAddr(transport, netip.Addr{})
 	}
 	if len(e.udp) > 0 {
 		return e.udp[0].local
@@ -196,24 +201,32 @@ func (e *Endpoint) socketFor(remote netip.Addr) *udpSocket {
 func (e *Endpoint) sentBy(h hop) (host string, port uint16) {
 	remote := h.addr.Addr()
 	host = e.AdvertisedFor(remote).String()
-	if h.transport == "tcp" {
-		port = e.hub.localAddr(remote).Port()
+	if h.stream() {
+		port = e.hub.localAddr(h.transport, remote).Port()
 	}
-	if s := e.socketFor(remote); port == 0 && s != nil {
+	if s := e.socketFor(remote); port == 0 && s != nil && h.transport != "tls" {
 		port = s.local.Port()
 	}
 	if port == 0 {
-		port = 5060
+		port = defaultPort(h.transport)
 	}
 	return host, port
+}
+
+// defaultPort is that of a URI without one.
+func defaultPort(transport string) uint16 {
+	if transport == "tls" {
+		return 5061
+	}
+	return 5060
 }
 
 // contact is our Contact towards a hop.
 func (e *Endpoint) contact(h hop, user string) string {
 	host, port := e.sentBy(h)
 	a := Address{User: user, Host: host, Port: int(port)}
-	if h.transport == "tcp" {
-		a.Params = "transport=tcp"
+	if h.stream() {
+		a.Params = "transport=" + h.transport
 	}
 	return "<" + a.URI() + ">"
 }

@@ -84,17 +84,19 @@ func nextHop(uri string, peer hop, user bool) hop {
 	}
 	h := hop{transport: "udp"}
 	switch t, _ := a.Param("transport"); {
+	case strings.EqualFold(t, "tls"), a.Scheme == "sips":
+		h.transport = "tls"
 	case strings.EqualFold(t, "tcp"):
 		h.transport = "tcp"
 	case t == "" && ip == from:
 		h.transport = peer.transport
 	}
-	if h.transport == "tcp" && peer.transport == "tcp" && ip == from {
+	if h.stream() && peer.stream() && ip == from {
 		return peer
 	}
 	port := uint16(a.Port)
 	if port == 0 {
-		port = 5060
+		port = defaultPort(h.transport)
 	}
 	h.addr = netip.AddrPortFrom(ip, port)
 	return h

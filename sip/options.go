@@ -34,12 +34,13 @@ type Config struct {
 	Trunks    []Trunk
 	Agent     string // User-Agent and Server header; "" sends "loopstart"
 	Realm     string // digest realm; "" means "loopstart"
-	Register  bool   // false: we neither register nor ping anywhere
+	TLS       TLSFiles
+	Register  bool // false: we neither register nor ping anywhere
 }
 
 // Listener is one socket to listen on.
 type Listener struct {
-	Transport string // "udp" or "tcp"
+	Transport string // "udp", "tcp" or "tls"
 	Addr      netip.AddrPort
 }
 

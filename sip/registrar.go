@@ -155,6 +155,7 @@ func (e *Endpoint) onRegister(req *gosip.Request, tx *gosip.ServerTx) {
 		return
 	}
 	r, err := readRegister(req, user, source)
+	r.Transport = e.transportOf(req)
 	if err != nil {
 		e.respond(tx, req, 400, "Bad Contact")
 		return
@@ -253,7 +254,7 @@ func (e *Endpoint) planUser(o Outgoing) (plan, error) {
 		}
 		return plan{
 			request: request, from: from, to: Address{User: o.Target.User, Host: from.Host}, route: b.Path,
-			hops: []hop{{b.Transport, b.Source}}, user: o.Target.User,
+			hops: []hop{{transport: b.Transport, addr: b.Source}}, user: o.Target.User,
 		}, nil
 	}
 	if !e.isUser(o.Target.User) {

@@ -16,7 +16,7 @@ import (
 func readRegister(req *gosip.Request, user string, source netip.AddrPort) (location.Register, error) {
 	r := location.Register{
 		User: user, CallID: req.CallID().Value(), CSeq: req.CSeq().SeqNo, Source: source,
-		Transport: strings.ToLower(req.Transport()), Path: lists(req, "Path"),
+		Path:    lists(req, "Path"),
 		Expires: -1,
 	}
 	if h := req.GetHeader("User-Agent"); h != nil {

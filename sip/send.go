@@ -110,8 +110,8 @@ func (e *Endpoint) await(ctx context.Context, tx *gosip.ClientTx, h hop) (*gosip
 
 // write sends a message without a transaction: an ACK.
 func (e *Endpoint) write(req *gosip.Request, h hop) error {
-	if h.transport == "tcp" {
-		if err := e.hub.connect(e.ctx, h.addr); err != nil {
+	if h.stream() {
+		if err := e.hub.connect(e.ctx, h); err != nil {
 			return err
 		}
 	}

@@ -29,6 +29,7 @@ type Stats struct {
 	ForkedEnded  uint64 // forked 2xx that were acknowledged and ended
 	Connects     uint64 // TCP connections opened or accepted
 	ConnsRefused uint64 // TCP connections over a limit
+	Handshakes   uint64 // TLS handshakes that failed
 	WriteErrors  uint64
 }
 
@@ -37,7 +38,7 @@ type counters struct {
 	received, malformed, answered, limited, rejected                 atomic.Uint64
 	inbound, outbound, dialogsFull, drained, merged, unmatched       atomic.Uint64
 	overflows, outOfOrder, reordered, panics, lateAnswers, forkEnded atomic.Uint64
-	connects, connsRefused, writeErrors                              atomic.Uint64
+	connects, connsRefused, handshakes, writeErrors                  atomic.Uint64
 }
 
 func (c *counters) snapshot() Stats {
@@ -48,6 +49,6 @@ func (c *counters) snapshot() Stats {
 		Drained: c.drained.Load(), Merged: c.merged.Load(), Unmatched: c.unmatched.Load(),
 		Overflows: c.overflows.Load(), OutOfOrder: c.outOfOrder.Load(), Reordered: c.reordered.Load(),
 		Panics: c.panics.Load(), LateAnswers: c.lateAnswers.Load(), ForkedEnded: c.forkEnded.Load(),
-		Connects: c.connects.Load(), ConnsRefused: c.connsRefused.Load(), WriteErrors: c.writeErrors.Load(),
+		Connects: c.connects.Load(), ConnsRefused: c.connsRefused.Load(), Handshakes: c.handshakes.Load(), WriteErrors: c.writeErrors.Load(),
 	}
 }

@@ -95,7 +95,12 @@ func (e *Endpoint) bind(l Listener) error {
 			e.udp = append(e.udp, s)
 		}
 	case "tcp":
-		err = e.hub.listen(l.Addr)
+		err = e.hub.listen(l.Transport, l.Addr)
+	case "tls":
+		if err := e.checkTLS(); err != nil {
+			return err
+		}
+		err = e.hub.listen(l.Transport, l.Addr)
 	default:
 		return fault.New(fault.Invalid, "sip: transport %q is unknown", l.Transport).WithExit(fault.ExitConfig)
 	}

@@ -22,6 +22,7 @@ import (
 type tcpConn struct {
 	net.Conn
 	hub        *tcpHub
+	transport  string // "tcp" or "tls"
 	key        string // of the connection in the hub and in sipgo's pool
 	source     netip.AddrPort
 	accepted   bool

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/clock"
@@ -27,7 +28,8 @@ const (
 // its Accept, so that both kinds are framed, validated and limited by us.
 type tcpHub struct {
 	e         *Endpoint
-	listeners []net.Listener
+	listeners []streamListener
+	greeting  atomic.Int32  // TLS handshakes of accepted connections
 	ready     chan *tcpConn // to Accept, which takes them at once
 	closed    chan struct{}
 
@@ -39,6 +41,12 @@ type tcpHub struct {
 	down    bool
 }
 
+// streamListener is a socket that accepts connections of one transport.
+type streamListener struct {
+	net.Listener
+	transport string
+}
+
 var errConnLimit = errors.New("too many TCP connections")
 
 func newTCPHub(e *Endpoint) *tcpHub {
@@ -48,7 +56,7 @@ func newTCPHub(e *Endpoint) *tcpHub {
 	}
 }
 
-func (h *tcpHub) listen(addr netip.AddrPort) error {
+func (h *tcpHub) listen(transport string, addr netip.AddrPort) error {
 	network := "tcp4"
 	if addr.Addr().Is6() {
 		network = "tcp6"
@@ -57,7 +65,7 @@ func (h *tcpHub) listen(addr netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	h.listeners = append(h.listeners, l)
+	h.listeners = append(h.listeners, streamListener{l, transport})
 	return nil
 }
 
@@ -69,7 +77,7 @@ func (h *tcpHub) serve() {
 	}
 }
 
-func (h *tcpHub) acceptLoop(l net.Listener) {
+func (h *tcpHub) acceptLoop(l streamListener) {
 	for {
 		c, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -79,9 +87,12 @@ func (h *tcpHub) acceptLoop(l net.Listener) {
 			h.pause()
 			continue
 		}
-		if _, err := h.adopt(c, true); err != nil {
-			h.e.count.connsRefused.Add(1)
-			_ = c.Close()
+		if l.transport == "tls" {
+			h.greet(c)
+			continue
+		}
+		if _, err := h.adopt(c, l.transport, true); err != nil {
+			h.refuse(c)
 		}
 	}
 }
@@ -98,12 +109,12 @@ func (h *tcpHub) pause() {
 
 // adopt puts a connection under the limits and hands it to sipgo. It returns
 // when sipgo can send on it.
-func (h *tcpHub) adopt(c net.Conn, accepted bool) (*tcpConn, error) {
+func (h *tcpHub) adopt(c net.Conn, transport string, accepted bool) (*tcpConn, error) {
 	remote, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok {
 		return nil, errors.New("sip: not a TCP connection")
 	}
-	t := &tcpConn{Conn: c, hub: h, key: c.RemoteAddr().String(), accepted: accepted, registered: make(chan struct{})}
+	t := &tcpConn{Conn: c, hub: h, transport: transport, key: c.RemoteAddr().String(), accepted: accepted, registered: make(chan struct{})}
 	t.source = remote.AddrPort()
 	t.source = netip.AddrPortFrom(t.source.Addr().Unmap(), t.source.Port())
 	if err := h.register(t); err != nil {
@@ -170,10 +181,10 @@ func (h *tcpHub) size() int {
 	return len(h.conns)
 }
 
-// connect makes sure that there is a connection to addr. Several callers share
+// connect makes sure that there is a connection to a hop. Several callers share
 // one attempt.
-func (h *tcpHub) connect(ctx context.Context, addr netip.AddrPort) error {
-	key := addr.String()
+func (h *tcpHub) connect(ctx context.Context, to hop) error {
+	key := to.addr.String()
 	for {
 		h.mu.Lock()
 		busy := h.dialing[key]
@@ -188,7 +199,7 @@ func (h *tcpHub) connect(ctx context.Context, addr netip.AddrPort) error {
 			over := make(chan struct{})
 			h.dialing[key] = over
 			h.mu.Unlock()
-			return h.dial(ctx, key, over)
+			return h.dial(ctx, to, over)
 		}
 		h.mu.Unlock()
 		select {
@@ -199,7 +210,8 @@ func (h *tcpHub) connect(ctx context.Context, addr netip.AddrPort) error {
 	}
 }
 
-func (h *tcpHub) dial(ctx context.Context, key string, over chan struct{}) error {
+func (h *tcpHub) dial(ctx context.Context, to hop, over chan struct{}) error {
+	key := to.addr.String()
 	defer func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -209,12 +221,19 @@ func (h *tcpHub) dial(ctx context.Context, key string, over chan struct{}) error
 	d := net.Dialer{Timeout: connectTimeout}
 	c, err := d.DialContext(ctx, "tcp", key)
 	if err != nil {
-		return fault.New(fault.Network, "sip: connect to tcp://%s: %w", key, err)
+		return fault.New(fault.Network, "sip: connect to %s://%s: %w", to.transport, key, err)
 	}
-	if _, err = h.adopt(c, false); err != nil {
-		_ = c.Close()
-		h.e.count.connsRefused.Add(1)
-		return fault.New(fault.Limit, "sip: connect to tcp://%s: %w", key, err)
+	if to.transport == "tls" {
+		secured, err := h.secure(ctx, c, to)
+		if err != nil {
+			_ = c.Close()
+			return err
+		}
+		c = secured
+	}
+	if _, err = h.adopt(c, to.transport, false); err != nil {
+		h.refuse(c)
+		return fault.New(fault.Limit, "sip: connect to %s://%s: %w", to.transport, key, err)
 	}
 	return nil
 }
@@ -272,11 +291,11 @@ func (h *tcpHub) deadline(d time.Duration) time.Time {
 	return clock.System().Now().Add(d / time.Duration(max(h.e.hurry, 1)))
 }
 
-// localAddr is the bound address of the first listener of remote's family, of
-// any when remote is invalid.
-func (h *tcpHub) localAddr(remote netip.Addr) netip.AddrPort {
+// localAddr is the bound address of the first listener of that transport and of
+// remote's family, of any when remote is invalid.
+func (h *tcpHub) localAddr(transport string, remote netip.Addr) netip.AddrPort {
 	for _, l := range h.listeners {
-		if a, ok := l.Addr().(*net.TCPAddr); ok {
+		if a, ok := l.Addr().(*net.TCPAddr); ok && l.transport == transport {
 			p := a.AddrPort()
 			if !remote.IsValid() || p.Addr().Unmap().Is4() == remote.Is4() {
 				return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())

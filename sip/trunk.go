@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -83,9 +84,9 @@ func checkTrunks(list []Trunk) error {
 				return fault.New(fault.Invalid, "sip: trunk %s: address %q is wrong", t.Name, address).
 					WithHint("write host, host:port or host:port;transport=tcp").WithExit(fault.ExitConfig)
 			}
-			if tp := cmp.Or(t.Transport, target.Transport, "udp"); tp != "udp" && tp != "tcp" {
+			if tp := cmp.Or(t.Transport, target.Transport, "udp"); !slices.Contains([]string{"udp", "tcp", "tls"}, tp) {
 				return fault.New(fault.Invalid, "sip: trunk %s: transport %q is not supported", t.Name, tp).
-					WithHint("use udp or tcp").WithExit(fault.ExitConfig)
+					WithHint("use udp, tcp or tls").WithExit(fault.ExitConfig)
 			}
 		}
 	}
@@ -296,7 +297,7 @@ func (e *Endpoint) resolveTarget(ctx context.Context, target resolve.Target) ([]
 	}
 	out := make([]hop, len(found))
 	for i, h := range found {
-		out[i] = hop{h.Transport, h.Addr}
+		out[i] = hop{transport: h.Transport, addr: h.Addr, name: target.Host}
 	}
 	return out, nil
 }

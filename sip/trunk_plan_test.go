@@ -144,10 +144,10 @@ func TestTrunkFor(t *testing.T) {
 func TestPickTakesAHopThatASocketReaches(t *testing.T) {
 	e, _, _ := openWire(t, Config{Trunks: []Trunk{{Name: "t", Address: "127.0.0.1:5090"}}})
 	for addr, want := range map[string]bool{"127.0.0.1:1": true, "[2001:db8::1]:1": false} {
-		if got := e.reaches(hop{"udp", netip.MustParseAddrPort(addr)}); got != want {
+		if got := e.reaches(hop{transport: "udp", addr: netip.MustParseAddrPort(addr)}); got != want {
 			t.Errorf("udp %s: %v", addr, got)
 		}
-		if !e.reaches(hop{"tcp", netip.MustParseAddrPort(addr)}) {
+		if !e.reaches(hop{transport: "tcp", addr: netip.MustParseAddrPort(addr)}) {
 			t.Errorf("tcp %s", addr)
 		}
 	}
@@ -187,7 +187,8 @@ func TestCheckTrunks(t *testing.T) {
 		{"address", []Trunk{{Address: "a b"}}, fault.Invalid},
 		{"proxy", []Trunk{{Address: "a", Proxy: ":1"}}, fault.Invalid},
 		{"transport", []Trunk{{Address: "a;transport=sctp"}}, fault.Invalid},
-		{"own transport", []Trunk{{Address: "a", Transport: "tls"}}, fault.Invalid},
+		{"own transport", []Trunk{{Address: "a", Transport: "ws"}}, fault.Invalid},
+		{"over TLS", []Trunk{{Address: "a;transport=tls"}}, ""},
 		{"none", []Trunk{{}}, fault.Invalid},
 	} {
 		if err := checkTrunks(tc.list); fault.CodeOf(err) != tc.want {

@@ -66,7 +66,7 @@ func (t *trunk) build(o outside) (*gosip.Request, error) {
 func (t *trunk) contact(h hop) string {
 	host, port := t.e.sentBy(h)
 	a := Address{User: t.cfg.Username, Host: host, Port: int(port), Params: contactMark + "=" + t.token}
-	if h.transport != "udp" {
+	if h.stream() {
 		a.Params = "transport=" + h.transport + ";" + a.Params
 	}
 	return a.String()
@@ -91,7 +91,7 @@ func (t *trunk) pick(ctx context.Context) (hop, error) {
 // reaches tells whether we have a socket for the hop's address family. TCP
 // connections are opened as needed.
 func (e *Endpoint) reaches(h hop) bool {
-	return h.transport == "tcp" || e.socketFor(h.addr.Addr()) != nil
+	return h.stream() || e.socketFor(h.addr.Addr()) != nil
 }
 
 // exchange sends o to h and notes whether h is alive.
@@ -104,7 +104,7 @@ func (t *trunk) exchange(ctx context.Context, o outside, h hop) (*gosip.Response
 	switch {
 	case err == nil:
 		t.e.resolver.MarkAlive(h.resolved())
-		if c := t.e.hub.lookup(h.addr.String()); c != nil && h.transport == "tcp" {
+		if c := t.e.hub.lookup(h.addr.String()); c != nil && h.stream() {
 			c.keep() // calls of the trunk come by this connection
 		}
 	case ctx.Err() == nil:

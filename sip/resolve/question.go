@@ -46,7 +46,11 @@ func askSRV(ctx context.Context, l Lookup, t Target) ([]record, error) {
 	var out []record
 	var refused bool
 	for i, proto := range transports {
-		_, srvs, err := l.LookupSRV(ctx, "sip", proto, t.Host)
+		service, network := "sip", proto
+		if proto == "tls" {
+			service, network = "sips", "tcp" // RFC 3263 §4.2
+		}
+		_, srvs, err := l.LookupSRV(ctx, service, network, t.Host)
 		if err != nil && !missing(err) && len(out) == 0 {
 			return nil, failed(t.Host, err)
 		}

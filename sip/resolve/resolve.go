@@ -52,11 +52,14 @@ const (
 // DefaultPort is the port of sip URIs over UDP and TCP.
 const DefaultPort = 5060
 
+// DefaultTLSPort is that over TLS.
+const DefaultTLSPort = 5061
+
 // Target is what a request is for.
 type Target struct {
 	Host      string // name, IPv4, or IPv6 with or without brackets
 	Port      int    // 0: by SRV, else DefaultPort
-	Transport string // udp, tcp; "": what SRV says, else udp
+	Transport string // udp, tcp, tls; "": what SRV says, else udp
 }
 
 // Hop is one place to send a request to.
@@ -74,7 +77,7 @@ type Lookup interface {
 }
 
 // ParseTarget reads host, host:port, [v6], [v6]:port or a bare IPv6 address,
-// each with an optional ";transport=udp|tcp", as trunk addresses are written.
+// each with an optional ";transport=udp|tcp|tls", as trunk addresses are written.
 func ParseTarget(s string) (Target, bool) {
 	s, params, _ := strings.Cut(strings.TrimSpace(s), ";")
 	t := Target{Host: s, Transport: transport(params)}
@@ -133,6 +136,9 @@ func numeric(t Target) ([]Hop, bool) {
 }
 
 func (t Target) port() uint16 {
+	if t.Port == 0 && t.Transport == "tls" {
+		return DefaultTLSPort
+	}
 	if t.Port == 0 {
 		return DefaultPort
 	}
