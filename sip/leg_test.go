@@ -6,7 +6,9 @@ import (
 	"testing"
 )
 
-func hopTo(transport, addr string) hop { return hop{transport: transport, addr: netip.MustParseAddrPort(addr)} }
+func hopTo(transport, addr string) hop {
+	return hop{transport: transport, addr: netip.MustParseAddrPort(addr)}
+}
 
 func TestNextHop(t *testing.T) {
 	public, private := hopTo("udp", "203.0.113.5:5070"), hopTo("udp", "10.0.0.5:5070")
