@@ -166,6 +166,7 @@ func (s *source) parameter(i int) int {
 // at looks at what begins with token i.
 func (s *source) at(i int) {
 	t := s.tokens[i]
+	s.hidden(i)
 	if t.Kind != jslex.Word {
 		return
 	}
@@ -173,8 +174,16 @@ func (s *source) at(i int) {
 	switch {
 	case dotted:
 		s.member(i)
-	case called && source == "loopstart:call.dial":
-		s.options(i, "dial")
+	case called && slices.Contains(waitingExports, source):
+		s.unawaited(i, i, t.Value)
+		if source == "loopstart:call.dial" {
+			s.options(i, "dial")
+			s.targets(i + 2)
+		}
+	case called && slices.Contains(scriptReaders, source):
+		s.script(i)
+	case t.Is("fallback") && s.tok(i+1).Is(":") && s.tok(i+2).Is("["):
+		s.fallbackSteps(i + 2)
 	case called && slices.Contains(scheduleReaders, source):
 		s.schedule(i + 2)
 	case s.tok(i+1).Is(":") && (t.Value == "play" || t.Value == "music") && s.tok(i+2).Kind == jslex.Text && strings.Contains(s.tok(i+2).Value, "."):
@@ -201,9 +210,29 @@ func (s *source) member(i int) {
 		s.find(t, f)
 	case t.Value == "get" && s.imported[receiver.Value] == "loopstart:core.secrets" && s.tok(i+1).Is("("):
 		s.secret(i + 2)
+	case slices.Contains(waitingMembers[s.imported[receiver.Value]], t.Value):
+		s.unawaited(i-2, i, receiver.Value+"."+t.Value)
 	}
 	if called {
 		s.verb(i, mine)
+	}
+	if called && mine && !s.shadowed[receiver.Value] {
+		s.mine(i, receiver.Value)
+	}
+}
+
+// mine looks at a verb of what is surely a call.
+func (s *source) mine(i int, receiver string) {
+	t := s.tokens[i]
+	s.misspelt(i)
+	if slices.Contains(callscript.Waiting(), t.Value) {
+		s.unawaited(i-2, i, receiver+"."+t.Value)
+	}
+	if t.Is("menu") {
+		s.menu(i-2, i)
+	}
+	if t.Is("transfer") {
+		s.targets(i + 2)
 	}
 }
 
