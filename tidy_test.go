@@ -44,7 +44,7 @@ var rules = []rule{
 	{"stdlib", []string{"runtime/...", "stdlib/...", "internal/..."}, "the list of script modules, used by workers"},
 	{"stdlib/*/script", []string{"runtime/...", "stdlib/...", "internal/..."}, "runs in workers: no telephony, no store"},
 	{"stdlib/*/host", []string{"call", "sip", "runtime/message", "internal/..."}, "runs in the main process: no goja"},
-	{"campaign", []string{"internal/..."}, "testable on paper, no SIP"},
+	{"campaign", []string{"campaign", "internal/..."}, "testable on paper, no SIP; below it its conformance tests"},
 	{"api", []string{"internal/...", "console"}, "the UI cannot reach into packages"},
 	{"engine", []string{"..."}, "the only package allowed to know everything, but not cmd"},
 	{"testrun", []string{"..."}, "assembles engines whose outside is replaced, for tests in virtual time"},
