@@ -14,11 +14,14 @@ import (
 
 const (
 	hourly = time.Hour
-	// MaxAttempts is four quick ones and 72 hourly ones. Attempts are counted,
+	// MaxAttempts is the first, four quick ones and 72 hourly ones. Attempts are counted,
 	// not hours: a stopped server or a stepped clock takes none away.
 	MaxAttempts = 1 + 4 + 72
 	maxError    = 500 // bytes of LastError kept
 	settleDelay = 5 * time.Second
+	// shortest is how long an item is tried at least: a receiver that comes and
+	// goes wakes items before their time and could use their attempts up.
+	shortest = 72 * time.Hour
 )
 
 // backoff is the pause after the n-th failed attempt, n from 1.
@@ -48,7 +51,7 @@ func (b *Outbox) wake(q *queue) {
 // dispatch starts whatever may start. The caller holds mu.
 func (b *Outbox) dispatch() {
 	for b.started && !b.closed {
-		e, d := b.plan.next()
+		e, d := b.plan.next(b)
 		if e == nil {
 			return
 		}
@@ -122,10 +125,16 @@ func (b *Outbox) judge(e *entry, d *destination, it Item, r Result) {
 		}
 	}
 	b.mu.Lock()
+	now := b.clk.Now()
 	d.failing = !r.OK && !r.Stop
+	back := d.breaker.heard(!d.failing, r.After, now)
+	e.passed = 0
 	b.counts.Attempts++
 	if d.failing {
 		b.counts.Failed++
+	}
+	if back {
+		b.plan.back(d, now, b)
 	}
 	b.mu.Unlock()
 	switch {
@@ -134,7 +143,7 @@ func (b *Outbox) judge(e *entry, d *destination, it Item, r Result) {
 		b.finish(e, d, it, Delivered)
 	case r.Stop:
 		b.finish(e, d, it, Stopped)
-	case it.Attempts >= MaxAttempts:
+	case it.Attempts >= MaxAttempts && now.Sub(it.Created) >= shortest:
 		b.log.Warn("outbox: given up", "id", it.ID, "kind", it.Kind, "destination", it.Destination, "attempts", it.Attempts, "error", it.LastError)
 		b.finish(e, d, it, Dead)
 	default:

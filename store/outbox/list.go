@@ -35,6 +35,9 @@ type Stats struct {
 	Delivered uint64
 	Stopped   uint64
 	Refused   uint64 // Enqueue beyond MaxWaiting
+	Passed    uint64 // attempts not made because the breaker was open
+	Throttled uint64 // times a rate limit made an item wait
+	Open      int    // destinations whose breaker is open
 }
 
 // Stats returns the present figures.
@@ -44,6 +47,11 @@ func (b *Outbox) Stats() Stats {
 	s := b.counts
 	s.Waiting, s.Running = len(b.plan.byID), b.plan.running
 	now := b.clk.Now()
+	for _, d := range b.plan.dests {
+		if d.breaker.isOpen(now) {
+			s.Open++
+		}
+	}
 	for _, q := range b.plan.queues {
 		s.Oldest = max(s.Oldest, now.Sub(q.items[0].created))
 	}
@@ -99,7 +107,7 @@ func (b *Outbox) List(s State, limit int, cursor string) (items []Item, next str
 				return nil, "", fault.New(fault.Internal, "outbox: %s: %w", en.Key, err)
 			}
 			if it.State == s {
-				items = append(items, it)
+				items = append(items, b.present(it))
 			}
 		}
 		if len(page) < pageItems {
@@ -107,6 +115,21 @@ func (b *Outbox) List(s State, limit int, cursor string) (items []Item, next str
 		}
 	}
 	return items, after[len(class):], nil
+}
+
+// present puts what only memory knows into an item from disk.
+func (b *Outbox) present(it Item) Item {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.plan.byID[it.ID]
+	if e == nil || it.State != Waiting {
+		return it
+	}
+	it.Attempts, it.NextAt = e.attempts, e.nextAt
+	if e.passed > 0 && it.LastError == "" {
+		it.LastError = "not tried: the receiver does not answer"
+	}
+	return it
 }
 
 // Retry delivers an item now that is dead, stopped or waiting for its time, as
@@ -131,8 +154,8 @@ func (b *Outbox) Retry(id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e := b.plan.byID[id]; e != nil && e.phase == waiting {
-		e.nextAt, e.attempts = b.clk.Now(), 0
-		e.dest.failing = false
+		e.nextAt, e.attempts, e.passed = b.clk.Now(), 0, 0
+		e.dest.failing, e.dest.breaker.until = false, time.Time{}
 		b.plan.ready(e.queue, b)
 		b.dispatch()
 	}

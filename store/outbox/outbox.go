@@ -7,8 +7,9 @@
 // All methods may be called from any goroutine. One mutex guards the plan in
 // memory (which item is next in which queue); it is never held while the store
 // or Deliver works. Each delivery has its own goroutine, at most Workers in
-// all and PerDestination for one destination, of which a failing one gets a
-// single one, so that a stuck destination cannot hold up the others. A virtual
+// all and PerDestination for one destination; destinations that have not yet
+// answered well, or failed last, share half of the Workers and a failing one
+// gets a single one, so that stuck ones cannot hold up the others. A virtual
 // clock is kept busy while an attempt runs; a Deliver that waits for anything
 // on that clock takes itself off with Busy(-1) and comes back with Busy(1).
 //
@@ -17,7 +18,12 @@
 //	payload      MaxPayload   1 MiB
 //	items        MaxWaiting   200,000 undelivered; LIMIT beyond
 //	one attempt  Timeout      30 s, then its context ends
-//	attempts     MaxAttempts  76: after 5 s, 30 s, 2 min, 10 min, then hourly for 72 h
+//	attempts     MaxAttempts  77: at once, after 5 s, 30 s, 2 min, 10 min, then hourly for 72 h
+//	breaker      BreakerAfter 5 failures in a row: the destination is left alone
+//	                          for BreakerPause, doubling up to BreakerMost, and one
+//	                          item is tried; items whose time comes meanwhile are
+//	                          passed over and have their turn when it is back
+//	rate         Share.Rate   attempts a second of one destination
 //
 // # Errors
 //
@@ -108,8 +114,10 @@ type Options struct {
 	Log            *slog.Logger // nil means silence
 	Workers        int          // 0 is 64
 	PerDestination int          // 0 is 4
-	Timeout        time.Duration
-	MaxWaiting     int // 0 is MaxWaiting
+	// Share is what a destination may have; nil is PerDestination without a rate.
+	Share      func(destination string) Share
+	Timeout    time.Duration
+	MaxWaiting int // 0 is MaxWaiting
 }
 
 // Outbox is an open queue.
@@ -150,12 +158,23 @@ func Open(o Options) (*Outbox, error) {
 	}
 	b := &Outbox{opt: o, clk: o.Clock, log: o.Log}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
-	b.plan.init(o.Workers, o.PerDestination)
+	b.plan.init(o.Workers, b.share)
 	if err := b.load(); err != nil {
 		b.cancel()
 		return nil, err
 	}
 	return b, nil
+}
+
+// share is what a destination may have, with the defaults filled in.
+func (b *Outbox) share(destination string) (s Share) {
+	if b.opt.Share != nil {
+		s = b.opt.Share(destination)
+	}
+	if s.AtOnce <= 0 {
+		s.AtOnce = b.opt.PerDestination
+	}
+	return s
 }
 
 // Start begins to deliver.
@@ -173,6 +192,9 @@ func (b *Outbox) Close() {
 	b.closed = true
 	for _, q := range b.plan.queues {
 		q.stop()
+	}
+	for _, d := range b.plan.dests {
+		d.bucket.stop()
 	}
 	b.mu.Unlock()
 	b.cancel()

@@ -303,7 +303,11 @@ func TestFailingDestination(t *testing.T) {
 	}
 	b.clk.Settle()
 	fail.Store(false)
-	b.clk.Advance(5 * time.Second)
+	b.clk.Advance(34 * time.Second) // the breaker is open when they are due after 5 s
+	if n := running.Load(); n != 0 {
+		t.Fatalf("%d attempts while the breaker is open", n)
+	}
+	b.clk.Advance(time.Second)
 	eventually(t, func() bool { return running.Load() == 1 })
 	gate <- struct{}{}
 	eventually(t, func() bool { return running.Load() == 4 })
@@ -314,10 +318,11 @@ func TestFailingDestination(t *testing.T) {
 	}
 }
 
+// TestWorkersLimit has half of the workers for those that have not answered yet.
 func TestWorkersLimit(t *testing.T) {
 	var running, most atomic.Int64
 	gate := make(chan struct{})
-	b := newBench(t, Options{Workers: 3, Deliver: func(context.Context, Item) Result {
+	b := newBench(t, Options{Workers: 6, Deliver: func(context.Context, Item) Result {
 		most.Store(max(most.Load(), running.Add(1)))
 		defer running.Add(-1)
 		<-gate

@@ -28,7 +28,9 @@ type entry struct {
 	expires  time.Time
 	created  time.Time
 	attempts int
+	passed   int // of attempts, those not made because the breaker was open
 	phase    phase
+	suspect  bool          // its attempt counts among the suspects' share
 	done     []func(error) // of Enqueue, until it is on disk
 	outcome  []store.Op    // what could not be written yet
 }
@@ -56,22 +58,25 @@ type destination struct {
 	running int
 	items   int  // undelivered ones; with none it is forgotten
 	failing bool // its last attempt failed
+	breaker breaker
+	bucket  bucket
 }
 
 // plan decides what is delivered next. It belongs to the outbox's mutex.
 type plan struct {
-	workers int
-	perDest int
-	running int
-	queues  map[string]*queue
-	byID    map[string]*entry
-	dests   map[string]*destination
-	ring    []*destination // those with a line, each served in turn
-	turn    int
+	workers  int
+	limits   func(destination string) Share
+	running  int
+	suspects int // of running, those to receivers that have not answered well of late
+	queues   map[string]*queue
+	byID     map[string]*entry
+	dests    map[string]*destination
+	ring     []*destination // those with a line, each served in turn
+	turn     int
 }
 
-func (p *plan) init(workers, perDest int) {
-	p.workers, p.perDest = workers, perDest
+func (p *plan) init(workers int, limits func(string) Share) {
+	p.workers, p.limits = workers, limits
 	p.queues = make(map[string]*queue)
 	p.byID = make(map[string]*entry)
 	p.dests = make(map[string]*destination)
@@ -111,6 +116,7 @@ func (p *plan) remove(e *entry) {
 		delete(p.queues, q.key)
 	}
 	if e.dest.items--; e.dest.items == 0 {
+		e.dest.bucket.stop()
 		delete(p.dests, e.dest.name)
 	}
 }
@@ -146,40 +152,65 @@ func (e *entry) due() time.Time {
 
 // next takes the next item to deliver, each destination in turn, or nil when
 // no worker or no destination is free.
-func (p *plan) next() (*entry, *destination) {
+func (p *plan) next(b *Outbox) (*entry, *destination) {
+	now := b.clk.Now()
 	for tried := 0; tried < len(p.ring) && p.running < p.workers; {
 		p.turn %= len(p.ring)
 		d := p.ring[p.turn]
-		if d.running >= p.limit(d) {
+		if d.breaker.isOpen(now) {
+			p.passOver(d, now, b)
+		}
+		if len(d.line) == 0 {
+			p.ring = slices.Delete(p.ring, p.turn, p.turn+1)
+			continue
+		}
+		if !p.free(d, now, b) {
 			p.turn++
 			tried++
 			continue
 		}
-		q := d.line[0]
-		d.line = d.line[1:]
-		if len(d.line) == 0 {
-			p.ring = slices.Delete(p.ring, p.turn, p.turn+1)
-		} else {
-			p.turn++
+		if e := p.take(d); e != nil {
+			d.bucket.spend()
+			return e, d
 		}
-		q.lined = false
-		if len(q.items) == 0 { // what it stood in line for is gone
-			continue
-		}
-		q.busy = true
-		p.running++
-		d.running++
-		return q.items[0], d
 	}
 	return nil, nil
 }
 
-// limit is how many attempts d may have at once.
-func (p *plan) limit(d *destination) int {
-	if d.failing {
-		return 1
+// take starts the first queue in a destination's line.
+func (p *plan) take(d *destination) *entry {
+	q := d.line[0]
+	d.line = d.line[1:]
+	if len(d.line) == 0 {
+		p.ring = slices.Delete(p.ring, p.turn, p.turn+1)
+	} else {
+		p.turn++
 	}
-	return p.perDest
+	q.lined = false
+	if len(q.items) == 0 { // what it stood in line for is gone
+		return nil
+	}
+	q.busy = true
+	e := q.items[0]
+	p.running++
+	d.running++
+	if e.suspect = d.suspect(); e.suspect {
+		p.suspects++
+	}
+	return e
+}
+
+// free reports whether d may have another attempt now.
+func (p *plan) free(d *destination, now time.Time, b *Outbox) bool {
+	share := p.limits(d.name)
+	atOnce := share.AtOnce
+	if d.failing {
+		atOnce = 1
+	}
+	if d.running >= atOnce || d.suspect() && p.suspects >= max(p.workers/2, 1) {
+		return false
+	}
+	return d.bucket.ready(share.Rate, now, b)
 }
 
 // finished gives the worker back.
@@ -187,4 +218,7 @@ func (p *plan) finished(e *entry, d *destination) {
 	e.queue.busy = false
 	p.running--
 	d.running--
+	if e.suspect {
+		p.suspects--
+	}
 }
