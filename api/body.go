@@ -142,6 +142,10 @@ func formValue(name, s string) json.RawMessage {
 	switch name {
 	case "attempts":
 		return json.RawMessage(t)
+	case "volume":
+		if json.Valid([]byte(t)) {
+			return json.RawMessage(t)
+		}
 	case "to", "from":
 		s = plus(s)
 	case "muted", "held", "stereo", "stop", "loop":

@@ -227,6 +227,8 @@ func TestCommand(t *testing.T) {
 	}
 	want(t, h.ask(t, "POST", "/v1/calls/one/commands", "do=mute&muted=false", "Content-Type", formType), 200, "")
 	sameJSON(t, h.commands[1], []byte(`{"do":"mute","muted":false}`))
+	want(t, h.ask(t, "POST", "/v1/calls/one/commands", "do=say&text=a&volume=0.5", "Content-Type", formType), 200, "")
+	sameJSON(t, h.commands[2], []byte(`{"do":"say","text":"a","volume":0.5}`))
 	want(t, h.ask(t, "POST", "/v1/calls/none/commands", `{"do":"hangup"}`), 404, fault.NotFound)
 	h.fail = fault.New(fault.Hangup, "the call is over")
 	want(t, h.ask(t, "POST", "/v1/calls/one/commands", `{"do":"hangup"}`), 409, fault.Hangup)

@@ -13,8 +13,9 @@ import (
 
 // Calls are ordered and running calls.
 type Calls interface {
-	// Place orders a call; body is one JSON object. created is false when the
-	// order stood already.
+	// Place orders a call; body is one JSON object. created is false when an
+	// order with the same key stood already. A request that is repeated under its
+	// idempotency key is answered as it was the first time.
 	Place(body json.RawMessage, idempotency string) (answer any, created bool, err error)
 	// Show is the last record of a call or order, with the order's state.
 	Show(id string) (any, error)

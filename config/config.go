@@ -28,6 +28,7 @@ package config
 
 import (
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -46,6 +47,7 @@ type Config struct {
 	HTTPClient HTTPClient `yaml:"http_client" doc:"How scripts, prompts by URL and deliveries reach HTTPS servers."`
 	Speech     Speech     `yaml:"speech" doc:"Speech synthesis and recognition."`
 	Webhooks   []Webhook  `yaml:"webhooks" doc:"Who is told about every call."`
+	Outbox     Outbox     `yaml:"outbox" doc:"How fast deliveries go to one host."`
 	Limits     Limits     `yaml:"limits" doc:"Limits of the whole system."`
 	Recordings Recordings `yaml:"recordings" doc:"Where recordings go and how long they stay."`
 	Keep       Keep       `yaml:"keep" doc:"How long records stay."`
@@ -120,6 +122,37 @@ type Keep struct {
 	Timelines time.Duration `yaml:"timelines" default:"90d" doc:"Timelines of calls."`
 	Contacts  time.Duration `yaml:"contacts" default:"180d" later:"campaigns are" doc:"Contacts of campaigns."`
 	Outbox    time.Duration `yaml:"outbox" default:"30d" doc:"Deliveries that failed for good."`
+}
+
+// Outbox says how fast deliveries go to one host.
+type Outbox struct {
+	AtOnce int          `yaml:"at_once" default:"4" range:"1..32" doc:"Deliveries to one host at once."`
+	Rate   float64      `yaml:"rate" range:"0..10000" doc:"Deliveries to one host a second; 0: no limit."`
+	Hosts  []OutboxHost `yaml:"hosts,keyed" doc:"Other figures by host or host:port: {crm.example.ru: {rate: 2}}."`
+}
+
+// OutboxHost are the figures of one host; 0 means those of all.
+type OutboxHost struct {
+	Name   string  `yaml:"-"`
+	AtOnce int     `yaml:"at_once" range:"0..32" doc:"Deliveries at once."`
+	Rate   float64 `yaml:"rate" range:"0..10000" doc:"Deliveries a second."`
+}
+
+// Share is what a host of deliveries may have.
+func (o Outbox) Share(host string) (atOnce int, rate float64) {
+	atOnce, rate = o.AtOnce, o.Rate
+	for _, h := range o.Hosts {
+		if !strings.EqualFold(h.Name, host) {
+			continue
+		}
+		if h.AtOnce > 0 {
+			atOnce = h.AtOnce
+		}
+		if h.Rate > 0 {
+			rate = h.Rate
+		}
+	}
+	return atOnce, rate
 }
 
 // Log says what is logged and how.

@@ -322,7 +322,7 @@ func TestOutbound(t *testing.T) {
 		body := map[string]any{"script": "tell", "to": "+79160000009", "trunk": "talk", "at": "2h"}
 		id := p.place(body, "Idempotency-Key", "k1")
 		var again struct{ ID string }
-		if code := p.api("POST", "/v1/calls", body, &again, "Idempotency-Key", "k1"); code != 200 || again.ID != id {
+		if code := p.api("POST", "/v1/calls", body, &again, "Idempotency-Key", "k1"); code != 202 || again.ID != id {
 			t.Errorf("%d %s, first %s", code, again.ID, id)
 		}
 		body["to"] = "+79160000010"

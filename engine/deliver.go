@@ -139,7 +139,7 @@ func (s scriptOutbox) Deliver(d corehost.Delivery) (string, error) {
 	id := s.e.newID("delivery")
 	it := outbox.Item{ID: "hook-" + id, Kind: kindScript, Destination: hostOf(d.URL)}
 	if d.Key != "" {
-		it.Queue = "hook:" + d.Key
+		it.Queue = "hook:" + s.script + ":" + d.Key // two scripts may use the same key for different things
 	}
 	if d.ExpiresMs > 0 {
 		it.Expires = s.e.clk.Now().Add(time.Duration(d.ExpiresMs) * time.Millisecond)
@@ -179,7 +179,17 @@ func (e *Engine) deliver(ctx context.Context, it outbox.Item) outbox.Result {
 	if _, stop := errors.AsType[errStop](err); stop {
 		return outbox.Result{Stop: true, Retry: err}
 	}
-	return outbox.Result{Retry: err}
+	r := outbox.Result{Retry: err}
+	if busy, ok := errors.AsType[errBusy](err); ok {
+		r.After = busy.after
+	}
+	return r
+}
+
+// errBusy is a receiver that names the time at which it wants to be asked again.
+type errBusy struct {
+	error
+	after time.Duration
 }
 
 // errStop ends a delivery for good: 410, or something that can never work.
@@ -240,7 +250,26 @@ func (e *Engine) post(ctx context.Context, c HTTP, r netx.Request) error {
 	case res.Status == http.StatusGone:
 		return errStop{fmt.Errorf("%s answered 410", hostOf(r.URL))}
 	}
-	return fmt.Errorf("%s answered %d", hostOf(r.URL), res.Status)
+	err = fmt.Errorf("%s answered %d", hostOf(r.URL), res.Status)
+	if after := retryAfterOf(res, e.clk.Now()); after > 0 {
+		return errBusy{err, after}
+	}
+	return err
+}
+
+// retryAfterOf reads Retry-After: seconds or a date (RFC 9110 §10.2.3).
+func retryAfterOf(res *netx.Response, now time.Time) time.Duration {
+	text := res.Header.Get("Retry-After")
+	if text == "" || res.Status != http.StatusTooManyRequests && res.Status != http.StatusServiceUnavailable {
+		return 0
+	}
+	if n, err := strconv.Atoi(text); err == nil {
+		return time.Duration(min(max(n, 0), 3600)) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return at.Sub(now)
+	}
+	return 0
 }
 
 // isLocal tells a host of this machine: dev delivers nowhere else.

@@ -172,8 +172,15 @@ func codecs(names []string) []*media.Codec {
 }
 
 func (e *Engine) openOutbox(cfg *config.Config) (err error) {
-	e.outbox, err = outbox.Open(outbox.Options{Space: e.store.Space("outbox"), Deliver: e.deliver, Clock: e.clk, Log: e.log, MaxWaiting: cfg.Limits.Outbox})
+	e.outbox, err = outbox.Open(outbox.Options{Space: e.store.Space("outbox"), Deliver: e.deliver, Clock: e.clk, Log: e.log, MaxWaiting: cfg.Limits.Outbox, Share: e.share})
 	return err
+}
+
+// share is what deliveries to one host may have; asked each time, so that a
+// reload changes it.
+func (e *Engine) share(host string) outbox.Share {
+	atOnce, rate := e.Config().Outbox.Share(host)
+	return outbox.Share{AtOnce: atOnce, Rate: rate}
 }
 
 // Ready reports why calls cannot be taken, or nil.

@@ -241,10 +241,10 @@ export default async (call) => {}; export async function beforeAttempt() { retur
 		return ok && o.State == stateDone && o.To == "+79160000001"
 	})
 	again, created, err := p.PlaceOrder(OrderRequest{Script: "one", To: "8 (916) 000-00-01", Data: data, Key: "k"}, "idem")
-	if err != nil || created || again.ID != a.ID {
+	if err != nil || !created || again.ID != a.ID { // answered as the first time
 		t.Fatal(again, created, err)
 	}
-	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000002", Data: data}, "idem"); fault.CodeOf(err) != fault.Conflict {
+	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000002", Data: data}, "idem"); fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), `Idempotency-Key "idem"`) {
 		t.Fatal(err)
 	}
 	late, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000009", Data: data, At: "1h"}, "")

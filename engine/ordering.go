@@ -43,8 +43,8 @@ type OrderAnswer struct {
 const MaxAttempts = 100
 
 // PlaceOrder checks an order, stores it, and starts its first attempt. created
-// is false when an open order has the same key, or the idempotency key was
-// used before with the same body.
+// is false when an open order has the same key. A request that was sent before
+// under its idempotency key is answered as it was the first time.
 func (e *Engine) PlaceOrder(r OrderRequest, idempotency string) (a OrderAnswer, created bool, err error) {
 	ord, err := e.newOrder(r)
 	if err != nil {
@@ -59,14 +59,17 @@ func (e *Engine) PlaceOrder(r OrderRequest, idempotency string) (a OrderAnswer, 
 		body, _ := json.Marshal(r)
 		hash := sha256.Sum256(body)
 		raw, _ := json.Marshal(answer)
-		once = &store.Once{Name: "POST /v1/calls " + idempotency, BodyHash: hex.EncodeToString(hash[:]), Answer: raw}
+		once = &store.Once{Name: "POST /v1/calls " + idempotency, BodyHash: hex.EncodeToString(hash[:]), Answer: raw, Key: idempotency}
 	}
 	standing, created, err := e.store.CreateOrder(ord.row(), once)
 	if err != nil {
 		return a, false, err
 	}
 	if !created {
-		return OrderAnswer{ID: standing.ID, State: standing.State}, false, nil
+		if once != nil {
+			created, _, err = e.store.FirstCreated(*once)
+		}
+		return OrderAnswer{ID: standing.ID, State: standing.State}, created, err
 	}
 	if err := e.orders.track(ord); err != nil {
 		e.orders.finish(ord, stateCancelled, err.Error())

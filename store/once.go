@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -16,12 +17,14 @@ type Once struct {
 	BodyHash string          // of the request; another one under the same name is CONFLICT
 	Answer   json.RawMessage // what the first request was answered
 	TTL      time.Duration   // 0 is KeepOnce
+	Key      string          // Name as its sender knows it, for messages; "" is Name
 }
 
 // once is the stored form.
 type once struct {
 	Hash   string          `json:"hash"`
 	Order  string          `json:"order,omitempty"`
+	Stood  bool            `json:"stood,omitempty"` // the order was there before this request
 	Answer json.RawMessage `json:"answer,omitempty"`
 }
 
@@ -43,9 +46,23 @@ func (s *Store) Idempotency(o Once) (answer json.RawMessage, first bool, err err
 			return nil
 		}
 		first = true
-		return o.put(t, "")
+		return o.put(t, "", false)
 	})
 	return answer, first && err == nil, err
+}
+
+// FirstCreated reports whether the first request of that name has created the
+// order that CreateOrder answers with; ok is false when o is new or created none.
+func (s *Store) FirstCreated(o Once) (created, ok bool, err error) {
+	if err := o.check(); err != nil {
+		return false, false, err
+	}
+	err = s.view(func(v *view) error {
+		old, found, err := o.find(v.get)
+		ok, created = found && old.Order != "", !old.Stood
+		return err
+	})
+	return created && ok, ok, err
 }
 
 // Remembered looks o up without storing it; ok is false when it is new.
@@ -86,7 +103,7 @@ func (s *Store) CreateOrder(order Order, o *Once) (standing Order, created bool,
 			standing = old.order()
 		}
 		if o != nil {
-			if err := o.put(t, standing.ID); err != nil {
+			if err := o.keep(t, standing.ID, found); err != nil {
 				return err
 			}
 		}
@@ -146,14 +163,24 @@ func (o Once) find(get getter) (old once, ok bool, err error) {
 		return once{}, false, fault.New(fault.Internal, "store: idempotency key %q: %w", o.Name, err)
 	}
 	if old.Hash != o.BodyHash {
-		return once{}, false, fault.New(fault.Conflict, "idempotency key %q was used for another request", o.Name).
+		return once{}, false, fault.New(fault.Conflict, "Idempotency-Key %q was used for another request", cmp.Or(o.Key, o.Name)).
 			WithHint("send a new key with a new request")
 	}
 	return old, true, nil
 }
 
-func (o Once) put(t *tx, order string) error {
-	raw, err := encode(once{Hash: o.BodyHash, Order: order, Answer: o.Answer})
+// keep is put unless the first request of that name is kept already with this
+// order.
+func (o Once) keep(t *tx, order string, stood bool) error {
+	old, ok, err := o.find(t.get)
+	if err != nil || ok && old.Order == order {
+		return err
+	}
+	return o.put(t, order, stood)
+}
+
+func (o Once) put(t *tx, order string, stood bool) error {
+	raw, err := encode(once{Hash: o.BodyHash, Order: order, Stood: stood, Answer: o.Answer})
 	if err != nil {
 		return fault.New(fault.Invalid, "store: idempotency key %q: %w", o.Name, err)
 	}
