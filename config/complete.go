@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+
 	"strings"
 
 	"github.com/loopstart/loopstart/internal/phone"
@@ -19,6 +21,11 @@ func (c *Config) complete() {
 		}
 		if len(t.Codecs) == 0 {
 			t.Codecs = c.Media.Codecs
+		}
+		for _, a := range t.Accounts {
+			if a.Number != "" && !slices.Contains(t.From, a.Number) {
+				t.From = append(t.From, a.Number)
+			}
 		}
 		if home := phone.Prefix(c.Project.Country); len(t.Destinations) == 0 && home != "" {
 			t.Destinations = []string{home}

@@ -56,7 +56,7 @@ type Trunk struct {
 	Username     string         `yaml:"username" doc:"User of From, Contact and REGISTER."`
 	AuthUser     string         `yaml:"auth_user" doc:"Digest user; default: username."`
 	Password     Secret         `yaml:"password" doc:"Digest password."`
-	Accounts     []Account      `yaml:"accounts" later:"several accounts of one trunk are" doc:"Several accounts to register."`
+	Accounts     []Account      `yaml:"accounts" doc:"Several accounts to register."`
 	Register     Register       `yaml:"register" default:"false" doc:"true, false or {expires: 300s}."`
 	From         []string       `yaml:"from" doc:"Caller numbers this trunk may present."`
 	Allow        []netip.Prefix `yaml:"allow" doc:"Sources accepted as this trunk; default: what address and proxy resolve to."`

@@ -169,14 +169,15 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 		names = cfg.Media.Codecs
 	}
 	remote, _ := parseHost(d.e.trunkHost(t))
+	account, login := accountFor(cfg, t, from)
 	user := phone.Format(from, style, cfg.Project.Country)
 	if user == "" {
-		user = t.Username
+		user = login
 	}
 	return call.Route{
 		Trunk: t.Name, From: from,
 		Outgoing: sip.Outgoing{
-			Target: sip.Target{Trunk: t.Name, Number: phone.Format(number, style, cfg.Project.Country)},
+			Target: sip.Target{Trunk: account, Number: phone.Format(number, style, cfg.Project.Country)},
 			From:   sip.Address{User: user}, Headers: r.Headers, Timeout: r.Timeout,
 		},
 		Media: d.e.sessionFor(remote, names, true),

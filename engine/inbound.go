@@ -51,10 +51,10 @@ func (e *Engine) parties(cfg *config.Config, d Incoming) incomingCall {
 	in := incomingCall{}
 	switch o := d.Origin(); o.Kind {
 	case sip.FromTrunk:
-		in.Trunk = o.Name
-		if t, ok := cfg.Trunk(o.Name); ok {
-			in.trunk = t
-			to, from = e.did(cfg, t, d), callerOf(t, d)
+		t, account := trunkOf(cfg, o.Name)
+		if in.Trunk = o.Name; t != nil {
+			in.Trunk, in.trunk = t.Name, t
+			to, from = dialledAccount(account, e.did(cfg, t, d)), callerOf(t, d)
 		}
 	case sip.FromUser:
 		in.User = o.Name

@@ -40,7 +40,7 @@ func (e *Engine) sipConfig(cfg *config.Config) sip.Config {
 		s.Users = append(s.Users, sip.User{Name: u.Name, Password: u.Password.Reveal(), Display: u.Display, MaxCalls: u.MaxCalls})
 	}
 	for _, t := range cfg.Trunks {
-		s.Trunks = append(s.Trunks, e.sipTrunk(t))
+		s.Trunks = append(s.Trunks, e.sipTrunks(t)...)
 	}
 	return s
 }
@@ -102,7 +102,7 @@ func (e *Engine) localFor(remote netip.Addr) netip.Addr {
 
 // CheckTrunk tells how a trunk answers our REGISTER and OPTIONS.
 func (e *Engine) CheckTrunk(name string) (sip.TrunkReport, error) {
-	if _, ok := e.Config().Trunk(name); !ok {
+	if t, _ := trunkOf(e.Config(), name); t == nil {
 		return sip.TrunkReport{}, fault.New(fault.NotFound, "no trunk %q", name)
 	}
 	return e.sip.CheckTrunk(e.ctx, name)

@@ -89,6 +89,9 @@ func ConfiguredTrunks(cfg *config.Config) []TrunkLine {
 	out := []TrunkLine{}
 	for _, t := range cfg.Trunks {
 		out = append(out, TrunkLine{Name: t.Name, Address: t.Address, State: "off", Registers: t.Register.On, Words: "not in use", MaxCalls: t.MaxCalls})
+		for _, a := range t.Accounts {
+			out = append(out, TrunkLine{Name: t.Name + accountMark + a.Username, Address: t.Address, State: "off", Registers: t.Register.On, Words: "not in use"})
+		}
 	}
 	return out
 }
