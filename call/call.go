@@ -74,7 +74,7 @@ type Call struct {
 func New(spec Spec, deps Deps) *Call {
 	now := deps.Clock.Now()
 	c := &Call{
-		spec: spec, deps: deps, clk: deps.Clock, box: newMailbox(deps.Clock), line: newTimeline(now), started: now,
+		spec: spec, deps: deps, clk: deps.Clock, box: newMailbox(deps.Clock), line: newTimeline(now, deps.Veil), started: now,
 		log: deps.Log.With("call", spec.ID, "script", spec.Script), legs: map[string]*Leg{}, dials: map[uint32]*dialling{}, tags: map[string]string{},
 		gone: make(chan struct{}),
 	}

@@ -128,6 +128,9 @@ type Deps struct {
 	Counters   *Counters
 	Apology    func(language string) *media.Prompt // spoken when nothing else can be
 	MaxRecord  time.Duration                       // longest recording; 0 is DefaultMaxRecord
+	// Veil hides the secrets of the configuration in a line of the timeline;
+	// nil hides nothing.
+	Veil func(detail string) string
 }
 
 // Party is an address as scripts see it.

@@ -18,6 +18,10 @@ type Entry struct {
 	Source string `json:"source,omitempty"` // script line that caused it, file:line
 }
 
+// foreignText are the kinds whose detail is the script's or of other systems,
+// and may hold a secret.
+var foreignText = map[string]bool{"log": true, "step": true, "http": true, "webhook": true, "error": true, "fallback": true, "prompt": true, "command": true}
+
 // Timeline is everything that happened in one call, on one clock.
 //
 // # Concurrency
@@ -28,12 +32,18 @@ type Timeline struct {
 	start   time.Time
 	entries []Entry
 	dropped int
+	veil    func(string) string // nil: nothing is hidden
 }
 
-func newTimeline(start time.Time) *Timeline { return &Timeline{start: start} }
+func newTimeline(start time.Time, veil func(string) string) *Timeline {
+	return &Timeline{start: start, veil: veil}
+}
 
 // Add appends an entry that happened at the time given.
 func (t *Timeline) Add(at time.Time, kind, leg, detail, source string) {
+	if t.veil != nil && foreignText[kind] {
+		detail = t.veil(detail)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.entries) >= MaxTimeline {

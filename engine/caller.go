@@ -18,11 +18,14 @@ import (
 
 // CallerOptions say whom the built-in caller rings and which keys it presses.
 type CallerOptions struct {
-	Target  string // sip:script@host:port
-	From    string // user part of From
-	Keys    string // digits; ',' waits for the next prompt to end, 'w' 0.5 s
-	Record  string // WAV file of what is heard; "" for none
-	Data    string // call.data as JSON, for scripts of trusted callers
+	Target string // sip:script@host:port
+	From   string // user part of From
+	Keys   string // digits; ',' waits for the next prompt to end, 'w' 0.5 s
+	Record string // WAV file of what is heard; "" for none
+	Data   string // call.data as JSON, for scripts of trusted callers
+	Steps  bool   // ask for step tracing, which dev grants
+	// Press brings keys while the call is up; they follow those of Keys.
+	Press   <-chan string
 	Ring    time.Duration
 	Clock   clock.Clock
 	Log     *slog.Logger
@@ -50,6 +53,7 @@ type caller struct {
 	events  chan media.Event
 	keys    string
 	waiting bool // for the next prompt to end
+	early   bool // there is audio before the answer
 	res     CallerResult
 	since   time.Time
 }
@@ -118,6 +122,9 @@ func (c *caller) open(to sip.Address) (err error) {
 	if c.o.Data != "" {
 		out.Headers = []sip.Header{{Name: dataHeader, Value: base64.RawURLEncoding.EncodeToString([]byte(c.o.Data))}}
 	}
+	if c.o.Steps {
+		out.Headers = append(out.Headers, sip.Header{Name: stepsHeader, Value: "on"})
+	}
 	c.dialog, err = c.sip.Dial(out)
 	return err
 }
@@ -137,6 +144,10 @@ func (c *caller) close() {
 func (c *caller) run(ctx context.Context) (CallerResult, error) {
 	done := ctx.Done()
 	for {
+		var press <-chan string
+		if c.res.Answered || c.early {
+			press = c.o.Press
+		}
 		select {
 		case ev, ok := <-c.dialog.Events():
 			if !ok {
@@ -147,6 +158,12 @@ func (c *caller) run(ctx context.Context) (CallerResult, error) {
 			}
 		case ev := <-c.events:
 			c.heard(ev)
+		case keys, ok := <-press:
+			if !ok {
+				c.o.Press = nil
+				continue
+			}
+			c.send(keys)
 		case <-done:
 			c.dialog.Hangup()
 			done = nil
@@ -159,6 +176,7 @@ func (c *caller) signal(ev sip.Event) error {
 	case sip.Provisional:
 		c.o.OnState(fmt.Sprintf("%d %s", ev.Code, ev.Reason))
 		if len(ev.Body) > 0 && c.session.Accept(ev.Body) == nil {
+			c.early = true
 			c.session.Start()
 		}
 	case sip.Answered:
@@ -214,12 +232,15 @@ func (c *caller) heard(ev media.Event) {
 func (c *caller) press() {
 	now, rest, more := strings.Cut(c.keys, ",")
 	c.keys, c.waiting = rest, more
-	if now == "" {
-		return
+	if now != "" {
+		c.send(now)
 	}
-	if err := c.session.SendDigits(now); err != nil {
+}
+
+func (c *caller) send(keys string) {
+	if err := c.session.SendDigits(keys); err != nil {
 		c.o.OnState(err.Error())
 		return
 	}
-	c.o.OnState("pressed " + now)
+	c.o.OnState("pressed " + keys)
 }

@@ -21,6 +21,7 @@ type live struct {
 	order   *order           // nil for inbound calls
 	route   string
 	began   time.Time
+	steps   bool         // the caller asks for step tracing
 	seq     atomic.Int64 // of the last event of an inbound call
 }
 

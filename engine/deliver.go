@@ -207,7 +207,9 @@ func (e *Engine) deliverAfterCall(ctx context.Context, it outbox.Item) error {
 		}
 	}
 	defer e.scripts.Release(v)
-	_, err = e.run(ctx, v, "afterCall", a.Record, e.Config().Limits.AfterCall)
+	var of struct{ ID string }
+	_ = json.Unmarshal(a.Record, &of) // it is only said in the log
+	_, err = e.run(ctx, v, "afterCall", of.ID, a.Record, e.Config().Limits.AfterCall)
 	return err
 }
 

@@ -72,6 +72,8 @@ type Engine struct {
 	record    *recordings // files
 	feed      feed        // live events
 	tones     tones       // rendered tones
+	tracing   tracing     // of steps
+	veil      veil        // over secrets in logs and timelines
 	conns     api.Conns   // of the HTTP listeners
 	counters  call.Counters
 	started   time.Time
@@ -97,6 +99,8 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	}
 	e := &Engine{opts: o, clk: o.Clock, log: o.Log, started: o.Clock.Now(), up: make(chan struct{})}
 	e.cfg.Store(cfg)
+	e.veil.set(cfg)
+	e.log = slog.New(veiledLog{o.Log.Handler(), &e.veil})
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.prepare()
 	for _, build := range []func(*config.Config) error{
@@ -262,6 +266,7 @@ func (e *Engine) Reload(cfg *config.Config) error {
 		return err
 	}
 	e.cfg.Store(cfg)
+	e.veil.set(cfg)
 	if err := e.openFetchers(cfg); err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (e *Engine) Hook(ctx context.Context, script string, r HookRequest) (HookAn
 	}
 	e.clk.Busy(1)
 	defer e.clk.Busy(-1)
-	out, err := e.run(ctx, v, "onRequest", r, e.Config().Limits.Hook)
+	out, err := e.run(ctx, v, "onRequest", "", r, e.Config().Limits.Hook)
 	if err != nil {
 		return HookAnswer{}, err
 	}

@@ -192,6 +192,7 @@ func (e *Engine) take(cfg *config.Config, d Incoming, in incomingCall, route *co
 		l.version, spec.Version = v, v.ID
 		e.applySettings(&spec, v)
 	}
+	l.steps = e.opts.Dev && trusted(cfg, d.Origin().Source.Addr()) && d.Headers().Get(stepsHeader) != ""
 	l.Call = call.New(spec, e.callDeps())
 	e.calls.add(l)
 	e.began(l.Call)
@@ -247,6 +248,10 @@ func (e *Engine) inboundSpec(cfg *config.Config, d Incoming, in incomingCall, ro
 // trusted sources are believed.
 const dataHeader = "X-Loopstart-Data"
 
+// stepsHeader asks for step tracing of one call. Only dev grants it, and only
+// to trusted sources.
+const stepsHeader = "X-Loopstart-Steps"
+
 func headerData(value string) (json.RawMessage, bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(value)
 	return raw, err == nil && len(raw) > 0 && json.Valid(raw)
@@ -275,7 +280,7 @@ func actions(list []config.Action, in config.Incoming) []call.Action {
 func (e *Engine) callDeps() call.Deps {
 	return call.Deps{
 		Clock: e.clk, Log: e.log, Open: e.media.Open, Dialer: dialer{e}, Prompts: (*prompts)(e), Recordings: e.record, Observer: e,
-		Counters: &e.counters, Apology: e.apology, MaxRecord: e.Config().Limits.Recording,
+		Counters: &e.counters, Apology: e.apology, MaxRecord: e.Config().Limits.Recording, Veil: e.veil.text,
 	}
 }
 

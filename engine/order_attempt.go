@@ -49,7 +49,7 @@ func (o *orders) before(ord *order, v *scripts.Version) bool {
 	}
 	ctx, cancel := context.WithCancel(o.e.ctx)
 	defer cancel()
-	answer, err := o.e.run(ctx, v, "beforeAttempt", map[string]any{
+	answer, err := o.e.run(ctx, v, "beforeAttempt", ord.ID, map[string]any{
 		"to": ord.To, "data": ord.Data, "attempt": map[string]any{"n": len(ord.Made) + 1, "of": ord.Attempts, "order": ord.ID},
 	}, beforeAttemptLimit)
 	if err != nil {

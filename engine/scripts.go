@@ -289,6 +289,7 @@ func (e *Engine) scriptChanged(ch scripts.Change) {
 	case scripts.Freed:
 		e.settings.forget(ch.Version)
 		e.workers.Retire(ch.Script, ch.Version.ID)
+		e.workers.Retire(ch.Script, ch.Version.ID+stepsSuffix)
 	case scripts.Removed:
 		e.log.Info("script removed", "script", ch.Script)
 	}

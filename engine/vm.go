@@ -27,6 +27,7 @@ type callScript struct {
 	l     *live
 	calls *callhost.Session
 	core  *corehost.Session
+	notes journal
 }
 
 // vmHandle lets the host halves settle before Start has returned: the first
@@ -68,11 +69,12 @@ func (e *Engine) startScript(l *live) {
 	h := &vmHandle{ready: make(chan struct{})}
 	s := &callScript{e: e, l: l}
 	s.calls = callhost.New(l.Call, h, callhost.Services{Links: e.record, Retries: &e.orders, Ring: defaultRing})
-	s.core = e.coreSession(l.version, journal{e.log.With("call", l.ID(), "script", l.version.Script), l.Call, e.opts.World != nil}, h.Settle)
+	s.notes = journal{e.log.With("call", l.ID(), "script", l.version.Script), l.Call, e.opts.World != nil}
+	s.core = e.coreSession(l.version, s.notes, h.Settle)
 	if w := e.opts.World; w != nil {
 		h.seen = func(seq uint32, value any, err error) { w.Witness.Answered(l.Call, seq, value, err) }
 	}
-	spec := e.bundleSpec(l.version)
+	spec := e.runSpec(l.version, l.steps)
 	answered := l.AnsweredAt()
 	argument, err := json.Marshal(callhost.CallFacts(l.Spec(), l.Started(), answered))
 	if err != nil {
@@ -101,6 +103,8 @@ func (s *callScript) Request(vm *supervisor.Instance, seq uint32, r message.Requ
 	case callhost.Handles(r.Method):
 		s.calls.Request(seq, r)
 	case s.core.Serve(seq, r):
+	case r.Method == "step":
+		s.notes.Note("step", textOf(r.Args), r.At)
 	case r.Method == "limit":
 		s.l.Note("limit", "log: further lines are dropped (limits.script_log)", r.At)
 	default:
@@ -116,14 +120,15 @@ func (s *callScript) Done(o message.Outcome) {
 	s.core.Close()
 	err := asFault(o.Error)
 	if err != nil && !isHangup(err) {
-		s.e.reportScript(s.l.ID(), s.l.version, o.Error)
+		s.e.reportScript(s.l.version, o.Error, "call", s.l.ID())
 	}
 	s.l.ScriptEnded(err)
 }
 
-// reportScript logs an error of a script the way its author can use it.
-func (e *Engine) reportScript(id string, v *scripts.Version, err *message.ScriptError) {
-	attrs := []any{"call", id, "script", v.Script, "version", v.ID, "code", err.Code, "at", err.Place}
+// reportScript logs an error of a script the way its author can use it; about
+// says which run it was.
+func (e *Engine) reportScript(v *scripts.Version, err *message.ScriptError, about ...any) {
+	attrs := append(about, "script", v.Script, "version", v.ID, "code", err.Code, "at", err.Place)
 	if err.Hint != "" {
 		attrs = append(attrs, "hint", err.Hint)
 	}
@@ -201,13 +206,18 @@ func (e *Engine) coreSession(v *scripts.Version, j corehost.Journal, settle func
 // plainRun is a VM outside of a call: afterCall, beforeAttempt, onRequest.
 type plainRun struct {
 	core *corehost.Session
+	log  *slog.Logger
 	clk  clock.Clock
 	done chan message.Outcome
 }
 
 // Request implements supervisor.Handler.
 func (p *plainRun) Request(vm *supervisor.Instance, seq uint32, r message.Request) {
-	if !p.core.Serve(seq, r) && seq != 0 {
+	switch {
+	case p.core.Serve(seq, r):
+	case r.Method == "step":
+		p.log.Info("step: "+maskNumbers(strings.ReplaceAll(textOf(r.Args), "\n", "  ")), "at", r.At)
+	case seq != 0:
 		vm.Settle(seq, nil, fault.New(fault.Conflict, "%s needs a call", r.Method).WithHint("there is no call here"))
 	}
 }
@@ -222,17 +232,28 @@ func (p *plainRun) Done(o message.Outcome) {
 	p.done <- o
 }
 
-// run calls an export outside of a call and waits for its return. Its caller
-// counts as busy; while the script waits, it does not.
-func (e *Engine) run(ctx context.Context, v *scripts.Version, export string, argument any, limit time.Duration) (json.RawMessage, error) {
+// textOf is a JSON string's text.
+func textOf(raw json.RawMessage) (s string) {
+	_ = json.Unmarshal(raw, &s) // "" for what is none
+	return s
+}
+
+// run calls an export outside of a call and waits for its return; about names
+// the call or order that it belongs to, "" for none. Its caller counts as busy;
+// while the script waits, it does not.
+func (e *Engine) run(ctx context.Context, v *scripts.Version, export, about string, argument any, limit time.Duration) (json.RawMessage, error) {
 	body, err := json.Marshal(argument)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %s of %s: %w", export, v.Script, err)
 	}
 	h := &vmHandle{ready: make(chan struct{})}
-	log := e.log.With("script", v.Script, "export", export)
-	p := &plainRun{core: e.coreSession(v, journal{log: log}, h.Settle), clk: e.clk, done: make(chan message.Outcome, 1)}
-	spec := e.bundleSpec(v)
+	who := []any{"export", export}
+	if about != "" {
+		who = append(who, "call", about)
+	}
+	log := e.log.With(append(who, "script", v.Script)...)
+	p := &plainRun{log: log, core: e.coreSession(v, journal{log: log}, h.Settle), clk: e.clk, done: make(chan message.Outcome, 1)}
+	spec := e.runSpec(v, false)
 	spec.Entry = message.Entry{Export: export, Argument: body, Now: e.clk.Now()}
 	vm, err := e.workers.Start(spec, p)
 	h.vm = vm
@@ -247,7 +268,7 @@ func (e *Engine) run(ctx context.Context, v *scripts.Version, export string, arg
 	e.clk.Busy(-1)
 	o := <-p.done
 	if o.Error != nil {
-		e.reportScript("", v, o.Error)
+		e.reportScript(v, o.Error, who...)
 		return nil, asFault(o.Error)
 	}
 	return o.Value, nil

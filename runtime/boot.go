@@ -177,6 +177,9 @@ func (vm *VM) exports() (*goja.Object, error) {
 			vm.Func("spread", func(c goja.FunctionCall) goja.Value { return g.iter(c.Argument(0)) }),
 			vm.Func("props", func(c goja.FunctionCall) goja.Value { return g.props(c.Argument(0)) }), restSymbol)
 	}
+	if vm.version.bundle.Steps {
+		arguments = append(arguments, vm.Func("step", vm.stepping))
+	}
 	if _, err := run(goja.Undefined(), arguments...); err != nil {
 		return nil, err
 	}

@@ -45,13 +45,13 @@ func filterTree(tree *ast.Program, rewrite bool) *filter {
 	f := &filter{rewrite: rewrite, seen: map[any]bool{}}
 	f.walk(reflect.ValueOf(tree.Body))
 	if rewrite && f.why == "" {
-		addParameters(tree)
+		addParameters(tree, spreadName, propsName, restName)
 	}
 	return f
 }
 
 // addParameters gives the wrapper's function what the rewritten tree calls.
-func addParameters(tree *ast.Program) {
+func addParameters(tree *ast.Program, names ...unistring.String) {
 	statement, ok := tree.Body[0].(*ast.ExpressionStatement)
 	if !ok {
 		return
@@ -60,7 +60,7 @@ func addParameters(tree *ast.Program) {
 	if !ok {
 		return
 	}
-	for _, name := range []unistring.String{spreadName, propsName, restName} {
+	for _, name := range names {
 		fn.ParameterList.List = append(fn.ParameterList.List, &ast.Binding{Target: &ast.Identifier{Name: name, Idx: fn.Function}})
 	}
 }

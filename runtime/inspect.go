@@ -38,7 +38,7 @@ func Inspect(b message.Bundle) (Inspection, *message.ScriptError) {
 	}
 	vm.ctx, vm.cancel = context.WithCancel(context.Background())
 	defer vm.cancel()
-	vm.budget.capacity, vm.logs.capacity = vm.limits.Heap, int64(vm.limits.LogBytes)
+	vm.budget.capacity, vm.logs.capacity, vm.stepBytes.capacity = vm.limits.Heap, int64(vm.limits.LogBytes), maxStepBytes
 	var found Inspection
 	w.watch.begin(w.watch.lanes[0], vm)
 	vm.inspect(&found)

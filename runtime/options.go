@@ -35,6 +35,9 @@ type Options struct {
 	// Arguments are by name of the export, "default" for the default export.
 	// An export without one gets its argument as plain data.
 	Arguments map[string]Argument
+	// Inspect writes a value for step tracing, bounded and without running code
+	// of the script; nil means JSON.
+	Inspect func(vm *VM, v goja.Value) string
 	// Guard is the least that all bundles get; one may ask for more.
 	Guard Guard
 	// Lanes is how many VMs run at the same time; 0 means [DefaultLanes].

@@ -38,6 +38,7 @@ type version struct {
 	sources *sourcemap.Consumer // nil without a map
 	needs   needs
 	guard   Guard
+	steps   []stepSite // of a version that is traced
 	err     *message.ScriptError
 
 	mu      sync.Mutex
@@ -89,6 +90,9 @@ func (v *version) parse() *message.ScriptError {
 		return v.refused(tree, f)
 	}
 	v.needs = f.found
+	if v.bundle.Steps {
+		v.traceSteps(tree)
+	}
 	v.program, err = goja.CompileAST(tree, false)
 	if err != nil {
 		return v.syntaxError(err)

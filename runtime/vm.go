@@ -56,6 +56,8 @@ type VM struct {
 	grace     clock.Timer
 	state     state
 	logFull   bool
+	stepBytes bucket           // as logs, for steps
+	concealed []string         // what steps must not show
 	outcome   *message.Outcome // set once: the VM ends after this slice
 }
 

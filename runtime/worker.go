@@ -269,7 +269,7 @@ func (w *worker) add(id uint64, e message.Entry) (*VM, error) {
 		pending: map[uint32]*hostCall{}, callbacks: map[uint32]goja.Callable{}, events: map[string][]func(json.RawMessage){},
 	}
 	vm.ctx, vm.cancel = context.WithCancel(context.Background())
-	vm.budget.capacity, vm.logs.capacity = vm.limits.Heap, int64(vm.limits.LogBytes)
+	vm.budget.capacity, vm.logs.capacity, vm.stepBytes.capacity = vm.limits.Heap, int64(vm.limits.LogBytes), maxStepBytes
 	w.vms[id] = vm
 	v.vms++
 	if w.options.grow != nil {

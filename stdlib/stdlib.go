@@ -43,7 +43,7 @@ func worker(o runtime.Options, tests test.Module) runtime.Options {
 	for _, m := range plain() {
 		o.Modules = append(o.Modules, m)
 	}
-	o.Globals = web.Globals
+	o.Globals, o.Inspect = web.Globals, bind.Inspect
 	if tests.Host == nil {
 		o.Arguments = map[string]runtime.Argument{"default": calls.Argument, "onRequest": call.Request}
 	}

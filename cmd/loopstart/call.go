@@ -14,15 +14,20 @@ import (
 )
 
 var callVerb = verb{
-	name: "call", args: "SCRIPT|sip:URI [--to PHONE] [--trunk T] [--from N] [--data JSON] [--dtmf 1,2w3] [--record FILE]",
+	name: "call", args: "SCRIPT|sip:URI [--to PHONE] [--trunk T] [--from N] [--data JSON] [--dtmf 1,2w3] [--record FILE] [--trace]",
 	summary: "ring a script, or let it call somebody",
 	details: "Rings the script from a built-in caller over real SIP and RTP and prints the call's timeline. With --to the script calls that\n" +
-		"number through a trunk. In --dtmf a comma waits for the next prompt to end, w for half a second.",
+		"number through a trunk. In --dtmf a comma waits for the next prompt to end, w for half a second.\n" +
+		"At a terminal the call is shown while it goes on, and 0-9 * # A-D are keys of the phone; h hangs up. --trace shows each await\n" +
+		"of the script: its line, what it gave, and the variables.",
 	run: runCall,
 }
 
 // callFlags are the options of call.
-type callFlags struct{ target, to, trunk, from, data, dtmf, record string }
+type callFlags struct {
+	target, to, trunk, from, data, dtmf, record string
+	trace                                       bool
+}
 
 func runCall(ctx context.Context, m *Main, args []string) error {
 	var o callFlags
@@ -33,6 +38,7 @@ func runCall(ctx context.Context, m *Main, args []string) error {
 	fs.StringVar(&o.data, "data", "", "call.data as JSON")
 	fs.StringVar(&o.dtmf, "dtmf", "", "keys to press")
 	fs.StringVar(&o.record, "record", "", "WAV file of what the caller hears")
+	fs.BoolVar(&o.trace, "trace", false, "show each await of the script")
 	rest, err := parse(fs, args, 1)
 	if err != nil {
 		return err
@@ -46,6 +52,10 @@ func runCall(ctx context.Context, m *Main, args []string) error {
 	}
 	if o.data != "" && !json.Valid([]byte(o.data)) {
 		return fault.New(fault.Invalid, "--data is no JSON").WithExit(fault.ExitUsage)
+	}
+	if o.trace && (o.to != "" || strings.HasPrefix(o.target, "sip:")) {
+		return fault.New(fault.Invalid, "--trace goes with a call to a script of this project").WithExit(fault.ExitUsage).
+			WithHint("loopstart dev --trace shows the awaits of all calls")
 	}
 	ctx, stop := m.interruptible(ctx)
 	defer stop()
@@ -90,7 +100,7 @@ func (m *Main) answerResult(res engine.CallerResult) error {
 func (m *Main) ring(ctx context.Context, target string, o callFlags, from string) (engine.CallerResult, error) {
 	return engine.Call(ctx, engine.CallerOptions{
 		Target: target, From: from, Keys: o.dtmf, Record: o.record, Log: m.logger("text", "error"),
-		Data: o.data, OnState: func(s string) { m.progress("  %s", s) },
+		Data: o.data, Steps: o.trace, OnState: func(s string) { m.progress("  %s", s) },
 	})
 }
 
@@ -108,18 +118,32 @@ func (m *Main) callScript(ctx context.Context, o callFlags) error {
 	if err := c.knows(o.target); err != nil {
 		return err
 	}
-	from := o.from
-	if from == "" {
-		from = "caller-" + newToken()[:8]
+	if o.trace && !c.Dev {
+		return fault.New(fault.Conflict, "--trace: production is not traced").WithExit(fault.ExitUsage).
+			WithHint("stop loopstart run, or start loopstart dev in another folder with the same scripts")
 	}
-	if _, err := m.ring(ctx, "sip:"+o.target+"@"+c.SIP, o, from); err != nil {
+	p := m.newPhone(c, o)
+	if err := m.ringScript(ctx, p, o); err != nil {
 		return err
 	}
-	id, err := c.lastFrom(from)
+	id, err := c.lastFrom(p.from, p.began)
 	if err != nil {
 		return err
 	}
 	return m.showFinished(c, id)
+}
+
+// ringScript rings a script; with somebody at the terminal, who reads and
+// types.
+func (m *Main) ringScript(ctx context.Context, p *phone, o callFlags) error {
+	if m.global.output == "text" {
+		if t, ok := m.openTerminal(); ok {
+			defer t.close()
+			return p.talk(ctx, o, t.keys)
+		}
+	}
+	_, err := m.ring(ctx, "sip:"+o.target+"@"+p.c.SIP, o, p.from)
+	return err
 }
 
 // connect is the running instance, or a new one for the time of this call.
@@ -135,8 +159,10 @@ func (m *Main) connect(ctx context.Context, o callFlags) (*client, func(), error
 	if o.to != "" {
 		opts.Dev = false
 		cfg, err = m.load("", config.Options{})
+	} else if dev, derr := m.loadDev(devFlags{}, nil); derr == nil {
+		cfg = dev.Config
 	} else {
-		cfg, err = m.loadDev(devFlags{})
+		err = derr
 	}
 	if err != nil {
 		return nil, nil, err
@@ -146,6 +172,19 @@ func (m *Main) connect(ctx context.Context, o callFlags) (*client, func(), error
 		return nil, nil, err
 	}
 	return newClient(in.running), in.close, nil
+}
+
+// scripts are the names of those that the instance has.
+func (c *client) scripts() ([]string, error) {
+	var out struct{ Scripts []struct{ Name string } }
+	if err := c.get("/v1/scripts", &out); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, s := range out.Scripts {
+		names = append(names, s.Name)
+	}
+	return names, nil
 }
 
 // knows reports a script that the instance does not have, or that is broken.
@@ -174,11 +213,13 @@ func (c *client) knows(name string) error {
 	return e.WithHint("scripts are %s", strings.Join(names, ", "))
 }
 
-// lastFrom finds the call that a caller has just made, once its record is kept.
-func (c *client) lastFrom(from string) (string, error) {
+// lastFrom finds the call that a caller has made since a moment, once its
+// record is kept.
+func (c *client) lastFrom(from string, since time.Time) (string, error) {
+	query := url.Values{"state": {"done"}, "limit": {"1"}, "from": {from}, "since": {since.Format(time.RFC3339Nano)}}
 	for range recordTries {
 		var out struct{ Calls []engine.Record }
-		if err := c.get("/v1/calls?state=done&limit=1&from="+url.QueryEscape(from), &out); err != nil {
+		if err := c.get("/v1/calls?"+query.Encode(), &out); err != nil {
 			return "", err
 		}
 		if len(out.Calls) > 0 {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/engine"
@@ -15,10 +15,17 @@ import (
 )
 
 var devVerb = verb{
-	name: "dev", args: "[dir] [--lan] [--live [TRUNK]] [--demo SCRIPT]", summary: "serve a project on loopback while you write it",
+	name: "dev", args: "[dir] [--lan] [--live [TRUNK]] [--trace [SCRIPT]] [--demo SCRIPT]", summary: "serve a project on loopback while you write it",
 	details: "Watches the scripts, prints every call, and harms nobody: it registers no trunk, dials through none and delivers to no other\n" +
 		"host; it shows what it would have done. --live lifts that for one trunk. --lan also listens on the local network, for a\n" +
-		"softphone with a made-up login. --demo calls a script once when all is up.",
+		"softphone with a made-up login. --demo calls a script once when all is up. --trace shows each await of the scripts, or of one:\n" +
+		"its line, what it gave, and the variables.\n\n" +
+		"On a terminal there are hot keys:\n\n" +
+		"  c   call a script: what it says appears as text, 0-9 * # are keys of the phone, h hangs up\n" +
+		"  t   run the tests\n" +
+		"  s   step tracing on or off, as --trace\n" +
+		"  r   read the configuration and build the scripts again; a restart where addresses or folders have changed\n" +
+		"  q   quit, as Ctrl-C",
 	run: runDev,
 }
 
@@ -28,6 +35,8 @@ type devFlags struct {
 	lan  bool
 	live optional
 	demo string
+	// trace shows each await; its value is the script, "" for all.
+	trace optional
 }
 
 // optional is an option that may stand without its value.
@@ -55,13 +64,21 @@ func parseDev(args []string) (o devFlags, err error) {
 	fs.BoolVar(&o.lan, "lan", false, "listen on the local network too")
 	fs.Var(&o.live, "live", "trunk that may be used for real")
 	fs.StringVar(&o.demo, "demo", "", "script to call once")
-	rest, err := parse(fs, args, 2)
+	fs.Var(&o.trace, "trace", "script whose awaits are shown")
+	rest, err := parse(fs, args, 3)
 	for _, a := range rest {
-		// "--live mango" leaves the name behind as an argument.
-		if info, serr := os.Stat(a); o.dir == "" && serr == nil && info.IsDir() || !o.live.set || o.live.value != "" {
+		// "--live mango" and "--trace hello" leave the name behind as an
+		// argument.
+		info, serr := os.Stat(a)
+		switch {
+		case o.dir == "" && serr == nil && info.IsDir():
 			o.dir = a
-		} else {
+		case o.live.set && o.live.value == "":
 			o.live.value = a
+		case o.trace.set && o.trace.value == "":
+			o.trace.value = a
+		default:
+			o.dir = a
 		}
 	}
 	return o, err
@@ -72,40 +89,16 @@ func runDev(ctx context.Context, m *Main, args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := m.loadDev(o)
-	if err != nil {
+	d := &desk{m: m, o: o, steps: o.trace.set}
+	defer d.close()
+	if err := d.open(ctx, nil); err != nil {
 		return err
 	}
-	live, err := liveTrunk(cfg, o.live)
-	if err != nil {
-		return err
-	}
-	if err := engine.WriteTypes(cfg.Dir); err != nil {
-		m.progress("the types for editors cannot be written: %s", err)
-	}
-	in, err := start(ctx, cfg, engine.Options{
-		Dev: true, Live: live, OnScript: m.showScript,
-		OnEnded: func(r engine.Record, line []engine.Entry) { m.showCall(r, line) },
-	}, m.logger("text", cfg.Log.Level))
-	if err != nil {
-		return err
-	}
-	defer in.close()
-	m.welcome(in, cfg, o, live)
 	if o.demo != "" {
-		m.demo(ctx, in, o.demo)
+		m.demo(ctx, d.in, o.demo)
 	}
-	for {
-		select {
-		case s := <-m.Signals:
-			if s == syscall.SIGHUP {
-				continue
-			}
-			return nil
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	d.term, _ = m.openTerminal()
+	return d.serve(ctx)
 }
 
 // liveTrunk is the trunk that --live names, or the only one there is.
@@ -130,33 +123,52 @@ func liveTrunk(cfg *config.Config, o optional) (string, error) {
 	return "", e.WithHint("trunks are %s", strings.Join(names, ", "))
 }
 
+// devConfig is a configuration as dev runs it.
+type devConfig struct {
+	*config.Config
+	file      *config.Config    // as the file has it
+	overrides map[string]string // of the file, for loopback
+	phone     config.Secret     // password of --lan
+}
+
 // loadDev reads the configuration with everything on loopback, and on the
 // local network with --lan. The ports are those of the file, or free ones when
-// they are taken.
-func (m *Main) loadDev(d devFlags) (*config.Config, error) {
+// they are taken; after a reload they are those of before.
+func (m *Main) loadDev(d devFlags, before *devConfig) (*devConfig, error) {
 	o := config.Options{Dev: true}
 	if d.live.set {
 		o.Live = []string{"*"}
 	}
-	cfg, err := m.load(d.dir, o)
+	file, err := m.load(d.dir, o)
 	if err != nil {
 		return nil, err
 	}
+	c := &devConfig{file: file, phone: config.Secret(newToken()[:12])}
+	if before == nil {
+		c.overrides = devOverrides(file, d.lan)
+	} else {
+		c.overrides, c.phone = before.overrides, before.phone
+	}
+	o.Overrides = c.overrides
+	if c.Config, err = m.load(d.dir, o); err == nil && d.lan {
+		c.SIP.Users = append(c.SIP.Users, config.User{Name: lanUser, Password: c.phone, MaxCalls: 4, Dial: []string{"users"}})
+	}
+	return c, err
+}
+
+func devOverrides(cfg *config.Config, lan bool) map[string]string {
 	host := "127.0.0.1"
-	o.Overrides = map[string]string{"http.listen": "127.0.0.1:" + strconv.Itoa(int(cfg.HTTP.Listen.Port()))}
-	if d.lan {
+	o := map[string]string{"http.listen": "127.0.0.1:" + strconv.Itoa(int(cfg.HTTP.Listen.Port()))}
+	if lan {
 		host = "0.0.0.0"
 	} else {
-		o.Overrides["sip.advertise"] = "127.0.0.1"
+		o["sip.advertise"] = "127.0.0.1"
 	}
-	o.Overrides["sip.listen"] = listeners(cfg, host)
-	if taken("tcp", o.Overrides["http.listen"]) {
-		o.Overrides["http.listen"] = "127.0.0.1:0"
+	o["sip.listen"] = listeners(cfg, host)
+	if taken("tcp", o["http.listen"]) {
+		o["http.listen"] = "127.0.0.1:0"
 	}
-	if cfg, err = m.load(d.dir, o); err == nil && d.lan {
-		cfg.SIP.Users = append(cfg.SIP.Users, config.User{Name: lanUser, Password: config.Secret(newToken()[:12]), MaxCalls: 4, Dial: []string{"users"}})
-	}
-	return cfg, err
+	return o
 }
 
 // lanUser is the made-up account of --lan.
@@ -217,7 +229,9 @@ func (m *Main) welcome(in *instance, cfg *config.Config, o devFlags, live string
 
 // dirFlag is the -C that another terminal needs to find this project.
 func (m *Main) dirFlag(cfg *config.Config) string {
-	if here, err := os.Getwd(); err != nil || here == cfg.Dir {
+	here, err := os.Getwd()
+	dir, derr := filepath.Abs(cfg.Dir)
+	if err != nil || derr != nil || here == dir {
 		return ""
 	}
 	return " -C " + relative(cfg.Dir)

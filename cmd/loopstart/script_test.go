@@ -18,7 +18,7 @@ import (
 // TestMain makes this test binary the program loopstart for the scripts, and
 // for the children that it starts of itself.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"loopstart": main})
+	testscript.Main(m, map[string]func(){"loopstart": main, "loopstart-panics": panics})
 }
 
 // TestScripts runs what a user types; testdata/script/*.txt reads as a shell.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/engine"
@@ -11,9 +12,10 @@ import (
 // printTimeline prints a call's timeline: time, leg, kind, what happened, and
 // the script line that caused it.
 func printTimeline(w io.Writer, line []engine.Entry, paint func(code, text string) string) {
-	colours := map[string]string{"sip": "2", "prompt": "36", "digit": "33;1", "error": "31;1", "fallback": "31", "http": "35", "log": "32", "result": "1"}
+	colours := map[string]string{"sip": "2", "prompt": "36", "digit": "33;1", "error": "31;1", "fallback": "31", "http": "35", "log": "32", "result": "1", "step": "34"}
 	for _, e := range line {
-		text := fmt.Sprintf("%-2s %-9s %s", e.Leg, e.Kind, clean(e.Detail))
+		detail, more, _ := strings.Cut(e.Detail, "\n")
+		text := fmt.Sprintf("%-2s %-9s %s", e.Leg, e.Kind, clean(detail))
 		if c := colours[e.Kind]; c != "" {
 			text = paint(c, text)
 		}
@@ -22,6 +24,9 @@ func printTimeline(w io.Writer, line []engine.Entry, paint func(code, text strin
 			source = "  " + paint("2", "("+e.Source+")")
 		}
 		fmt.Fprintf(w, "  %8.3f  %s%s\n", float64(e.AtMs)/1000, text, source)
+		for line := range strings.Lines(more) { // the values of a step
+			fmt.Fprintf(w, "  %24s%s\n", "", paint("2", clean(strings.TrimRight(line, "\n"))))
+		}
 	}
 }
 

@@ -67,6 +67,7 @@ type Bundle struct {
 	Env     Environment `json:"env"`
 	Limits  Limits      `json:"limits"`
 	Guard   string      `json:"guard,omitempty"` // "full" or "light", which is also ""
+	Steps   bool        `json:"steps,omitempty"` // compile step tracing in
 }
 
 // Environment is what every VM of a version may know without asking.
@@ -109,7 +110,9 @@ type LoadResult struct {
 // Request is a script's wish: a verb of the call, a fetch, a log line. A
 // request with Seq 0 expects no answer. Two methods are the runtime's own, both
 // with Seq 0: "reply" answers a [Notice] that asked for it, and "limit"
-// {limit, max} says that messages without an answer are being dropped.
+// {limit, max} says that messages without an answer are being dropped. A
+// version with Steps also sends "step", a text for each await that is over: the
+// source line, what it gave, and the variables.
 type Request struct {
 	Method string          `json:"method"` // "call.say", "kv.get", "http.fetch", "console.log"
 	Args   json.RawMessage `json:"args"`

@@ -49,9 +49,22 @@ func gather(l *leg, args []goja.Value) goja.Value {
 	readFinish(o, exact)
 	validate := o.Func("validate")
 	if validate == nil {
-		return bind.Then(l.vm, l.send("gather", o), withoutAttempt)
+		return bind.Then(l.vm, l.sendGather(o), withoutAttempt)
 	}
 	return l.gatherValid(o, validate, 0)
+}
+
+// sendGather asks for keys. What is entered in secret stays out of step
+// tracing.
+func (l *leg) sendGather(o *bind.Options) goja.Value {
+	answer := l.send("gather", o)
+	if secret, _ := o.Wire["secret"].(bool); !secret {
+		return answer
+	}
+	return bind.Then(l.vm, answer, func(v goja.Value) goja.Value {
+		l.vm.Conceal(textOf(v.ToObject(l.vm.Runtime()).Get("digits")))
+		return v
+	})
 }
 
 // withoutAttempt takes out what only this package needs.
@@ -64,7 +77,7 @@ func withoutAttempt(v goja.Value) goja.Value {
 
 func (l *leg) gatherValid(o *bind.Options, validate goja.Callable, used int64) goja.Value {
 	o.Wire["attempt"] = used
-	return bind.Then(l.vm, l.send("gather", o), func(v goja.Value) goja.Value {
+	return bind.Then(l.vm, l.sendGather(o), func(v goja.Value) goja.Value {
 		answer := v.ToObject(l.vm.Runtime())
 		attempt := max(answer.Get("attempt").ToInteger(), used+1)
 		withoutAttempt(v)

@@ -31,6 +31,14 @@ func Format(vm *runtime.VM, args []goja.Value) string {
 	return p.String()
 }
 
+// Inspect is a value as console.log shows it inside of an object: strings are
+// quoted.
+func Inspect(vm *runtime.VM, v goja.Value) string {
+	p := &printer{vm: vm}
+	p.value(v)
+	return p.String()
+}
+
 type printer struct {
 	vm   *runtime.VM
 	out  strings.Builder
