@@ -15,7 +15,9 @@ import (
 // # Concurrency
 //
 // Any goroutine may use it; set comes with each configuration.
-type veil struct{ words atomic.Pointer[strings.Replacer] }
+type veil struct {
+	words atomic.Pointer[strings.Replacer]
+}
 
 // hidden stands for a secret.
 const hidden = "•••"
