@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -39,7 +38,7 @@ func (d *doctor) certificate() {
 	if files.Cert == "" {
 		return
 	}
-	pair, err := tls.LoadX509KeyPair(d.file(files.Cert), d.file(files.Key))
+	pair, err := tls.LoadX509KeyPair(inProject(d.cfg, files.Cert), inProject(d.cfg, files.Key))
 	if err != nil {
 		d.fail(name, "cert is the PEM chain that begins with our certificate, key its private key", "%s", err)
 		return
@@ -53,13 +52,6 @@ func (d *doctor) certificate() {
 	default:
 		d.ok(name, "the certificate is valid until %s", end)
 	}
-}
-
-func (d *doctor) file(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(d.cfg.Dir, name)
 }
 
 func (d *doctor) listener(name, transport string, addr netip.AddrPort) {

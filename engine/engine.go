@@ -130,11 +130,14 @@ func (e *Engine) prepare() {
 func (e *Engine) Config() *config.Config { return e.cfg.Load() }
 
 // path is a path of the configuration, relative to the project folder.
-func (e *Engine) path(p string) string {
+func (e *Engine) path(p string) string { return inProject(e.Config(), p) }
+
+// inProject is a path of the configuration, relative to the project's folder.
+func inProject(cfg *config.Config, p string) string {
 	if filepath.IsAbs(p) {
 		return p
 	}
-	return filepath.Join(e.Config().Dir, p)
+	return filepath.Join(cfg.Dir, p)
 }
 
 // stateDir is where the store and the caches live.

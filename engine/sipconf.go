@@ -29,9 +29,9 @@ func (e *Engine) sipConfig(cfg *config.Config) sip.Config {
 	s := sip.Config{
 		Advertise: cfg.SIP.Advertise, Trust: cfg.SIP.Trust, Agent: cfg.SIP.Agent, Realm: cfg.SIP.Realm, Register: !e.opts.Dev || e.opts.Live != "",
 	}
-	s.TLS = sip.TLSFiles{Cert: e.path(cfg.SIP.TLS.Cert), Key: e.path(cfg.SIP.TLS.Key)}
+	s.TLS = sip.TLSFiles{Cert: inProject(cfg, cfg.SIP.TLS.Cert), Key: inProject(cfg, cfg.SIP.TLS.Key)}
 	for _, file := range cfg.SIP.TLS.CA {
-		s.TLS.CA = append(s.TLS.CA, e.path(file))
+		s.TLS.CA = append(s.TLS.CA, inProject(cfg, file))
 	}
 	for _, l := range cfg.SIP.Listen {
 		s.Listen = append(s.Listen, sip.Listener{Transport: l.Transport, Addr: l.Addr})
