@@ -33,6 +33,7 @@ var rules = []rule{
 	{"internal", []string{"internal/..."}, "leaves: they know nothing of the house"},
 	{"config", []string{"internal/..."}, "values only"},
 	{"store", []string{"internal/...", "store/..."}, "no telephony, no JS engine"},
+	{"store/campaigns", []string{"store", "campaign", "internal/..."}, "the tables of campaigns know the domain they keep; the store does not"},
 	{"scripts", []string{"internal/..."}, "no telephony, no JS engine"},
 	{"speech", []string{"internal/..."}, "no telephony, no JS engine"},
 	{"media", []string{"internal/..."}, "must run with no SIP and no JS"},

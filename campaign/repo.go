@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -128,19 +129,37 @@ type Repo interface {
 	Dials(phone string) ([]Dial, error)
 	// NoteDial keeps a dial of something that is no campaign.
 	NoteDial(phone string, d Dial) error
+	// ForgetDials removes them.
+	ForgetDials(phone string) error
 }
 
-// Tally is the row with its counts after the change.
-func (r Row) Tally(ch Change) Row {
+// Remember is the dials of a number with one more, without those that no cap
+// can ask for.
+func Remember(dials []Dial, d Dial) []Dial {
+	out := make([]Dial, 0, len(dials)+1)
+	for _, o := range dials {
+		if o.At.Add(DialMemory).After(d.At) {
+			out = append(out, o)
+		}
+	}
+	out = append(out, d)
+	slices.SortStableFunc(out, func(a, b Dial) int { return a.At.Compare(b.At) })
+	return out[max(len(out)-MaxDials, 0):]
+}
+
+// Tally is the row with its counts after the changes.
+func (r Row) Tally(changes ...Change) Row {
 	c := &r.Counts
 	c.Outcomes = maps.Clone(c.Outcomes)
 	if c.Outcomes == nil {
 		c.Outcomes = map[Outcome]int64{}
 	}
-	c.count(ch.Old, -1)
-	c.count(ch.New, 1)
-	if ch.New != nil {
-		r.Seq = max(r.Seq, ch.New.Seq)
+	for _, ch := range changes {
+		c.count(ch.Old, -1)
+		c.count(ch.New, 1)
+		if ch.New != nil {
+			r.Seq = max(r.Seq, ch.New.Seq)
+		}
 	}
 	return r
 }

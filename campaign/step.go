@@ -210,11 +210,11 @@ func (c *Campaign) completes(row *Row, acts []act) {
 	if row.State != Running {
 		return
 	}
-	after := *row
-	for _, a := range acts {
-		after = after.Tally(a.change)
+	changes := make([]Change, len(acts))
+	for i := range acts {
+		changes[i] = acts[i].change
 	}
-	if n := after.Counts; n.Contacts > 0 && n.Done == n.Contacts {
+	if n := row.Tally(changes...).Counts; n.Contacts > 0 && n.Done == n.Contacts {
 		row.State, row.Ended = Completed, c.now()
 	}
 }

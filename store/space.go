@@ -5,7 +5,7 @@ import (
 )
 
 // MaxOps is how many changes one Apply of a space may hold.
-const MaxOps = 256
+const MaxOps = 1024
 
 // Space is a private ordered space of keys for a package built on the store,
 // such as the outbox. Keys are at most MaxKey, values at most MaxDocument bytes.

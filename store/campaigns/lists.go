@@ -1,0 +1,203 @@
+package campaigns
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/campaign"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/store"
+)
+
+// Contact implements campaign.Repo.
+func (r *Repo) Contact(id string, seq uint64) (*campaign.Contact, bool, error) {
+	k := &campaign.Contact{}
+	ok, err := r.read(contactKey(id, seq), k)
+	return k, ok, err
+}
+
+// SeqOfKey implements campaign.Repo.
+func (r *Repo) SeqOfKey(id, key string) (uint64, bool, error) { return r.seq(keyKey(id, key)) }
+
+// SeqOfPhone implements campaign.Repo.
+func (r *Repo) SeqOfPhone(id, phone string) (uint64, bool, error) { return r.seq(phoneKey(phone, id)) }
+
+func (r *Repo) seq(key string) (uint64, bool, error) {
+	raw, ok, err := r.space.Get(key)
+	if err != nil || !ok || len(raw) != 8 {
+		return 0, false, err
+	}
+	return binary.BigEndian.Uint64(raw), true, nil
+}
+
+// Contacts implements campaign.Repo.
+func (r *Repo) Contacts(id string, after uint64, limit int) ([]*campaign.Contact, error) {
+	prefix := contacts(id)
+	entries, err := r.space.Scan(prefix, prefix+string(seqBytes(after)), limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*campaign.Contact, len(entries))
+	for i, e := range entries {
+		out[i] = &campaign.Contact{}
+		if err := decode(e, out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// CampaignsOf implements campaign.Repo.
+func (r *Repo) CampaignsOf(phone string) (ids []string, err error) {
+	prefix := "p" + phone + "\x00"
+	for after := ""; ; {
+		entries, err := r.space.Scan(prefix, after, listBatch)
+		if err != nil || len(entries) == 0 {
+			return ids, err
+		}
+		for _, e := range entries {
+			ids = append(ids, e.Key[len(prefix):])
+		}
+		after = entries[len(entries)-1].Key
+	}
+}
+
+const listBatch = 500
+
+// Queues implements campaign.Repo: one look at each queue.
+func (r *Repo) Queues(id string) (out []campaign.Queue, err error) {
+	prefix := dues(id)
+	for after := ""; ; {
+		entries, err := r.space.Scan(prefix, after, 1)
+		if err != nil || len(entries) == 0 {
+			return out, err
+		}
+		name := entries[0].Key[len(prefix) : len(entries[0].Key)-dueSize]
+		zone, priority, ok := strings.Cut(name, "\x00")
+		if !ok || len(priority) != 1 {
+			return out, fault.New(fault.Internal, "campaign %s: queue %q", id, name)
+		}
+		out = append(out, campaign.Queue{Zone: zone, Priority: campaign.MaxPriority - int(priority[0])})
+		after = prefix + name + strings.Repeat("\xff", dueSize)
+	}
+}
+
+// Due implements campaign.Repo.
+func (r *Repo) Due(id string, q campaign.Queue, after campaign.Due, limit int) ([]campaign.Due, error) {
+	prefix, from := queueKey(id, q), ""
+	if text := dueText(after); text != "" {
+		from = prefix + text
+	}
+	entries, err := r.space.Scan(prefix, from, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]campaign.Due, len(entries))
+	for i, e := range entries {
+		out[i] = readDue(e.Key[len(prefix):])
+	}
+	return out, nil
+}
+
+// Intents implements campaign.Repo.
+func (r *Repo) Intents(id string, after uint64, limit int) ([]uint64, error) {
+	prefix := intents(id)
+	entries, err := r.space.Scan(prefix, prefix+string(seqBytes(after)), limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]uint64, len(entries))
+	for i, e := range entries {
+		out[i] = binary.BigEndian.Uint64([]byte(e.Key[len(prefix):]))
+	}
+	return out, nil
+}
+
+// Dials implements campaign.Repo.
+func (r *Repo) Dials(phone string) (dials []campaign.Dial, err error) {
+	_, err = r.read(dialsKey(phone), &dials)
+	return dials, err
+}
+
+// NoteDial implements campaign.Repo.
+func (r *Repo) NoteDial(phone string, d campaign.Dial) error {
+	op, err := r.dialOp(phone, d)
+	if err != nil {
+		return err
+	}
+	return r.space.Apply(op)
+}
+
+// ForgetDials implements campaign.Repo.
+func (r *Repo) ForgetDials(phone string) error { return r.space.Apply(store.Op{Key: dialsKey(phone)}) }
+
+func (r *Repo) dialOp(phone string, d campaign.Dial) (store.Op, error) {
+	dials, err := r.Dials(phone)
+	if err != nil {
+		return store.Op{}, err
+	}
+	raw, err := json.Marshal(campaign.Remember(dials, d))
+	if err != nil {
+		return store.Op{}, fault.New(fault.Internal, "campaign: dials: %w", err)
+	}
+	return store.Op{Key: dialsKey(phone), Value: raw}, nil
+}
+
+// Stop is one number of the stop-list.
+type Stop struct {
+	Phone  string    `json:"phone"`
+	Reason string    `json:"reason,omitempty"`
+	Source string    `json:"source,omitempty"` // api, cli, script name
+	At     time.Time `json:"at"`
+}
+
+// StopList are the numbers that nobody may dial; it is campaign.StopList.
+type StopList struct{ repo *Repo }
+
+var _ campaign.StopList = StopList{}
+
+// StopList is the project's stop-list.
+func (r *Repo) StopList() StopList { return StopList{r} }
+
+// Has reports whether a number (E.164) is on it.
+func (s StopList) Has(phone string) (bool, error) {
+	_, ok, err := s.repo.space.Get(stopKey(phone))
+	return ok, err
+}
+
+// Get reads a number of it.
+func (s StopList) Get(phone string) (stop Stop, ok bool, err error) {
+	ok, err = s.repo.read(stopKey(phone), &stop)
+	return stop, ok, err
+}
+
+// Add puts a number on it and returns when that is on disk.
+func (s StopList) Add(stop Stop) error {
+	raw, err := json.Marshal(stop)
+	if err != nil {
+		return fault.New(fault.Invalid, "stop-list: %w", err)
+	}
+	return s.repo.space.Apply(store.Op{Key: stopKey(stop.Phone), Value: raw})
+}
+
+// Delete takes a number off it.
+func (s StopList) Delete(phone string) error {
+	return s.repo.space.Apply(store.Op{Key: stopKey(phone)})
+}
+
+// List is a page of it, of the numbers after one, in order.
+func (s StopList) List(after string, limit int) ([]Stop, error) {
+	if after != "" {
+		after = stopKey(after)
+	}
+	entries, err := s.repo.space.Scan("s", after, limit)
+	out := make([]Stop, len(entries))
+	for i, e := range entries {
+		if err := decode(e, &out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, err
+}
