@@ -35,7 +35,8 @@ type Options struct {
 	Live string
 	// State overrides the store's folder; "" is the configuration's.
 	State string
-	// OnEnded hears of every finished call, for `dev` and `call`.
+	// OnEnded hears of every finished call, for `dev` and `call`; also of an order
+	// that ends before its first dial, with no timeline.
 	OnEnded func(call.Record, []call.Entry)
 	// OnScript hears of every change of a script.
 	OnScript func(scripts.Change)

@@ -223,6 +223,9 @@ func (o *orders) recordNotCalled(ord *order, why string) {
 		StartedAt: ord.Created, EndedAt: now, EndedBy: "system", Cause: why, Outcome: call.NotCalled, Final: true, Data: ord.Data,
 	}
 	o.e.putRecord(r)
+	if o.e.opts.OnEnded != nil {
+		o.e.opts.OnEnded(r, nil)
+	}
 }
 
 // attemptOver takes the outcome of a dial and plans what follows. keep queues

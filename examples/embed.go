@@ -20,5 +20,6 @@ var Scripts embed.FS
 //go:embed loopstart.yaml
 var Config []byte
 
-// Names are the scripts in the order in which one learns them.
+// Names are the scripts that are templates, in the order in which one learns
+// them. The other folders show a whole business.
 func Names() []string { return []string{"hello", "menu", "reminder", "support"} }

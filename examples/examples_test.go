@@ -1,6 +1,8 @@
 package examples
 
 import (
+	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,8 +45,10 @@ func TestEveryScriptHasAGuide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) != len(Names()) {
-		t.Errorf("%d folders of scripts, %d names", len(entries), len(Names()))
+	for _, name := range Names() {
+		if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == name }) {
+			t.Errorf("the template %s has no folder", name)
+		}
 	}
 	for _, e := range entries {
 		guide, err := Scripts.ReadFile("scripts/" + e.Name() + "/README.md")
@@ -52,8 +56,27 @@ func TestEveryScriptHasAGuide(t *testing.T) {
 			t.Errorf("%s: %v", e.Name(), err)
 			continue
 		}
+		for _, part := range []string{"main.ts", "main.test.ts"} {
+			if _, err := Scripts.ReadFile("scripts/" + e.Name() + "/" + part); err != nil {
+				t.Error(err)
+			}
+		}
 		if !strings.HasPrefix(string(guide), "# "+e.Name()+":") {
 			t.Errorf("%s: the guide begins with %q", e.Name(), strings.SplitN(string(guide), "\n", 2)[0])
+		}
+	}
+}
+
+// TestUseCasesAreShort: a whole business fits on one screen.
+func TestUseCasesAreShort(t *testing.T) {
+	const most = 60
+	for _, name := range []string{"shift", "taxi", "parcel"} {
+		source, err := Scripts.ReadFile("scripts/" + name + "/main.ts")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(source), "\n"); n > most {
+			t.Errorf("%s has %d lines, %d at most", name, n, most)
 		}
 	}
 }

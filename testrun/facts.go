@@ -76,7 +76,7 @@ func callFact(name string, logs []*callLog) any {
 	case name == "timeline":
 		return logs[len(logs)-1].timeline()
 	case name == "id" && len(logs) > 0:
-		return logs[len(logs)-1].call.ID()
+		return logs[len(logs)-1].id()
 	}
 	return nil
 }

@@ -173,7 +173,7 @@ func (s *stage) verdict(o message.Outcome, finishing error) *Failure {
 func (s *stage) told() []Call {
 	out := []Call{}
 	for _, l := range s.calls {
-		out = append(out, Call{ID: l.call.ID(), Script: l.call.Spec().Script, Record: l.record, Timeline: l.timeline()})
+		out = append(out, Call{ID: l.id(), Script: l.script(), Record: l.record, Timeline: l.timeline()})
 	}
 	return out
 }

@@ -60,7 +60,7 @@ type stage struct {
 
 // callLog is one call of the engine.
 type callLog struct {
-	call    *call.Call
+	call    *call.Call // nil for an order that was never dialled
 	order   string
 	record  *engine.Record
 	entries []engine.Entry // after the end
@@ -149,12 +149,30 @@ func (s *stage) Began(c *call.Call) {
 func (s *stage) ended(r engine.Record, line []engine.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	known := false
 	for _, l := range s.calls {
-		if l.call.ID() == r.ID {
-			l.record, l.entries = &r, line
+		if l.call != nil && l.id() == r.ID {
+			l.record, l.entries, known = &r, line, true
 		}
 	}
+	if !known { // an order that was never dialled
+		s.calls = append(s.calls, &callLog{order: r.Order, record: &r})
+	}
 	s.poke()
+}
+
+func (l *callLog) id() string {
+	if l.call == nil {
+		return l.record.ID
+	}
+	return l.call.ID()
+}
+
+func (l *callLog) script() string {
+	if l.call == nil {
+		return l.record.Script
+	}
+	return l.call.Spec().Script
 }
 
 // timeline is what has happened in a call so far.

@@ -48,7 +48,7 @@ declare module "loopstart:core" {
       /** Recordings, or data of your own; sent as multipart. */
       files?: ({ id: string; link: Function } | { field?: string; name?: string; type?: string; recording?: string | { id: string }; data?: string | Uint8Array })[];
       headers?: { [name: string]: string };
-      /** Add `Loopstart-Signature`: `true` for the project's secret, or the name of one. */
+      /** Add `Loopstart-Signature`: `true` signs with the secret `HOOK_SECRET` of loopstart.yaml, a text names another one. */
       sign?: boolean | string;
       /** Give up after this time. */
       expires?: Duration;
