@@ -117,7 +117,7 @@ func Label(parts []Part) string {
 	return fmt.Sprintf("%q", label)
 }
 
-const maxLabel = 160
+const maxLabel = 400
 
 func mustJSON(v any) string {
 	b, err := json.Marshal(v)

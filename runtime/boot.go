@@ -23,6 +23,9 @@ var polyfillSource string
 //go:embed guard.js
 var guardSource string
 
+//go:embed steps.js
+var stepsSource string
+
 // needs are the parts of the prelude that a bundle cannot do without. Without
 // eval it cannot make more than its text shows.
 type needs struct {
@@ -51,7 +54,7 @@ func mentionsAny(source string, words []string) bool {
 
 // shared is compiled once per worker.
 type shared struct {
-	prelude, polyfill, guard *goja.Program
+	prelude, polyfill, guard, steps *goja.Program
 }
 
 func compileShared() shared {
@@ -59,6 +62,7 @@ func compileShared() shared {
 		prelude:  goja.MustCompile("loopstart:prelude", preludeSource, true),
 		polyfill: goja.MustCompile("loopstart:polyfill", polyfillSource, true),
 		guard:    goja.MustCompile("loopstart:guard", guardSource, true),
+		steps:    goja.MustCompile("loopstart:steps", stepsSource, true),
 	}
 }
 
@@ -178,7 +182,11 @@ func (vm *VM) exports() (*goja.Object, error) {
 			vm.Func("props", func(c goja.FunctionCall) goja.Value { return g.props(c.Argument(0)) }), restSymbol)
 	}
 	if vm.version.bundle.Steps {
-		arguments = append(arguments, vm.Func("step", vm.stepping))
+		step, err := vm.stepping()
+		if err != nil {
+			return nil, err
+		}
+		arguments = append(arguments, step)
 	}
 	if _, err := run(goja.Undefined(), arguments...); err != nil {
 		return nil, err

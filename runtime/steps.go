@@ -239,29 +239,31 @@ func (vm *VM) Conceal(text string) {
 	}
 }
 
-var promiseType = reflect.TypeFor[*goja.Promise]()
+// stepping makes the function that traced awaits go through.
+func (vm *VM) stepping() (goja.Value, error) {
+	now := vm.Func("now", func(goja.FunctionCall) goja.Value { return vm.rt.ToValue(vm.Now().UnixMilli()) })
+	return vm.runShared(vm.worker.shared.steps, now, vm.Func("done", vm.stepDone))
+}
 
-// stepping is the native that traced awaits go through: it gives its second
-// argument back.
-func (vm *VM) stepping(c goja.FunctionCall) goja.Value {
+// stepDone takes the end of an await: site, reader of variables, value or
+// reason, whether it was fulfilled, since when.
+func (vm *VM) stepDone(c goja.FunctionCall) goja.Value {
 	site := &vm.version.steps[c.Argument(0).ToInteger()]
-	value, began := c.Argument(1), vm.Now()
-	read, _ := goja.AssertFunction(c.Argument(2))
-	if o, isObject := value.(*goja.Object); !isObject || o.ExportType() != promiseType {
-		vm.stepped(site, read, "→ "+vm.stepValue(value, maxStepValue), began)
-		return value
+	read, _ := goja.AssertFunction(c.Argument(1))
+	gave := "✗ "
+	if c.Argument(3).ToBoolean() {
+		gave = "→ " + vm.stepValue(c.Argument(2), maxStepValue)
+	} else {
+		gave += vm.stepError(c.Argument(2))
 	}
-	err := vm.await(value,
-		func(v goja.Value) { vm.stepped(site, read, "→ "+vm.stepValue(v, maxStepValue), began) },
-		func(v goja.Value) { vm.stepped(site, read, "✗ "+vm.stepError(v), began) })
-	vm.must(err)
-	return value
+	vm.stepped(site, read, gave, vm.Now().UnixMilli()-c.Argument(4).ToInteger())
+	return goja.Undefined()
 }
 
 // stepped tells the host of an await that is over.
-func (vm *VM) stepped(site *stepSite, read goja.Callable, gave string, began time.Time) {
-	if d := vm.Now().Sub(began); d >= time.Millisecond {
-		gave += " after " + d.Round(time.Millisecond).String()
+func (vm *VM) stepped(site *stepSite, read goja.Callable, gave string, ms int64) {
+	if ms > 0 {
+		gave += " after " + (time.Duration(ms) * time.Millisecond).String()
 	}
 	text := site.line + "\n" + gave
 	if locals := vm.stepLocals(site, read); locals != "" {

@@ -47,6 +47,10 @@ func hostGlobal(vm *VM) error {
 			vm.SetOutcome(c.Argument(1).String())
 			return goja.Undefined()
 		}),
+		define("conceal", func(c goja.FunctionCall) goja.Value {
+			vm.Conceal(c.Argument(0).String())
+			return goja.Undefined()
+		}),
 		define("nativePanic", func(goja.FunctionCall) goja.Value { var m map[string]int; m["x"] = 1; return nil }),
 		define("refuse", func(goja.FunctionCall) goja.Value {
 			vm.Throw(fault.Denied, "not this", "try that")

@@ -74,7 +74,7 @@ func callFact(name string, logs []*callLog) any {
 	case name == "timeline" && len(logs) == 0:
 		return []engine.Entry{}
 	case name == "timeline":
-		return logs[len(logs)-1].timeline()
+		return logs[len(logs)-1].told()
 	case name == "id" && len(logs) > 0:
 		return logs[len(logs)-1].id()
 	}

@@ -138,7 +138,7 @@ func (r *runner) test(ctx context.Context, name string, built scripts.BuildResul
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	res.Log = s.lines
-	if res.Error != nil || r.All {
+	if res.Error != nil || r.All || r.Trace {
 		res.Calls = s.told()
 	}
 	return res

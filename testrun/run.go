@@ -22,6 +22,7 @@ type Options struct {
 	Pattern string          // part of a file's path or of a test's name; "" runs all
 	Update  bool            // snapshots are written, not compared
 	All     bool            // timelines of all calls are kept, not only of failed tests
+	Trace   bool            // scripts show each await in their timelines, which are all kept
 	Builder scripts.Builder // nil builds in this process
 	// OnResult hears of each test as soon as it is over.
 	OnResult func(Result)
@@ -88,7 +89,7 @@ func newRunner(o Options) (*runner, error) {
 	}
 	return &runner{Options: o, root: root, setting: setting{
 		cfg: o.Config, zone: zone, dir: dir, builder: newBuildCache(o.Builder), menus: newMenus(),
-		shots: &snapshots{update: o.Update, used: map[string]string{}},
+		trace: o.Trace, shots: &snapshots{update: o.Update, used: map[string]string{}},
 	}}, nil
 }
 

@@ -60,7 +60,7 @@ func (h *host) snapshot(args json.RawMessage) (any, error) {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		b.WriteString(Text(l.timeline()))
+		b.WriteString(Text(l.told()))
 	}
 	return nil, h.shots.compare(h.dir, h.names.next(a.Name), b.String())
 }

@@ -75,6 +75,7 @@ type setting struct {
 	builder scripts.Builder
 	menus   *menus
 	shots   *snapshots
+	trace   bool
 }
 
 // newStage builds the world of one test.
@@ -103,6 +104,7 @@ func newStage(in setting) (s *stage, err error) {
 		_ = s.phones.Close()
 		return nil, err
 	}
+	s.engine.TraceSteps(in.trace, "")
 	return s, nil
 }
 
@@ -181,6 +183,11 @@ func (l *callLog) timeline() []engine.Entry {
 		return l.entries
 	}
 	return l.call.Timeline().Entries()
+}
+
+// told is the timeline that tests see: with step tracing it is the same.
+func (l *callLog) told() []engine.Entry {
+	return slices.DeleteFunc(slices.Clone(l.timeline()), func(e engine.Entry) bool { return e.Kind == "step" })
 }
 
 // party finds or makes somebody; the lock is held.

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,10 +19,11 @@ import (
 )
 
 var testVerb = verb{
-	name: "test", args: "[pattern] [--watch] [--update]", summary: "run *.test.ts and *.test.js in virtual time",
+	name: "test", args: "[pattern] [--watch] [--update] [--trace]", summary: "run *.test.ts and *.test.js in virtual time",
 	details: "Runs the tests of the scripts folder on the real call, media and script code, with a virtual clock, no network and an empty\n" +
 		"store for each test. A pattern is a part of a file's path or of a test's name. --watch runs again after each change;\n" +
-		"--update writes the snapshots of timelines instead of comparing them. Exit status 12 when a test fails.",
+		"--update writes the snapshots of timelines instead of comparing them. --trace shows the calls of all tests with each await:\n" +
+		"its line, what it gave, and the variables. Exit status 12 when a test fails.",
 	run: runTest,
 }
 
@@ -29,20 +31,21 @@ func runTest(ctx context.Context, m *Main, args []string) error {
 	fs := flags("test")
 	watch := fs.Bool("watch", false, "run again after each change")
 	update := fs.Bool("update", false, "write snapshots")
+	trace := fs.Bool("trace", false, "show each await of the scripts")
 	rest, err := parse(fs, args, 1)
 	if err != nil {
 		return err
 	}
-	pattern := ""
+	o := testrun.Options{Update: *update, Trace: *trace}
 	if len(rest) == 1 {
-		pattern = rest[0]
+		o.Pattern = rest[0]
 	}
 	ctx, stop := m.interruptible(ctx)
 	defer stop()
 	if *watch {
-		return m.watchTests(ctx, pattern, *update)
+		return m.watchTests(ctx, o)
 	}
-	err = m.tests(ctx, pattern, *update)
+	err = m.tests(ctx, o)
 	if ctx.Err() != nil {
 		return exitStatus(fault.ExitInterrupted)
 	}
@@ -50,7 +53,7 @@ func runTest(ctx context.Context, m *Main, args []string) error {
 }
 
 // tests runs all tests once.
-func (m *Main) tests(ctx context.Context, pattern string, update bool) error {
+func (m *Main) tests(ctx context.Context, run testrun.Options) error {
 	cfg, err := m.load("", config.Options{Dev: true})
 	if err != nil {
 		return err
@@ -62,10 +65,9 @@ func (m *Main) tests(ctx context.Context, pattern string, update bool) error {
 	if err := children(&o); err != nil {
 		return err
 	}
-	p := &testPrinter{Main: m}
-	report, err := testrun.Run(ctx, testrun.Options{
-		Config: cfg, Pattern: pattern, Update: update, Builder: engine.ChildBuilder(o.Builder), OnFile: p.file, OnResult: p.result,
-	})
+	p := &testPrinter{Main: m, trace: run.Trace}
+	run.Config, run.Builder, run.OnFile, run.OnResult = cfg, engine.ChildBuilder(o.Builder), p.file, p.result
+	report, err := testrun.Run(ctx, run)
 	if err != nil {
 		return err
 	}
@@ -76,7 +78,7 @@ func (m *Main) tests(ctx context.Context, pattern string, update bool) error {
 	case report.Failed > 0:
 		return exitStatus(fault.ExitTest)
 	case report.Passed+report.Skipped == 0 && ctx.Err() == nil:
-		return noTests(pattern)
+		return noTests(run.Pattern)
 	}
 	return nil
 }
@@ -90,7 +92,10 @@ func noTests(pattern string) error {
 }
 
 // testPrinter shows tests as they end.
-type testPrinter struct{ *Main }
+type testPrinter struct {
+	*Main
+	trace bool // the calls of tests that passed are shown too
+}
 
 func (p *testPrinter) file(name string) {
 	if p.global.output == "text" {
@@ -116,6 +121,9 @@ func (p *testPrinter) line(r testrun.Result) {
 		fmt.Fprintf(p.Stdout, "  %s %s\n", p.paintOut("33", "-"), p.paintOut("2", r.Name))
 	case "passed":
 		fmt.Fprintf(p.Stdout, "  %s %s  %s\n", p.paintOut("32", "✓"), r.Name, p.paintOut("2", spent(r)))
+		if p.trace {
+			p.calls(r)
+		}
 	default:
 		fmt.Fprintf(p.Stdout, "  %s %s  %s\n", p.paintOut("31;1", "✗"), r.Name, p.paintOut("2", spent(r)))
 		p.failure(r)
@@ -137,6 +145,15 @@ func clockText(ms int64) string {
 // failure shows why a test failed: the error, the line, the calls, the log.
 func (p *testPrinter) failure(r testrun.Result) {
 	p.explainFailure(r.Error)
+	p.calls(r)
+	if !p.trace {
+		p.indented(p.paintOut("2", "each await with its values: loopstart test --trace "+strconv.Quote(r.Name)), "    ")
+	}
+	fmt.Fprintln(p.Stdout)
+}
+
+// calls shows the calls of a test and what was logged.
+func (p *testPrinter) calls(r testrun.Result) {
 	for _, c := range r.Calls {
 		fmt.Fprintf(p.Stdout, "    %s\n", p.bold("call "+c.ID+" "+c.Script))
 		var b strings.Builder
@@ -150,7 +167,6 @@ func (p *testPrinter) failure(r testrun.Result) {
 		fmt.Fprintf(p.Stdout, "    %s\n", p.bold("log"))
 		p.indented(strings.Join(r.Log, "\n"), "      ")
 	}
-	fmt.Fprintln(p.Stdout)
 }
 
 func (p *testPrinter) explainFailure(f *testrun.Failure) {
@@ -245,10 +261,10 @@ func (p *testPrinter) total(r *testrun.Report) {
 const lookEvery = 300 * time.Millisecond
 
 // watchTests runs the tests again after each change, until it is interrupted.
-func (m *Main) watchTests(ctx context.Context, pattern string, update bool) error {
+func (m *Main) watchTests(ctx context.Context, o testrun.Options) error {
 	for {
 		before := m.fingerprint()
-		if err := m.tests(ctx, pattern, update); err != nil {
+		if err := m.tests(ctx, o); err != nil {
 			m.fail(err)
 		}
 		if ctx.Err() == nil {
