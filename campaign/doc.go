@@ -18,8 +18,9 @@
 // stop-list. The pause is that of the last outcome whatever number follows,
 // but after bad_number the next number is dialled without one.
 //
-// Priority: among the contacts that are due, the highest goes first, and of
-// equal ones the one due longest. Every Fairness-th dial goes to the one due
+// Priority: among the contacts that are due, the highest goes first; of equal
+// ones those with an appointed time (at, a retry) before those that are called
+// whenever there is room, and of these the one due longest. Every Fairness-th dial goes to the one due
 // longest whatever its priority, so that nobody starves.
 //
 // Windows are read off the callee's wall clock at the instant of dialling, as
@@ -40,7 +41,7 @@
 // # Limits
 //
 //	contacts        no limit; memory holds those in a call and Ahead of each queue
-//	queues          MaxQueues  4,096 pairs of zone and priority
+//	queues          MaxQueues  4,096 zones with their priorities
 //	attempts        MaxAttempts  100 a contact, MaxCallsCap 5,000 at once
 //	numbers         MaxPhones  10 a contact
 //	dials of a number  MaxDials 32 remembered for DialMemory

@@ -47,7 +47,7 @@ func (c *Campaign) Add(entries []Entry) (Added, error) {
 		case dup:
 			done.Duplicates++
 			continue
-		case !c.roomFor(Queue{k.Zone, k.Priority}):
+		case !c.roomFor(QueueOf(k)):
 			done.Rejected = append(done.Rejected, Refusal{Line: e.Line, Phone: k.Phone(), Code: string(fault.Limit), Message: "too many zones and priorities"})
 			continue
 		}

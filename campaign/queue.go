@@ -132,8 +132,9 @@ func (c *Campaign) roomFor(k Queue) bool {
 	return true
 }
 
-// head is the contact to look at next: the highest priority that is due where
-// people may be called, and each Fairness-th time the one due longest.
+// head is the contact to look at next, of those that are due where people may
+// be called: the highest priority, of these one with an appointed time, and
+// each Fairness-th time the one due longest of all.
 func (c *Campaign) head(now time.Time) (k Queue, d Due, ok bool, err error) {
 	fair := (c.picks+1)%Fairness == 0
 	for name, q := range c.queues {
@@ -157,6 +158,9 @@ func sooner(a Queue, x Due, b Queue, y Due, fair bool) bool {
 	if !fair && a.Priority != b.Priority {
 		return a.Priority > b.Priority
 	}
+	if !fair && a.Timed != b.Timed {
+		return a.Timed
+	}
 	return x.Before(y)
 }
 
@@ -175,12 +179,12 @@ func (c *Campaign) refill(k Queue, q *queue) error {
 // planned moves a contact between queues after a change is on disk.
 func (c *Campaign) planned(old, k *Contact) {
 	if old != nil && old.State == Waiting {
-		if q := c.queues[Queue{old.Zone, old.Priority}]; q != nil {
+		if q := c.queues[QueueOf(old)]; q != nil {
 			q.remove(Due{old.Next, old.Seq})
 		}
 	}
 	if k != nil && k.State == Waiting {
-		name := Queue{k.Zone, k.Priority}
+		name := QueueOf(k)
 		if c.queues[name] == nil {
 			c.queues[name] = &queue{}
 		}

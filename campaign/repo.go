@@ -54,10 +54,18 @@ type Row struct {
 	Since   Counts    `json:"since"` // counts at the last start or resume, for pause_after and stop_when
 }
 
-// Queue is the contacts of one zone and priority that wait.
+// Queue is the contacts of one zone and priority that wait; those with an
+// appointed time (at, a retry, a delay) apart from those that are called
+// whenever there is room.
 type Queue struct {
 	Zone     string
 	Priority int
+	Timed    bool
+}
+
+// QueueOf is the queue that a contact waits in.
+func QueueOf(k *Contact) Queue {
+	return Queue{Zone: k.Zone, Priority: k.Priority, Timed: !k.At.IsZero() || len(k.Attempts) > 0 || k.Reason != ""}
 }
 
 // Due is one entry of a queue.

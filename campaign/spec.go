@@ -20,7 +20,7 @@ const (
 	MaxHolidays  = 1000
 	MaxData      = 64 << 10 // bytes of a contact's data
 	MaxKeyText   = 256      // bytes of a contact's key
-	MaxQueues    = 4096     // pairs of zone and priority
+	MaxQueues    = 4096     // zones with their priorities
 )
 
 // defaultMaxCalls bounds a campaign that names no max_calls.

@@ -173,6 +173,9 @@ func testQueues(t *testing.T, r campaign.Repo) {
 		if seq%2 == 0 {
 			k.Zone = "Asia/Omsk"
 		}
+		if seq%5 == 0 {
+			k.At = Start
+		}
 		changes = append(changes, campaign.Change{New: k})
 	}
 	early := person(31, time.Date(1960, 1, 1, 0, 0, 0, 1, time.UTC))
@@ -181,7 +184,7 @@ func testQueues(t *testing.T, r campaign.Repo) {
 	must(t, err)
 	queues, err := r.Queues("a")
 	must(t, err)
-	if len(queues) != 7 {
+	if len(queues) != 13 {
 		t.Fatalf("queues %v", queues)
 	}
 	total := 0
@@ -222,7 +225,7 @@ func testQueue(t *testing.T, r campaign.Repo, q campaign.Queue) (n int) {
 			}
 			k, ok, err := r.Contact("a", d.Seq)
 			must(t, err)
-			if !ok || !k.Next.Equal(d.Next) || k.Priority != q.Priority || k.Zone != q.Zone {
+			if !ok || !k.Next.Equal(d.Next) || campaign.QueueOf(k) != q {
 				t.Fatalf("%+v in %+v", k, q)
 			}
 			last = d

@@ -191,7 +191,7 @@ func (m *Memory) CampaignsOf(phone string) (out []string, err error) {
 // Queues implements campaign.Repo.
 func (m *Memory) Queues(id string) (out []campaign.Queue, err error) {
 	for _, k := range m.sorted(id, 0) {
-		q := campaign.Queue{Zone: k.Zone, Priority: k.Priority}
+		q := campaign.QueueOf(k)
 		if k.State == campaign.Waiting && !slices.Contains(out, q) {
 			out = append(out, q)
 		}
@@ -203,7 +203,7 @@ func (m *Memory) Queues(id string) (out []campaign.Queue, err error) {
 func (m *Memory) Due(id string, q campaign.Queue, after campaign.Due, limit int) (out []campaign.Due, err error) {
 	for _, k := range m.sorted(id, 0) {
 		d := campaign.Due{Next: k.Next, Seq: k.Seq}
-		if k.State == campaign.Waiting && k.Zone == q.Zone && k.Priority == q.Priority && after.Before(d) {
+		if k.State == campaign.Waiting && campaign.QueueOf(k) == q && after.Before(d) {
 			out = append(out, d)
 		}
 	}

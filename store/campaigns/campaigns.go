@@ -22,7 +22,7 @@
 //	n id 0 seq               a contact
 //	k id 0 key               its seq
 //	p phone 0 id             its seq
-//	d id 0 zone 0 prio next seq  a contact that waits, in the order of dialling
+//	d id 0 zone 0 priority next seq  a contact that waits, in the order of dialling
 //	i id 0 seq               an attempt without a result
 //	h phone                  the last dials of a number
 //	s phone                  a number of the stop-list

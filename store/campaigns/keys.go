@@ -35,12 +35,15 @@ func dues(id string) string { return "d" + id + "\x00" }
 
 // queueKey begins the entries of a queue.
 func queueKey(id string, q campaign.Queue) string {
-	return dues(id) + q.Zone + "\x00" + string([]byte{byte(campaign.MaxPriority - q.Priority)})
+	place := 2 * (campaign.MaxPriority - q.Priority)
+	if !q.Timed {
+		place++
+	}
+	return dues(id) + q.Zone + "\x00" + string([]byte{byte(place >> 8), byte(place)})
 }
 
 func dueKey(id string, k *campaign.Contact) string {
-	q := campaign.Queue{Zone: k.Zone, Priority: k.Priority}
-	return queueKey(id, q) + dueText(campaign.Due{Next: k.Next, Seq: k.Seq})
+	return queueKey(id, campaign.QueueOf(k)) + dueText(campaign.Due{Next: k.Next, Seq: k.Seq})
 }
 
 // dueText sorts as campaign.Due.Before does, also before 1970.

@@ -76,10 +76,11 @@ func (r *Repo) Queues(id string) (out []campaign.Queue, err error) {
 		}
 		name := entries[0].Key[len(prefix) : len(entries[0].Key)-dueSize]
 		zone, priority, ok := strings.Cut(name, "\x00")
-		if !ok || len(priority) != 1 {
+		if !ok || len(priority) != 2 {
 			return out, fault.New(fault.Internal, "campaign %s: queue %q", id, name)
 		}
-		out = append(out, campaign.Queue{Zone: zone, Priority: campaign.MaxPriority - int(priority[0])})
+		place := int(priority[0])<<8 | int(priority[1])
+		out = append(out, campaign.Queue{Zone: zone, Priority: campaign.MaxPriority - place/2, Timed: place%2 == 0})
 		after = prefix + name + strings.Repeat("\xff", dueSize)
 	}
 }
