@@ -28,9 +28,9 @@ func (s *server) placeCall(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	key := r.Header.Get("Idempotency-Key")
-	if len(key) > maxIdempotencyKey {
-		return fault.New(fault.Invalid, "Idempotency-Key: longer than %d characters", maxIdempotencyKey)
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return err
 	}
 	answer, created, err := s.Calls.Place(body, key)
 	if err != nil {

@@ -43,6 +43,7 @@ type house struct {
 	fail     error // of every part
 	log      bytes.Buffer
 	sees     []string // scripts that may be seen
+	campaign campaignHouse
 }
 
 // scriptsOf are the calls there are.
@@ -232,6 +233,8 @@ var tokens = []Token{
 	{Name: "reader", Token: "reader-secret", Allow: []string{rightRead}},
 	{Name: "caller", Token: "caller-secret", Allow: []string{rightCalls}},
 	{Name: "keeper", Token: "keeper-secret", Allow: []string{rightKV}},
+	{Name: "campaigner", Token: "campaigner-secret", Allow: []string{rightCampaigns}},
+	{Name: "stopper", Token: "stopper-secret", Allow: []string{rightStopList}},
 	{Name: "deployer", Token: "deployer-secret", Allow: []string{rightDeploy}},
 	{Name: "order", Token: "order-secret", Scripts: []string{"order"}},
 	{Name: "both", Token: "both-secret", Scripts: []string{"order", "sales"}},
@@ -241,11 +244,12 @@ var tokens = []Token{
 const (
 	maxBody   = 1000
 	maxUpload = 200_000
+	maxImport = 300_000
 )
 
 func (h *house) options() Options {
 	return Options{
-		Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Hooks: h, Feed: h, Outbox: h, Trunks: h, Health: h, Metrics: h,
+		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Hooks: h, Feed: h, Outbox: h, Trunks: h, Health: h, Metrics: h,
 		Tokens: func() []Token { return tokens }, MaxBody: maxBody, MaxUpload: maxUpload, Version: "1.2.3",
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Clock: clock.System(),
 	}

@@ -12,6 +12,9 @@ const (
 	rightRead   = "read"
 	rightKV     = "kv"
 	rightDeploy = "scripts"
+
+	rightCampaigns = "campaigns"
+	rightStopList  = "stoplist"
 )
 
 // route is one line of the surface.
@@ -22,6 +25,7 @@ type route struct {
 	public  bool   // also on the public listener, and for pages of other sites
 	query   string // parameters it takes, by blanks; "*" is any
 	large   bool   // its body may be as long as MaxUpload
+	stream  bool   // its body is read by its handler, as it comes
 	handle  func(*server, http.ResponseWriter, *http.Request) error
 }
 
@@ -51,6 +55,26 @@ var routes = []route{
 	{pattern: "GET /v1/kv/{key...}", right: rightKV, handle: (*server).getKV},
 	{pattern: "PUT /v1/kv/{key...}", right: rightKV, query: "ttl", handle: (*server).putKV},
 	{pattern: "DELETE /v1/kv/{key...}", right: rightKV, handle: (*server).deleteKV},
+	{pattern: "POST /v1/campaigns", right: rightCampaigns, handle: (*server).createCampaign},
+	{pattern: "GET /v1/campaigns", right: rightRead, query: "state limit cursor", handle: (*server).listCampaigns},
+	{pattern: "GET /v1/campaigns/{id}", right: rightRead, handle: (*server).showCampaign},
+	{pattern: "PATCH /v1/campaigns/{id}", right: rightCampaigns, handle: (*server).patchCampaign},
+	{pattern: "POST /v1/campaigns/{id}/start", right: rightCampaigns, query: "*", handle: commandCampaign(CampaignStart)},
+	{pattern: "POST /v1/campaigns/{id}/pause", right: rightCampaigns, handle: commandCampaign(CampaignPause)},
+	{pattern: "POST /v1/campaigns/{id}/resume", right: rightCampaigns, handle: commandCampaign(CampaignResume)},
+	{pattern: "POST /v1/campaigns/{id}/cancel", right: rightCampaigns, handle: commandCampaign(CampaignCancel)},
+	{pattern: "POST /v1/campaigns/{id}/contacts", right: rightCampaigns, query: "format strict dry", stream: true, handle: (*server).addContacts},
+	{pattern: "GET /v1/campaigns/{id}/contacts", right: rightRead, query: "state outcome phone limit cursor", handle: (*server).listContacts},
+	{pattern: "GET /v1/campaigns/{id}/contacts/{key}", right: rightRead, handle: (*server).showContact},
+	{pattern: "PATCH /v1/campaigns/{id}/contacts/{key}", right: rightCampaigns, handle: (*server).patchContact},
+	{pattern: "DELETE /v1/campaigns/{id}/contacts/{key}", right: rightCampaigns, handle: (*server).deleteContact},
+	{pattern: "GET /v1/campaigns/{id}/report.csv", right: rightRead, handle: report(FormatCSV)},
+	{pattern: "GET /v1/campaigns/{id}/report.json", right: rightRead, handle: report(FormatJSON)},
+	{pattern: "GET /v1/why/{phone}", right: rightRead, whole: true, handle: (*server).why},
+	{pattern: "GET /v1/stoplist", right: rightStopList, whole: true, query: "limit cursor", handle: (*server).listStopped},
+	{pattern: "GET /v1/stoplist/{phone}", right: rightStopList, handle: (*server).stopped},
+	{pattern: "PUT /v1/stoplist/{phone}", right: rightStopList, query: "*", handle: (*server).stop},
+	{pattern: "DELETE /v1/stoplist/{phone}", right: rightStopList, whole: true, handle: (*server).unstop},
 	{pattern: "GET /v1/events", right: rightRead, query: "types call", handle: (*server).events},
 	{pattern: "GET /v1/outbox", right: rightRead, whole: true, query: "state limit cursor", handle: (*server).outbox},
 	{pattern: "POST /v1/outbox/{id}/retry", right: rightCalls, whole: true, handle: (*server).retry},

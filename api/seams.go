@@ -112,6 +112,60 @@ type Trunks interface {
 	CheckTrunk(name string) (any, error)
 }
 
+// StopList is the numbers that are not dialled on our own account.
+type StopList interface {
+	StopList(limit int, after string) (list any, next string, err error)
+	Stopped(phone string) (any, error)
+	// Stop answers once the number is on disk; expires is a time, a duration
+	// from now, or "" for good.
+	Stop(phone, reason, expires string) (any, error)
+	Unstop(phone string) (was bool, err error)
+}
+
+// Campaigns are lists of people to call.
+type Campaigns interface {
+	CreateCampaign(body json.RawMessage, idempotency string) (answer any, created bool, err error)
+	ListCampaigns(q CampaignQuery) (list any, next string, err error)
+	ShowCampaign(id string) (any, error)
+	// CampaignScript is the script of a campaign.
+	CampaignScript(id string) (string, error)
+	// PatchCampaign changes limits and rules of a campaign, also while it runs.
+	PatchCampaign(id string, body json.RawMessage) (any, error)
+	// CommandCampaign starts, pauses, resumes or cancels.
+	CommandCampaign(id, command string, body json.RawMessage) (any, error)
+	ImportContacts(ctx context.Context, id string, in Import) (any, error)
+	ListContacts(id string, q ContactQuery) (rows any, next string, err error)
+	ShowContact(id, key string) (any, error)
+	PatchContact(id, key string, body json.RawMessage) (any, error)
+	DeleteContact(id, key string) error
+	CampaignReport(ctx context.Context, id, format string, w io.Writer) error
+	// Why explains a number: its orders and its place in every campaign.
+	Why(phone string) (any, error)
+}
+
+// CampaignQuery selects campaigns.
+type CampaignQuery struct {
+	State  string
+	Limit  int
+	Cursor string
+	May    func(script string) bool // whose campaigns may be seen
+}
+
+// ContactQuery selects contacts of a campaign.
+type ContactQuery struct {
+	State, Outcome, Phone string
+	Limit                 int
+	Cursor                string
+}
+
+// Import is a list of contacts on its way into a campaign.
+type Import struct {
+	Body   io.Reader
+	Format string // json, ndjson, csv; "" is found out from the body
+	Strict bool   // one bad row refuses all
+	Dry    bool   // nothing is kept: what would happen
+}
+
 // Health tells whether calls can be taken.
 type Health interface {
 	Ready() error
@@ -129,7 +183,7 @@ type Query struct {
 // Token is a bearer token and what it may do. Empty lists are everything.
 type Token struct {
 	Name, Token string
-	Allow       []string // calls, kv, read, scripts
+	Allow       []string // calls, campaigns, kv, read, scripts, stoplist
 	Scripts     []string // that it may start or see
 }
 
@@ -144,11 +198,14 @@ type Options struct {
 	Feed        Feed
 	Outbox      Outbox
 	Trunks      Trunks
+	StopList    StopList
+	Campaigns   Campaigns
 	Health      Health
 	Metrics     http.Handler
 	Tokens      func() []Token // asked for each request: a reload changes them
 	MaxBody     int64
 	MaxUpload   int64 // of an uploaded script, packed and unpacked
+	MaxImport   int64 // of contacts, which are never held as a whole
 	Version     string
 	Log         *slog.Logger // of what clients are not told; nil discards
 	Clock       clock.Clock  // of the events' keep-alive; nil is the machine's

@@ -116,6 +116,10 @@ func (s *server) admit(r route, w http.ResponseWriter, req **http.Request) error
 			return fault.New(fault.Invalid, "no parameter %q", name).WithHint("this address takes %s", orNone(r.query))
 		}
 	}
+	if r.stream {
+		s.streamBody(w, *req)
+		return nil
+	}
 	if r.large {
 		return s.readBody(w, *req, s.MaxUpload, "limits.script_upload")
 	}

@@ -65,6 +65,8 @@ func TestAuthorisation(t *testing.T) {
 		{"read only", "Bearer reader-secret", false, allow("", rightRead)},
 		{"calls only", "Bearer caller-secret", false, allow("", rightCalls)},
 		{"kv only", "Bearer keeper-secret", false, allow("", rightKV)},
+		{"campaigns only", "Bearer campaigner-secret", false, allow("", rightCampaigns)},
+		{"stop-list only", "Bearer stopper-secret", false, allow("", rightStopList)},
 		{"scripts only", "Bearer deployer-secret", false, allow("", rightDeploy)},
 		{"one script", "Bearer order-secret", false, func(r route) bool { return !r.whole }},
 		{"full", "Bearer full-secret", false, func(route) bool { return true }},
@@ -75,6 +77,7 @@ func TestAuthorisation(t *testing.T) {
 			t.Run(r.pattern+" "+c.name, func(t *testing.T) {
 				h := newHouse()
 				h.kv["a/b"] = []byte("1")
+				h.campaign.stopped = map[string]string{"{phone}": "asked"}
 				close(h.feed)
 				method, target := sample(r)
 				w := askOf(New(h.options()), method, target, bodyFor(r), "Authorization", c.header)
@@ -89,7 +92,7 @@ func TestAuthorisation(t *testing.T) {
 				case w.Code < 200 || w.Code > 299:
 					t.Fatalf("status %d: %s", w.Code, w.Body)
 				}
-				if r.right != "" && w.Code >= 400 && len(h.placed)+len(h.ended)+len(h.commands)+len(h.retried)+len(h.checked)+len(h.deployed) > 0 {
+				if r.right != "" && w.Code >= 400 && len(h.placed)+len(h.ended)+len(h.commands)+len(h.retried)+len(h.checked)+len(h.deployed)+len(h.campaign.asked) > 0 {
 					t.Error("something was done for a request that was refused")
 				}
 			})
@@ -223,6 +226,9 @@ func TestBodyLimit(t *testing.T) {
 		}
 		h := newHouse()
 		long := long
+		if r.stream {
+			long = strings.Repeat(long, maxImport/maxBody)
+		}
 		if r.large {
 			long = strings.Repeat(long, maxUpload/maxBody)
 		}

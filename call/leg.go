@@ -114,10 +114,12 @@ func (l *Leg) open(o media.SessionOptions) error {
 
 // follow forwards the dialog's events to the call's goroutine. On a virtual
 // clock, where dialogs live in this process, the dialog has counted each event
-// with clock.Busy; handed on, it counts in the mailbox.
-func (l *Leg) follow(d Dialog) {
+// with clock.Busy; handed on, it counts in the mailbox. over is called when the
+// dialog has ended.
+func (l *Leg) follow(d Dialog, over func()) {
 	l.dialog = d
 	go func() {
+		defer over()
 		for ev := range d.Events() {
 			l.call.post(func() { l.sipEvent(d, ev) })
 			l.call.clk.Busy(-1)

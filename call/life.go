@@ -19,7 +19,7 @@ func (c *Call) Inbound(d Dialog) {
 		c.note("state", l.name, "incoming call from "+c.spec.From.Number()+" to "+c.spec.To.Number(), "")
 		if err := l.open(c.spec.Session); err != nil {
 			c.refuse(l, 503, err)
-			l.follow(d)
+			l.follow(d, func() {})
 			return
 		}
 		if offer := d.Offer(); len(offer) > 0 {
@@ -27,7 +27,7 @@ func (c *Call) Inbound(d Dialog) {
 				c.refuse(l, 488, err)
 			}
 		}
-		l.follow(d)
+		l.follow(d, func() {})
 		c.limitDuration()
 	})
 }
@@ -112,9 +112,7 @@ func (l *Leg) dial() error {
 	if err := l.open(l.route.Media); err != nil {
 		return err
 	}
-	out := l.route.Outgoing
-	out.Body = l.session.Offer()
-	d, err := l.call.deps.Dialer.Dial(out)
+	d, free, err := l.invite()
 	if err != nil {
 		l.session.Close()
 		l.session = nil
@@ -131,8 +129,25 @@ func (l *Leg) dial() error {
 	if from := l.route.From; l == l.call.main && from != "" {
 		l.call.presented.Store(&from)
 	}
-	l.follow(d)
+	l.follow(d, free)
 	return nil
+}
+
+// invite takes a line and sends the INVITE; free is for the dialog's end.
+func (l *Leg) invite() (d Dialog, free func(), err error) {
+	free = func() {}
+	if l.route.Seize != nil {
+		if free, err = l.route.Seize(); err != nil {
+			return nil, nil, err
+		}
+	}
+	out := l.route.Outgoing
+	out.Body = l.session.Offer()
+	if d, err = l.call.deps.Dialer.Dial(out); err != nil {
+		free()
+		return nil, nil, err
+	}
+	return d, free, nil
 }
 
 // nextRoute tries the place's next trunk after a failure that says nothing

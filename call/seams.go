@@ -81,6 +81,9 @@ type Route struct {
 	From     string // as presented
 	Outgoing sip.Outgoing
 	Media    media.SessionOptions
+	// Seize takes a line of the trunk before the INVITE; free gives it back when
+	// the dialog is over. nil: lines are not counted.
+	Seize func() (free func(), err error)
 }
 
 // Prompts turns parts into audio. Ready answers at once from memory; Load may

@@ -70,9 +70,9 @@ type Trunk struct {
 	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" unbuilt:"optional required" doc:"Media encryption."`
 	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" doc:"accept, off or an interval such as 1800s."`
 	Options      time.Duration  `yaml:"options" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`
-	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" later:"limits of a trunk are" doc:"Calls at once, both directions."`
-	MaxOut       int            `yaml:"max_out" range:"0..1000000" later:"limits of a trunk are" doc:"Of max_calls, how many we may start; default: all."`
-	MaxCPS       float64        `yaml:"max_cps" default:"5" range:"0.01..10000" later:"limits of a trunk are" doc:"New outgoing calls a second."`
+	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" doc:"Calls at once, both directions."`
+	MaxOut       int            `yaml:"max_out" range:"0..1000000" doc:"Of max_calls, how many we may start; default: all."`
+	MaxCPS       float64        `yaml:"max_cps" default:"5" range:"0.01..10000" doc:"New outgoing calls a second."`
 	Destinations []string       `yaml:"destinations" doc:"Prefixes that may be dialled; default: the project's country."`
 }
 

@@ -29,7 +29,12 @@ type share struct {
 // ticket is what an admitted call gives back when it ends.
 type ticket struct {
 	script, route string
+	ordered       bool // we begin it: callers go first
 }
+
+// callerShare is the part of limits.calls, in percent, that ordered calls leave
+// for callers.
+const callerShare = 10
 
 func (a *admission) ready() error {
 	a.mu.Lock()
@@ -57,7 +62,9 @@ func (a *admission) admit(cfg *config.Config, now time.Time, t ticket, routeMax 
 	script, route := of(a.scripts, t.script), of(a.routes, t.route)
 	err := a.check(cfg, now, l, script, route, t, routeMax)
 	if err != nil {
-		a.Refused++
+		if !t.ordered { // those wait
+			a.Refused++
+		}
 		return err
 	}
 	a.all.take()
@@ -66,12 +73,24 @@ func (a *admission) admit(cfg *config.Config, now time.Time, t ticket, routeMax 
 	return nil
 }
 
+// peek tells whether an ordered call would be admitted now, and counts nothing.
+func (a *admission) peek(cfg *config.Config, now time.Time, t ticket) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.scripts == nil {
+		a.scripts, a.routes = map[string]*share{}, map[string]*share{}
+	}
+	return a.check(cfg, now, cfg.ScriptLimits(t.script), of(a.scripts, t.script), of(a.routes, t.route), t, 0)
+}
+
 func (a *admission) check(cfg *config.Config, now time.Time, l config.ScriptLimits, script, route *share, t ticket, routeMax int) error {
 	switch {
 	case a.draining:
 		return fault.New(fault.Unavailable, "draining: no new calls")
 	case a.all.calls >= cfg.Limits.Calls:
 		return fault.New(fault.Limit, "limits.calls: %d calls at once", cfg.Limits.Calls)
+	case t.ordered && a.all.calls >= cfg.Limits.Calls-cfg.Limits.Calls*callerShare/100:
+		return fault.New(fault.Limit, "limits.calls: %d calls at once, of which a tenth is left for callers", cfg.Limits.Calls)
 	case l.Calls > 0 && script.calls >= l.Calls:
 		return fault.New(fault.Limit, "scripts.limits.%s.calls: %d calls at once", t.script, l.Calls)
 	case routeMax > 0 && route.calls >= routeMax:

@@ -22,6 +22,7 @@ type live struct {
 	route   string
 	began   time.Time
 	steps   bool         // the caller asks for step tracing
+	line    func()       // gives the trunk's line back; nil without one
 	seq     atomic.Int64 // of the last event of an inbound call
 }
 
@@ -167,6 +168,9 @@ func (e *Engine) keep(l *live, r call.Record) {
 		e.scripts.Release(l.version)
 	}
 	e.admission.release(l.ticket)
+	if l.line != nil {
+		l.line()
+	}
 	e.calls.remove(l.ID())
 }
 

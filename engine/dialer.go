@@ -181,6 +181,7 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 			From:   sip.Address{User: user}, Headers: r.Headers, Timeout: r.Timeout,
 		},
 		Media: d.e.sessionFor(remote, names, true),
+		Seize: func() (func(), error) { return d.e.lines.seize(t, d.e.clk.Now(), false) },
 	}
 }
 

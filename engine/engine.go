@@ -70,6 +70,7 @@ type Engine struct {
 	fetchers  fetchers    // HTTP clients by rules
 	groups    groups      // who was rung last
 	admission admission   // calls at once and per second
+	lines     lines       // calls on each trunk
 	record    *recordings // files
 	feed      feed        // live events
 	tones     tones       // rendered tones

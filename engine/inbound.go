@@ -180,12 +180,25 @@ func (e *Engine) take(cfg *config.Config, d Incoming, in incomingCall, route *co
 		return
 	}
 	l := &live{ticket: t, route: route.Place, began: e.clk.Now()}
+	if in.trunk != nil {
+		line, err := e.lines.arrive(in.trunk)
+		if err != nil {
+			e.log.Warn("call refused: " + err.Error())
+			e.admission.release(t)
+			e.overload(d, err)
+			return
+		}
+		l.line = line
+	}
 	spec := e.inboundSpec(cfg, d, in, route)
 	if route.Script != "" {
 		v, err := e.scripts.Acquire(route.Script)
 		if err != nil {
 			e.log.Warn("call refused: "+err.Error(), "route", route.Place)
 			e.admission.release(t)
+			if l.line != nil {
+				l.line()
+			}
 			e.turnAway(d, 480, "")
 			return
 		}

@@ -66,6 +66,7 @@ type Order struct {
 	Seq       int               `json:"seq"`              // of the last event sent
 	Reason    string            `json:"reason,omitempty"` // why it was not called
 	Deferrals int               `json:"deferrals,omitempty"`
+	Priority  int               `json:"priority,omitempty"` // higher ones go first when lines are scarce
 }
 
 // order is an open order in memory.
@@ -73,6 +74,7 @@ type order struct {
 	mu sync.Mutex
 	Order
 	timer  clock.Timer
+	dueAt  time.Time // since when it waits for a line
 	cancel bool
 	retry  *callhost.Retry
 }
@@ -83,9 +85,13 @@ type orders struct {
 	mu     sync.Mutex
 	open   map[string]*order
 	paused bool
+	lineup lineups // for want of a line
 }
 
-func (o *orders) init(e *Engine) { o.e, o.open = e, map[string]*order{} }
+func (o *orders) init(e *Engine) {
+	o.e, o.open = e, map[string]*order{}
+	o.lineup.o = o
+}
 
 func (o *orders) pause() {
 	o.mu.Lock()
@@ -95,6 +101,7 @@ func (o *orders) pause() {
 
 func (o *orders) close() {
 	o.pause()
+	o.lineup.close()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, ord := range o.open {

@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// lines counts the calls on each trunk: max_calls of both directions, of which
+// max_out may be ours, and max_cps new ones of ours a second. So campaigns leave
+// lines for callers.
+type lines struct {
+	mu     sync.Mutex
+	trunks map[string]*trunkLines
+}
+
+// trunkLines is one trunk's calls, and the tokens of its rate.
+type trunkLines struct {
+	in, out int
+	rate    share
+}
+
+func (l *lines) of(name string) *trunkLines {
+	if l.trunks == nil {
+		l.trunks = map[string]*trunkLines{}
+	}
+	t := l.trunks[name]
+	if t == nil {
+		t = &trunkLines{}
+		l.trunks[name] = t
+	}
+	return t
+}
+
+// seize takes a line for a dial of ours. free gives it back and may be called
+// more than once; a rate that was used is not given back. A dial for somebody
+// who waits in a call is not refused for the rate: ordered calls make room.
+func (l *lines) seize(t *config.Trunk, now time.Time, ordered bool) (free func(), err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	have := l.of(t.Name)
+	err = have.full(t, now)
+	if err != nil && (ordered || fault.CodeOf(err) != fault.Rate) {
+		return nil, err
+	}
+	have.out++
+	have.rate.tokens--
+	return sync.OnceFunc(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		have.out--
+	}), nil
+}
+
+// full tells which limit keeps another dial off the trunk, or nil.
+func (h *trunkLines) full(t *config.Trunk, now time.Time) error {
+	switch {
+	case t.MaxCalls > 0 && h.in+h.out >= t.MaxCalls:
+		return fault.New(fault.Limit, "trunks.%s.max_calls: %d calls at once", t.Name, t.MaxCalls)
+	case t.MaxOut > 0 && h.out >= t.MaxOut:
+		return fault.New(fault.Limit, "trunks.%s.max_out: %d outgoing calls at once", t.Name, t.MaxOut)
+	case t.MaxCPS > 0 && !h.rate.rate(now, t.MaxCPS):
+		return fault.New(fault.Rate, "trunks.%s.max_cps: %g new outgoing calls a second", t.Name, t.MaxCPS)
+	}
+	return nil
+}
+
+// peek tells what keeps an ordered dial off the trunk now, or nil.
+func (l *lines) peek(t *config.Trunk, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of(t.Name).full(t, now)
+}
+
+// arrive takes a line for a call from the trunk.
+func (l *lines) arrive(t *config.Trunk) (free func(), err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	have := l.of(t.Name)
+	if t.MaxCalls > 0 && have.in+have.out >= t.MaxCalls {
+		return nil, fault.New(fault.Limit, "trunks.%s.max_calls: %d calls at once", t.Name, t.MaxCalls)
+	}
+	have.in++
+	return sync.OnceFunc(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		have.in--
+	}), nil
+}
+
+// state is how many calls are on a trunk.
+func (l *lines) state(name string) (in, out int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.of(name)
+	return t.in, t.out
+}
+
+// reserve takes a line for the first route of a place that has one, and leaves
+// out the routes before it: an attempt is begun, and counted, only when it can
+// be dialled. Places with no trunk need no line.
+func (e *Engine) reserve(p *call.Place) (free func(), err error) {
+	cfg, now := e.Config(), e.clk.Now()
+	for i, r := range p.Routes {
+		t, ok := cfg.Trunk(r.Trunk)
+		if !ok {
+			p.Routes = slices.Clone(p.Routes[i:])
+			return func() {}, nil
+		}
+		var line func()
+		if line, err = e.lines.seize(t, now, true); err == nil {
+			p.Routes = slices.Clone(p.Routes[i:])
+			p.Routes[0].Seize = func() (func(), error) { return line, nil }
+			return line, nil
+		}
+	}
+	return nil, err
+}
