@@ -83,7 +83,7 @@ func parts(raw []byte, boundary string) (map[string]json.RawMessage, error) {
 }
 
 // inner are the fields that are objects, and may be given as name.x or name[x].
-var inner = []string{"data", "retry", "callback"}
+var inner = []string{"data", "retry", "callback", "window"}
 
 // fields makes an object of form fields. A value that reads as a JSON object
 // or list is taken as one; an empty field is as good as none.
@@ -102,8 +102,8 @@ func fields(form url.Values) (map[string]json.RawMessage, error) {
 				nested[outer] = map[string]json.RawMessage{}
 			}
 			nested[outer][field] = formValue("", values[0])
-		case name == "attempts" && values[0] != "" && !isWhole(values[0]):
-			return nil, fault.New(fault.Invalid, "attempts: %q is no number", values[0])
+		case (name == "attempts" || name == "priority") && values[0] != "" && !isWhole(values[0]):
+			return nil, fault.New(fault.Invalid, "%s: %q is no number", name, values[0])
 		case values[0] != "":
 			out[name] = formValue(name, values[0])
 		}
@@ -140,7 +140,7 @@ func formValue(name, s string) json.RawMessage {
 		return json.RawMessage(t)
 	}
 	switch name {
-	case "attempts":
+	case "attempts", "priority":
 		return json.RawMessage(t)
 	case "volume":
 		if json.Valid([]byte(t)) {

@@ -43,7 +43,7 @@ func (s *server) placeCall(w http.ResponseWriter, r *http.Request) error {
 }
 
 // listFilters are the parameters of GET /v1/calls, beside tag.NAME.
-var listFilters = []string{"state", "outcome", "script", "trunk", "to", "from", "key", "since", "until", "limit", "cursor"}
+var listFilters = []string{"state", "outcome", "script", "campaign", "trunk", "to", "from", "key", "since", "until", "limit", "cursor"}
 
 func (s *server) listCalls(w http.ResponseWriter, r *http.Request) error {
 	q, err := query(r.URL.Query())
@@ -79,7 +79,7 @@ func narrow(t Token, q *Query) error {
 
 func query(v url.Values) (q Query, err error) {
 	q = Query{
-		State: v.Get("state"), Outcome: v.Get("outcome"), Script: v.Get("script"), Trunk: v.Get("trunk"), To: plus(v.Get("to")),
+		State: v.Get("state"), Outcome: v.Get("outcome"), Script: v.Get("script"), Campaign: v.Get("campaign"), Trunk: v.Get("trunk"), To: plus(v.Get("to")),
 		From: plus(v.Get("from")), Key: v.Get("key"), Tags: map[string]string{},
 	}
 	for name := range v {

@@ -119,6 +119,18 @@ func (s *server) patchCampaign(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusOK, v)
 }
 
+func (s *server) rehearse(w http.ResponseWriter, r *http.Request) error {
+	id, err := s.mayCampaign(r)
+	if err != nil {
+		return err
+	}
+	v, err := s.Campaigns.Rehearse(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return write(w, http.StatusOK, v)
+}
+
 // commandCampaign makes the handler of one command.
 func commandCampaign(command string) func(*server, http.ResponseWriter, *http.Request) error {
 	return func(s *server, w http.ResponseWriter, r *http.Request) error {

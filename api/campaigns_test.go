@@ -54,6 +54,10 @@ func (h *house) CampaignScript(id string) (string, error) {
 	return s, nil
 }
 
+func (h *house) Rehearse(_ context.Context, id string) (any, error) {
+	return map[string]any{"id": id}, h.fail
+}
+
 func (h *house) PatchCampaign(id string, body json.RawMessage) (any, error) {
 	return map[string]any{}, h.saw("patch %s %s", id, body)
 }

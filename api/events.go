@@ -59,15 +59,20 @@ func lastEvent(r *http.Request) (uint64, error) {
 // filter makes the choice of a listener: its types, its call, and what its
 // token may see.
 func (s *server) filter(r *http.Request) func(FeedItem) bool {
-	types, call, t := list(r.URL.Query().Get("types")), r.URL.Query().Get("call"), token(r)
+	types, call, campaign, t := list(r.URL.Query().Get("types")), r.URL.Query().Get("call"), r.URL.Query().Get("campaign"), token(r)
 	return func(it FeedItem) bool {
 		switch {
 		case len(types) > 0 && !slices.Contains(types, it.Type):
 			return false
 		case call != "" && it.Call != call && it.Order != call && !strings.HasPrefix(it.Call, call+"."):
 			return false
+		case campaign != "" && it.Campaign != campaign:
+			return false
 		case len(t.Scripts) == 0:
 			return true
+		}
+		if it.Script != "" {
+			return t.sees(it.Script)
 		}
 		script, err := s.Calls.ScriptOf(it.Order)
 		return err == nil && t.sees(script)

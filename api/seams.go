@@ -95,8 +95,11 @@ type FeedItem struct {
 	ID    uint64
 	Type  string
 	Order string
-	Call  string          // "" if the order never became a call
-	Body  json.RawMessage // one line
+	Call  string // "" if the order never became a call
+	// Campaign of its own events and of its calls, "" for none; Script of those
+	// without an order.
+	Campaign, Script string
+	Body             json.RawMessage // one line
 }
 
 // Outbox is what waits for delivery.
@@ -138,6 +141,8 @@ type Campaigns interface {
 	ShowContact(id, key string) (any, error)
 	PatchContact(id, key string, body json.RawMessage) (any, error)
 	DeleteContact(id, key string) error
+	// Rehearse tells what would happen if the campaign were started now.
+	Rehearse(ctx context.Context, id string) (any, error)
 	CampaignReport(ctx context.Context, id, format string, w io.Writer) error
 	// Why explains a number: its orders and its place in every campaign.
 	Why(phone string) (any, error)
@@ -173,11 +178,11 @@ type Health interface {
 
 // Query selects records.
 type Query struct {
-	State, Outcome, Script, Trunk, To, From, Key string
-	Tags                                         map[string]string
-	Since, Until                                 time.Time
-	Limit                                        int
-	Cursor                                       string
+	State, Outcome, Script, Campaign, Trunk, To, From, Key string
+	Tags                                                   map[string]string
+	Since, Until                                           time.Time
+	Limit                                                  int
+	Cursor                                                 string
 }
 
 // Token is a bearer token and what it may do. Empty lists are everything.

@@ -13,6 +13,7 @@ type Record struct {
 	ID         string            `json:"id"`
 	Order      string            `json:"order"`
 	Key        string            `json:"key,omitempty"`
+	Campaign   string            `json:"campaign,omitempty"`
 	Script     string            `json:"script"`
 	Version    string            `json:"version,omitempty"`
 	Direction  string            `json:"direction"` // inbound, outbound
@@ -36,6 +37,7 @@ type Record struct {
 	Quality    Quality           `json:"quality"`
 	Recording  string            `json:"recording,omitempty"`
 	Data       json.RawMessage   `json:"data,omitempty"`
+	Keyed      bool              `json:"-"` // a key was pressed
 }
 
 // Heard is how much of the prompts really left for the other party.
@@ -80,7 +82,7 @@ func (c *Call) record() Record {
 		Direction: direction(c.spec.Outbound), From: c.caller().Number(), To: c.spec.To.Number(), Trunk: cmp.Or(c.trunk, c.spec.Trunk),
 		StartedAt: c.started, EndedAt: c.clk.Now(), EndedBy: c.endedBy, Outcome: c.outcome, Final: true,
 		Heard: Heard{Ms: c.heardMs, Percent: int(f.percent)}, Result: c.result, Tags: c.tags, Attempt: max(c.spec.Attempt.N, 1),
-		Quality: c.quality, Recording: c.fileID, Data: c.spec.Data,
+		Quality: c.quality, Recording: c.fileID, Data: c.spec.Data, Campaign: c.spec.Campaign, Keyed: c.facts.keyPressed,
 	}
 	if l != nil {
 		c.fillLeg(&r, l)

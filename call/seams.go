@@ -163,6 +163,7 @@ type Attempt struct {
 // Spec is what is known of a call when it begins.
 type Spec struct {
 	ID, Order, Key  string
+	Campaign        string // whose contact is called
 	Script, Version string
 	Outbound        bool
 	From, To        Party

@@ -27,5 +27,6 @@ type Limits struct {
 	KVValue        Bytes         `yaml:"kv_value" default:"256KB" range:"64..1048576" doc:"One value of kv, in bytes of JSON."`
 	Prompts        Bytes         `yaml:"prompts" default:"256MB" range:"1048576..1099511627776" doc:"Memory of loaded prompts."`
 	Recording      time.Duration `yaml:"recording" default:"2h" doc:"Longest recording."`
+	Import         Bytes         `yaml:"import" default:"1GB" range:"1024..1099511627776" doc:"Body of a request that adds contacts to a campaign; it is never held as a whole."`
 	Outbox         int           `yaml:"outbox" default:"100000" range:"1..100000000" doc:"Deliveries waiting in the outbox."`
 }

@@ -21,9 +21,12 @@ type live struct {
 	order   *order           // nil for inbound calls
 	route   string
 	began   time.Time
-	steps   bool         // the caller asks for step tracing
-	line    func()       // gives the trunk's line back; nil without one
-	seq     atomic.Int64 // of the last event of an inbound call
+	steps   bool   // the caller asks for step tracing
+	line    func() // gives the trunk's line back; nil without one
+	// unadmitted calls have no place to give back: their number could not be
+	// dialled, and no line was asked for.
+	unadmitted bool
+	seq        atomic.Int64 // of the last event of an inbound call
 }
 
 // calls is the registry of live calls by id.
@@ -155,22 +158,29 @@ func (e *Engine) keep(l *live, r call.Record) {
 		wait = e.saveRecord(l, r)
 		e.afterwards(l, r)
 	}
-	if l.order != nil {
-		e.orders.attemptOver(l.order, &r, save)
-	} else {
+	switch {
+	case l.order == nil:
 		save()
+		wait()
+	case l.order.attempt != nil:
+		e.campaigns.over(l, &r, func() func() { save(); return wait })
+	default:
+		e.orders.attemptOver(l.order, &r, save)
+		wait()
 	}
-	wait()
 	if e.opts.OnEnded != nil {
 		e.opts.OnEnded(r, l.Timeline().Entries())
 	}
 	if l.version != nil {
 		e.scripts.Release(l.version)
 	}
-	e.admission.release(l.ticket)
+	if !l.unadmitted {
+		e.admission.release(l.ticket)
+	}
 	if l.line != nil {
 		l.line()
 	}
+	e.campaigns.freed()
 	e.calls.remove(l.ID())
 }
 
@@ -184,7 +194,7 @@ func (e *Engine) saveRecord(l *live, r call.Record) (wait func()) {
 	}
 	state := "done"
 	row := store.Record{ID: r.ID, Order: r.Order, Started: r.StartedAt, JSON: body, Fields: store.Fields{
-		State: state, Outcome: string(r.Outcome), Script: r.Script, Trunk: r.Trunk, To: r.To, From: r.From, Key: r.Key, Tags: r.Tags,
+		State: state, Outcome: string(r.Outcome), Script: r.Script, Campaign: r.Campaign, Trunk: r.Trunk, To: r.To, From: r.From, Key: r.Key, Tags: r.Tags,
 	}}
 	lines, err := json.Marshal(l.Timeline().Entries())
 	if err != nil {

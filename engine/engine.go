@@ -17,6 +17,7 @@ import (
 	"github.com/loopstart/loopstart/runtime/supervisor"
 	"github.com/loopstart/loopstart/scripts"
 	"github.com/loopstart/loopstart/speech"
+	campaignhost "github.com/loopstart/loopstart/stdlib/campaign/host"
 	"github.com/loopstart/loopstart/store"
 	"github.com/loopstart/loopstart/store/outbox"
 )
@@ -64,19 +65,21 @@ type Engine struct {
 	scripts   *scripts.Registry
 	workers   *supervisor.Supervisor
 
-	settings  settings    // static config of script versions
-	calls     calls       // live calls
-	orders    orders      // open orders
-	fetchers  fetchers    // HTTP clients by rules
-	groups    groups      // who was rung last
-	admission admission   // calls at once and per second
-	lines     lines       // calls on each trunk
-	record    *recordings // files
-	feed      feed        // live events
-	tones     tones       // rendered tones
-	tracing   tracing     // of steps
-	veil      veil        // over secrets in logs and timelines
-	conns     api.Conns   // of the HTTP listeners
+	settings  settings                       // static config of script versions
+	calls     calls                          // live calls
+	orders    orders                         // open orders
+	campaigns campaigns                      // lists of people to call
+	fetchers  fetchers                       // HTTP clients by rules
+	groups    groups                         // who was rung last
+	admission admission                      // calls at once and per second
+	lines     lines                          // calls on each trunk
+	record    *recordings                    // files
+	feed      feed                           // live events
+	tones     tones                          // rendered tones
+	conns     api.Conns                      // of the HTTP listeners
+	methods   map[string]campaignhost.Method // of loopstart:campaign
+	tracing   tracing                        // of steps
+	veil      veil                           // over secrets in logs and timelines
 	counters  call.Counters
 	started   time.Time
 	up        chan struct{}          // closed when all is built and recovered; calls wait for it
@@ -113,10 +116,15 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 			return nil, err
 		}
 	}
+	if err := e.campaigns.recover(); err != nil {
+		e.Close()
+		return nil, err
+	}
 	e.recoverOrders()
 	e.outbox.Start()
 	e.housekeep()
 	close(e.up)
+	e.campaigns.start()
 	return e, nil
 }
 
@@ -124,6 +132,8 @@ func (e *Engine) prepare() {
 	e.settings.init()
 	e.calls.init()
 	e.orders.init(e)
+	e.campaigns.init(e)
+	e.methods = e.campaignMethods()
 	e.groups.init()
 	e.feed.init(e.clk.Now())
 }
@@ -198,6 +208,7 @@ func (e *Engine) Ready() error { return e.admission.ready() }
 // Close ends everything at once: calls, workers, sockets, store.
 func (e *Engine) Close() {
 	e.stop()
+	e.campaigns.halt()
 	e.admission.drain()
 	if e.sip != nil {
 		e.sip.Drain(true)
@@ -205,6 +216,7 @@ func (e *Engine) Close() {
 	e.calls.hangupAll("system")
 	e.settle()
 	e.orders.close()
+	e.campaigns.close()
 	if e.sip != nil {
 		e.sip.Close()
 	}
@@ -254,6 +266,7 @@ func (e *Engine) Drain(ctx context.Context) {
 	e.admission.drain()
 	e.sip.Drain(true)
 	e.orders.pause()
+	e.campaigns.halt()
 	e.log.Info("engine: draining", "calls", e.calls.count())
 	select {
 	case <-e.calls.idle():
@@ -312,4 +325,5 @@ func (e *Engine) sweep() {
 		e.log.Error("engine: sweep the outbox", "err", err)
 	}
 	e.record.sweep(now, cfg.Recordings.Keep)
+	e.campaigns.sweep()
 }

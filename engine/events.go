@@ -12,15 +12,18 @@ import (
 
 // Event is one line of the live feed and the body of a webhook.
 type Event struct {
-	EventID string          `json:"event_id"`
-	Type    string          `json:"type"`
-	At      time.Time       `json:"at"`
-	Seq     int             `json:"seq"`
-	Order   string          `json:"order"`
-	Key     string          `json:"key,omitempty"`
-	Call    string          `json:"call,omitempty"`
-	Data    json.RawMessage `json:"data,omitempty"`
-	Record  *call.Record    `json:"record,omitempty"`
+	EventID string    `json:"event_id"`
+	Type    string    `json:"type"`
+	At      time.Time `json:"at"`
+	Seq     int       `json:"seq"`
+	Order   string    `json:"order,omitempty"`
+	Key     string    `json:"key,omitempty"`
+	// Campaign of its own events, and of its contacts' calls.
+	Campaign string          `json:"campaign,omitempty"`
+	Script   string          `json:"-"` // of events without an order
+	Call     string          `json:"call,omitempty"`
+	Data     json.RawMessage `json:"data,omitempty"`
+	Record   *call.Record    `json:"record,omitempty"`
 }
 
 // Limits of the live feed.
@@ -99,7 +102,7 @@ func (f *feed) Listen(after uint64) (past []FeedItem, next <-chan FeedItem, stop
 // it. It never blocks: what must be stored is stored on another goroutine.
 func (e *Engine) tell(kind string, c *call.Call, data json.RawMessage) {
 	spec := c.Spec()
-	ev := Event{Type: kind, At: e.clk.Now(), Order: spec.Order, Key: spec.Key, Call: c.ID(), Data: data}
+	ev := Event{Type: kind, At: e.clk.Now(), Order: spec.Order, Key: spec.Key, Campaign: spec.Campaign, Call: c.ID(), Data: data}
 	l := e.calls.find(c.ID())
 	var ord *order
 	if l != nil {
@@ -153,9 +156,9 @@ func (e *Engine) inboundSeq(ev Event) int {
 // afterwards sends what follows a finished call: its events and afterCall.
 func (e *Engine) afterwards(l *live, r call.Record) {
 	rec := r
-	e.emit(l.order, Event{Type: "call.ended", At: e.clk.Now(), Order: r.Order, Key: r.Key, Call: r.ID, Record: &rec})
+	e.emit(l.order, Event{Type: "call.ended", At: e.clk.Now(), Order: r.Order, Key: r.Key, Campaign: r.Campaign, Call: r.ID, Record: &rec})
 	if r.Final {
-		e.emit(l.order, Event{Type: "order.done", At: e.clk.Now(), Order: r.Order, Key: r.Key, Call: r.ID, Record: &rec})
+		e.emit(l.order, Event{Type: "order.done", At: e.clk.Now(), Order: r.Order, Key: r.Key, Campaign: r.Campaign, Call: r.ID, Record: &rec})
 	}
 	if l.version != nil && l.version.Has("afterCall") {
 		e.queueAfterCall(l.version.Script, l.version.ID, r)
@@ -166,8 +169,8 @@ func (e *Engine) afterwards(l *live, r call.Record) {
 // afterRecord is afterwards for a call that an earlier process began.
 func (e *Engine) afterRecord(ord *order, r call.Record) {
 	rec := r
-	e.emit(ord, Event{Type: "call.ended", At: e.clk.Now(), Order: r.Order, Key: r.Key, Call: r.ID, Record: &rec})
-	e.emit(ord, Event{Type: "order.done", At: e.clk.Now(), Order: r.Order, Key: r.Key, Call: r.ID, Record: &rec})
+	e.emit(ord, Event{Type: "call.ended", At: e.clk.Now(), Order: r.Order, Key: r.Key, Campaign: r.Campaign, Call: r.ID, Record: &rec})
+	e.emit(ord, Event{Type: "order.done", At: e.clk.Now(), Order: r.Order, Key: r.Key, Campaign: r.Campaign, Call: r.ID, Record: &rec})
 	if v, err := e.scripts.Current(r.Script); err == nil && v.Has("afterCall") {
 		e.queueAfterCall(v.Script, v.ID, r)
 	}
@@ -177,9 +180,9 @@ func (e *Engine) afterRecord(ord *order, r call.Record) {
 func (e *Engine) orderDone(ord *order) {
 	ord.mu.Lock()
 	data, _ := json.Marshal(map[string]any{"state": ord.State, "reason": ord.Reason, "attempts": len(ord.Made)})
-	id, key := ord.ID, ord.Key
+	id, key, campaignID := ord.ID, ord.Key, ord.Campaign
 	ord.mu.Unlock()
-	e.emit(ord, Event{Type: "order.done", At: e.clk.Now(), Order: id, Key: key, Data: data})
+	e.emit(ord, Event{Type: "order.done", At: e.clk.Now(), Order: id, Key: key, Campaign: campaignID, Data: data})
 }
 
 // talked remembers when a user's talk ended, for groups that ring the longest

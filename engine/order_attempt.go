@@ -3,12 +3,14 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/phone"
 	"github.com/loopstart/loopstart/scripts"
@@ -18,43 +20,148 @@ import (
 func (o *orders) attempt(ord *order) {
 	e := o.e
 	ord.mu.Lock()
-	cancelled, expired := ord.cancel, !ord.Expires.IsZero() && e.clk.Now().After(ord.Expires)
+	open, cancelled := isOpen(ord.State), ord.cancel
+	expired := !ord.Expires.IsZero() && !e.clk.Now().Before(ord.Expires)
 	ord.mu.Unlock()
 	switch {
+	case !open:
+		return
 	case cancelled:
 		o.finish(ord, stateCancelled, "cancelled")
 		return
 	case expired:
 		o.finish(ord, stateDone, "expired")
 		return
+	case !o.allowed(ord):
+		return
+	}
+	place, err := e.placeOf(ord, call.Spec{})
+	if err == nil { // else the attempt tells
+		if lacks, full := e.room(e.Config(), ticket{script: ord.Script, ordered: true}, &place); full != nil {
+			o.lineUp(ord, lacks)
+			return
+		}
 	}
 	v, err := e.scripts.Acquire(ord.Script)
 	if err != nil {
 		o.later(ord, brokenScriptDelay, err.Error())
 		return
 	}
-	if !o.before(ord, v) {
-		e.scripts.Release(v)
-		return
-	}
-	if err := o.launch(ord, v); err != nil {
+	if !o.before(ord, v) || !o.allowed(ord) || !o.launch(ord, v) {
 		e.scripts.Release(v)
 	}
 }
 
-// before runs the script's beforeAttempt and reports whether to dial.
-func (o *orders) before(ord *order, v *scripts.Version) bool {
-	if !v.Has("beforeAttempt") {
+// allowed applies what holds at the instant of dialling: the stop-list and the
+// window. It says what follows if the answer is no.
+func (o *orders) allowed(ord *order) bool {
+	stopped, err := stopList{o.e}.Has(ord.To)
+	switch {
+	case err != nil: // nobody knows, so nobody is called
+		o.later(ord, brokenScriptDelay, err.Error())
+		return false
+	case stopped:
+		o.finish(ord, stateDone, campaign.ReasonStopList)
+		return false
+	}
+	now := o.e.clk.Now()
+	opens, ok := o.e.opening(&ord.Order, now)
+	switch {
+	case !ok:
+		o.finish(ord, stateDone, campaign.ReasonWindow)
+	case opens.After(now):
+		o.until(ord, opens, campaign.ReasonWindow)
+	default:
 		return true
 	}
-	ctx, cancel := context.WithCancel(o.e.ctx)
-	defer cancel()
-	answer, err := o.e.run(ctx, v, "beforeAttempt", ord.ID, map[string]any{
-		"to": ord.To, "data": ord.Data, "attempt": map[string]any{"n": len(ord.Made) + 1, "of": ord.Attempts, "order": ord.ID},
-	}, beforeAttemptLimit)
+	return false
+}
+
+// opening is the first instant not before at when the order's window is open.
+func (e *Engine) opening(ord *Order, at time.Time) (time.Time, bool) {
+	if ord.Window.IsZero() {
+		return at, true
+	}
+	w, err := campaign.NewWindow(ord.Window, campaign.Hours{}, nil)
 	if err != nil {
+		return time.Time{}, false
+	}
+	return w.Next(at, e.zoneOf(ord))
+}
+
+// zoneOf is whose clock counts for an order.
+func (e *Engine) zoneOf(ord *Order) *time.Location {
+	loc, err := time.LoadLocation(campaign.ZoneOf("", ord.Zone, ord.To, e.Config().Project.Zone))
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}
+
+// lineUp lets the order wait for a line.
+func (o *orders) lineUp(ord *order, lacks string) {
+	ord.mu.Lock()
+	if ord.dueAt.IsZero() {
+		ord.dueAt = o.e.clk.Now()
+	}
+	ord.mu.Unlock()
+	o.lineup.wait(ord, lacks)
+}
+
+// before runs the script's beforeAttempt and reports whether to dial.
+func (o *orders) before(ord *order, v *scripts.Version) bool {
+	a, err := o.e.askBefore(o.e.ctx, v, beforeFacts{To: ord.To, Data: ord.Data, N: len(ord.Made) + 1, Of: ord.Attempts, Order: ord.ID})
+	switch {
+	case err != nil:
 		o.later(ord, brokenScriptDelay, "beforeAttempt: "+err.Error())
 		return false
+	case a.Skip != "":
+		o.finish(ord, stateDone, a.Skip)
+		return false
+	case a.Later > 0:
+		o.later(ord, a.Later, "beforeAttempt: later")
+		return false
+	}
+	if len(a.Data) > 0 {
+		ord.mu.Lock()
+		ord.Data = a.Data
+		ord.mu.Unlock()
+	}
+	if len(a.Prompts) > 0 {
+		o.e.prerender(v, a.Prompts)
+	}
+	return true
+}
+
+// beforeFacts are what beforeAttempt is told.
+type beforeFacts struct {
+	To              string
+	Data            json.RawMessage
+	N, Of           int
+	Order, Campaign string
+}
+
+// beforeAnswer is what it may answer; nothing of it set is: dial.
+type beforeAnswer struct {
+	Skip          string
+	Later         time.Duration
+	Data, Prompts json.RawMessage
+}
+
+const beforeAttemptLimit = 5 * time.Second
+
+// askBefore runs beforeAttempt, if the script has it.
+func (e *Engine) askBefore(ctx context.Context, v *scripts.Version, b beforeFacts) (out beforeAnswer, err error) {
+	if !v.Has("beforeAttempt") {
+		return out, nil
+	}
+	argument := map[string]any{"to": b.To, "data": b.Data, "attempt": map[string]any{"n": b.N, "of": b.Of, "order": b.Order}}
+	if b.Campaign != "" {
+		argument["campaign"] = b.Campaign
+	}
+	answer, err := e.run(ctx, v, "beforeAttempt", b.Order, argument, beforeAttemptLimit)
+	if err != nil {
+		return out, err
 	}
 	var a struct {
 		Skip    string          `json:"skip"`
@@ -63,74 +170,72 @@ func (o *orders) before(ord *order, v *scripts.Version) bool {
 		Prompts json.RawMessage `json:"prompts"`
 	}
 	if len(answer) > 0 && string(answer) != "null" && json.Unmarshal(answer, &a) != nil {
-		o.later(ord, brokenScriptDelay, "beforeAttempt returned something that is no object")
-		return false
+		return out, errors.New("it returned something that is no object")
 	}
-	return o.obey(ord, v, a.Skip, a.Later, a.Data, a.Prompts)
+	out.Skip, out.Data, out.Prompts = a.Skip, a.Data, a.Prompts
+	if len(a.Later) > 0 {
+		if out.Later, err = parseSpan(strings.Trim(string(a.Later), `"`)); err != nil || out.Later <= 0 {
+			out.Later = brokenScriptDelay
+		}
+	}
+	return out, nil
 }
 
-const beforeAttemptLimit = 5 * time.Second
-
-func (o *orders) obey(ord *order, v *scripts.Version, skip string, later, data, prompts json.RawMessage) bool {
-	switch {
-	case skip != "":
-		o.finish(ord, stateDone, skip)
+// launch takes a line, writes the intent and then dials. false: it did not.
+func (o *orders) launch(ord *order, v *scripts.Version) bool {
+	e, cfg := o.e, o.e.Config()
+	place, unplaced := e.placeOf(ord, call.Spec{})
+	t := ticket{script: ord.Script, ordered: true}
+	if err := e.admission.admit(cfg, e.clk.Now(), t, 0); err != nil {
+		o.lineUp(ord, "")
 		return false
-	case len(later) > 0:
-		d, err := parseSpan(strings.Trim(string(later), `"`))
-		if err != nil || d <= 0 {
-			d = brokenScriptDelay
+	}
+	line := func() {}
+	if unplaced == nil {
+		free, err := e.reserve(&place)
+		if err != nil {
+			e.admission.release(t)
+			o.lineUp(ord, place.Routes[0].Trunk)
+			return false
 		}
-		o.later(ord, d, "beforeAttempt: later")
+		line = free
+	}
+	id, err := o.intend(ord)
+	if err != nil {
+		// Without the intent on disk there is no INVITE.
+		line()
+		e.admission.release(t)
+		o.later(ord, brokenScriptDelay, err.Error())
 		return false
 	}
-	if len(data) > 0 {
-		ord.mu.Lock()
-		ord.Data = data
-		ord.mu.Unlock()
-	}
-	if len(prompts) > 0 {
-		o.e.prerender(v, prompts)
+	e.campaigns.noteDial(ord.To, id)
+	l := &live{ticket: t, version: v, order: ord, began: e.clk.Now(), line: line}
+	l.Call = call.New(e.outboundSpec(ord, v, id, len(ord.Made)), e.callDeps())
+	e.calls.add(l)
+	e.began(l.Call)
+	if unplaced != nil {
+		l.Undialled(unplaced)
+	} else {
+		l.Originate(place)
 	}
 	return true
 }
 
-// launch writes the intent and then dials.
-func (o *orders) launch(ord *order, v *scripts.Version) error {
-	e, cfg := o.e, o.e.Config()
-	t := ticket{script: ord.Script}
-	if err := e.admission.admit(cfg, e.clk.Now(), t, 0); err != nil {
-		o.later(ord, time.Second, err.Error())
-		return err
-	}
+// intend writes the next attempt of an order to the disk.
+func (o *orders) intend(ord *order) (id string, err error) {
 	ord.mu.Lock()
-	n := len(ord.Made) + 1
-	id := ord.ID + "." + strconv.Itoa(n)
-	ord.Made = append(ord.Made, OrderAttempt{ID: id, At: e.clk.Now()})
-	ord.State, ord.NextAt, ord.Reason = stateDialing, time.Time{}, ""
+	was, n := ord.Order, len(ord.Made)+1
+	id = ord.ID + "." + strconv.Itoa(n)
+	ord.Made = append(slices.Clone(ord.Made), OrderAttempt{ID: id, At: o.e.clk.Now()})
+	ord.State, ord.NextAt, ord.Reason, ord.dueAt = stateDialing, time.Time{}, "", time.Time{}
 	row := ord.row()
 	ord.mu.Unlock()
-	if err := e.store.PutOrder(row); err != nil {
-		// Without the intent on disk there is no INVITE.
+	if err = o.e.store.PutOrder(row); err != nil {
 		ord.mu.Lock()
-		ord.Made = slices.Delete(ord.Made, n-1, n)
+		ord.Made, ord.State, ord.NextAt = was.Made, was.State, was.NextAt
 		ord.mu.Unlock()
-		e.admission.release(t)
-		o.later(ord, brokenScriptDelay, err.Error())
-		return err
 	}
-	l := &live{ticket: t, version: v, order: ord, began: e.clk.Now()}
-	spec := e.outboundSpec(ord, v, id, n)
-	place, err := e.placeOf(ord, spec)
-	l.Call = call.New(spec, e.callDeps())
-	e.calls.add(l)
-	e.began(l.Call)
-	if err != nil {
-		l.Undialled(err)
-		return nil
-	}
-	l.Originate(place)
-	return nil
+	return id, err
 }
 
 func (e *Engine) outboundSpec(ord *order, v *scripts.Version, id string, n int) call.Spec {
@@ -138,7 +243,7 @@ func (e *Engine) outboundSpec(ord *order, v *scripts.Version, id string, n int) 
 	spec := call.Spec{
 		ID: id, Order: ord.ID, Key: ord.Key, Script: ord.Script, Version: v.ID, Outbound: true,
 		From: numberParty(ord.From), To: numberParty(ord.To), Trunk: ord.Trunk, Data: ord.Data, Language: cfg.Project.Language,
-		Stereo: cfg.Recordings.Stereo, MaxDuration: cfg.Limits.CallDuration, RingTimeout: cfg.Limits.Ring,
+		Campaign: ord.Campaign, Stereo: cfg.Recordings.Stereo, MaxDuration: cfg.Limits.CallDuration, RingTimeout: cfg.Limits.Ring,
 		Attempt: call.Attempt{N: n, Of: ord.Attempts, Order: ord.ID},
 	}
 	if ord.Timeout > 0 {

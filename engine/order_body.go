@@ -32,6 +32,7 @@ func readOrder(body []byte) (OrderRequest, error) {
 		At             text            `json:"at"`
 		Expires        text            `json:"expires"`
 		DeliveredAfter text            `json:"delivered_after"`
+		Dedupe         text            `json:"dedupe"`
 		Retry          map[string]text `json:"retry"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -41,6 +42,7 @@ func readOrder(body []byte) (OrderRequest, error) {
 	}
 	r := OrderRequest(in.plain)
 	r.Key, r.Timeout, r.At, r.Expires, r.DeliveredAfter = string(in.Key), string(in.Timeout), string(in.At), string(in.Expires), string(in.DeliveredAfter)
+	r.Dedupe = string(in.Dedupe)
 	for outcome, pause := range in.Retry {
 		if r.Retry == nil {
 			r.Retry = map[string]string{}
@@ -50,9 +52,6 @@ func readOrder(body []byte) (OrderRequest, error) {
 	return r, nil
 }
 
-// orderFieldsLater are fields of the public surface that come with campaigns.
-var orderFieldsLater = []string{"window", "zone", "priority"}
-
 // badField words what is wrong with the body of an order.
 func badField(err error) error {
 	var kind *json.UnmarshalTypeError
@@ -61,11 +60,6 @@ func badField(err error) error {
 		return fault.New(fault.Invalid, "%s: a %s is not what is wanted here", name, kind.Value)
 	}
 	said := strings.TrimPrefix(err.Error(), "json: ")
-	for _, f := range orderFieldsLater {
-		if strings.Contains(said, `"`+f+`"`) {
-			return fault.New(fault.Invalid, "%s is not in this version", f)
-		}
-	}
 	return fault.New(fault.Invalid, "%s", said).
-		WithHint("fields are script, to, key, from, trunk, data, timeout, at, attempts, retry, expires, delivered_after, callback")
+		WithHint("fields are script, to, key, from, trunk, data, timeout, at, attempts, retry, expires, delivered_after, callback, window, zone, priority, dedupe")
 }

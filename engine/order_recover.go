@@ -57,7 +57,9 @@ func (e *Engine) lost(ord *order, a OrderAttempt) {
 		e.afterRecord(ord, r)
 		return
 	}
-	ord.Attempts = len(ord.Made) // the policy: an unknown attempt is shown, not repeated
+	if _, named := ord.Retry[string(call.Unknown)]; !named {
+		ord.Attempts = len(ord.Made) // the policy: an unknown attempt is shown, not repeated
+	}
 	e.orders.attemptOver(ord, &r, func() { e.putRecord(r) })
 	e.log.Warn("attempt of unknown outcome: the process ended during it", "call", a.ID, "to", phone.Mask(ord.To))
 	e.afterRecord(ord, r)
@@ -67,7 +69,7 @@ func (e *Engine) lost(ord *order, a OrderAttempt) {
 func (e *Engine) putRecord(r call.Record) {
 	body, _ := json.Marshal(r)
 	err := e.store.PutRecord(store.Record{ID: r.ID, Order: r.Order, Started: r.StartedAt, JSON: body, Fields: store.Fields{
-		State: "done", Outcome: string(r.Outcome), Script: r.Script, To: r.To, From: r.From, Key: r.Key,
+		State: "done", Outcome: string(r.Outcome), Script: r.Script, Campaign: r.Campaign, To: r.To, From: r.From, Key: r.Key,
 	}})
 	if err != nil {
 		e.log.Error("engine: keep the record", "call", r.ID, "err", err)

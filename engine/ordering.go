@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/phone"
 	"github.com/loopstart/loopstart/store"
@@ -31,6 +32,10 @@ type OrderRequest struct {
 	Expires        string            `json:"expires,omitempty"`
 	DeliveredAfter string            `json:"delivered_after,omitempty"`
 	Callback       json.RawMessage   `json:"callback,omitempty"`
+	Window         json.RawMessage   `json:"window,omitempty"`
+	Zone           string            `json:"zone,omitempty"`
+	Priority       int               `json:"priority,omitempty"`
+	Dedupe         string            `json:"dedupe,omitempty"`
 }
 
 // OrderAnswer is what an order is answered with.
@@ -52,6 +57,13 @@ func (e *Engine) PlaceOrder(r OrderRequest, idempotency string) (a OrderAnswer, 
 	}
 	if err := e.admission.ready(); err != nil {
 		return a, false, err
+	}
+	if r.Dedupe != "" {
+		unlock := e.orders.placing(ord)
+		defer unlock()
+		if same, ok, err := e.orders.same(ord, r.Dedupe); err != nil || ok {
+			return OrderAnswer{ID: same.ID, State: same.State}, false, err
+		}
 	}
 	answer := OrderAnswer{ID: ord.ID, State: ord.State}
 	var once *store.Once
@@ -105,7 +117,32 @@ func (e *Engine) newOrder(r OrderRequest) (*order, error) {
 	if err := e.checkTarget(ord); err != nil {
 		return nil, err
 	}
-	return ord, e.orderTimes(ord, r, now)
+	if err := e.orderTimes(ord, r, now); err != nil {
+		return nil, err
+	}
+	return ord, e.orderWindow(ord, r)
+}
+
+// orderWindow reads when and in which order it is dialled.
+func (e *Engine) orderWindow(ord *order, r OrderRequest) error {
+	if len(r.Window) > 0 && string(r.Window) != "null" {
+		if err := json.Unmarshal(r.Window, &ord.Window); err != nil {
+			return err
+		}
+	}
+	if err := campaign.CheckZone(r.Zone); err != nil {
+		return err
+	}
+	if r.Priority < -campaign.MaxPriority || r.Priority > campaign.MaxPriority {
+		return fault.New(fault.Invalid, "priority: %d is not %d to %d", r.Priority, -campaign.MaxPriority, campaign.MaxPriority)
+	}
+	ord.Zone, ord.Priority = r.Zone, r.Priority
+	opens, ok := e.opening(&ord.Order, ord.NextAt)
+	if !ok {
+		return fault.New(fault.Invalid, "window: %s never opens", ord.Window)
+	}
+	ord.NextAt = opens
+	return nil
 }
 
 // checkTarget refuses at once what no trunk may dial.
@@ -132,11 +169,8 @@ func (e *Engine) orderTimes(ord *order, r OrderRequest, now time.Time) (err erro
 		return d
 	}
 	ord.Timeout = span("timeout", r.Timeout)
-	for outcome, d := range r.Retry {
-		if outcome != "default" && !call.KnownOutcome(call.Outcome(outcome)) {
-			return fault.New(fault.Invalid, "retry: no outcome %q", outcome).WithHint("outcomes are busy, no_answer, rejected, answered_short, failed, …, or default")
-		}
-		span("retry."+outcome, d)
+	if _, bad := campaign.ParseRetry(r.Retry); bad != nil {
+		return bad
 	}
 	if err != nil {
 		return err
@@ -202,6 +236,12 @@ func parseCallback(raw json.RawMessage) (*Callback, error) {
 // CancelOrder hangs up what is in progress and cancels what is left.
 func (e *Engine) CancelOrder(id string) error {
 	id = orderOf(id)
+	if camp, k, ok, err := e.campaigns.contact(id); err != nil || ok {
+		if err == nil {
+			err = (*surface)(e).DeleteContact(camp.ID, k.Key)
+		}
+		return err
+	}
 	ord := e.orders.find(id)
 	l := e.calls.find(id)
 	if ord == nil && l == nil {

@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 	callhost "github.com/loopstart/loopstart/stdlib/call/host"
@@ -66,7 +68,10 @@ type Order struct {
 	Seq       int               `json:"seq"`              // of the last event sent
 	Reason    string            `json:"reason,omitempty"` // why it was not called
 	Deferrals int               `json:"deferrals,omitempty"`
+	Window    campaign.Hours    `json:"window,omitzero"`
+	Zone      string            `json:"zone,omitempty"`     // of the window; "callee" or "": the number tells
 	Priority  int               `json:"priority,omitempty"` // higher ones go first when lines are scarce
+	Campaign  string            `json:"campaign,omitempty"` // whose contact's order it is; such orders are not stored
 }
 
 // order is an open order in memory.
@@ -77,6 +82,9 @@ type order struct {
 	dueAt  time.Time // since when it waits for a line
 	cancel bool
 	retry  *callhost.Retry
+	// attempt is set while a contact of a campaign is called: it, not this
+	// order, knows what follows.
+	attempt *campaign.Attempt
 }
 
 // orders are the open orders by id.
@@ -85,7 +93,8 @@ type orders struct {
 	mu     sync.Mutex
 	open   map[string]*order
 	paused bool
-	lineup lineups // for want of a line
+	places [placingLocks]sync.Mutex // of orders with dedupe, by number
+	lineup lineups                  // for want of a line
 }
 
 func (o *orders) init(e *Engine) {
@@ -159,6 +168,9 @@ func (o *orders) schedule(ord *order) {
 	now := o.e.clk.Now()
 	ord.mu.Lock()
 	at := ord.NextAt
+	if !ord.Expires.IsZero() && at.After(ord.Expires) {
+		at = ord.Expires
+	}
 	ord.timer = o.e.clk.AfterFunc(max(at.Sub(now), 0), func() { o.due(ord) })
 	ord.mu.Unlock()
 }
@@ -193,6 +205,19 @@ func (o *orders) later(ord *order, d time.Duration, why string) {
 	ord.mu.Unlock()
 	o.save(row)
 	o.e.log.Info("order put off", "order", ord.ID, "for", d.String(), "why", why)
+	o.schedule(ord)
+}
+
+// until puts the order off to an instant that its rules name.
+func (o *orders) until(ord *order, at time.Time, why string) {
+	ord.mu.Lock()
+	ord.NextAt, ord.Reason = at, why
+	if ord.State != stateQueued {
+		ord.State = stateWaiting
+	}
+	row := ord.row()
+	ord.mu.Unlock()
+	o.save(row)
 	o.schedule(ord)
 }
 
@@ -240,7 +265,7 @@ func (o *orders) recordNotCalled(ord *order, why string) {
 // The new state shows only then: whoever reads "done" finds the record.
 func (o *orders) attemptOver(ord *order, r *call.Record, keep func()) {
 	ord.mu.Lock()
-	wait, again := o.plan(ord, r.Outcome)
+	at, again := o.plan(ord, r.Outcome)
 	next := order{Order: ord.Order}
 	n := len(ord.Made) - 1
 	next.Made = slices.Clone(ord.Made) // readers hold the old list
@@ -250,7 +275,7 @@ func (o *orders) attemptOver(ord *order, r *call.Record, keep func()) {
 	case ord.cancel:
 		next.State = stateCancelled
 	case again:
-		next.State, next.NextAt = stateWaiting, o.e.clk.Now().Add(wait)
+		next.State, next.NextAt = stateWaiting, at
 	}
 	ord.mu.Unlock()
 	r.Final = !again
@@ -271,35 +296,27 @@ func (o *orders) attemptOver(ord *order, r *call.Record, keep func()) {
 }
 
 // plan says whether and when another attempt follows. ord.mu is held.
-func (o *orders) plan(ord *order, outcome call.Outcome) (time.Duration, bool) {
+func (o *orders) plan(ord *order, outcome call.Outcome) (at time.Time, again bool) {
 	asked := ord.retry
 	ord.retry = nil
-	switch {
-	case ord.cancel || len(ord.Made) >= ord.Attempts || asked != nil && asked.Never:
-		return 0, false
-	case asked != nil && !asked.At.IsZero():
-		return max(asked.At.Sub(o.e.clk.Now()), 0), true
-	case asked != nil:
-		return asked.After, true
-	case outcome == call.Delivered || outcome == call.BadNumber || outcome == call.NotCalled:
-		return 0, false
+	if ord.cancel {
+		return at, false
 	}
-	rule, ok := ord.Retry[string(outcome)]
-	if !ok {
-		rule, ok = ord.Retry["default"]
+	rules, err := campaign.ParseRetry(ord.Retry)
+	if err != nil {
+		return at, false // it was checked when the order was placed
 	}
-	if !ok {
-		rule = defaultRetry
+	var instead *campaign.Override
+	if asked != nil {
+		instead = override(asked)
 	}
-	d, err := parseSpan(rule)
-	if err != nil || d < 0 {
-		return 0, false
+	at, again = rules.Next(campaign.Outcome(outcome), len(ord.Made), ord.Attempts, instead, o.e.clk.Now())
+	if !again {
+		return at, false
 	}
-	return d, true
+	at, open := o.e.opening(&ord.Order, at)
+	return at, open && (ord.Expires.IsZero() || at.Before(ord.Expires))
 }
-
-// defaultRetry is the pause between attempts when no rule names the outcome.
-const defaultRetry = "15m"
 
 // Retry implements callhost.Retries.
 func (o *orders) Retry(c *call.Call, r callhost.Retry) error {
@@ -308,7 +325,12 @@ func (o *orders) Retry(c *call.Call, r callhost.Retry) error {
 		return fault.New(fault.Conflict, "retry: this call has no order").WithHint("only ordered calls can be tried again")
 	}
 	if r.StopList {
-		return fault.New(fault.Unavailable, "retry: the stop-list is not in this version")
+		// The disk is waited for on a goroutine of its own: this is the call's.
+		o.e.campaigns.background(func(context.Context) {
+			if _, err := (stopList{o.e}).Add(ord.To, "call.retry of "+c.ID(), time.Time{}); err != nil {
+				o.e.log.Error("engine: stop-list", "call", c.ID(), "err", err)
+			}
+		})
 	}
 	ord.mu.Lock()
 	ord.retry = &r

@@ -23,7 +23,7 @@ import (
 func (e *Engine) Handler(extra ...api.Token) http.Handler {
 	a := (*surface)(e)
 	return api.New(api.Options{
-		Calls: a, Recordings: a, Scripts: a, Deployments: a, KV: a, Hooks: a, Feed: a, Outbox: a, Trunks: a, Health: e, Metrics: e.metrics(),
+		Calls: a, Recordings: a, Scripts: a, Deployments: a, KV: a, Hooks: a, Feed: a, Outbox: a, Trunks: a, StopList: a, Campaigns: a, Health: e, Metrics: e.metrics(),
 		Tokens: func() []api.Token {
 			list := append([]api.Token(nil), extra...)
 			for _, t := range e.Config().HTTP.Tokens {
@@ -31,7 +31,7 @@ func (e *Engine) Handler(extra ...api.Token) http.Handler {
 			}
 			return list
 		},
-		MaxBody: int64(e.Config().Limits.HTTPBody), MaxUpload: int64(e.Config().Limits.ScriptUpload), Version: e.opts.Version, Log: e.log, Clock: e.clk,
+		MaxBody: int64(e.Config().Limits.HTTPBody), MaxUpload: int64(e.Config().Limits.ScriptUpload), MaxImport: int64(e.Config().Limits.Import), Version: e.opts.Version, Log: e.log, Clock: e.clk,
 	})
 }
 
@@ -152,6 +152,12 @@ func (e *Engine) orderNow(id string) (ord Order, ok bool, err error) {
 		defer open.mu.Unlock()
 		return open.Order, true, nil
 	}
+	if camp, k, ok, err := e.campaigns.contact(id); err != nil || ok {
+		if err != nil {
+			return ord, false, err
+		}
+		return orderOfContact(camp, k), true, nil
+	}
 	row, ok, err := e.store.GetOrder(id)
 	if err != nil || !ok {
 		return ord, false, err
@@ -246,6 +252,9 @@ func (a *surface) ScriptOf(id string) (string, error) {
 	if l := a.calls.find(id); l != nil {
 		return l.Spec().Script, nil
 	}
+	if camp, _, ok, err := a.campaigns.contact(id); err != nil || ok {
+		return camp.Spec.Script, err
+	}
 	o, ok, err := a.store.GetOrder(orderOf(id))
 	if err != nil || ok {
 		return o.Script, err
@@ -337,7 +346,7 @@ func (a *surface) Listen(after uint64) ([]api.FeedItem, <-chan api.FeedItem, fun
 
 func feedItem(it FeedItem) api.FeedItem {
 	body, _ := json.Marshal(it.Event)
-	return api.FeedItem{ID: it.ID, Type: it.Event.Type, Order: it.Event.Order, Call: it.Event.Call, Body: body}
+	return api.FeedItem{ID: it.ID, Type: it.Event.Type, Order: it.Event.Order, Call: it.Event.Call, Campaign: it.Event.Campaign, Script: it.Event.Script, Body: body}
 }
 
 // Outbox implements api.Outbox. What a delivery holds stays here: it may have

@@ -79,7 +79,7 @@ func (a *surface) uncalled(q api.Query) []json.RawMessage {
 func (a *surface) rows(q api.Query) store.Query {
 	country := a.e().Config().Project.Country
 	return store.Query{
-		Fields: store.Fields{Outcome: q.Outcome, Script: q.Script, Trunk: q.Trunk, To: e164(country, q.To), From: e164(country, q.From), Key: q.Key, Tags: q.Tags},
+		Fields: store.Fields{Outcome: q.Outcome, Script: q.Script, Campaign: q.Campaign, Trunk: q.Trunk, To: e164(country, q.To), From: e164(country, q.From), Key: q.Key, Tags: q.Tags},
 		Since:  q.Since, Until: q.Until, Limit: q.Limit, Cursor: q.Cursor,
 	}
 }
@@ -129,7 +129,7 @@ func (a *surface) running(q api.Query, after string) (out []json.RawMessage, nex
 func (a *surface) fits(q api.Query, r *call.Record) bool {
 	country := a.e().Config().Project.Country
 	same := func(want, have string) bool { return want == "" || want == have }
-	return q.Outcome == "" && len(q.Tags) == 0 && same(q.State, liveState(r)) && same(q.Script, r.Script) && same(q.Trunk, r.Trunk) &&
+	return q.Outcome == "" && len(q.Tags) == 0 && same(q.State, liveState(r)) && same(q.Script, r.Script) && same(q.Campaign, r.Campaign) && same(q.Trunk, r.Trunk) &&
 		same(q.Key, r.Key) && same(e164(country, q.To), r.To) && same(e164(country, q.From), r.From) &&
 		(q.Since.IsZero() || !r.StartedAt.Before(q.Since)) && (q.Until.IsZero() || r.StartedAt.Before(q.Until))
 }

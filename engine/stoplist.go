@@ -107,7 +107,9 @@ func (s stopList) List(limit int, after string) (list []Stopped, next string, er
 }
 
 // expiry reads how long an entry stays: a time, or a duration from now.
-func (s stopList) expiry(text string) (time.Time, error) { return instant("expires", text, s.e.clk.Now()) }
+func (s stopList) expiry(text string) (time.Time, error) {
+	return instant("expires", text, s.e.clk.Now())
+}
 
 // StopList implements api.StopList.
 func (a *surface) StopList(limit int, after string) (any, string, error) {
@@ -131,6 +133,12 @@ func (a *surface) Stop(number, reason, expires string) (any, error) {
 		return nil, err
 	}
 	return s.Add(number, reason, until)
+}
+
+// OnStopList implements the script module's StopList.
+func (a *surface) OnStopList(number string) (bool, error) {
+	_, ok, err := stopList{a.e()}.Get(number)
+	return ok, err
 }
 
 // Unstop implements api.StopList.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/loopstart/loopstart/runtime"
 	call "github.com/loopstart/loopstart/stdlib/call/script"
+	campaign "github.com/loopstart/loopstart/stdlib/campaign/script"
 	core "github.com/loopstart/loopstart/stdlib/core/script"
 	format "github.com/loopstart/loopstart/stdlib/format/script"
 	"github.com/loopstart/loopstart/stdlib/internal/bind"
@@ -52,7 +53,7 @@ func worker(o runtime.Options, tests test.Module) runtime.Options {
 
 // plain are the modules besides loopstart:call, which has a state.
 func plain() []bind.Module {
-	return []bind.Module{core.Module(), format.Module(), phone.Module(), time.Module()}
+	return []bind.Module{campaign.Module(), core.Module(), format.Module(), phone.Module(), time.Module()}
 }
 
 // Exports are the built-in modules by their full names ("loopstart:core") and
@@ -70,6 +71,6 @@ func Exports() map[string][]string {
 func Types() string {
 	return strings.Join([]string{
 		"// Written by loopstart; changes are lost.\n",
-		web.Types, call.Types, core.Types, format.Types, phone.Types, test.Types, time.Types,
+		web.Types, call.Types, campaign.Types, core.Types, format.Types, phone.Types, test.Types, time.Types,
 	}, "\n")
 }

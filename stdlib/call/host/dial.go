@@ -133,6 +133,7 @@ type Facts struct {
 	Headers    [][2]string     `json:"headers"`
 	Data       json.RawMessage `json:"data"`
 	Script     string          `json:"script"`
+	Campaign   string          `json:"campaign,omitempty"`
 	Attempt    *call.Attempt   `json:"attempt,omitempty"`
 	StartedAt  time.Time       `json:"startedAt"`
 	AnsweredAt *time.Time      `json:"answeredAt,omitempty"`
@@ -144,7 +145,7 @@ type Facts struct {
 func CallFacts(spec call.Spec, startedAt time.Time, answeredAt *time.Time) Facts {
 	f := Facts{
 		Handle: "a", ID: spec.ID, Direction: "inbound", From: spec.From, To: spec.To, Remote: spec.Remote(), Headers: spec.Headers,
-		Data: spec.Data, Script: spec.Script, StartedAt: startedAt, AnsweredAt: answeredAt, State: "ringing", Language: spec.Language,
+		Data: spec.Data, Script: spec.Script, Campaign: spec.Campaign, StartedAt: startedAt, AnsweredAt: answeredAt, State: "ringing", Language: spec.Language,
 	}
 	if spec.Outbound {
 		f.Direction = "outbound"

@@ -96,6 +96,8 @@ type Services struct {
 	HTTP   HTTP
 	Clock  clock.Clock
 	NewID  func() string
+	// More are the methods of other modules that wait as these do.
+	More map[string]func(ctx context.Context, args json.RawMessage) (any, error)
 	// Start begins a request instead of a goroutine at once: in virtual time,
 	// where requests of one moment begin one after the other. nil: at once.
 	Start func(func())
@@ -155,6 +157,9 @@ func (s *Session) Serve(seq uint32, r message.Request) bool {
 		return true
 	}
 	h, ok := handlers[r.Method]
+	if more := s.serv.More[r.Method]; more != nil {
+		h, ok = func(_ *Session, ctx context.Context, r message.Request) (any, error) { return more(ctx, r.Args) }, true
+	}
 	if !ok {
 		return false
 	}
