@@ -13,6 +13,7 @@ import (
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/internal/fault"
+	campaignstore "github.com/loopstart/loopstart/store/campaigns"
 )
 
 // MaxCampaigns is how many campaigns there may be that are not over.
@@ -61,7 +62,7 @@ func (s *campaigns) deps() campaign.Deps {
 // recover takes up the campaigns that an earlier process left. What was in a
 // call then is settled; nothing is dialled before start.
 func (s *campaigns) recover() error {
-	s.repo = s.e.store.Campaigns()
+	s.repo = campaignstore.New(s.e.store.Space(campaignstore.SpaceName))
 	return s.each(func(row campaign.Row) error {
 		if row.State == campaign.Cancelled || row.State == campaign.Completed {
 			return nil

@@ -13,12 +13,16 @@ func TestReadOrder(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v %v", got, err)
 	}
+	got, err = readOrder([]byte(`{"script":"s","to":"+7","window":["09:00-13:00"],"zone":"callee","priority":5,"dedupe":86400000}`))
+	if err != nil || string(got.Window) != `["09:00-13:00"]` || got.Zone != "callee" || got.Priority != 5 || got.Dedupe != "86400000" {
+		t.Errorf("%+v %v", got, err)
+	}
 	for body, want := range map[string]string{
 		`{"script":1}`:           "script: a number is not what is wanted here",
 		`{"attempts":"2"}`:       "attempts: a string is not what is wanted here",
 		`{"attempts":2.5}`:       "attempts: a number 2.5 is not what is wanted here",
 		`{"timeout":true}`:       "a bool is not what is wanted here",
-		`{"priority":1}`:         "priority is not in this version",
+		`{"priority":"high"}`:    "priority: a string is not what is wanted here",
 		`{"script":"s","too":1}`: `unknown field "too"`,
 	} {
 		if _, err := readOrder([]byte(body)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Go ") {

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/sip"
+	callhost "github.com/loopstart/loopstart/stdlib/call/host"
 	"github.com/loopstart/loopstart/store"
 )
 
@@ -46,7 +48,7 @@ limits: {calls: 3, cps: 100}
 scripts: {limits: {small: {calls: 1}, slow: {cps: 1}}}`)
 	var a admission
 	admit := func(script, route string, max int) fault.Code {
-		return fault.CodeOf(a.admit(cfg, noon, ticket{script, route}, max))
+		return fault.CodeOf(a.admit(cfg, noon, ticket{script: script, route: route}, max))
 	}
 	if got := admit("small", "r", 0); got != "" {
 		t.Fatal(got)
@@ -60,11 +62,11 @@ scripts: {limits: {small: {calls: 1}, slow: {cps: 1}}}`)
 	if got := admit("slow", "s", 0); got != "" {
 		t.Fatal(got)
 	}
-	a.release(ticket{"slow", "s"})
+	a.release(ticket{script: "slow", route: "s"})
 	if got := admit("slow", "s", 0); got != fault.Rate {
 		t.Fatalf("script rate: %s", got)
 	}
-	if got := fault.CodeOf(a.admit(cfg, noon.Add(1100*time.Millisecond), ticket{"slow", "s"}, 0)); got != "" {
+	if got := fault.CodeOf(a.admit(cfg, noon.Add(1100*time.Millisecond), ticket{script: "slow", route: "s"}, 0)); got != "" {
 		t.Fatalf("the bucket does not refill: %s", got)
 	}
 	if admit("y", "", 0) != "" || admit("z", "", 0) != fault.Limit {
@@ -212,14 +214,31 @@ func TestRetryPlan(t *testing.T) {
 	for outcome, want := range map[call.Outcome]string{
 		call.Busy: "5m0s", call.NoAnswer: "1h0m0s", call.AnsweredShort: "1h0m0s", call.Delivered: "no", call.BadNumber: "no",
 	} {
-		d, again := o.plan(ord, outcome)
+		at, again := o.plan(ord, outcome)
 		got := "no"
 		if again {
-			got = d.String()
+			got = at.Sub(noon).String()
 		}
 		if got != want {
 			t.Errorf("%s: %s, want %s", outcome, got, want)
 		}
+	}
+	hours, err := campaign.ParseHours("09:00-12:03")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ord.Window, ord.Zone = hours, "UTC"
+	if at, again := o.plan(ord, call.Busy); !again || !at.Equal(noon.Add(21*time.Hour)) {
+		t.Errorf("beyond the window: %s %v", at, again)
+	}
+	ord.Expires = noon.Add(time.Hour)
+	if at, again := o.plan(ord, call.Busy); again {
+		t.Errorf("after it has expired: %s", at)
+	}
+	ord.Window, ord.Expires = campaign.Hours{}, time.Time{}
+	ord.retry = &callhost.Retry{After: time.Minute}
+	if at, again := o.plan(ord, call.Delivered); !again || !at.Equal(noon.Add(time.Minute)) {
+		t.Errorf("the script's wish: %s %v", at, again)
 	}
 	ord.Made = make([]OrderAttempt, 3)
 	if _, again := o.plan(ord, call.Busy); again {
