@@ -210,6 +210,7 @@ func TestSignature(t *testing.T) {
 
 func TestRetryPlan(t *testing.T) {
 	o := &orders{e: &Engine{clk: clock.NewVirtual(noon)}}
+	o.e.cfg.Store(parse(t, ""))
 	ord := &order{Order: Order{Attempts: 3, Retry: map[string]string{"busy": "5m", "default": "1h"}, Made: make([]OrderAttempt, 1)}}
 	for outcome, want := range map[call.Outcome]string{
 		call.Busy: "5m0s", call.NoAnswer: "1h0m0s", call.AnsweredShort: "1h0m0s", call.Delivered: "no", call.BadNumber: "no",
