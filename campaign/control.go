@@ -25,7 +25,8 @@ func (c *Campaign) run(verb string, from State) (Row, error) {
 		if row.Started.IsZero() {
 			row.Started = c.deps.Clock.Now().UTC()
 		}
-		row.State, row.Reason, row.Since = Running, "", row.Counts
+		row.State, row.Reason, row.Since, row.closed = Running, "", row.Counts, c.now()
+		*row = row.Tally() // nothing may be left to do
 		return nil
 	})
 }

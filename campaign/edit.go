@@ -55,11 +55,7 @@ func (c *Campaign) Add(entries []Entry) (Added, error) {
 		k.Seq = seq
 		changes = append(changes, Change{New: k})
 	}
-	row := c.row
-	if row.State == Completed && len(changes) > 0 {
-		row.State, row.Ended = Running, time.Time{}
-	}
-	saved, err := c.write(row, changes)
+	saved, err := c.write(c.row, changes)
 	done.Accepted = saved
 	c.Wake()
 	return done, err

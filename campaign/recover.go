@@ -21,13 +21,7 @@ func (c *Campaign) recover() error {
 			}
 			changes = append(changes, Change{Old: k, New: c.ended(k, c.lost(k), c.now(), false)})
 		}
-		row := c.row
-		acts := make([]act, len(changes))
-		for i := range changes {
-			acts[i].change = changes[i]
-		}
-		c.completes(&row, acts)
-		if _, err := c.write(row, changes); err != nil {
+		if _, err := c.write(c.row, changes); err != nil {
 			return err
 		}
 	}

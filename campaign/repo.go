@@ -52,6 +52,8 @@ type Row struct {
 	Seq     uint64    `json:"seq"` // of the last contact
 	Counts  Counts    `json:"counts"`
 	Since   Counts    `json:"since"` // counts at the last start or resume, for pause_after and stop_when
+
+	closed time.Time // of the contact closed last
 }
 
 // Queue is the contacts of one zone and priority that wait; those with an
@@ -155,7 +157,9 @@ func Remember(dials []Dial, d Dial) []Dial {
 	return out[max(len(out)-MaxDials, 0):]
 }
 
-// Tally is the row with its counts after the changes.
+// Tally is the row with its counts after the changes. A running campaign whose
+// last contact is done is completed by that; a completed one to which contacts
+// are added runs again.
 func (r Row) Tally(changes ...Change) Row {
 	c := &r.Counts
 	c.Outcomes = maps.Clone(c.Outcomes)
@@ -167,7 +171,14 @@ func (r Row) Tally(changes ...Change) Row {
 		c.count(ch.New, 1)
 		if ch.New != nil {
 			r.Seq = max(r.Seq, ch.New.Seq)
+			r.closed = later(r.closed, ch.New.Closed)
 		}
+	}
+	switch over := c.Contacts > 0 && c.Done == c.Contacts; {
+	case over && r.State == Running:
+		r.State, r.Ended = Completed, r.closed
+	case !over && r.State == Completed:
+		r.State, r.Ended = Running, time.Time{}
 	}
 	return r
 }

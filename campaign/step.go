@@ -176,7 +176,6 @@ func (c *Campaign) sweep(acts []act, reason string) ([]act, bool) {
 // false when the disk refused some: the campaign is paused then.
 func (c *Campaign) commit(before Row, acts []act) bool {
 	row := c.row
-	c.completes(&row, acts)
 	changes := make([]Change, len(acts))
 	for i := range acts {
 		changes[i] = acts[i].change
@@ -203,20 +202,6 @@ func (c *Campaign) commit(before Row, acts []act) bool {
 		return false
 	}
 	return true
-}
-
-// completes marks a campaign whose last contact the acts close.
-func (c *Campaign) completes(row *Row, acts []act) {
-	if row.State != Running {
-		return
-	}
-	changes := make([]Change, len(acts))
-	for i := range acts {
-		changes[i] = acts[i].change
-	}
-	if n := row.Tally(changes...).Counts; n.Contacts > 0 && n.Done == n.Contacts {
-		row.State, row.Ended = Completed, c.now()
-	}
 }
 
 // write stores changes with the row, and brings memory up to what is on disk.

@@ -43,6 +43,13 @@ func copied[T any](v T) (out T) {
 	return out
 }
 
+// cloned is a copy that the caller may change.
+func cloned(k *campaign.Contact) *campaign.Contact {
+	n := *k
+	n.Phones, n.Attempts, n.Bad = slices.Clone(k.Phones), slices.Clone(k.Attempts), slices.Clone(k.Bad)
+	return &n
+}
+
 func (m *Memory) write(f func()) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,7 +133,7 @@ func (m *Memory) Contact(id string, seq uint64) (*campaign.Contact, bool, error)
 	if !ok {
 		return &campaign.Contact{}, false, nil
 	}
-	return copied(k), true, nil
+	return cloned(k), true, nil
 }
 
 // SeqOfKey implements campaign.Repo.
@@ -165,7 +172,7 @@ func (m *Memory) sorted(id string, after uint64) (out []*campaign.Contact) {
 func (m *Memory) Contacts(id string, after uint64, limit int) (out []*campaign.Contact, err error) {
 	for _, k := range m.sorted(id, after) {
 		if len(out) < limit {
-			out = append(out, copied(k))
+			out = append(out, cloned(k))
 		}
 	}
 	return out, nil
