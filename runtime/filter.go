@@ -113,9 +113,34 @@ func (f *filter) pointer(v reflect.Value) {
 	if v.Elem().Kind() == reflect.Struct && v.Type() != reflect.TypeFor[*big.Int]() {
 		f.walk(v.Elem())
 	}
+	if isNode {
+		placeEmptyLoop(node)
+	}
 	if isNode && f.rewrite {
 		rewriteNode(node, f)
 	}
+}
+
+// placeEmptyLoop gives a loop of which nothing is left to execute, such as
+// while (true) {}, something that has a place: else the report of an endless
+// loop would show the statement before it.
+func placeEmptyLoop(n ast.Node) {
+	switch x := n.(type) {
+	case *ast.WhileStatement:
+		x.Body = placed(x.Body, x.While)
+	case *ast.DoWhileStatement:
+		x.Body = placed(x.Body, x.Do)
+	case *ast.ForStatement:
+		x.Body = placed(x.Body, x.For)
+	}
+}
+
+func placed(body ast.Statement, at file.Idx) ast.Statement {
+	block, isBlock := body.(*ast.BlockStatement)
+	if _, empty := body.(*ast.EmptyStatement); !empty && (!isBlock || len(block.List) > 0) {
+		return body
+	}
+	return &ast.ExpressionStatement{Expression: &ast.ThisExpression{Idx: at}}
 }
 
 func (f *filter) node(n ast.Node) {

@@ -145,12 +145,14 @@ func (vm *VM) placed(e *message.ScriptError) {
 	e.Awaited = slices.DeleteFunc(vm.awaiting(), func(line string) bool { return slices.Contains(e.Stack, "at "+line) })
 }
 
-// awaiting is where the script waits for the host: of each request that is
-// open, the newest first, the line and the functions that await it.
+// awaiting is where the script waits: of each request to the host that is open
+// and then of each timer, the newest first, the line and the functions that
+// await it, as far as the engine knows them: it loses the trail where several
+// wait for one promise, as in Promise.all after a first await.
 func (vm *VM) awaiting() []string {
 	var lines []string
-	for _, seq := range slices.Backward(sortedKeys(vm.pending)) {
-		for _, f := range vm.pending[seq].frames {
+	add := func(frames []goja.StackFrame) {
+		for _, f := range frames {
 			p := vm.version.place(f)
 			if p == "" {
 				continue
@@ -160,6 +162,12 @@ func (vm *VM) awaiting() []string {
 				lines = append(lines, line)
 			}
 		}
+	}
+	for _, seq := range slices.Backward(sortedKeys(vm.pending)) {
+		add(vm.pending[seq].frames)
+	}
+	for _, id := range slices.Backward(sortedKeys(vm.timers.byID)) {
+		add(vm.timers.byID[id].frames)
 	}
 	return lines
 }

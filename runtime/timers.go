@@ -21,6 +21,8 @@ type timer struct {
 	fn    goja.Callable
 	args  []goja.Value
 	index int // in the heap, -1 when not in it
+
+	frames []goja.StackFrame // where it was set, nil for what repeats
 }
 
 // timers are those of one VM. Only the earliest is armed on the clock; its
@@ -85,6 +87,8 @@ func (vm *VM) setTimer(name string, call goja.FunctionCall, repeat bool) goja.Va
 	t := &timer{fn: fn, args: args, at: vm.Now().Add(delay), index: -1}
 	if repeat {
 		t.every = delay
+	} else {
+		t.frames = vm.frames()
 	}
 	return vm.rt.ToValue(vm.timers.add(t))
 }
@@ -103,7 +107,7 @@ func delayOf(ms float64) time.Duration {
 // modules; the returned function cancels it. It counts as a timer.
 func (vm *VM) After(d time.Duration, fn func() error) (cancel func()) {
 	call := func(goja.Value, ...goja.Value) (goja.Value, error) { return nil, fn() }
-	t := &timer{fn: call, at: vm.Now().Add(max(d, 0)), index: -1}
+	t := &timer{fn: call, at: vm.Now().Add(max(d, 0)), index: -1, frames: vm.frames()}
 	vm.timers.add(t)
 	return func() { vm.timers.remove(t) }
 }
