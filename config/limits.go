@@ -19,6 +19,7 @@ type Limits struct {
 	ScriptStart    time.Duration `yaml:"script_start" default:"10s" doc:"How long a worker may take to start."`
 	AfterCall      time.Duration `yaml:"after_call" default:"30s" doc:"Longest run of afterCall."`
 	Hook           time.Duration `yaml:"hook" default:"10s" doc:"Longest run of onRequest."`
+	OnSchedule     time.Duration `yaml:"on_schedule" default:"5m" doc:"Longest run of onSchedule."`
 	FetchTimeout   time.Duration `yaml:"fetch_timeout" default:"30s" doc:"Longest fetch."`
 	FetchBody      Bytes         `yaml:"fetch_body" default:"4MB" range:"1024..1073741824" doc:"Body of a fetch, each way."`
 	HTTPBody       Bytes         `yaml:"http_body" default:"1MB" range:"1024..1073741824" doc:"Body of an API or hook request."`

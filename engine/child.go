@@ -93,7 +93,13 @@ func inspect(r scripts.BuildRequest, res *scripts.BuildResult) {
 		return
 	}
 	res.Config = found.Config
-	if _, err := ParseStatic(r.Script, found.Config); err != nil {
+	st, err := ParseStatic(r.Script, found.Config)
+	if err == nil {
+		for _, w := range scheduleWarnings(st, res.Exports) {
+			w.Place, w.Frame = configPlace(r)
+			res.Warnings = append(res.Warnings, w)
+		}
+	} else {
 		place, frame := configPlace(r)
 		res.Errors = append(res.Errors, scripts.Diagnostic{Place: place, Message: err.Error(), Frame: frame, Hint: hintOf(err)})
 	}

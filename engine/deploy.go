@@ -24,6 +24,8 @@ type ScriptLine struct {
 	Canary  *scripts.Canary `json:"canary,omitempty"`
 	Error   string          `json:"error,omitempty"`
 	Frame   string          `json:"frame,omitempty"`
+	// Schedule is that of the active version.
+	Schedule *ScriptSchedule `json:"schedule,omitempty"`
 }
 
 // VersionLine is one version of GET /v1/scripts/{script}/versions.
@@ -76,6 +78,7 @@ func (a *surface) Scripts(may func(script string) bool) any {
 		case s.Canary:
 			l.Canary = p.Canary
 		case s.State == scripts.Active:
+			l.Schedule = a.e().timetable.Show(s.Name)
 			l.Pinned = p.Pinned
 			if p.Canary != nil && p.Canary.Version == "" {
 				l.Canary = p.Canary // it waits for the next save

@@ -80,6 +80,8 @@ type Engine struct {
 	methods   map[string]campaignhost.Method // of loopstart:campaign
 	tracing   tracing                        // of steps
 	veil      veil                           // over secrets in logs and timelines
+	timetable timetable                      // runs of onSchedule
+	seen      signatures                     // of hooks
 	counters  call.Counters
 	started   time.Time
 	up        chan struct{}          // closed when all is built and recovered; calls wait for it
@@ -125,6 +127,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.housekeep()
 	close(e.up)
 	e.campaigns.start()
+	e.timetable.start()
 	return e, nil
 }
 
@@ -136,6 +139,7 @@ func (e *Engine) prepare() {
 	e.methods = e.campaignMethods()
 	e.groups.init()
 	e.feed.init(e.clk.Now())
+	e.timetable.init(e)
 }
 
 // Config is the configuration in force.
@@ -209,6 +213,7 @@ func (e *Engine) Ready() error { return e.admission.ready() }
 func (e *Engine) Close() {
 	e.stop()
 	e.campaigns.halt()
+	e.timetable.stop()
 	e.admission.drain()
 	if e.sip != nil {
 		e.sip.Drain(true)
@@ -267,6 +272,7 @@ func (e *Engine) Drain(ctx context.Context) {
 	e.sip.Drain(true)
 	e.orders.pause()
 	e.campaigns.halt()
+	e.timetable.stop()
 	e.log.Info("engine: draining", "calls", e.calls.count())
 	select {
 	case <-e.calls.idle():
@@ -288,6 +294,7 @@ func (e *Engine) Reload(cfg *config.Config) error {
 	if err := e.openFetchers(cfg); err != nil {
 		return err
 	}
+	e.timetable.refreshAll()
 	e.log.Info("engine: configuration reloaded")
 	return nil
 }

@@ -31,7 +31,8 @@ type HookAnswer struct {
 }
 
 // Hook runs a script's onRequest. config.hook guards it: a token in the header
-// Authorization or X-Hook-Token or in the query, allowed origins, a rate.
+// Authorization or X-Hook-Token or in the query, allowed origins, a rate, a
+// signature.
 func (e *Engine) Hook(ctx context.Context, script string, r HookRequest) (HookAnswer, error) {
 	v, err := e.scripts.AcquireActive(script)
 	if err != nil {
@@ -41,9 +42,18 @@ func (e *Engine) Hook(ctx context.Context, script string, r HookRequest) (HookAn
 	if !v.Has("onRequest") {
 		return HookAnswer{}, fault.New(fault.NotFound, "script %s has no onRequest", script)
 	}
-	if err := e.guardHook(v, r); err != nil {
+	forget, err := e.guardHook(v, r)
+	if err != nil {
 		return HookAnswer{}, err
 	}
+	a, err := e.answerHook(ctx, v, r)
+	if err != nil || a.Status >= 500 {
+		forget()
+	}
+	return a, err
+}
+
+func (e *Engine) answerHook(ctx context.Context, v *scripts.Version, r HookRequest) (HookAnswer, error) {
 	e.clk.Busy(1)
 	defer e.clk.Busy(-1)
 	out, err := e.run(ctx, v, "onRequest", "", r, e.Config().Limits.Hook)
@@ -54,21 +64,27 @@ func (e *Engine) Hook(ctx context.Context, script string, r HookRequest) (HookAn
 	return HookAnswer(a), err
 }
 
-func (e *Engine) guardHook(v *scripts.Version, r HookRequest) error {
+// guardHook refuses what config.hook does not let in. forget is for a request
+// that was not served after all.
+func (e *Engine) guardHook(v *scripts.Version, r HookRequest) (forget func(), err error) {
 	h := e.settings.of(v).Hook
+	forget = func() {}
 	if h == nil {
-		return nil
+		return forget, nil
 	}
 	if h.Token != "" && !hasToken(r, h.Token) {
-		return fault.New(fault.Unauthorized, "hook %s: wrong or missing token", v.Script)
+		return nil, fault.New(fault.Unauthorized, "hook %s: wrong or missing token", v.Script)
 	}
 	if origin := hookHeader(r, "origin"); len(h.Origins) > 0 && origin != "" && !slices.Contains(h.Origins, origin) {
-		return fault.New(fault.Denied, "hook %s: origin %s is not allowed", v.Script, origin)
+		return nil, fault.New(fault.Denied, "hook %s: origin %s is not allowed", v.Script, origin)
 	}
 	if h.Rate.n > 0 && !e.settings.hookRate(v.Script, e.clk.Now(), h.Rate) {
-		return fault.New(fault.Rate, "hook %s: more than %s requests", v.Script, h.Rate)
+		return nil, fault.New(fault.Rate, "hook %s: more than %s requests", v.Script, h.Rate)
 	}
-	return nil
+	if h.Sign != nil {
+		return e.checkSignature(v.Script, h.Sign, r)
+	}
+	return forget, nil
 }
 
 func hookHeader(r HookRequest, name string) string {

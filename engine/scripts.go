@@ -38,7 +38,7 @@ type Static struct {
 	Limits         json.RawMessage   `json:"limits"`
 	Data           map[string]string `json:"data"`
 	Hook           *StaticHook       `json:"hook"`
-	Schedule       string            `json:"schedule"`
+	Schedule       staticSchedule    `json:"schedule"`
 	Permissions    struct {
 		HTTP []string `json:"http"`
 		SIP  []string `json:"sip"`
@@ -89,9 +89,10 @@ func misfit(err error) string {
 
 // StaticHook guards onRequest.
 type StaticHook struct {
-	Token   string   `json:"token"`
-	Origins []string `json:"origins"`
-	Rate    hookRate `json:"rate"`
+	Token   string    `json:"token"`
+	Origins []string  `json:"origins"`
+	Rate    hookRate  `json:"rate"`
+	Sign    *hookSign `json:"sign"`
 }
 
 // hookRate is a number of requests a second, or "10/s", "100/m", "1000/h": so
@@ -182,6 +183,14 @@ func ParseStatic(script string, raw json.RawMessage) (*Static, error) {
 	}
 	if s.limits, err = parseVMLimits(s.Limits); err != nil {
 		return nil, fault.New(fault.Invalid, "script %s: config.limits: %w", script, err).WithHint("%s", fault.HintOf(err))
+	}
+	if err := s.Schedule.parse(script); err != nil {
+		return nil, err
+	}
+	if s.Hook != nil && s.Hook.Sign != nil {
+		if err := s.Hook.Sign.parse(script); err != nil {
+			return nil, err
+		}
 	}
 	for name, kind := range s.Data {
 		if !knownKind(kind) {
@@ -292,6 +301,9 @@ func (e *Engine) scriptChanged(ch scripts.Change) {
 		e.workers.Retire(ch.Script, ch.Version.ID+stepsSuffix)
 	case scripts.Removed:
 		e.log.Info("script removed", "script", ch.Script)
+	}
+	if ch.Kind == scripts.Swapped || ch.Kind == scripts.Removed {
+		e.timetable.refresh(ch.Script)
 	}
 	if e.opts.OnScript != nil {
 		e.opts.OnScript(ch)

@@ -144,11 +144,29 @@ func ago(t *time.Time) string {
 	return clock.Since(clock.System(), *t).Round(time.Second).String()
 }
 
+// scheduleNote tells when onSchedule runs next.
+func scheduleNote(s *engine.ScriptSchedule) string {
+	note := "runs on schedule " + s.Cron
+	switch {
+	case s.Running:
+		note += ", now"
+	case s.NextAt != nil:
+		note += ", next " + stamp(s.NextAt)
+	}
+	if s.Error != "" {
+		note += ", the last run failed"
+	}
+	return note
+}
+
 // lineNote is what is remarkable about a line, in words.
 func lineNote(l engine.ScriptLine) string {
 	var words []string
 	if l.Pinned {
 		words = append(words, "pinned")
+	}
+	if s := l.Schedule; s != nil {
+		words = append(words, scheduleNote(s))
 	}
 	if c := l.Canary; c != nil {
 		part := fmt.Sprintf("%d %% of new calls", c.Percent)

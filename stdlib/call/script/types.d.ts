@@ -266,8 +266,23 @@ declare module "loopstart:call" {
     limits?: { calls?: number; cps?: number; call_duration?: Duration; cost_per_day?: number };
     /** Fields of `call.data` and their types; a missing one is refused before the call. */
     data?: { [field: string]: string };
-    hook?: { token?: string; origins?: string[]; rate?: number | string };
-    schedule?: string;
+    /**
+     * Who may use `onRequest`. `sign` names entries of `secrets` with which requests have to be signed (HMAC-SHA256).
+     * @example hook: {sign: "CRM_HOOK"}
+     * @example hook: {sign: {secret: "GITHUB_HOOK", header: "X-Hub-Signature-256"}, rate: "10/s"}
+     */
+    hook?: {
+      token?: string;
+      origins?: string[];
+      rate?: number | string;
+      sign?: string | { secret: string | string[]; header?: string; timestamp?: string; window?: Duration };
+    };
+    /**
+     * When `onSchedule` runs: a cron line (minute, hour, day, month, weekday) in the project's zone, or with a zone of its own.
+     * @example schedule: "0 9 * * 1-5"
+     * @example schedule: {cron: "*\/15 8-20 * * *", zone: "Asia/Almaty"}
+     */
+    schedule?: string | { cron: string; zone?: string };
     permissions?: { http?: string[]; sip?: string[] };
   }
 
@@ -303,6 +318,15 @@ declare module "loopstart:call" {
     quality: { loss: number; jitter_ms: number; mos?: number };
     recording?: string;
     data?: any;
+  }
+
+  /**
+   * The argument of `onSchedule`: the instant that is due, and whether it is made up for after the process was down.
+   * @example export async function onSchedule({ at, late }: ScheduledRun) { if (!late) await remindAll(at); }
+   */
+  export interface ScheduledRun {
+    at: string;
+    late: boolean;
   }
 
   /** The argument of `onRequest`. */
