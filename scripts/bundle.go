@@ -105,8 +105,8 @@ func buildOptions(r BuildRequest, in *inputs, format api.Format) api.BuildOption
 // be said about those that do nothing yet.
 var entryExports = map[string]string{
 	"default": "", "config": "", "afterCall": "", "beforeAttempt": "", "onRequest": "", "onSchedule": "",
-	"onFlow":     "flows are not in this version, so onFlow is never called",
-	"onMessage":  "messages are not in this version, so onMessage is never called",
+	"onFlow":    "flows are not in this version, so onFlow is never called",
+	"onMessage": "messages are not in this version, so onMessage is never called",
 }
 
 // check looks at a bundle that compiled: its size and its exports.
