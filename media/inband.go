@@ -71,6 +71,12 @@ func (g *group) listen(pcm []int16) {
 	a.s1, a.s2, b.s1, b.s2, c.s1, c.s2, d.s1, d.s2 = a1, a2, b1, b2, c1, c2, d1, d2
 }
 
+func (g *group) forget() {
+	for i := range g {
+		g[i].s1, g[i].s2 = 0, 0
+	}
+}
+
 // loudest ends the block: the strongest frequency, and whether it stands out.
 func (g *group) loudest() (at int, power, phase float64, clear bool) {
 	var all [4]float64
@@ -181,12 +187,22 @@ func (t *toneReceiver) decide(news *toneNews) {
 	}
 }
 
+// skip forgets the block that is not complete, for audio is missing.
+func (t *toneReceiver) skip() {
+	t.rows.forget()
+	t.columns.forget()
+	t.doubles.forget()
+	t.n, t.energy, t.last.key = 0, 0, 0
+	t.same = 0
+}
+
 // stop ends a digit because no more audio comes.
 func (t *toneReceiver) stop() (news toneNews) {
 	if t.active != 0 {
 		news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/sampleRate
 	}
-	t.active, t.last, t.same, t.n, t.energy = 0, block{}, 0, 0, 0
+	t.active = 0
+	t.skip()
 	return news
 }
 

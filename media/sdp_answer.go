@@ -44,6 +44,7 @@ func BuildAnswer(l Local, offer []byte) ([]byte, Remote, error) {
 	if err != nil {
 		return nil, Remote{}, err
 	}
+	r = l.withoutEvents(r)
 	r.RecvPT = r.SendPT
 	r.Formats = audio
 	r.Effective = l.Direction.And(r.Direction.Reverse())
@@ -88,7 +89,7 @@ func ReadAnswer(l Local, answer []byte) (Remote, error) {
 	r.Effective = l.Direction.And(r.Direction.Reverse())
 	r.ourEventPT = l.eventPT()
 	r.Lines = d.lines(active)
-	return r, nil
+	return l.withoutEvents(r), nil
 }
 
 // choose finds the first audio line that can be served, and its formats.

@@ -17,6 +17,7 @@ type Local struct {
 	PtimeMs   int        // stated packet time; 0 = 20
 
 	EventPT uint8  // payload type of telephone-event in our offers; 0 = 101
+	Plain   bool   // no telephone-event: keys travel in the audio or by SIP INFO
 	Lines   []Line // m= lines of the exchange before; the others stay refused
 }
 
@@ -41,17 +42,33 @@ func (l Local) eventPT() uint8 {
 	return DefaultEventPT
 }
 
+// events is the telephone-event that we offer.
+func (l Local) events() []EventFormat {
+	if l.Plain {
+		return nil
+	}
+	return []EventFormat{{PT: l.eventPT(), Clock: SampleRate}}
+}
+
+// withoutEvents is what is agreed when we take no telephone-event.
+func (l Local) withoutEvents(r Remote) Remote {
+	if l.Plain {
+		r.EventPT, r.EventSend = nil, EventFormat{}
+	}
+	return r
+}
+
 // BuildOffer writes an offer: every codec of l and telephone-event at 8000 Hz.
 func BuildOffer(l Local) []byte {
 	var b strings.Builder
 	l.header(&b, "0 0")
 	if len(l.Lines) == 0 {
-		l.audioLine(&b, "RTP/AVP", l.offered(), []EventFormat{{PT: l.eventPT(), Clock: SampleRate}}, l.Direction)
+		l.audioLine(&b, "RTP/AVP", l.offered(), l.events(), l.Direction)
 		return []byte(b.String())
 	}
 	for _, line := range l.Lines {
 		if line.Active {
-			l.audioLine(&b, line.Proto, l.offered(), []EventFormat{{PT: l.eventPT(), Clock: SampleRate}}, l.Direction)
+			l.audioLine(&b, line.Proto, l.offered(), l.events(), l.Direction)
 			continue
 		}
 		refuse(&b, line)

@@ -32,10 +32,25 @@ type SessionOptions struct {
 	// Marks asks for MarkHeard; it needs Voice.
 	Marks bool
 
+	// Digits says how keys travel.
+	Digits DigitMethod
+
 	// Sink takes the session's events, one at a time and in order, on a
 	// goroutine of the engine. It must not block.
 	Sink func(Event)
 }
+
+// DigitMethod is how keys travel between a session and its peer.
+type DigitMethod uint8
+
+// The methods. What is not agreed on as telephone-event is listened for in the
+// audio by DigitsAuto and DigitsInband only.
+const (
+	DigitsAuto   DigitMethod = iota // telephone-events (RFC 4733), in the audio if the peer has none
+	DigitsEvents                    // telephone-events only
+	DigitsInband                    // in the audio (ITU-T Q.23); telephone-events are not agreed on
+	DigitsInfo                      // by SIP INFO, which is not ours
+)
 
 // Playback is what Play plays.
 type Playback struct {
@@ -82,7 +97,7 @@ const (
 func newSession(e *Engine, o SessionOptions, port uint16, rtp, rtcp socketID) *Session {
 	s := &Session{engine: e, opts: o, id: e.ids.Add(1), port: port, sock: rtp, rtcpSock: rtcp}
 	id := rand.Uint64() >> 2
-	s.local = Local{Addr: o.Advertise, Port: port, SessionID: id, Version: id, Codecs: o.Codecs}
+	s.local = Local{Addr: o.Advertise, Port: port, SessionID: id, Version: id, Codecs: o.Codecs, Plain: o.Digits == DigitsInband || o.Digits == DigitsInfo}
 	s.leg.init(s)
 	return s
 }
@@ -154,7 +169,12 @@ func (s *Session) StopPlay() { s.command(command{kind: cmdStopPlay}) }
 // peer has not agreed to events; 'w' is a pause of 500 ms. DigitsSent follows
 // when the last one is through. Errors: fault.Invalid for another character,
 // fault.Limit beyond 256 digits in waiting, fault.Media before negotiation.
-func (s *Session) SendDigits(digits string) error {
+func (s *Session) SendDigits(digits string) error { return s.sendDigits(digits, false) }
+
+// SendTones is SendDigits as tones in the audio, whatever is agreed on.
+func (s *Session) SendTones(digits string) error { return s.sendDigits(digits, true) }
+
+func (s *Session) sendDigits(digits string, inband bool) error {
 	steps, err := parseDigits(digits)
 	if err != nil {
 		return err
@@ -170,7 +190,7 @@ func (s *Session) SendDigits(digits string) error {
 		return fault.New(fault.Limit, "media: more than %d digits are waiting to be sent", digitLimit)
 	}
 	b := &digitBatch{steps: steps}
-	if !takesEvents(s.remote.EventSend, steps) {
+	if inband || !takesEvents(s.remote.EventSend, steps) {
 		b.tones = newPlayer(0, nil, false)
 		b.tones.encode([]*Prompt{dialTones(steps)}, s.remote.Codec)
 	}

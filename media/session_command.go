@@ -32,6 +32,7 @@ type command struct {
 	recoded *player // the latest playback in the codec of agreed
 	agreed  *agreement
 	digits  *digitBatch
+	tones   *toneReceiver // with agreed: listens for keys in the audio
 	other   *Session
 	rec     *Recorder
 }

@@ -29,6 +29,7 @@ func (l *leg) in(sh *shard, f int64) {
 	if news := l.digitsIn.idle(sh.now); news.ended {
 		l.report(sh, news, sh.now)
 	}
+	l.tones.idle(l, sh)
 	if l.flood != 0 && sh.at-l.flood > floodMemory {
 		l.flood = 0
 		sh.speed(l, fastFlood, false)
@@ -154,11 +155,14 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 // audio records a packet and passes it on.
 func (l *leg) audio(sh *shard, p *packet, codec *Codec, age time.Duration) {
 	pcm := sh.pcm[:len(p.payload)]
-	if l.records > 0 || l.s.opts.Voice > 0 {
+	if l.records > 0 || l.s.opts.Voice > 0 || l.tones.rx != nil {
 		codec.Decode(pcm, p.payload)
 	}
 	if l.s.opts.Voice > 0 {
 		l.voice.packet(l, sh, pcm)
+	}
+	if l.tones.rx != nil {
+		l.tones.packet(l, sh, p.ts, pcm)
 	}
 	if l.records > 0 {
 		now := l.send.clockAt(sh.at-age, l.slot)
@@ -180,6 +184,7 @@ func (l *leg) event(sh *shard, p *packet, hz int, arrived time.Time) {
 		l.drop(sh, DropEvent)
 		return
 	}
+	l.tones.agree(l, sh, nil) // whoever sends events is not listened to twice
 	if news := l.digitsIn.packet(p.ssrc, p.ts, hz, ev, arrived); news.began || news.ended {
 		l.report(sh, news, arrived)
 	}
@@ -207,6 +212,9 @@ func (l *leg) report(sh *shard, news digitNews, at time.Time) {
 func (l *leg) endDigit() (news digitNews) {
 	if l.digitsIn.active {
 		return l.digitsIn.end()
+	}
+	if n := l.tones.stop(); n.ended != 0 {
+		return n.digit()
 	}
 	return news
 }

@@ -22,6 +22,7 @@ type leg struct {
 
 	voice     voiceWatch
 	digitsIn  digitReceiver
+	tones     toneWatch
 	digitsOut digitSender
 	play      *player
 
@@ -109,6 +110,7 @@ func (l *leg) do(sh *shard, c *command) {
 func (l *leg) agree(sh *shard, c *command) {
 	a := c.agreed
 	l.agreed = a
+	l.tones.agree(l, sh, c.tones)
 	if c.recoded != nil && l.play != nil && l.play.id == c.recoded.id {
 		l.play.recode(c.recoded)
 		l.checkPlay(sh)

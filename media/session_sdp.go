@@ -69,13 +69,22 @@ func (s *Session) Accept(answer []byte) error {
 func (s *Session) agree(l Local, r Remote) {
 	recode := s.agreed && s.remote.Codec != r.Codec || !s.agreed
 	s.local, s.remote, s.agreed = l, r, true
-	c := command{kind: cmdAgree, agreed: newAgreement(r)}
+	c := command{kind: cmdAgree, agreed: newAgreement(r), tones: s.tonesFor(r)}
 	if recode && s.current != nil {
 		again := newPlayer(s.current.id, s.partsAsked, s.current.loop)
 		again.encode(s.partsAsked, r.Codec)
 		c.recoded = again
 	}
 	s.post(c)
+}
+
+// tonesFor listens for keys in the audio of a peer that has no
+// telephone-events; nil when that is not wanted.
+func (s *Session) tonesFor(r Remote) *toneReceiver {
+	if r.EventSend.PT != 0 || s.opts.Digits == DigitsEvents || s.opts.Digits == DigitsInfo {
+		return nil
+	}
+	return newToneReceiver()
 }
 
 // Negotiated is what the last exchange agreed on; its zero value before.
