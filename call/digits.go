@@ -147,7 +147,8 @@ func infoSignal(s string) (byte, bool) {
 	return 0, false
 }
 
-// SendDigits presses keys towards the leg's party: RFC 4733, or SIP INFO.
+// SendDigits presses keys towards the leg's party: by the method of its trunk
+// when none is named ("rfc4733", "info", "inband").
 func (l *Leg) SendDigits(digits, method string, v Verb) {
 	switch {
 	case !l.alive() || l.state != legUp:
@@ -156,10 +157,14 @@ func (l *Leg) SendDigits(digits, method string, v Verb) {
 		v.fail(fault.New(fault.Invalid, "digits %q", digits).WithHint("use 0-9 * # A-D and w for half a second"))
 	case l.sendingID != nil:
 		v.fail(fault.New(fault.Conflict, "digits are being sent already").WithHint("await the first sendDigits"))
-	case method == "info" || method == "" && l.session.Negotiated().EventSend.PT == 0:
+	case method == "info" || method == "" && l.session.Digits() == media.DigitsInfo:
 		l.infoDigits(strings.ToUpper(digits), v)
 	default:
-		if err := l.session.SendDigits(strings.ReplaceAll(strings.ToUpper(digits), "W", "w")); err != nil {
+		send := l.session.SendDigits
+		if method == "inband" {
+			send = l.session.SendTones
+		}
+		if err := send(strings.ReplaceAll(strings.ToUpper(digits), "W", "w")); err != nil {
 			v.fail(err)
 			return
 		}

@@ -169,6 +169,8 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 		names = cfg.Media.Codecs
 	}
 	remote, _ := parseHost(d.e.trunkHost(t))
+	session := d.e.sessionFor(remote, names, true)
+	session.Digits = digitMethod(t)
 	account, login := accountFor(cfg, t, from)
 	user := phone.Format(from, style, cfg.Project.Country)
 	if user == "" {
@@ -180,7 +182,7 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 			Target: sip.Target{Trunk: account, Number: phone.Format(number, style, cfg.Project.Country)},
 			From:   sip.Address{User: user}, Headers: r.Headers, Timeout: r.Timeout,
 		},
-		Media: d.e.sessionFor(remote, names, true),
+		Media: session,
 		Seize: func() (func(), error) { return d.e.lines.seize(t, d.e.clk.Now(), false) },
 	}
 }

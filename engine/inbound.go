@@ -242,6 +242,7 @@ func (e *Engine) inboundSpec(cfg *config.Config, d Incoming, in incomingCall, ro
 		Fallback: actions(route.Fallback, in.Incoming), MaxDuration: cfg.Limits.CallDuration, RingTimeout: cfg.Limits.Ring,
 		Session: e.sessionFor(o.Source.Addr(), names, o.Kind == sip.FromUser || o.Kind == sip.FromTrunk), Attempt: call.Attempt{N: 1, Of: 1, Order: id},
 	}
+	s.Session.Digits = digitMethod(in.trunk)
 	if max := cfg.ScriptLimits(route.Script).CallDuration; max > 0 {
 		s.MaxDuration = max
 	}

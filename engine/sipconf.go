@@ -81,6 +81,16 @@ func (e *Engine) sessionFor(remote netip.Addr, names []string, learn bool) media
 	return o
 }
 
+// digitMethod is how keys travel on a trunk.
+func digitMethod(t *config.Trunk) media.DigitMethod {
+	if t == nil {
+		return media.DigitsAuto
+	}
+	return map[string]media.DigitMethod{
+		"rfc4733": media.DigitsEvents, "info": media.DigitsInfo, "inband": media.DigitsInband,
+	}[t.DTMF] // auto is the zero value
+}
+
 // localFor is the interface address from which packets to remote leave.
 func (e *Engine) localFor(remote netip.Addr) netip.Addr {
 	for _, l := range e.Config().SIP.Listen {

@@ -171,6 +171,9 @@ func (s *Session) StopPlay() { s.command(command{kind: cmdStopPlay}) }
 // fault.Limit beyond 256 digits in waiting, fault.Media before negotiation.
 func (s *Session) SendDigits(digits string) error { return s.sendDigits(digits, false) }
 
+// Digits is how keys travel, as Open was asked.
+func (s *Session) Digits() DigitMethod { return s.opts.Digits }
+
 // SendTones is SendDigits as tones in the audio, whatever is agreed on.
 func (s *Session) SendTones(digits string) error { return s.sendDigits(digits, true) }
 

@@ -155,7 +155,6 @@ func TestVerbs(t *testing.T) {
 		{`await call.connect([{to: "a", from: "+7 (495) 123-45-67"}])`, ``, `call.connect {"call":"a","strategy":"parallel","targets":[{"from":"+74951234567","to":"a"}]}`},
 		{`await call.connect("a", {from: "Anna <sip:1@x>"})`, `INVALID: call.connect: option "from" is "Anna <sip:1@x>", a caller number such as "+74951234567" is wanted`, ``},
 		{`await dial("a", {from: 5})`, `INVALID: dial: option "from" is 5, a caller number such as "+74951234567" is wanted`, ``},
-		{`await call.sendDigits("1", {method: "inband"})`, `INVALID: call.sendDigits: the method inband is not in this version | rfc4733 and info are`, ``},
 		{`await call.say([{time: new Date("2026-12-31T22:30:00Z")}, {date: "2026-12-31T22:30:00Z"}, {time: "2026-12-31T22:30:00+05:00"}])`, ``,
 			`call.say {"call":"a","prompt":[{"time":"2027-01-01T01:30:00+03:00"},{"date":"2027-01-01T01:30:00+03:00"},{"time":"2026-12-31T22:30:00+05:00"}]}`},
 		{`await call.connect([])`, `INVALID: call.connect: 0 targets; 1 to 50 are possible`, ``},

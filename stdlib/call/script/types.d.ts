@@ -216,7 +216,10 @@ declare module "loopstart:call" {
     /** The other side no longer hears us. */
     mute(): Promise<void>;
     unmute(): Promise<void>;
-    /** Keys 0-9 * # A-D; `w` is half a second. */
+    /**
+     * Keys 0-9 * # A-D; `w` is half a second. Without a method the trunk's `dtmf` decides: telephone-events (RFC 4733)
+     * where they are agreed on, else tones in the audio.
+     */
     sendDigits(digits: string | number, options?: { method?: "rfc4733" | "info" | "inband"; signal?: AbortSignal }): Promise<void>;
     /**
      * Blind transfer by REFER to a number, a user or a `sip:` address; when it fails the caller is back. A number goes to

@@ -95,9 +95,6 @@ func sendDigits(l *leg, args []goja.Value) goja.Value {
 		l.vm.Throw(fault.Invalid, "call.sendDigits: "+bind.Describe(bind.Arg(args, 0))+" is no list of keys",
 			"the keys are 0-9 * # A-D, and w is a pause of half a second")
 	}
-	if o.Wire["method"] == "inband" {
-		l.vm.Throw(fault.Invalid, "call.sendDigits: the method inband is not in this version", "rfc4733 and info are")
-	}
 	o.Wire["digits"] = strings.ReplaceAll(digits, "W", "w")
 	return l.done(l.send("sendDigits", o))
 }
