@@ -174,10 +174,25 @@ func (s *server) addContacts(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer, err := s.Campaigns.ImportContacts(r.Context(), id, in)
-	if err != nil {
+	switch {
+	case err == nil:
+		return write(w, http.StatusOK, answer)
+	case answer == nil:
 		return err
 	}
-	return write(w, http.StatusOK, answer)
+	return refusal(w, answer, err)
+}
+
+// refusal answers with an error and, beside it, the rows that are its reason.
+func refusal(w http.ResponseWriter, answer any, err error) error {
+	raw, merr := json.Marshal(answer)
+	both := map[string]any{}
+	if merr != nil || json.Unmarshal(raw, &both) != nil {
+		return err
+	}
+	f := faultOf(err)
+	both["error"] = map[string]any{"code": f.Code, "message": f.Message, "hint": f.Hint}
+	return write(w, fault.HTTPStatus(f.Code), both)
 }
 
 // formatOf is the format of a content type, "" if the body has to tell.
@@ -266,7 +281,7 @@ func (s *server) deleteContact(w http.ResponseWriter, r *http.Request) error {
 // error can be known: it ends the connection then, so that nobody takes half a
 // report for a whole one.
 func report(format string) func(*server, http.ResponseWriter, *http.Request) error {
-	kind := map[string]string{FormatCSV: "text/csv; charset=utf-8", FormatJSON: "application/json; charset=utf-8"}[format]
+	kind := map[string]string{FormatCSV: "text/csv; charset=utf-8", FormatJSON: "application/json; charset=utf-8", FormatNDJSON: "application/x-ndjson"}[format]
 	return func(s *server, w http.ResponseWriter, r *http.Request) error {
 		id, err := s.mayCampaign(r)
 		if err != nil {

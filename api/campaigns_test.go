@@ -24,6 +24,7 @@ type campaignHouse struct {
 	in      Import
 	body    string
 	broken  error // of a report that has begun
+	bad     error // of a strict import
 	stopped map[string]string
 }
 
@@ -70,7 +71,13 @@ func (h *house) ImportContacts(_ context.Context, _ string, in Import) (any, err
 	h.campaign.in = in
 	raw, err := io.ReadAll(in.Body)
 	h.campaign.body = string(raw)
-	return map[string]any{"accepted": 1}, errors.Join(err, h.fail)
+	if err == nil && h.campaign.bad != nil {
+		return map[string]any{"refused": 2}, h.campaign.bad
+	}
+	if err = errors.Join(err, h.fail); err != nil {
+		return nil, err
+	}
+	return map[string]any{"accepted": 1}, nil
 }
 
 func (h *house) ListContacts(_ string, q ContactQuery) (any, string, error) {
@@ -202,6 +209,12 @@ func TestImportFormats(t *testing.T) {
 	}
 	want(t, h.ask(t, "POST", "/v1/campaigns/camp/contacts?format=xls", "rows"), 422, fault.Invalid)
 	want(t, h.ask(t, "POST", "/v1/campaigns/camp/contacts?strict=maybe", "rows"), 422, fault.Invalid)
+	h.campaign.bad = fault.New(fault.Invalid, "2 rows are bad")
+	w := h.ask(t, "POST", "/v1/campaigns/camp/contacts?strict=true", "rows")
+	if want(t, w, 422, fault.Invalid); !strings.Contains(w.Body.String(), `"refused":2`) {
+		t.Errorf("the rows are not told: %s", w.Body)
+	}
+	h.campaign.bad = nil
 	// Longer than MaxBody, which is for bodies that are held; then than MaxImport.
 	want(t, h.ask(t, "POST", "/v1/campaigns/camp/contacts", strings.Repeat("x", maxImport)), 200, "")
 	want(t, h.ask(t, "POST", "/v1/campaigns/camp/contacts", strings.Repeat("x", maxImport+1)), 413, fault.Invalid)

@@ -71,6 +71,7 @@ var routes = []route{
 	{pattern: "DELETE /v1/campaigns/{id}/contacts/{key}", right: rightCampaigns, handle: (*server).deleteContact},
 	{pattern: "GET /v1/campaigns/{id}/report.csv", right: rightRead, handle: report(FormatCSV)},
 	{pattern: "GET /v1/campaigns/{id}/report.json", right: rightRead, handle: report(FormatJSON)},
+	{pattern: "GET /v1/campaigns/{id}/report.ndjson", right: rightRead, handle: report(FormatNDJSON)},
 	{pattern: "GET /v1/why/{phone}", right: rightRead, whole: true, handle: (*server).why},
 	{pattern: "GET /v1/stoplist", right: rightStopList, whole: true, query: "limit cursor", handle: (*server).listStopped},
 	{pattern: "GET /v1/stoplist/{phone}", right: rightStopList, handle: (*server).stopped},

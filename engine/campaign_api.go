@@ -307,10 +307,13 @@ func (a *surface) ImportContacts(ctx context.Context, id string, in api.Import) 
 		report, err = campaign.Import(ctx, in.Body, in.Format, o, sink)
 		return err
 	})
+	if err != nil && !(in.Strict && report.Refused > 0) {
+		return nil, err
+	}
 	if report.Rejected == nil {
 		report.Rejected = []campaign.Refusal{}
 	}
-	return report, err
+	return report, err // strict, and the bad rows
 }
 
 // Rehearse implements api.Campaigns: what would happen if it were started now.

@@ -48,6 +48,16 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 
 // request sends one request; an answer that is no success is an error.
 func (c *client) request(ctx context.Context, method, path, kind string, in io.Reader) (*http.Response, error) {
+	res, err := c.send(ctx, method, path, kind, in)
+	if err == nil && res.StatusCode/100 != 2 {
+		defer res.Body.Close()
+		return nil, readProblem(res)
+	}
+	return res, err
+}
+
+// send sends one request and takes any answer.
+func (c *client) send(ctx context.Context, method, path, kind string, in io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.HTTP+path, in)
 	if err != nil {
 		return nil, err
@@ -57,10 +67,6 @@ func (c *client) request(ctx context.Context, method, path, kind string, in io.R
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, fault.New(fault.Network, "the running loopstart: %w", err)
-	}
-	if res.StatusCode/100 != 2 {
-		defer res.Body.Close()
-		return nil, readProblem(res)
 	}
 	return res, nil
 }
