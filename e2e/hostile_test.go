@@ -66,7 +66,7 @@ func corpus(t *testing.T) (out []attack) {
 // fallback, the program lives and its memory comes back. Every eighth script
 // beside 20 calls; with LOOPSTART_SOAK all of them beside 100.
 func TestHostileBesideCalls(t *testing.T) {
-	all, beside, each := corpus(t), 20, 12
+	all, beside, each := corpus(t), 20, 16
 	if os.Getenv("LOOPSTART_SOAK") == "" {
 		var some []attack
 		for i := 0; i < len(all); i += 8 {
