@@ -92,7 +92,7 @@ func inspect(r scripts.BuildRequest, res *scripts.BuildResult) {
 		res.Errors = append(res.Errors, d)
 		return
 	}
-	res.Config = found.Config
+	res.Config, res.Flow = found.Config, found.Flow
 	st, err := ParseStatic(r.Script, found.Config)
 	if err == nil {
 		for _, w := range scheduleWarnings(st, res.Exports) {

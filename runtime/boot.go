@@ -204,6 +204,9 @@ func (vm *VM) require(call goja.FunctionCall) goja.Value {
 		return v
 	}
 	if vm.inspecting && strings.HasPrefix(name, modulePrefix) {
+		if name == flowModule {
+			return vm.flowStandIn()
+		}
 		return vm.standIn()
 	}
 	m := vm.worker.modules[name]

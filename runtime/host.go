@@ -24,6 +24,9 @@ type hostCall struct {
 // are copied as JSON, functions become {"$fn": N} and bytes {"$bytes": "…"}.
 // A failure, also one of the arguments, rejects.
 func (vm *VM) Call(method string, args any) goja.Value {
+	if vm.Sealed() {
+		return vm.Rejected(vm.errorValue(vm.refusal(method)))
+	}
 	if len(vm.pending) >= vm.limits.Requests {
 		return vm.Rejected(vm.NewError(fault.Limit,
 			method+": "+strconv.Itoa(vm.limits.Requests)+" requests are waiting for an answer already (limit requests)",
@@ -47,6 +50,9 @@ func (vm *VM) Call(method string, args any) goja.Value {
 // the limit log_bytes it drops the message, tells the host so once, and
 // reports false.
 func (vm *VM) Post(method string, args any) bool {
+	if vm.Sealed() && vm.seal.Silent() {
+		return true
+	}
 	enc := encoder{vm: vm, maxBytes: vm.limits.BodyBytes, functions: true}
 	body, err := enc.encode(args)
 	if err != nil {
@@ -54,7 +60,7 @@ func (vm *VM) Post(method string, args any) bool {
 		body = json.RawMessage(strconv.Quote("[" + err.Error() + "]"))
 	}
 	at := vm.version.innermost(vm.frames())
-	if vm.logs.take(vm.Now(), int64(len(body))) {
+	if vm.logs.take(vm.worker.clock.Now(), int64(len(body))) {
 		vm.logFull = false
 		vm.request(0, method, body, at)
 		return true

@@ -16,6 +16,7 @@ import (
 type Inspection struct {
 	Config  json.RawMessage // the export "config", nil if there is none
 	Exports []string        // all names, sorted
+	Flow    string          // the export that is a flow, "default" or "onFlow"; "" if none is
 }
 
 // inspectTime is how long evaluating the static part of a script may take.
@@ -79,6 +80,9 @@ func (vm *VM) evaluate(found *Inspection) error {
 		if _, callable := goja.AssertFunction(entry); !callable {
 			return fault.New(fault.Script, "the default export is no function").WithHint("write: export default async function (call) { await call.answer(); }")
 		}
+	}
+	if found.Flow, err = vm.findFlow(exports); err != nil {
+		return err
 	}
 	config := exports.Get("config")
 	if config == nil || goja.IsUndefined(config) {

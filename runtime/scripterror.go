@@ -87,6 +87,10 @@ func (vm *VM) valueError(v goja.Value, stack []goja.StackFrame) *message.ScriptE
 	return e
 }
 
+// ErrorOf is a thrown value as the host hears of it, for the script halves of
+// modules.
+func (vm *VM) ErrorOf(v goja.Value) *message.ScriptError { return vm.valueError(v, nil) }
+
 // thrownValue reports what is no Error: it knows no place of its own.
 func (vm *VM) thrownValue(e *message.ScriptError, v goja.Value, stack []goja.StackFrame) {
 	enc := encoder{vm: vm, maxBytes: maxErrorText}

@@ -76,6 +76,9 @@ func (vm *VM) queueMicrotask(call goja.FunctionCall) goja.Value {
 
 func (vm *VM) setTimer(name string, call goja.FunctionCall, repeat bool) goja.Value {
 	fn := vm.callable(name, call)
+	if vm.Sealed() {
+		vm.ThrowError(vm.refusal(name))
+	}
 	if len(vm.timers.queue) >= vm.limits.Timers {
 		vm.Throw(fault.Limit, strconv.Itoa(vm.limits.Timers)+" timers are pending already (limit timers)", "clear timers that are not needed any more")
 	}
@@ -84,7 +87,7 @@ func (vm *VM) setTimer(name string, call goja.FunctionCall, repeat bool) goja.Va
 		args = slices.Clone(call.Arguments[2:]) // goja uses the slice again
 	}
 	delay := delayOf(call.Argument(1).ToFloat())
-	t := &timer{fn: fn, args: args, at: vm.Now().Add(delay), index: -1}
+	t := &timer{fn: fn, args: args, at: vm.worker.clock.Now().Add(delay), index: -1}
 	if repeat {
 		t.every = delay
 	} else {
@@ -106,8 +109,11 @@ func delayOf(ms float64) time.Duration {
 // After calls fn on the lane once d has passed, for the script halves of
 // modules; the returned function cancels it. It counts as a timer.
 func (vm *VM) After(d time.Duration, fn func() error) (cancel func()) {
+	if vm.Sealed() {
+		vm.ThrowError(vm.refusal("waiting"))
+	}
 	call := func(goja.Value, ...goja.Value) (goja.Value, error) { return nil, fn() }
-	t := &timer{fn: call, at: vm.Now().Add(max(d, 0)), index: -1, frames: vm.frames()}
+	t := &timer{fn: call, at: vm.worker.clock.Now().Add(max(d, 0)), index: -1, frames: vm.frames()}
 	vm.timers.add(t)
 	return func() { vm.timers.remove(t) }
 }
@@ -142,17 +148,18 @@ func (ts *timers) remove(t *timer) {
 func (vm *VM) fire() error {
 	ts := &vm.timers
 	ts.armed = time.Time{}
-	if len(ts.queue) == 0 || ts.queue[0].at.After(vm.Now()) {
+	if len(ts.queue) == 0 || ts.queue[0].at.After(vm.worker.clock.Now()) {
 		return nil
 	}
 	t := ts.queue[0]
 	if t.every > 0 {
-		t.at = vm.Now().Add(t.every)
+		t.at = vm.worker.clock.Now().Add(t.every)
 		heap.Fix(&ts.queue, 0)
 	} else {
 		ts.remove(t)
 	}
-	_, err := t.fn(goja.Undefined(), t.args...)
+	var err error
+	vm.within(true, func() { _, err = t.fn(goja.Undefined(), t.args...) })
 	return err
 }
 
@@ -168,7 +175,7 @@ func (vm *VM) arm() {
 		return
 	}
 	ts.armed = at
-	wait := at.Sub(vm.Now())
+	wait := at.Sub(vm.worker.clock.Now())
 	if ts.alarm == nil {
 		ts.alarm = vm.worker.clock.AfterFunc(wait, func() { vm.post(task{kind: taskTimers}) })
 		return

@@ -24,7 +24,8 @@ type VM struct {
 	worker  *worker
 	limits  message.Limits
 
-	inspecting bool // built-in modules are stand-ins
+	inspecting bool           // built-in modules are stand-ins
+	flows      []*goja.Object // what flow(fn) of loopstart:flow gave while inspecting
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -38,6 +39,7 @@ type VM struct {
 	rt        *goja.Runtime
 	intrinsic intrinsics
 	guard     *guard                      // nil under Light
+	seal      *sealed                     // nil for all but flows
 	stop      atomic.Pointer[fault.Error] // set while a slice is over a limit
 	budget    bucket
 	logs      bucket
@@ -73,17 +75,32 @@ func (vm *VM) Entry() message.Entry { return vm.entry }
 // Env is what the version may know without asking the host.
 func (vm *VM) Env() message.Environment { return vm.version.bundle.Env }
 
-// Now is the time on the worker's clock.
-func (vm *VM) Now() time.Time { return vm.worker.clock.Now() }
+// Now is the time that the script sees: that on the worker's clock, unless the
+// VM is sealed.
+func (vm *VM) Now() time.Time {
+	if vm.Sealed() {
+		return vm.seal.Now()
+	}
+	return vm.worker.clock.Now()
+}
 
 // Clock is the worker's clock.
 func (vm *VM) Clock() clock.Clock { return vm.worker.clock }
 
 // Rand is a random number in [0, 1), the same source as Math.random.
-func (vm *VM) Rand() float64 { return vm.worker.options.Random() }
+func (vm *VM) Rand() float64 {
+	if vm.Sealed() {
+		return vm.seal.Random()
+	}
+	return vm.worker.options.Random()
+}
 
 // Entropy fills b with random bytes that nobody can guess.
 func (vm *VM) Entropy(b []byte) {
+	if vm.Sealed() {
+		vm.seal.Read(b)
+		return
+	}
 	if _, err := io.ReadFull(vm.worker.options.Entropy, b); err != nil {
 		panic(err) // the system's never fails (Go 1.24)
 	}

@@ -39,9 +39,12 @@ type BuildResult struct {
 	Uses    []string          `json:"uses"`    // built-in modules imported, sorted
 	// Config is the script's static config. Bundle leaves it empty: it is
 	// evaluated by who has a JavaScript engine.
-	Config   json.RawMessage `json:"config,omitempty"`
-	Errors   []Diagnostic    `json:"errors,omitempty"`
-	Warnings []Diagnostic    `json:"warnings,omitempty"`
+	Config json.RawMessage `json:"config,omitempty"`
+	// Flow is the export that is a durable flow, "default" or "onFlow"; it is
+	// found where the config is.
+	Flow     string       `json:"flow,omitempty"`
+	Errors   []Diagnostic `json:"errors,omitempty"`
+	Warnings []Diagnostic `json:"warnings,omitempty"`
 }
 
 // Diagnostic is one thing that is wrong with a script.

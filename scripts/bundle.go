@@ -104,8 +104,7 @@ func buildOptions(r BuildRequest, in *inputs, format api.Format) api.BuildOption
 // entryExports are the names that the engine calls or reads, with what is to
 // be said about those that do nothing yet.
 var entryExports = map[string]string{
-	"default": "", "config": "", "afterCall": "", "beforeAttempt": "", "onRequest": "", "onSchedule": "",
-	"onFlow":    "flows are not in this version, so onFlow is never called",
+	"default": "", "config": "", "afterCall": "", "beforeAttempt": "", "onRequest": "", "onSchedule": "", "onFlow": "",
 	"onMessage": "messages are not in this version, so onMessage is never called",
 }
 
@@ -124,7 +123,7 @@ func (res *BuildResult) check(r BuildRequest, in *inputs) {
 		runs = runs || known && name != "config"
 		near := ""
 		if !known {
-			near = suggest.Nearest(name, []string{"default", "config", "afterCall", "beforeAttempt", "onRequest", "onSchedule"})
+			near = suggest.Nearest(name, []string{"default", "config", "afterCall", "beforeAttempt", "onRequest", "onSchedule", "onFlow"})
 		}
 		if near != "" && suggest.Distance(strings.ToLower(name), strings.ToLower(near)) < 3 {
 			note = fmt.Sprintf("the export %s is not called by anything; did you mean %s?", name, near)

@@ -98,7 +98,7 @@ func TestBundleDiagnostics(t *testing.T) {
 	}{
 		{"syntax", "export default function (call) {\n  const x = ;\n}", "x.ts:2:13", `Unexpected ";"`, ""},
 		{"misspelt module", `import { kv } from "loopstart:cor"; kv();` + good, "x.ts:1:20", "there is no module loopstart:cor", "did you mean loopstart:core?"},
-		{"later module", `import { flow } from "loopstart:flow"; flow();` + good, "x.ts:1:22", "there is no module loopstart:flow", "loopstart:flow is not in this version"},
+		{"later module", `import { sms } from "loopstart:messages"; sms();` + good, "x.ts:1:21", "there is no module loopstart:messages", "loopstart:messages is not in this version"},
 		{"later export", "import { conference } from 'loopstart:call'; conference('a');" + good, "x.ts:1:10", `loopstart:call has no export "conference"`, "conference is not in this version; it exports dial"},
 		{"misspelt export", "import { secret } from 'loopstart:core'; secret();" + good, "x.ts:1:10", `loopstart:core has no export "secret"`, "did you mean secrets?"},
 		{"star export", "import * as core from 'loopstart:core'; core.locks();" + good, "x.ts:1:46", `loopstart:core has no export "locks"`, "did you mean lock?"},
@@ -149,12 +149,12 @@ func TestCodeFrameOfALongLine(t *testing.T) {
 }
 
 func TestBundleWarnings(t *testing.T) {
-	res := bundle(t, "x.ts", map[string]string{"x.ts": good + "export const aftercall = 1;\nexport function onFlow() {}\nexport const price = 2;"})
+	res := bundle(t, "x.ts", map[string]string{"x.ts": good + "export const aftercall = 1;\nexport function onflow() {}\nexport const price = 2;"})
 	var got []string
 	for _, w := range res.Warnings {
 		got = append(got, w.Message)
 	}
-	want := []string{"the export aftercall is not called by anything; did you mean afterCall?", "flows are not in this version, so onFlow is never called"}
+	want := []string{"the export aftercall is not called by anything; did you mean afterCall?", "the export onflow is not called by anything; did you mean onFlow?"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

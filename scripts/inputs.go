@@ -64,7 +64,7 @@ func (in *inputs) resolve(a api.OnResolveArgs) (api.OnResolveResult, error) {
 }
 
 // laterModules come with later versions.
-var laterModules = []string{"loopstart:campaign", "loopstart:flow", "loopstart:messages",
+var laterModules = []string{"loopstart:campaign", "loopstart:messages",
 	"loopstart:bitrix24", "loopstart:retailcrm", "loopstart:test"}
 
 func (in *inputs) moduleHint(path string) string {

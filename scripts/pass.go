@@ -198,7 +198,7 @@ func (r *Registry) store(e Entry, res BuildResult) []Diagnostic {
 
 func (r *Registry) version(e Entry, res BuildResult) *Version {
 	return &Version{Script: e.Name, ID: res.Version, Entry: e.File, Dir: filepath.Join(r.opts.Dir, filepath.FromSlash(e.Dir)),
-		Source: res.Source, Map: res.Map, Config: res.Config, Exports: res.Exports, Uses: res.Uses, Built: r.opts.Clock.Now(), Author: r.newest(res.Inputs)}
+		Source: res.Source, Map: res.Map, Config: res.Config, Exports: res.Exports, Flow: res.Flow, Uses: res.Uses, Built: r.opts.Clock.Now(), Author: r.newest(res.Inputs)}
 }
 
 // newest is when the author last touched one of the files.

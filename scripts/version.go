@@ -17,6 +17,7 @@ type Version struct {
 	Map     string          `json:"map"`              // source map
 	Config  json.RawMessage `json:"config,omitempty"` // static config, may be empty
 	Exports []string        `json:"exports"`          // sorted
+	Flow    string          `json:"flow,omitempty"`   // the export that is a durable flow, "default" or "onFlow"
 	Uses    []string        `json:"uses"`             // built-in modules imported
 	Built   time.Time       `json:"built"`
 	Author  time.Time       `json:"author"` // newest modification time of its files

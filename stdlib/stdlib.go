@@ -8,12 +8,17 @@ package stdlib
 
 import (
 	_ "embed"
+	"encoding/json"
+	"errors"
 	"strings"
+
+	"github.com/dop251/goja"
 
 	"github.com/loopstart/loopstart/runtime"
 	call "github.com/loopstart/loopstart/stdlib/call/script"
 	campaign "github.com/loopstart/loopstart/stdlib/campaign/script"
 	core "github.com/loopstart/loopstart/stdlib/core/script"
+	flow "github.com/loopstart/loopstart/stdlib/flow/script"
 	format "github.com/loopstart/loopstart/stdlib/format/script"
 	"github.com/loopstart/loopstart/stdlib/internal/bind"
 	phone "github.com/loopstart/loopstart/stdlib/phone/script"
@@ -39,16 +44,27 @@ func TestWorker(o runtime.Options, h test.Host) runtime.Options {
 }
 
 func worker(o runtime.Options, tests test.Module) runtime.Options {
-	calls := call.New()
-	o.Modules = []runtime.Module{calls, tests}
+	calls, flows := call.New(), flow.New()
+	o.Modules = []runtime.Module{calls, flows, tests}
 	for _, m := range plain() {
 		o.Modules = append(o.Modules, m)
 	}
 	o.Globals, o.Inspect = web.Globals, bind.Inspect
 	if tests.Host == nil {
-		o.Arguments = map[string]runtime.Argument{"default": calls.Argument, "onRequest": call.Request}
+		o.Globals = func(vm *runtime.VM) error { return errors.Join(web.Globals(vm), flows.Prepare(vm)) }
+		o.Arguments = map[string]runtime.Argument{"default": main(calls, flows), "onFlow": flows.Argument, "onRequest": call.Request}
 	}
 	return o
+}
+
+// main makes the argument of the default export: a call, or a flow's f.
+func main(calls *call.Calls, flows *flow.Flows) runtime.Argument {
+	return func(vm *runtime.VM, data json.RawMessage) (goja.Value, error) {
+		if flow.IsWake(data) {
+			return flows.Argument(vm, data)
+		}
+		return calls.Argument(vm, data)
+	}
 }
 
 // plain are the modules besides loopstart:call, which has a state.
@@ -60,7 +76,7 @@ func plain() []bind.Module {
 // what a script may import from each.
 func Exports() map[string][]string {
 	list := map[string][]string{}
-	for _, m := range append(plain(), call.New().Module) {
+	for _, m := range append(plain(), call.New().Module, flow.New().Module) {
 		list["loopstart:"+m.Name()] = m.Exports()
 	}
 	list["loopstart:test"] = test.Names()
@@ -71,6 +87,6 @@ func Exports() map[string][]string {
 func Types() string {
 	return strings.Join([]string{
 		"// Written by loopstart; changes are lost.\n",
-		web.Types, call.Types, campaign.Types, core.Types, format.Types, phone.Types, test.Types, time.Types,
+		web.Types, call.Types, campaign.Types, core.Types, flow.Types, format.Types, phone.Types, test.Types, time.Types,
 	}, "\n")
 }
