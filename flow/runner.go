@@ -61,9 +61,9 @@ type Options struct {
 
 // Stats are the figures of a Runner.
 type Stats struct {
-	Running, Awake                               int
+	Running, Awake                                int
 	Started, Done, Failed, Cancelled, Wakes, Mail uint64
-	Refused                                      uint64 // by a limit
+	Refused                                       uint64 // by a limit
 }
 
 type counters struct{ started, done, failed, cancelled, wakes, mail, refused atomic.Uint64 }
