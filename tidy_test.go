@@ -45,6 +45,7 @@ var rules = []rule{
 	{"stdlib", []string{"runtime/...", "stdlib/...", "internal/..."}, "the list of script modules, used by workers"},
 	{"stdlib/*/script", []string{"runtime/...", "stdlib/...", "internal/..."}, "runs in workers: no telephony, no store"},
 	{"stdlib/*/host", []string{"call", "sip", "runtime/message", "internal/..."}, "runs in the main process: no goja"},
+	{"flow", []string{"store", "internal/..."}, "durable flows: what runs their code and calls is behind an interface"},
 	{"campaign", []string{"campaign", "internal/..."}, "testable on paper, no SIP; below it its conformance tests"},
 	{"api", []string{"internal/...", "console"}, "the UI cannot reach into packages"},
 	{"engine", []string{"..."}, "the only package allowed to know everything, but not cmd"},

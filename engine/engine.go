@@ -12,6 +12,7 @@ import (
 	"github.com/loopstart/loopstart/api"
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/flow"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/runtime/supervisor"
@@ -41,7 +42,9 @@ type Options struct {
 	OnEnded func(call.Record, []call.Entry)
 	// OnScript hears of every change of a script.
 	OnScript func(scripts.Change)
-	Version  string
+	// OnFlow hears of every flow that has ended.
+	OnFlow  func(flow.Flow)
+	Version string
 	// World replaces the outside, for tests in virtual time; nil is the real one.
 	World *World
 }
@@ -68,6 +71,7 @@ type Engine struct {
 	settings  settings                       // static config of script versions
 	calls     calls                          // live calls
 	orders    orders                         // open orders
+	flows     *flow.Runner                   // durable flows
 	campaigns campaigns                      // lists of people to call
 	fetchers  fetchers                       // HTTP clients by rules
 	groups    groups                         // who was rung last
@@ -111,7 +115,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.prepare()
 	for _, build := range []func(*config.Config) error{
-		e.openFetchers, e.openStore, e.openMedia, e.openSpeech, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openSIP,
+		e.openFetchers, e.openStore, e.openFlows, e.openMedia, e.openSpeech, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openSIP,
 	} {
 		if err := build(cfg); err != nil {
 			e.Close()
@@ -123,6 +127,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e.recoverOrders()
+	e.flows.Start()
 	e.outbox.Start()
 	e.housekeep()
 	close(e.up)
@@ -222,6 +227,9 @@ func (e *Engine) Close() {
 	e.settle()
 	e.orders.close()
 	e.campaigns.close()
+	if e.flows != nil {
+		e.flows.Close()
+	}
 	if e.sip != nil {
 		e.sip.Close()
 	}
@@ -273,6 +281,7 @@ func (e *Engine) Drain(ctx context.Context) {
 	e.orders.pause()
 	e.campaigns.halt()
 	e.timetable.stop()
+	e.flows.Pause()
 	e.log.Info("engine: draining", "calls", e.calls.count())
 	select {
 	case <-e.calls.idle():

@@ -47,7 +47,7 @@ func (o *orders) attempt(ord *order) {
 		o.later(ord, brokenScriptDelay, err.Error())
 		return
 	}
-	if !o.before(ord, v) || !o.allowed(ord) || !o.launch(ord, v) {
+	if !o.before(ord, v) || !o.allowed(ord) || !o.unless(ord) || !o.launch(ord, v) {
 		e.scripts.Release(v)
 	}
 }

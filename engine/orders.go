@@ -72,6 +72,7 @@ type Order struct {
 	Zone      string            `json:"zone,omitempty"`     // of the window; "callee" or "": the number tells
 	Priority  int               `json:"priority,omitempty"` // higher ones go first when lines are scarce
 	Campaign  string            `json:"campaign,omitempty"` // whose contact's order it is; such orders are not stored
+	Flow      *FlowCall         `json:"flow,omitempty"`     // whose f.call it is
 }
 
 // order is an open order in memory.
@@ -245,6 +246,7 @@ func (o *orders) finish(ord *order, state, why string) {
 	o.save(row)
 	o.forget(ord.ID)
 	o.e.orderDone(ord)
+	o.over(ord)
 }
 
 // recordNotCalled is the record of an order that never became a call.
@@ -292,6 +294,7 @@ func (o *orders) attemptOver(ord *order, r *call.Record, keep func()) {
 		o.schedule(ord)
 	default:
 		o.forget(ord.ID)
+		o.over(ord)
 	}
 }
 

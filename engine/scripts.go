@@ -262,7 +262,7 @@ func (e *Engine) applySettings(spec *call.Spec, v *scripts.Version) {
 func (e *Engine) openScripts(cfg *config.Config) (err error) {
 	o := scripts.Options{
 		Dir: e.path(cfg.Scripts.Dir), Cache: filepath.Join(e.stateDir(), "bundles"), State: filepath.Join(e.stateDir(), "scripts.json"), Builder: builder{e.opts.Builder}, Modules: Modules(),
-		Clock: e.clk, Log: e.log, Watch: true, OnChange: e.scriptChanged,
+		Clock: e.clk, Log: e.log, Watch: true, OnChange: e.scriptChanged, Needed: e.flows.Needs,
 	}
 	if w := e.opts.World; w != nil {
 		o.Cache, o.State, o.Builder, o.Watch = "", "", w.Builder, false

@@ -28,6 +28,8 @@ type callScript struct {
 	calls *callhost.Session
 	core  *corehost.Session
 	notes journal
+	// settle answers what neither of them serves.
+	settle func(seq uint32, value any, err error)
 }
 
 // vmHandle lets the host halves settle before Start has returned: the first
@@ -67,7 +69,7 @@ func (h *vmHandle) End(reason string) {
 // startScript runs the default export for a call.
 func (e *Engine) startScript(l *live) {
 	h := &vmHandle{ready: make(chan struct{})}
-	s := &callScript{e: e, l: l}
+	s := &callScript{e: e, l: l, settle: h.Settle}
 	s.calls = callhost.New(l.Call, h, callhost.Services{Links: e.record, Retries: &e.orders, Ring: defaultRing})
 	s.notes = journal{e.log.With("call", l.ID(), "script", l.version.Script), l.Call, e.opts.World != nil}
 	s.core = e.coreSession(l.version, s.notes, h.Settle)
@@ -102,7 +104,7 @@ func (s *callScript) Request(vm *supervisor.Instance, seq uint32, r message.Requ
 	switch {
 	case callhost.Handles(r.Method):
 		s.calls.Request(seq, r)
-	case s.core.Serve(seq, r):
+	case s.core.Serve(seq, r), s.e.flowService(seq, r, s.settle):
 	case r.Method == "step":
 		s.notes.Note("step", textOf(r.Args), r.At)
 	case r.Method == "limit":
@@ -209,12 +211,14 @@ type plainRun struct {
 	log  *slog.Logger
 	clk  clock.Clock
 	done chan message.Outcome
+	// flows serves start and signal of loopstart:flow.
+	flows func(seq uint32, r message.Request, settle func(uint32, any, error)) bool
 }
 
 // Request implements supervisor.Handler.
 func (p *plainRun) Request(vm *supervisor.Instance, seq uint32, r message.Request) {
 	switch {
-	case p.core.Serve(seq, r):
+	case p.core.Serve(seq, r), p.flows(seq, r, vm.Settle):
 	case r.Method == "step":
 		p.log.Info("step: "+maskNumbers(strings.ReplaceAll(textOf(r.Args), "\n", "  ")), "at", r.At)
 	case seq != 0:
@@ -252,7 +256,7 @@ func (e *Engine) run(ctx context.Context, v *scripts.Version, export, about stri
 		who = append(who, "call", about)
 	}
 	log := e.log.With(append(who, "script", v.Script)...)
-	p := &plainRun{log: log, core: e.coreSession(v, journal{log: log}, h.Settle), clk: e.clk, done: make(chan message.Outcome, 1)}
+	p := &plainRun{log: log, core: e.coreSession(v, journal{log: log}, h.Settle), clk: e.clk, done: make(chan message.Outcome, 1), flows: e.flowService}
 	spec := e.runSpec(v, false)
 	spec.Entry = message.Entry{Export: export, Argument: body, Now: e.clk.Now()}
 	vm, err := e.workers.Start(spec, p)

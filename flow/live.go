@@ -39,6 +39,13 @@ func (l *live) name() string { return l.script + "\x00" + l.key }
 
 // post queues a task.
 func (l *live) post(task func()) error {
+	if l.r.ended() {
+		return fault.New(fault.Unavailable, "the program is ending")
+	}
+	return l.queue(task)
+}
+
+func (l *live) queue(task func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.tasks) >= MaxQueue {
@@ -122,7 +129,7 @@ func (l *live) commit(ops []store.Op, changed ...*journal.Entry) error {
 	return nil
 }
 
-// arm sets the next wake-up.
+// arm sets the next wake-up; the zero time takes it away.
 func (l *live) arm(at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,11 +143,7 @@ func (l *live) arm(at time.Time) {
 	l.timer = l.r.clk.AfterFunc(max(at.Sub(l.r.clk.Now()), 0), func() { _ = l.post(l.step) })
 }
 
-func (r *Runner) ended() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.closed
-}
+func (r *Runner) ended() bool { return r.closed.Load() }
 
 // step takes what is due and lets the code go on with it.
 func (l *live) step() {
@@ -359,6 +362,9 @@ func (l *live) end(s State, result json.RawMessage, p *journal.Problem) error {
 	l.answer("the flow has ended", nil)
 	l.r.forget(l)
 	l.report(s, p)
+	if l.r.opt.OnEnd != nil {
+		l.r.opt.OnEnd(b.shown())
+	}
 	if s != Failed { // one that has failed may be retried: its calls go on
 		for _, order := range orders {
 			l.r.opt.Host.Release(order, s == Cancelled)

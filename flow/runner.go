@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,6 +59,8 @@ type Options struct {
 	// the ordinary way. In virtual time what belongs to one moment begins one
 	// after the other.
 	Begin func(func())
+	// OnEnd hears of every flow that has ended, on the flow's goroutine.
+	OnEnd func(Flow)
 }
 
 // Stats are the figures of a Runner.
@@ -76,13 +80,13 @@ type Runner struct {
 	table  table
 	counts counters
 	wg     sync.WaitGroup
+	closed atomic.Bool
 
 	mu      sync.Mutex
 	lives   map[string]*live  // running flows by id
 	keys    map[string]string // script 0 key: id of the running flow
 	started bool
 	paused  bool
-	closed  bool
 	awake   int
 	queue   []*live // wait for one of MaxAwake to end
 }
@@ -104,22 +108,31 @@ func Open(o Options) (*Runner, error) {
 func (r *Runner) Start() {
 	r.mu.Lock()
 	r.started = true
-	list := make([]*live, 0, len(r.lives))
-	for _, l := range r.lives {
-		list = append(list, l)
-	}
 	r.mu.Unlock()
+	list := r.all()
 	for _, l := range list {
 		switch {
 		case l.index.Ready || l.index.Calls:
-			l.post(l.resume)
+			_ = l.post(l.resume) // nothing else is in its queue
 		case !l.index.Wake.IsZero():
-			l.post(func() { l.arm(l.index.Wake) })
+			l.arm(l.index.Wake)
 		}
 	}
 	if len(list) > 0 {
 		r.log.Info("flows go on", "running", len(list))
 	}
+}
+
+// all are the running flows, the oldest first.
+func (r *Runner) all() []*live {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]*live, 0, len(r.lives))
+	for _, l := range r.lives {
+		out = append(out, l)
+	}
+	slices.SortFunc(out, func(a, b *live) int { return strings.Compare(a.id, b.id) })
+	return out
 }
 
 // Pause wakes no flow any more; what is on its way is still written down.
@@ -131,16 +144,11 @@ func (r *Runner) Pause() {
 
 // Close ends all that runs and waits for it. Flows go on with the next Open.
 func (r *Runner) Close() {
-	r.mu.Lock()
-	r.closed, r.paused = true, true
-	for _, l := range r.lives {
-		l.mu.Lock()
-		if l.timer != nil {
-			l.timer.Stop()
-		}
-		l.mu.Unlock()
+	r.closed.Store(true)
+	r.Pause()
+	for _, l := range r.all() {
+		l.arm(time.Time{})
 	}
-	r.mu.Unlock()
 	r.wg.Wait()
 }
 
@@ -226,7 +234,7 @@ func (r *Runner) create(s journal.Start, done func(Started, error)) (standing *l
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch standing := r.lives[r.keys[l.name()]]; {
-	case r.closed || r.paused:
+	case r.paused:
 		return nil, fault.New(fault.Unavailable, "the program is ending")
 	case standing != nil:
 		return standing, nil
@@ -239,7 +247,7 @@ func (r *Runner) create(s journal.Start, done func(Started, error)) (standing *l
 		ID: id, Script: s.Script, Key: s.Key, State: Running, Version: version, Export: export, Data: s.Data,
 		Started: r.clk.Now().UTC().Truncate(time.Millisecond), Seed: r.opt.Seed(id),
 	}}
-	return nil, l.post(func() { l.first(b, done) }) // nothing can come before it
+	return nil, l.queue(func() { l.first(b, done) }) // nothing can come before it
 }
 
 // forget takes a flow off the running ones.
@@ -327,7 +335,7 @@ func (r *Runner) revive(f Flow) (*live, error) {
 	if other := r.keys[l.name()]; other != "" {
 		return nil, fault.New(fault.Conflict, "another flow of %s with the key %s is running", f.Script, f.Key)
 	}
-	if len(r.lives) >= MaxRunning || r.closed {
+	if len(r.lives) >= MaxRunning || r.paused {
 		return nil, fault.New(fault.Limit, "flows: %d are running (limit running)", len(r.lives))
 	}
 	r.lives[f.ID], r.keys[l.name()] = l, f.ID

@@ -123,7 +123,7 @@ func (s *Session) overdue() {
 // Request is what the code asks for. It may be called from any goroutine.
 func (s *Session) Request(seq uint32, method string, args json.RawMessage, at string) {
 	err := s.l.post(func() { // a queue that is full: the alarm ends this run
-		if s.l.session != s {
+		if s.l.session != s || s.l.r.ended() {
 			return // its run is over
 		}
 		s.alarm.Reset(MaxStep)

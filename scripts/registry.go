@@ -31,6 +31,10 @@ type Options struct {
 	// (Rollback, Canary, …) changes; it must not block.
 	OnChange func(Change)
 
+	// Needed reports whether something outside of calls needs a version, whose
+	// bundle is then kept whatever its age; nil means that nothing does.
+	Needed func(name, id string) bool
+
 	Debounce time.Duration // after the last event; 0 = DefaultDebounce
 	MaxDelay time.Duration // after the first event, however many follow; 0 = DefaultMaxDelay
 	Keep     time.Duration // how long an unused bundle stays in Cache; 0 = DefaultKeep
@@ -44,6 +48,9 @@ func (o Options) withDefaults() Options {
 	o.Parallel = cmp.Or(o.Parallel, 2)
 	if o.OnChange == nil {
 		o.OnChange = func(Change) {}
+	}
+	if o.Needed == nil {
+		o.Needed = func(string, string) bool { return false }
 	}
 	return o
 }

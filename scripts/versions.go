@@ -109,7 +109,7 @@ func (r *Registry) trim(name string) {
 		p := r.state.plans[name]
 		needed := r.heldLocked(name, files[i].id) != nil || slices.Contains(append(p.versions(), p.Previous), files[i].id)
 		r.mu.RUnlock()
-		if needed || os.Remove(files[i].path) != nil {
+		if needed || r.opts.Needed(name, files[i].id) || os.Remove(files[i].path) != nil {
 			continue
 		}
 		files = slices.Delete(files, i, i+1)
@@ -123,5 +123,5 @@ func (r *Registry) keeps(name, id string) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	s := r.scripts[name]
-	return s != nil && s.present || r.heldLocked(name, id) != nil
+	return s != nil && s.present || r.heldLocked(name, id) != nil || r.opts.Needed(name, id)
 }

@@ -95,7 +95,7 @@ func newStage(in setting) (s *stage, err error) {
 		return nil, err
 	}
 	s.engine, err = engine.New(s.cfg, engine.Options{
-		Clock: clk, Log: s.logger(), State: s.state, OnEnded: s.ended, World: &engine.World{
+		Clock: clk, Log: s.logger(), State: s.state, OnEnded: s.ended, OnFlow: s.flowOver, World: &engine.World{
 			Signalling: s.signalling, Fabric: s.fabric, HTTP: func(r netx.Rules) engine.HTTP { return s.web.within(r) }, Voice: s.voice,
 			Worker: s.workers.dial, Builder: in.builder, Locks: newLocks(clk, s.closing), NewID: s.newID, Witness: s,
 		},

@@ -72,6 +72,8 @@ var waitVerbs = map[string]waitVerb{
 	"inbound": (*host).inbound, "outbound": (*host).outbound, "hears": (*host).hears, "quiet": (*host).quiet, "press": (*host).press,
 	"says": (*host).says, "silent": (*host).silent, "hangup": (*host).hangup, "hold": (*host).hold, "resume": (*host).resume,
 	"answered": (*host).answered, "ended": (*host).endedVerb, "rings": (*host).rings, "pass": (*host).pass, "to": (*host).to,
+	"flow.start": flowVerb("flow", startFlow), "flow.signal": flowVerb("signal", signalFlow), "flow.cancel": flowVerb("cancel", cancelFlow),
+	"flow.retry": flowVerb("retry", retryFlow), "flow.ended": (*host).flowEnded,
 }
 
 // Wait implements test.Host. The verb begins when everything has settled.

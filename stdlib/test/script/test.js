@@ -127,6 +127,27 @@
   }
   user.offline = () => { native.call("behave", { key: { user: "*" }, kind: "offline" }); return user; };
 
+  // running is a flow that a test has begun or looks at.
+  function running(key) {
+    const f = {
+      signal: (event, data) => wait("flow.signal", { ...key, event: String(event), data }),
+      ended: (o) => wait("flow.ended", { ...key, ...read("ended", o, ["within"]) }),
+      cancel: () => wait("flow.cancel", key),
+      retry: () => wait("flow.retry", key),
+    };
+    for (const name of ["id", "key", "state", "waits", "result", "error", "journal"]) {
+      Object.defineProperty(f, name, { enumerable: true, get: () => native.call("flow.fact", { ...key, name }) });
+    }
+    return f;
+  }
+
+  async function flow(o) {
+    const args = read("flow", o, ["script", "key", "data"]);
+    if (typeof args.script !== "string") throw invalid("flow: option \"script\" is missing", `flow({ script: "customs-form", key: "77", data: { … } }) starts one`);
+    return running(await wait("flow.start", { ...args, key: args.key === undefined ? "" : String(args.key) }));
+  }
+  flow.of = (script, key) => running({ script: String(script), key: String(key) });
+
   const http = {
     on(method, url) {
       const mock = { method: String(method).toUpperCase(), url: pattern("http.on", url) };
@@ -242,5 +263,5 @@
     }
   }
 
-  return { test, inbound, outbound, callee, user, http, clock, kv, secrets, expect, $run };
+  return { test, inbound, outbound, callee, user, flow, http, clock, kv, secrets, expect, $run };
 })

@@ -139,6 +139,45 @@ declare module "loopstart:test" {
     offline(): OperatorFunction;
   }
 
+  /** One line of a flow's journal; what has no `at` is still waited for. */
+  export interface JournalEntry { n: number; kind: "step" | "sleep" | "event" | "call"; name?: string; asked: string; at?: string; until?: string; value?: any; error?: { code: string; message: string }; tries?: number; order?: string }
+
+  /** A durable flow. */
+  export interface RunningFlow {
+    /** Sends it an event; resolves when the flow has gone on as far as it can. */
+    signal(event: string, data?: unknown): Promise<void>;
+    /** Waits for its end and resolves with what `GET /v1/flows/…` shows. `within` is as long as a test may last. */
+    ended(options?: { within?: Duration }): Promise<{ state: "done" | "failed" | "cancelled"; result?: any; error?: { code: string; message: string; place?: string }; journal: JournalEntry[] }>;
+    cancel(): Promise<void>;
+    /** Lets a flow that has failed go on, or a step that failed be done again at once. */
+    retry(): Promise<void>;
+    readonly id: string;
+    readonly key: string;
+    readonly state: "running" | "done" | "failed" | "cancelled";
+    /** What it waits for: `event "paid"`. */
+    readonly waits: string[] | undefined;
+    readonly result: any;
+    readonly error: { code: string; message: string; place?: string } | undefined;
+    readonly journal: JournalEntry[];
+  }
+
+  /**
+   * Starts a flow, as `POST /v1/flows/SCRIPT` does; one with the same key that runs is given back. `flow.of` is one that a
+   * script has started.
+   *
+   * ```ts
+   * const f = await flow({ script: "customs-form", key: "77", data: { phone: "+79161234567" } });
+   * await clock.to("tomorrow 10:00");
+   * await f.signal("form-filled");
+   * expect((await f.ended()).result).toBe("filled");
+   * ```
+   */
+  export const flow: FlowFunction;
+  export interface FlowFunction {
+    (start: { script: string; key?: string | number; data?: unknown }): Promise<RunningFlow>;
+    of(script: string, key: string | number): RunningFlow;
+  }
+
   /** One request as it was sent; `json` is there when the body is JSON. */
   export interface SentRequest { method: string; url: string; headers: { [name: string]: string }; body: string; json?: any; at: string }
 
