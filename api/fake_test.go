@@ -38,6 +38,7 @@ type house struct {
 	outboxed string
 	retried  string
 	deployed []string // commands, uploads and removals
+	flows    []string // what was asked of flows
 	checked  string
 	ready    error
 	fail     error // of every part
@@ -249,7 +250,7 @@ const (
 
 func (h *house) options() Options {
 	return Options{
-		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Hooks: h, Feed: h, Outbox: h, Trunks: h, Health: h, Metrics: h,
+		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Feed: h, Outbox: h, Trunks: h, Health: h, Metrics: h,
 		Tokens: func() []Token { return tokens }, MaxBody: maxBody, MaxUpload: maxUpload, Version: "1.2.3",
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Clock: clock.System(),
 	}
@@ -290,4 +291,34 @@ func want(t *testing.T, w *httptest.ResponseRecorder, status int, code fault.Cod
 		t.Fatalf("an error of type %q", ct)
 	}
 	return p
+}
+
+func (h *house) StartFlow(script string, body json.RawMessage) (any, bool, error) {
+	h.flows = append(h.flows, "start "+script+" "+string(body))
+	return map[string]any{"id": "f1"}, h.created, h.fail
+}
+
+func (h *house) SignalFlow(script, key string, body json.RawMessage) error {
+	h.flows = append(h.flows, "signal "+script+" "+key+" "+string(body))
+	return h.fail
+}
+
+func (h *house) ListFlows(q FlowQuery) (any, string, error) {
+	h.flows = append(h.flows, fmt.Sprintf("list %+v", q))
+	return []any{}, "", h.fail
+}
+
+func (h *house) ShowFlow(script, key string) (any, error) {
+	h.flows = append(h.flows, "show "+script+" "+key)
+	return map[string]any{}, h.fail
+}
+
+func (h *house) CancelFlow(script, key string) error {
+	h.flows = append(h.flows, "cancel "+script+" "+key)
+	return h.fail
+}
+
+func (h *house) RetryFlow(script, key string, latest bool) error {
+	h.flows = append(h.flows, fmt.Sprint("retry ", script, " ", key, " ", latest))
+	return h.fail
 }

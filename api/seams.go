@@ -199,6 +199,7 @@ type Options struct {
 	Scripts     Scripts
 	Deployments Deployments
 	KV          KV
+	Flows       Flows
 	Hooks       Hooks
 	Feed        Feed
 	Outbox      Outbox

@@ -17,7 +17,7 @@ func sample(r route) (method, target string) {
 	if !ok {
 		method, path = http.MethodPost, r.pattern
 	}
-	path = strings.NewReplacer("{id}", "one", "{script}", "order", "{name}", "mango", "{key...}", "a/b", "{path...}", "x/y").Replace(path)
+	path = strings.NewReplacer("{id}", "one", "{script}", "order", "{name}", "mango", "{key...}", "a/b", "{key}", "77", "{path...}", "x/y").Replace(path)
 	switch r.pattern {
 	case "DELETE /v1/calls":
 		path += "?key=order-77"

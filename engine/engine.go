@@ -337,6 +337,9 @@ func (e *Engine) sweep() {
 	if _, err := e.store.Sweep(e.ctx, now, store.Keep{Calls: cfg.Keep.Calls, Timelines: cfg.Keep.Timelines}); err != nil && e.ctx.Err() == nil {
 		e.log.Error("engine: sweep the store", "err", err)
 	}
+	if _, err := e.flows.Sweep(e.ctx, now, cfg.Keep.Calls); err != nil && e.ctx.Err() == nil {
+		e.log.Error("engine: sweep the flows", "err", err)
+	}
 	if _, err := e.outbox.Sweep(e.ctx, now, cfg.Keep.Outbox); err != nil && e.ctx.Err() == nil {
 		e.log.Error("engine: sweep the outbox", "err", err)
 	}

@@ -50,7 +50,7 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 func (g gauges) figures() []figure {
 	e := g.e
 	s, w, o, st, sp := e.sip.Stats(), e.workers.Stats(), e.outbox.Stats(), e.store.Stats(), e.speaker.Stats()
-	sc := e.scripts.Stats()
+	sc, fl := e.scripts.Stats(), e.flows.Stats()
 	return []figure{
 		{"calls", "Calls in progress.", false, float64(e.calls.count())},
 		{"calls_started_total", "Calls begun.", true, float64(e.counters.Started.Load())},
@@ -67,6 +67,15 @@ func (g gauges) figures() []figure {
 		{"schedule_failed_total", "Runs of onSchedule that failed.", true, float64(e.timetable.Failed.Load())},
 		{"hook_replays_total", "Signed requests that came twice.", true, float64(e.seen.Replays.Load())},
 		{"hook_signatures_forgotten_total", "Signatures forgotten before their time, for want of room.", true, float64(e.seen.Forgotten.Load())},
+		{"flows_running", "Durable flows that have not ended.", false, float64(fl.Running)},
+		{"flows_awake", "Flows whose code runs now.", false, float64(fl.Awake)},
+		{"flows_started_total", "Flows begun.", true, float64(fl.Started)},
+		{"flows_done_total", "Flows that came to their end.", true, float64(fl.Done)},
+		{"flows_failed_total", "Flows that failed.", true, float64(fl.Failed)},
+		{"flows_cancelled_total", "Flows that were cancelled.", true, float64(fl.Cancelled)},
+		{"flow_wakeups_total", "Runs of flows' code.", true, float64(fl.Wakes)},
+		{"flow_events_total", "Events sent to flows.", true, float64(fl.Mail)},
+		{"flows_refused_total", "Flows, events and messages refused by a limit.", true, float64(fl.Refused)},
 		{"sip_dialogs", "SIP dialogs.", false, float64(s.Dialogs)},
 		{"sip_messages_received_total", "SIP messages received.", true, float64(s.Received)},
 		{"sip_messages_malformed_total", "SIP messages refused as malformed.", true, float64(s.Malformed)},

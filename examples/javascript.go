@@ -10,7 +10,7 @@ import (
 // result against what the compiler makes of the original.
 var (
 	typeImport = regexp.MustCompile(`(?m)^import type .*;\n`)
-	parameter  = regexp.MustCompile(`(\(|, )(\w+): (?:Call|CallRecord|string|boolean|object)\b`)
+	parameter  = regexp.MustCompile(`(\(|, )(\w+): (?:Call|CallRecord|HookRequest|Flow|string|boolean|object)\b`)
 	takesCall  = regexp.MustCompile(`(?m)^(?:/\*\* (.*) \*/\n)?((?:export )?(?:default )?async function \w*\(call): Call\b`)
 )
 

@@ -10,10 +10,10 @@ import (
 func TestInspect(t *testing.T) {
 	b := bundle(t, map[string]string{"main.ts": `
 		import { queue } from "loopstart:call";
-		import flow from "loopstart:flow";
+		import { flow, start } from "loopstart:flow";
 		const sales = queue("sales").with({ a: 1 });
 		const base = new URL("https://example.ru/x").origin;
-		console.log("loading", sales, base);
+		console.log("loading", sales, base, start);
 		export const config = { language: "ru-RU", record: true, hook: { rate: 5 } };
 		export const onFlow = flow(async () => {});
 		export async function afterCall() {}
@@ -23,8 +23,8 @@ func TestInspect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got.Config) != `{"language":"ru-RU","record":true,"hook":{"rate":5}}` || strings.Join(got.Exports, " ") != "afterCall config default onFlow" {
-		t.Fatalf("%s %v", got.Config, got.Exports)
+	if string(got.Config) != `{"language":"ru-RU","record":true,"hook":{"rate":5}}` || strings.Join(got.Exports, " ") != "afterCall config default onFlow" || got.Flow != "onFlow" {
+		t.Fatalf("%s %v %q", got.Config, got.Exports, got.Flow)
 	}
 }
 
@@ -37,6 +37,9 @@ func TestInspectFailures(t *testing.T) {
 		"hangs":       {"for (;;) {}", "LIMIT", "", ""},
 		"allocates":   {"const a = []; for (;;) a.push(new Array(1000).fill(1))", "LIMIT", "", ""},
 		"recursion":   {"const f = () => f() + 1; f()", "LIMIT", "", ""},
+		"no flow":     {"exports.onFlow = () => {}; exports.default = () => {}", "SCRIPT", "onFlow is no flow", ""},
+		"two flows":   {"const { flow } = require('loopstart:flow'); exports.onFlow = flow(() => {}); exports.default = flow(() => {})", "SCRIPT", "the script has two flows", ""},
+		"flow of":     {"require('loopstart:flow').flow(5)", "INVALID", "flow needs a function", "test.bundle.js:1:31"},
 		"default":     {"exports.default = {a: 1}", "SCRIPT", "the default export is no function", ""},
 		"function":    {"exports.config = {fallback: () => 1}", "INVALID", "config: a function cannot stand here", ""},
 		"stand-in":    {"exports.config = {x: require('loopstart:core').y}", "INVALID", "config: a function cannot stand here", ""},

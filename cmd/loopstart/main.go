@@ -56,7 +56,7 @@ type verb struct {
 // verbs lists all commands in the order of help.
 func verbs() []verb {
 	return []verb{
-		initVerb, devVerb, runVerb, callVerb, testVerb, checkVerb, callsVerb, campaignVerb, whyVerb, scriptsVerb, trunkVerb, outboxVerb, configVerb, doctorVerb, versionVerb, helpVerb, completionVerb,
+		initVerb, devVerb, runVerb, callVerb, testVerb, checkVerb, callsVerb, campaignVerb, whyVerb, scriptsVerb, flowVerb, trunkVerb, outboxVerb, configVerb, doctorVerb, versionVerb, helpVerb, completionVerb,
 		workerVerb, buildVerb,
 	}
 }
@@ -93,7 +93,7 @@ func findVerb(name string) (verb, bool) {
 }
 
 // later are verbs of the public surface that this version does not have.
-var later = []string{"flow", "backup", "restore"}
+var later = []string{"backup", "restore"}
 
 func unknownVerb(name string) error {
 	for _, l := range later {
