@@ -8,7 +8,7 @@ import (
 	"github.com/loopstart/loopstart/api"
 	"github.com/loopstart/loopstart/flow"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/internal/journal"
+	flowlog "github.com/loopstart/loopstart/internal/journal"
 )
 
 // strict reads a body whose fields are all known.
@@ -31,7 +31,7 @@ func (a *surface) StartFlow(script string, body json.RawMessage) (any, bool, err
 		return nil, false, err
 	}
 	got, err := await(a.ctx, func(done func(flow.Started, error)) {
-		a.flows.Begin(journal.Start{Script: script, Key: string(in.Key), Data: in.Data}, done)
+		a.flows.Begin(flowlog.Start{Script: script, Key: string(in.Key), Data: in.Data}, done)
 	})
 	return got, got.Created, err
 }
@@ -46,7 +46,7 @@ func (a *surface) SignalFlow(script, key string, body json.RawMessage) error {
 		return err
 	}
 	return a.told(func(done func(error)) {
-		a.flows.Signal(journal.Signal{Script: script, Key: key, Event: in.Event, Data: in.Data}, done)
+		a.flows.Signal(flowlog.Signal{Script: script, Key: key, Event: in.Event, Data: in.Data}, done)
 	})
 }
 

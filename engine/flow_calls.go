@@ -45,7 +45,10 @@ func (h flowHost) Place(f flow.Flow, en flowlog.Entry) error {
 	}
 	r := OrderRequest{
 		Script: a.Script, To: a.To, From: a.From, Trunk: a.Trunk, Data: a.Data, Timeout: a.Timeout, Attempts: a.Tries,
-		Retry: a.Retry, Expires: a.Expires, DeliveredAfter: a.DeliveredAfter,
+		Retry: a.Retry, Expires: a.Expires, DeliveredAfter: a.DeliveredAfter, Zone: a.Zone,
+	}
+	if a.Window != "" {
+		r.Window, _ = json.Marshal(a.Window) // a text
 	}
 	if a.Every != "" {
 		r.Retry = map[string]string{"default": a.Every}
