@@ -38,7 +38,7 @@ func TestInspectFailures(t *testing.T) {
 		"allocates":   {"const a = []; for (;;) a.push(new Array(1000).fill(1))", "LIMIT", "", ""},
 		"recursion":   {"const f = () => f() + 1; f()", "LIMIT", "", ""},
 		"no flow":     {"exports.onFlow = () => {}; exports.default = () => {}", "SCRIPT", "onFlow is no flow", ""},
-		"two flows":   {"const { flow } = require('loopstart:flow'); exports.onFlow = flow(() => {}); exports.default = flow(() => {})", "SCRIPT", "the script has two flows", ""},
+		"two flows":   {"const { flow } = require('loopstart:flow'); exports.onFlow = flow(() => {}); exports.default = flow(() => {})", "SCRIPT", "the script has two flows: its default export and onFlow", ""},
 		"flow of":     {"require('loopstart:flow').flow(5)", "INVALID", "flow needs a function", "test.bundle.js:1:31"},
 		"default":     {"exports.default = {a: 1}", "SCRIPT", "the default export is no function", ""},
 		"function":    {"exports.config = {fallback: () => 1}", "INVALID", "config: a function cannot stand here", ""},
