@@ -27,8 +27,9 @@ func TestRandomHistories(t *testing.T) {
 	if testing.Short() {
 		histories = 1_000
 	}
+	zones := map[string]*time.Location{}
 	for seed := range histories {
-		if !randomHistory(t, uint64(seed)) {
+		if !randomHistory(t, uint64(seed), zones) {
 			t.Fatalf("seed %d", seed)
 		}
 	}
@@ -44,11 +45,11 @@ type history struct {
 	seen    map[string]bool
 	attempt int // largest Spec.Attempts there ever was
 	window  campaign.Window
-	failed  bool
+	zones   map[string]*time.Location
 }
 
-func randomHistory(t *testing.T, seed uint64) bool {
-	h := &history{world: newWorld(t), rnd: rand.New(rand.NewPCG(seed, 4)), made: map[string]int{}, seen: map[string]bool{}}
+func randomHistory(t *testing.T, seed uint64, zones map[string]*time.Location) bool {
+	h := &history{zones: zones, world: newWorld(t), rnd: rand.New(rand.NewPCG(seed, 4)), made: map[string]int{}, seen: map[string]bool{}}
 	spec := campaign.Spec{
 		Attempts: 1 + h.rnd.IntN(4), MaxCalls: 1 + h.rnd.IntN(4), MaxCPS: float64(h.rnd.IntN(3)), DailyCap: h.rnd.IntN(3),
 		Window: hours(t, []string{"", "09:00-21:00", "22:00-06:00", "mon-fri 08:00-12:00,13:00-18:00"}[h.rnd.IntN(4)]),
@@ -158,7 +159,7 @@ func (h *history) check() bool {
 	for ; h.checked < len(h.dialed); h.checked++ {
 		a := h.dialed[h.checked]
 		h.made[a.Order]++
-		loc, err := time.LoadLocation(a.Zone)
+		loc, err := h.location(a.Zone)
 		_, stopped := h.stop[a.To]
 		switch {
 		case h.seen[a.ID]:
@@ -186,6 +187,14 @@ func (h *history) check() bool {
 		}
 	}
 	return true
+}
+
+func (h *history) location(name string) (loc *time.Location, err error) {
+	if loc = h.zones[name]; loc == nil {
+		loc, err = time.LoadLocation(name)
+		h.zones[name] = loc
+	}
+	return loc, err
 }
 
 func (h *history) stored(order string) *campaign.Contact {

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +44,9 @@ func ParseHours(text string) (Hours, error) {
 		}
 	}
 	week, err := schedule.Parse(spec)
+	if bad, ok := errors.AsType[*schedule.Error](err); ok {
+		return Hours{}, fault.New(fault.Invalid, "window: %q %s", bad.Text, bad.Reason).WithHint(windowHint)
+	}
 	if err != nil || len(spec.Open) == 0 {
 		return Hours{}, fault.New(fault.Invalid, "window: %q is no hours", text).WithHint(windowHint)
 	}

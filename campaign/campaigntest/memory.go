@@ -11,8 +11,8 @@ import (
 	"github.com/loopstart/loopstart/campaign"
 )
 
-// Memory is a campaign.Repo of maps. Every value goes through JSON, as it does
-// on disk.
+// Memory is a campaign.Repo of maps. What is written goes through JSON, as it
+// does on disk.
 type Memory struct {
 	// Fail, when set, is asked before each write: an error refuses it.
 	Fail func() error
@@ -100,7 +100,7 @@ func (m *Memory) Commit(row campaign.Row, changes []campaign.Change) (campaign.R
 		next := row.Tally(ch)
 		err := m.write(func() {
 			m.apply(row.ID, ch)
-			m.rows[row.ID] = copied(next)
+			m.rows[row.ID] = next // Tally has made its own counts
 		})
 		if err != nil {
 			return row, i, err

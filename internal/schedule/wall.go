@@ -52,11 +52,22 @@ func (s *Schedule) Edge(at time.Time, zone *time.Location) time.Time {
 	}
 	into := time.Duration(local.Second())*time.Second + time.Duration(local.Nanosecond())
 	edge := local.Add(time.Duration(next-minute)*time.Minute - into)
-	if _, change := local.ZoneBounds(); !change.IsZero() && change.Before(edge) {
+	_, change := local.ZoneBounds()
+	switch {
+	case change.IsZero() || !change.Before(edge):
+		return edge
+	case change.After(local):
 		return change
+	}
+	// On the last day of a leap year beyond the zone's table ZoneBounds answers
+	// with an end that is past (Go 1.26): go on in small steps.
+	if small := local.Add(smallStep); small.Before(edge) {
+		return small
 	}
 	return edge
 }
+
+const smallStep = 15 * time.Minute
 
 func (s *Schedule) spansOf(day date) []span {
 	week, extra := s.week[day.weekday()], s.extra[day]
