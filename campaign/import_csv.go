@@ -221,7 +221,11 @@ func (l *lineReader) record(comma byte) (fields []string, line int, ok bool, err
 			if n == 0 {
 				return nil, line, false, l.failed()
 			}
-			l.line += bytes.Count(l.buf[l.a:l.a+n], []byte("\n"))
+			used := l.buf[l.a : l.a+n]
+			l.line += bytes.Count(used, []byte("\n"))
+			if used[n-1] == '\r' {
+				l.line++
+			}
 			for _, f := range raw {
 				fields = append(fields, l.text(f))
 			}
@@ -301,7 +305,10 @@ func cell(b []byte, comma byte, last bool) (field []byte, size int, end, ok bool
 		case '\n':
 			return append(field, bytes.TrimSuffix(b[start:i], []byte("\r"))...), i + 1, true, true
 		case '\r':
-			if i+1 < len(b) && b[i+1] != '\n' { // old line ends
+			switch {
+			case i+1 == len(b) && !last:
+				return nil, 0, false, false // a line feed may follow
+			case i+1 == len(b) || b[i+1] != '\n': // old line ends
 				return append(field, b[start:i]...), i + 1, true, true
 			}
 		}
