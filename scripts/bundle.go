@@ -81,10 +81,11 @@ func buildOptions(r BuildRequest, in *inputs, format api.Format) api.BuildOption
 		Footer:        footer,
 		Target:        api.ES2022,
 		// bigint: a constant such as 2n**(2n**31n) blocks the engine's compiler.
-		Supported:   map[string]bool{"async-generator": false, "for-await": false, "bigint": false},
-		Platform:    api.PlatformNeutral,
-		MainFields:  []string{"module", "main"},
-		Conditions:  []string{"module", "import", "default"},
+		Supported: map[string]bool{"async-generator": false, "for-await": false, "bigint": false},
+		Platform:  api.PlatformNeutral,
+		// Of packages that come in several builds, the one that needs no Node.
+		MainFields:  []string{"browser", "module", "main"},
+		Conditions:  []string{"browser", "module", "import", "default"},
 		Define:      map[string]string{"process.env.NODE_ENV": `"production"`},
 		TsconfigRaw: "{}", // an author's tsconfig.json is for the editor
 		// In a mounted config folder every file is a link into ..data, and its

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -87,5 +88,27 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(r.dir); len(left) > 0 {
 		t.Errorf("%d folders are left in the temporary folder", len(left))
+	}
+}
+
+// TestPackages runs a script with five packages as npm installs them: their
+// licences lie beside them.
+func TestPackages(t *testing.T) {
+	const dir = "testdata/npm"
+	r, err := Run(context.Background(), Options{Config: load(t, dir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Failed > 0 || r.Passed != 1 {
+		t.Error(show(r))
+	}
+	folders, err := os.ReadDir(dir + "/node_modules")
+	if err != nil || len(folders) < 5 {
+		t.Fatalf("%d packages, %v", len(folders), err)
+	}
+	for _, f := range folders {
+		if texts, _ := filepath.Glob(dir + "/node_modules/" + f.Name() + "/[Ll][Ii][Cc][Ee][Nn][SsCc]*"); len(texts) == 0 {
+			t.Errorf("%s has no licence beside it", f.Name())
+		}
 	}
 }

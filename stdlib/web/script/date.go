@@ -35,8 +35,8 @@ func nativeDate(vm *runtime.VM, args []goja.Value) goja.Value {
 	p := &parts{vm: vm}
 	d := dateText{p: p, t: t, s: s, w: w, british: language == "en" && tag != "en" && !strings.HasPrefix(strings.ToLower(tag), "en-us")}
 	switch language {
-	case "ru":
-		d.russian()
+	case "ru", "uk", "be":
+		d.slavic(language == "be")
 	case "kk":
 		d.kazakh()
 	default:
@@ -196,14 +196,15 @@ func (d dateText) dotted() {
 		[3]string{"month", two(d.s.month, int(d.t.Month())), "."}, [3]string{"year", d.year(), "."})
 }
 
-func (d dateText) russian() {
+// slavic is 21 ноября 2026 г.; without a day Belarusian has no mark of the year.
+func (d dateText) slavic(bareYear bool) {
 	if !d.s.worded() {
 		d.dotted()
 		return
 	}
 	d.list([3]string{"weekday", d.weekday(), ""}, [3]string{"day", d.day(), ", "}, [3]string{"month", d.monthName(), " "}, [3]string{"year", d.year(), " "})
-	if d.s.year != "" {
-		d.p.add("literal", " г.")
+	if d.s.year != "" && (d.s.day != "" || !bareYear) {
+		d.p.add("literal", d.w.yearMark)
 	}
 }
 

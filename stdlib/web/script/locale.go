@@ -24,6 +24,8 @@ type words struct {
 	weekdaysShort  [7]string
 	join           string // between a date and a time
 	joinLong       string // when the date is long or full
+	yearMark       string // behind a year with a month in words
+	minGroup       int    // digits of the whole part from which it is grouped
 	currencies     map[string]string
 	currencyNames  map[string]string
 }
@@ -47,9 +49,33 @@ var russian = words{
 	monthsShort:   [12]string{"янв.", "февр.", "мар.", "апр.", "мая", "июн.", "июл.", "авг.", "сент.", "окт.", "нояб.", "дек."},
 	weekdays:      [7]string{"воскресенье", "понедельник", "вторник", "среда", "четверг", "пятница", "суббота"},
 	weekdaysShort: [7]string{"вс", "пн", "вт", "ср", "чт", "пт", "сб"},
-	join:          ", ", joinLong: " в ",
+	join:          ", ", joinLong: " в ", yearMark: " г.",
 	currencies:    map[string]string{"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "UAH": "₴", "GBP": "£", "CNY": "CN¥", "JPY": "¥"},
 	currencyNames: map[string]string{"RUB": "российского рубля", "USD": "доллара США", "EUR": "евро", "KZT": "казахского тенге"},
+}
+
+var ukrainian = words{
+	decimal: ",", group: nbsp, percent: "",
+	months:        [12]string{"січня", "лютого", "березня", "квітня", "травня", "червня", "липня", "серпня", "вересня", "жовтня", "листопада", "грудня"},
+	monthsAlone:   [12]string{"січень", "лютий", "березень", "квітень", "травень", "червень", "липень", "серпень", "вересень", "жовтень", "листопад", "грудень"},
+	monthsShort:   [12]string{"січ.", "лют.", "бер.", "квіт.", "трав.", "черв.", "лип.", "серп.", "вер.", "жовт.", "лист.", "груд."},
+	weekdays:      [7]string{"неділя", "понеділок", "вівторок", "середа", "четвер", "пʼятниця", "субота"},
+	weekdaysShort: [7]string{"нд", "пн", "вт", "ср", "чт", "пт", "сб"},
+	join:          ", ", joinLong: " о ", yearMark: " р.",
+	currencies:    map[string]string{"UAH": "₴"},
+	currencyNames: map[string]string{"UAH": "української гривні", "RUB": "російського рубля", "USD": "долара США", "EUR": "євро"},
+}
+
+var belarusian = words{
+	decimal: ",", group: nbsp, percent: nbsp, minGroup: 5,
+	months:        [12]string{"студзеня", "лютага", "сакавіка", "красавіка", "мая", "чэрвеня", "ліпеня", "жніўня", "верасня", "кастрычніка", "лістапада", "снежня"},
+	monthsAlone:   [12]string{"студзень", "люты", "сакавік", "красавік", "май", "чэрвень", "ліпень", "жнівень", "верасень", "кастрычнік", "лістапад", "снежань"},
+	monthsShort:   [12]string{"сту", "лют", "сак", "кра", "мая", "чэр", "ліп", "жні", "вер", "кас", "ліс", "сне"},
+	weekdays:      [7]string{"нядзеля", "панядзелак", "аўторак", "серада", "чацвер", "пятніца", "субота"},
+	weekdaysShort: [7]string{"нд", "пн", "аў", "ср", "чц", "пт", "сб"},
+	join:          ", ", joinLong: " у ", yearMark: " г.",
+	currencies:    map[string]string{"BYN": "Br", "RUB": "₽", "USD": "$", "EUR": "€"},
+	currencyNames: map[string]string{"BYN": "беларускіх рублёў", "RUB": "расійскіх рублёў", "USD": "долараў ЗША", "EUR": "еўра"},
 }
 
 var kazakh = words{
@@ -71,6 +97,10 @@ func wordsOf(tag string) (language string, w *words) {
 	switch language {
 	case "ru":
 		return language, &russian
+	case "uk":
+		return language, &ukrainian
+	case "be":
+		return language, &belarusian
 	case "kk":
 		return language, &kazakh
 	}

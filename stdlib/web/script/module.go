@@ -53,6 +53,8 @@ var files = map[string][]string{
 	"fetch":  {"fetch", "Headers", "Request", "Response", "FormData", "Blob"},
 	"crypto": {"crypto", "CryptoKey"},
 	"intl":   {"Intl"},
+
+	"performance": {"performance"},
 }
 
 // programs compiles each source once per process, when it is first needed.

@@ -146,7 +146,7 @@ func (p *parts) number(x float64, whole, fraction string, w *words, grouping boo
 		return
 	}
 	groups := []string{whole}
-	if grouping {
+	if grouping && len(whole) >= w.minGroup {
 		groups = groupsOf(whole)
 	}
 	for i, g := range groups {

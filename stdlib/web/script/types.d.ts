@@ -215,3 +215,11 @@ interface Crypto {
 }
 /** Random values, digests and HMAC. */
 declare var crypto: Crypto;
+
+/** A clock that only goes forward: `const began = performance.now(); …; console.log(performance.now() - began, "ms");` */
+declare var performance: {
+  /** Milliseconds since the script first asked. */
+  now(): number;
+  /** When that was, as `Date.now()` tells. */
+  readonly timeOrigin: number;
+};

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/runtime"
@@ -97,6 +98,11 @@ func TestText(t *testing.T) {
 		{`return new TextDecoder("utf-16le").decode(new Uint8Array([0x4f, 0x04]))`, `"я"`},
 		{`return new TextDecoder().decode(new Uint8Array([97, 255]))`, `"a�"`},
 		{`new TextDecoder("utf-8", {fatal: true}).decode(new Uint8Array([255]))`, `SCRIPT TypeError: TextDecoder: the bytes are no utf-8`},
+		{`const d = new TextDecoder(); const b = new TextEncoder().encode("\uFEFFя€😀z"); let out = ""; for (const x of b) out += d.decode(new Uint8Array([x]), {stream: true}); return [out, d.decode(), d.decode(new Uint8Array([0xef, 0xbb, 0xbf, 97]))]`, `["я€😀z","","a"]`},
+		{`const d = new TextDecoder(); d.decode(new Uint8Array([0xd1]), {stream: true}); return [d.decode(), d.decode(new Uint8Array([97]))]`, `["�","a"]`},
+		{`const d = new TextDecoder("utf-8", {fatal: true}); d.decode(new Uint8Array([0xd1]), {stream: true}); d.decode()`, `SCRIPT TypeError: TextDecoder: the bytes are no utf-8`},
+		{`const d = new TextDecoder("utf-16le"); let out = ""; for (const x of [0x4f, 0x04, 0x3d, 0xd8, 0x00, 0xde]) out += d.decode(new Uint8Array([x]), {stream: true}); return out + d.decode()`, `"я😀"`},
+		{`const d = new TextDecoder("windows-1251"); return d.decode(new Uint8Array([207]), {stream: true}) + d.decode(new Uint8Array([240]))`, `"Пр"`},
 		{`new TextDecoder("klingon")`, `SCRIPT RangeError: TextDecoder: the encoding klingon is not known`},
 		{`return new TextDecoder().decode(new DataView(new Uint8Array([97, 98, 99]).buffer, 1, 1))`, `"b"`},
 		{`return [btoa("aÿ"), atob(" YQ = ="), atob("YWI"), atob("/w==").charCodeAt(0)]`, `["Yf8=","a","ab",255]`},
@@ -182,6 +188,29 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+func TestTasks(t *testing.T) {
+	runAll(t, []webTest{
+		{`const out = []; setTimeout(() => out.push("timer"), 0); queueMicrotask(() => out.push("task")); Promise.resolve().then(() => out.push("then")); out.push("now"); await new Promise(r => setTimeout(r, 1)); return out`, `["now","task","then","timer"]`},
+		{`queueMicrotask(1)`, `INVALID Error: queueMicrotask needs a function | write queueMicrotask(() => { … }, …), without calling the function yourself`},
+		{`const a = performance.now(); await new Promise(r => setTimeout(r, 250)); return [a >= 0, performance.now() - a, typeof performance.timeOrigin]`, `[true,250,"number"]`},
+		{`let n = 0; const i = setInterval(() => { if (++n === 3) clearInterval(i); }, 10); await new Promise(r => setTimeout(r, 100)); return n`, `3`},
+		{`const t = setTimeout(() => { throw 1; }, 5); clearTimeout(t); clearTimeout(undefined); clearTimeout(12345); await new Promise(r => setTimeout(r, 10)); return "quiet"`, `"quiet"`},
+	})
+}
+
+func TestZones(t *testing.T) {
+	for _, zone := range []string{"Europe/Moscow", "Europe/Kyiv", "Europe/Minsk", "Asia/Almaty", "Asia/Qostanay", "Asia/Yekaterinburg", "Asia/Kamchatka", "America/New_York", "Pacific/Chatham", "UTC", "Etc/GMT-3"} {
+		got := (&site{}).run(t, `return new Intl.DateTimeFormat("ru", {timeStyle: "short", timeZone: "`+zone+`"}).format(new Date("2026-07-01T12:00:00Z"))`)
+		at, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC).In(at).Format(`"15:04"`); got != want {
+			t.Errorf("%s: %s, want %s", zone, got, want)
+		}
+	}
+}
+
 func TestFormData(t *testing.T) {
 	s := &site{}
 	got := s.run(t, `const f = new FormData(); f.append("a", 1); f.append("файл\"", new Blob(["x", new Uint8Array([121])], {type: "text/plain"}), "я.txt"); f.set("a", "2");
@@ -261,6 +290,14 @@ func TestIntl(t *testing.T) {
 	number("ru", `{}`, "NaN", "не_число")
 	number("ru", `{}`, "-Infinity", "-∞")
 	number("de", `{}`, "1234.5", "1,234.5")
+	number("uk-UA", `{style: "currency", currency: "UAH"}`, "1234567.5", "1_234_567,50_₴")
+	number("uk", `{style: "currency", currency: "UAH", currencyDisplay: "name"}`, "5", "5,00 української гривні")
+	number("uk", `{style: "percent"}`, "0.12", "12%")
+	number("uk", `{}`, "1234.5", "1_234,5")
+	number("be-BY", `{style: "currency", currency: "BYN"}`, "1234567.5", "1_234_567,50_Br")
+	number("be", `{}`, "1234.5", "1234,5")
+	number("be", `{}`, "12345", "12_345")
+	number("be", `{style: "percent"}`, "0.12", "12_%")
 	date := func(locale, options, want string) {
 		tests = append(tests, webTest{`return new Intl.DateTimeFormat("` + locale + `", ` + options + `).format(new Date("2026-11-21T10:05:09Z"))`, `"` + want + `"`})
 	}
@@ -286,6 +323,16 @@ func TestIntl(t *testing.T) {
 	date("en-US", `{hour: "numeric", hour12: false, minute: "2-digit"}`, "13:05")
 	date("kk", `{dateStyle: "full"}`, "2026 ж. 21 қараша, сенбі")
 	date("kk", `{day: "numeric", month: "long"}`, "21 қараша")
+	date("uk", `{}`, "21.11.2026")
+	date("uk", `{dateStyle: "full", timeStyle: "short"}`, "субота, 21 листопада 2026 р. о 13:05")
+	date("uk", `{dateStyle: "medium", timeStyle: "medium"}`, "21 лист. 2026 р., 13:05:09")
+	date("uk", `{dateStyle: "short"}`, "21.11.26")
+	date("uk", `{month: "long", year: "numeric"}`, "листопад 2026 р.")
+	date("uk", `{weekday: "short", day: "numeric", month: "short"}`, "сб, 21 лист.")
+	date("be", `{dateStyle: "full", timeStyle: "short"}`, "субота, 21 лістапада 2026 г. у 13:05")
+	date("be", `{dateStyle: "long"}`, "21 лістапада 2026 г.")
+	date("be", `{month: "long", year: "numeric"}`, "лістапад 2026")
+	date("be", `{weekday: "short", day: "numeric", month: "short"}`, "сб, 21 ліс")
 	tests = append(tests,
 		webTest{`return (1521.5).toLocaleString("ru-RU", {style: "currency", currency: "RUB"}).length`, `10`},
 		webTest{`return (1234.5).toLocaleString().replace(/\u00a0/g, "_")`, `"1_234,5"`},
