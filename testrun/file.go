@@ -196,6 +196,10 @@ type testVM struct {
 
 // Request implements supervisor.Handler.
 func (v *testVM) Request(vm *supervisor.Instance, seq uint32, r message.Request) {
+	if do := v.stage.engine.Method(r.Method); do != nil {
+		v.stage.serve(do, r, func(value any, err error) { vm.Settle(seq, value, err) })
+		return
+	}
 	var o struct {
 		Level string `json:"level"`
 		Text  string `json:"text"`

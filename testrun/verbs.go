@@ -243,10 +243,11 @@ func (h *host) trunkOf(number string) string {
 }
 
 type outboundArgs struct {
-	Script, To, From, Trunk, Key, At, Timeout, Expires, DeliveredAfter string
-	Data                                                               json.RawMessage
-	Attempts                                                           int
-	Retry                                                              map[string]any
+	Script, To, From, Trunk, Key, At, Timeout, Expires, DeliveredAfter, Zone string
+	Data, Window                                                             json.RawMessage
+	Attempts, Priority                                                       int
+	Retry                                                                    map[string]any
+	Dedupe                                                                   any
 }
 
 // outbound places an order.
@@ -258,10 +259,10 @@ func (h *host) outbound(args json.RawMessage, done func(any, error)) error {
 	r := engine.OrderRequest{
 		Script: a.Script, To: a.To, From: a.From, Trunk: a.Trunk, Key: a.Key, At: a.At, Timeout: a.Timeout, Expires: a.Expires,
 		DeliveredAfter: a.DeliveredAfter, Data: a.Data, Attempts: a.Attempts, Retry: map[string]string{},
+		Window: a.Window, Zone: a.Zone, Priority: a.Priority, Dedupe: plainText(a.Dedupe),
 	}
 	for name, d := range a.Retry {
-		raw, _ := json.Marshal(d)
-		r.Retry[name] = strings.Trim(string(raw), `"`)
+		r.Retry[name] = plainText(d)
 	}
 	to := h.called(a.To)
 	// Placing writes to the store and names the order: not under the lock.
@@ -278,6 +279,15 @@ func (h *host) outbound(args json.RawMessage, done func(any, error)) error {
 		})
 	})
 	return nil
+}
+
+// plainText is a text, or a number as it is written.
+func plainText(v any) string {
+	if v == nil {
+		return ""
+	}
+	raw, _ := json.Marshal(v) // it came as JSON
+	return strings.Trim(string(raw), `"`)
 }
 
 // called is the party that an order rings; of a group its first member.

@@ -114,6 +114,7 @@ declare module "loopstart:test" {
   export function outbound(order: {
     script: string; to: string; data?: unknown; from?: string; trunk?: string; key?: string; at?: string; attempts?: number;
     retry?: { [outcome: string]: Duration }; timeout?: Duration; expires?: string; deliveredAfter?: string;
+    window?: string | string[] | { [days: string]: string | string[] }; zone?: string; priority?: number; dedupe?: Duration;
   }): Promise<Answering>;
 
   /** Whoever is dialled by a number: `callee.busy()` for all, `callee("+7916…").busy()` for one. */
