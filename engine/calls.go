@@ -123,7 +123,12 @@ func (e *Engine) Ringing(c *call.Call) { e.tell("call.ringing", c, nil) }
 // Answered implements call.Observer: an outbound call's script starts now.
 func (e *Engine) Answered(c *call.Call) {
 	e.tell("call.answered", c, nil)
-	if l := e.calls.find(c.ID()); l != nil && c.Spec().Outbound && l.version != nil {
+	l := e.calls.find(c.ID())
+	if l == nil {
+		return
+	}
+	e.live.put(l, true)
+	if c.Spec().Outbound && l.version != nil {
 		e.startScript(l)
 	}
 }
@@ -203,6 +208,7 @@ func (e *Engine) saveRecord(l *live, r call.Record) (wait func()) {
 	done := make(chan error, 2)
 	e.store.PutTimelineLater(r.ID, r.StartedAt, lines, func(err error) { done <- err })
 	e.store.PutRecordLater(row, func(err error) { done <- err })
+	e.live.remove(l)
 	e.log.Info("call ended", "call", r.ID, "script", r.Script, "version", r.Version, "direction", r.Direction,
 		"outcome", r.Outcome, "code", r.Code, "ended_by", r.EndedBy, "talk_ms", r.TalkMs)
 	return func() {

@@ -85,6 +85,8 @@ type Engine struct {
 	tracing   tracing                        // of steps
 	veil      veil                           // over secrets in logs and timelines
 	timetable timetable                      // runs of onSchedule
+	live      liveCalls                      // rows of inbound calls in progress
+	bindings  bindings                       // where users can be reached
 	seen      signatures                     // of hooks
 	counters  call.Counters
 	started   time.Time
@@ -128,6 +130,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	}
 	e.recoverOrders()
 	e.flows.Start()
+	e.live.recover()
 	e.outbox.Start()
 	e.housekeep()
 	close(e.up)
@@ -173,6 +176,9 @@ func (e *Engine) openStore(cfg *config.Config) (err error) {
 	e.store, err = store.Open(store.Options{
 		Dir: e.stateDir(), InMemory: e.opts.World != nil, Clock: e.clk, Log: e.log, MaxValue: int(cfg.Limits.KVValue),
 	})
+	if err == nil {
+		e.live, e.bindings = liveCalls{e, e.store.Space("live")}, bindings{e, e.store.Space("bindings")}
+	}
 	return err
 }
 

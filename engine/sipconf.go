@@ -17,6 +17,7 @@ func (e *Engine) openSIP(cfg *config.Config) (err error) {
 	}
 	real, err := sip.Open(e.sipConfig(cfg), sip.Deps{
 		Clock: e.clk, Log: e.log, Incoming: func(d *sip.Dialog) { e.incoming(d) }, Register: e.registered,
+		Saved: e.bindings.load(), Bound: e.bindings.changed,
 	})
 	if err == nil {
 		e.sip = sipEndpoint{real}

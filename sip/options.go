@@ -85,6 +85,10 @@ type Deps struct {
 	Log      *slog.Logger        // nil: no log
 	Incoming func(*Dialog)       // a new call; on its own goroutine, must return soon
 	Register func(RegisterEvent) // registrations in and out; may be nil
+	// Saved are the users' bindings of an earlier process, and Bound hears of
+	// each change of a user's bindings (see location.Options); both may be nil.
+	Saved []Binding
+	Bound func(user string, list []Binding)
 }
 
 // RegisterEvent tells that a registration changed. Exactly one of User and

@@ -52,7 +52,7 @@ func (e *Endpoint) openRegistrar() error {
 	if realm == "" {
 		realm = defaultRealm
 	}
-	e.locations = location.New(location.Options{Clock: e.clk})
+	e.locations = location.New(location.Options{Clock: e.clk, Saved: e.deps.Saved, Changed: e.deps.Bound})
 	e.guard = digest.NewServer(digest.ServerOptions{Realm: realm, Secret: secret, Clock: e.clk, Random: rand.Reader})
 	e.updateRegistrar(cfg)
 	return nil

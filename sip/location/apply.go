@@ -64,7 +64,7 @@ func touched(b *Binding, r Register) bool {
 
 // is tells whether c names the binding, by its instance or by its URI.
 func (b *Binding) is(c Contact) bool {
-	return b.key == identity(c) || canonical(b.Contact) == canonical(c.URI)
+	return b.Identity == identity(c) || canonical(b.Contact) == canonical(c.URI)
 }
 
 // wish is the expiry that the request asks for; negative when it does not.
@@ -108,7 +108,7 @@ func (t *Table) mergeLocked(list []Binding, r Register, c Contact, now time.Time
 	fresh := Binding{
 		User: r.User, Contact: c.URI, Source: r.Source, Transport: r.Transport, Path: slices.Clone(r.Path),
 		Q: min(max(c.Q, 0), 1000), Instance: c.Instance, Agent: r.Agent, CallID: r.CallID, CSeq: r.CSeq,
-		Created: now, Refreshed: now, key: identity(c),
+		Created: now, Refreshed: now, Identity: identity(c),
 	}
 	kept := list[:0]
 	for _, b := range list {
@@ -150,6 +150,9 @@ func (t *Table) storeLocked(user string, before, after []Binding) {
 
 func (t *Table) putLocked(user string, before int, after []Binding) {
 	t.total += len(after) - before
+	if t.o.Changed != nil {
+		t.o.Changed(user, after)
+	}
 	if len(after) == 0 {
 		delete(t.users, user)
 		return

@@ -8,7 +8,8 @@
 //
 // # Concurrency
 //
-// A [Table] may be used from any goroutine. Nothing runs in the background:
+// A [Table] may be used from any goroutine; it is empty at first, or has what
+// [Options].Saved brings over a restart. Nothing runs in the background:
 // an expired binding is invisible at once and removed by the next REGISTER of
 // its user, or when room is needed.
 //
@@ -27,6 +28,7 @@ package location
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -56,6 +58,12 @@ type Options struct {
 	MaxExpires time.Duration // longer wishes are cut
 	Expires    time.Duration // when the request has no wish
 	Clock      clock.Clock
+	// Saved are bindings of an earlier process; what has expired is left out.
+	Saved []Binding
+	// Changed hears of a user's bindings after each change, none when they are
+	// gone. It is called with the table locked, must not block and not keep the
+	// list. nil: nobody hears of it.
+	Changed func(user string, list []Binding)
 }
 
 // Binding is one place where a user can be reached.
@@ -75,7 +83,7 @@ type Binding struct {
 	Refreshed time.Time
 	Expires   time.Time
 
-	key string // what makes it the same binding in a later request
+	Identity string // what makes it the same binding in a later request
 }
 
 // Contact is one Contact header value of a REGISTER.
@@ -131,7 +139,7 @@ type Table struct {
 	stats  Stats
 }
 
-// New returns an empty table.
+// New returns a table with the saved bindings.
 func New(o Options) *Table {
 	orInt := func(v *int, def int) {
 		if *v <= 0 {
@@ -148,7 +156,28 @@ func New(o Options) *Table {
 	orTime(&o.MinExpires, DefaultMinExpires)
 	orTime(&o.MaxExpires, DefaultMaxExpires)
 	orTime(&o.Expires, DefaultExpires)
-	return &Table{o: o, users: make(map[string][]Binding)}
+	t := &Table{o: o, users: make(map[string][]Binding)}
+	t.restore(o.Saved)
+	t.o.Saved = nil
+	return t
+}
+
+// restore puts in what an earlier process knew. Its connections ended with it,
+// so a phone that came by TCP has to register again to be reached.
+func (t *Table) restore(saved []Binding) {
+	now := t.o.Clock.Now()
+	for _, b := range saved {
+		if n, err := strconv.ParseUint(b.ID, 36, 64); err == nil {
+			t.nextID = max(t.nextID, n)
+		}
+		if b.User == "" || b.Transport != "udp" || !b.Source.IsValid() || !b.Expires.After(now) || b.Expires.After(now.Add(t.o.MaxExpires)) {
+			continue
+		}
+		if len(t.users[b.User]) < t.o.PerUser && t.total < t.o.Total {
+			t.users[b.User] = append(t.users[b.User], b)
+			t.total++
+		}
+	}
 }
 
 // Stats returns the counters.

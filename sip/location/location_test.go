@@ -337,3 +337,54 @@ func FuzzCanonical(f *testing.F) {
 		}
 	})
 }
+
+// TestSaved brings bindings over a restart: what has expired stays behind, and
+// so does what came over a connection; a refresh is still the same binding.
+func TestSaved(t *testing.T) {
+	disk := map[string][]Binding{}
+	changed := func(user string, list []Binding) {
+		if len(list) == 0 {
+			delete(disk, user)
+			return
+		}
+		disk[user] = append([]Binding(nil), list...)
+	}
+	b := newBench(Options{Changed: changed})
+	id := b.apply(t, b.register("101", 5*time.Minute, "sip:101@10.0.0.5"))[0].ID
+	b.apply(t, b.register("102", time.Minute, "sip:102@10.0.0.6"))
+	tcp := b.register("103", 5*time.Minute, "sip:103@10.0.0.7")
+	tcp.Transport = "tcp"
+	b.apply(t, tcp)
+	b.apply(t, b.register("104", 5*time.Minute, "sip:104@10.0.0.8"))
+	b.apply(t, b.register("104", 0, "sip:104@10.0.0.8"))
+	if len(disk) != 3 {
+		t.Fatalf("%v on disk", disk)
+	}
+	var saved []Binding
+	for _, list := range disk {
+		saved = append(saved, list...)
+	}
+	saved = append(saved, Binding{User: "105", ID: "zz", Transport: "udp", Source: saved[0].Source, Expires: start.Add(48 * time.Hour)}) // of a clock that was wrong
+	later := clock.NewVirtual(start.Add(2 * time.Minute))
+	again := New(Options{Clock: later, Saved: saved, Changed: changed})
+	if users := again.Users(); fmt.Sprint(users) != "[101]" || again.Stats().Bindings != 1 {
+		t.Fatalf("%v %+v", users, again.Stats())
+	}
+	old := b.register("101", time.Minute, "sip:101@10.0.0.5")
+	old.CSeq = 1
+	if _, err := again.Apply(old); code(err) != 500 {
+		t.Fatalf("an old REGISTER that is sent again: %v", err)
+	}
+	b.cseq = 100
+	list, err := again.Apply(b.register("101", time.Minute, "sip:101@10.0.0.5"))
+	if err != nil || len(list) != 1 || list[0].ID != id {
+		t.Fatalf("%v %+v", err, list)
+	}
+	if fresh, _ := again.Apply(b.register("106", time.Minute, "sip:106@10.0.0.9")); len(fresh) != 1 || fresh[0].ID == "zz" || fresh[0].ID == id {
+		t.Fatalf("%+v", fresh)
+	}
+	again.Keep(func(user string) bool { return user != "101" })
+	if _, on := disk["101"]; on {
+		t.Fatal("who is no user any more stays on disk")
+	}
+}

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"encoding/json"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/store"
+)
+
+// liveCalls keeps a row of every inbound call in progress, so that a crash
+// leaves a record of it; an ordered call has its intent for that. The rows
+// share the store's next sync: neither the answer nor anything else of a call
+// waits for the disk, so a crash within the first moments may leave none.
+type liveCalls struct {
+	e     *Engine
+	space *store.Space
+}
+
+// cutOff is the cause in the record of a call during which the process ended.
+const cutOff = "the process ended during the call"
+
+// put writes what is known of a call by now.
+func (s liveCalls) put(l *live, answered bool) {
+	if l.order != nil {
+		return
+	}
+	spec := l.Spec()
+	r := call.Record{
+		ID: spec.ID, Order: spec.Order, Key: spec.Key, Script: spec.Script, Version: spec.Version, Direction: "inbound",
+		From: spec.From.Number(), To: spec.To.Number(), Trunk: spec.Trunk, StartedAt: l.began, Attempt: 1, Data: spec.Data,
+	}
+	if answered {
+		now := s.e.clk.Now()
+		r.AnsweredAt = &now
+	}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return
+	}
+	s.space.ApplyLater(s.kept, store.Op{Key: r.ID, Value: raw})
+}
+
+// remove follows the call's record into the same queue of the store.
+func (s liveCalls) remove(l *live) {
+	if l.order == nil {
+		s.space.ApplyLater(s.kept, store.Op{Key: l.ID()})
+	}
+}
+
+func (s liveCalls) kept(err error) {
+	if err != nil {
+		s.e.log.Debug("engine: keep a call in progress", "err", err)
+	}
+}
+
+// recover turns what an earlier process left into records: the outcome is
+// failed, since nobody knows what the caller heard. Whoever wants to know of
+// ended calls hears of them.
+func (s liveCalls) recover() {
+	for after := ""; ; {
+		page, err := s.space.Scan("", after, 200)
+		if err != nil {
+			s.e.log.Error("engine: read the calls that were in progress", "err", err)
+			return
+		}
+		if len(page) == 0 {
+			return
+		}
+		for _, en := range page {
+			after = en.Key
+			s.close(en)
+		}
+	}
+}
+
+// close makes a record of a row, unless the record was kept before the end. The
+// events are named after the call: those that were queued then are not doubled.
+func (s liveCalls) close(en store.Entry) {
+	var r call.Record
+	row, known, err := s.e.store.GetRecord(en.Key)
+	switch {
+	case err != nil:
+		return // the next start tries again
+	case known:
+		err = json.Unmarshal(row.JSON, &r)
+	default:
+		if err = json.Unmarshal(en.Value, &r); err == nil {
+			s.finish(&r)
+		}
+	}
+	if err == nil {
+		s.e.afterRecord(nil, r)
+	}
+	s.space.ApplyLater(s.kept, store.Op{Key: en.Key})
+}
+
+// finish completes the record of a call that was cut off and keeps it.
+func (s liveCalls) finish(r *call.Record) {
+	r.EndedAt, r.EndedBy, r.Cause, r.Outcome, r.Final = r.StartedAt, "system", cutOff, call.Failed, true
+	line := []call.Entry{{Kind: "state", Leg: "a", Detail: "incoming call"}}
+	if r.AnsweredAt != nil {
+		r.EndedAt, r.Code = *r.AnsweredAt, 200
+		r.RingMs = r.AnsweredAt.Sub(r.StartedAt).Milliseconds()
+		line = append(line, call.Entry{AtMs: r.RingMs, Kind: "state", Leg: "a", Detail: "answered"})
+	}
+	line = append(line, call.Entry{AtMs: r.RingMs, Kind: "state", Detail: cutOff})
+	if raw, err := json.Marshal(line); err == nil {
+		s.e.store.PutTimelineLater(r.ID, r.StartedAt, raw, s.kept)
+	}
+	s.e.putRecord(*r)
+	s.e.log.Warn("a call was cut off: "+cutOff, "call", r.ID, "script", r.Script)
+}
