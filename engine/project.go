@@ -127,8 +127,10 @@ func templateScript(o ProjectOptions) (files []ProjectFile, entry string, err er
 			return err
 		}
 		data, err := examples.Scripts.ReadFile(name)
-		if name == dir+"/main.ts" {
-			if name = entry; o.JS {
+		if stem, isCode := strings.CutSuffix(name, ".ts"); isCode {
+			// main.test.ts stands beside the entry, whatever that is called.
+			stem = strings.Replace(stem, dir+"/main", strings.TrimSuffix(entry, suffix), 1)
+			if name = stem + suffix; o.JS {
 				data = []byte(examples.JavaScript(string(data)))
 			}
 		}

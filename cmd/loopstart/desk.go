@@ -175,9 +175,13 @@ func (d *desk) ring(ctx context.Context, script string) (quit bool) {
 		d.m.fail(err)
 		return false
 	}
-	p := d.m.newPhone(c, callFlags{target: script})
+	o := callFlags{target: script, data: string(d.in.SampleData(script))}
+	p := d.m.newPhone(c, o)
 	d.mine.Store(&p.from)
 	d.m.progress("%s", d.m.paint("1", "calling "+script))
+	if o.data != "" {
+		d.m.progress("  %s", d.m.paint("2", "data made up after config.data: "+o.data+"; other data: loopstart call "+script+" --data …"))
+	}
 	ctx, stop := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -189,7 +193,7 @@ func (d *desk) ring(ctx context.Context, script string) (quit bool) {
 		case <-ctx.Done():
 		}
 	}()
-	err := p.talk(ctx, callFlags{}, d.term.keys)
+	err := p.talk(ctx, o, d.term.keys)
 	stop()
 	<-watched
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -213,7 +214,9 @@ func taken(network, addr string) bool {
 func (m *Main) welcome(in *instance, cfg *config.Config, o devFlags, live string) {
 	m.progress("%s is up: SIP %s, API http://%s", m.paint("1", "loopstart dev"), in.SIP, in.HTTP)
 	m.progress("  scripts in %s are watched; save one and the next call runs it", relative(in.ScriptsDir()))
-	m.progress("  try: loopstart call hello%s", m.dirFlag(cfg))
+	if name := tryName(in); name != "" {
+		m.progress("  try: loopstart call %s%s", name, m.dirFlag(cfg))
+	}
 	m.progress("  API token: %s", in.Token)
 	if o.lan {
 		if u, ok := cfg.User(lanUser); ok {
@@ -225,6 +228,18 @@ func (m *Main) welcome(in *instance, cfg *config.Config, o devFlags, live string
 		return
 	}
 	m.progress("  no trunk is used and nothing is delivered to other hosts; Ctrl-C ends it")
+}
+
+// tryName is the script that a newcomer calls first, "" if there is none.
+func tryName(in *instance) string {
+	names, err := newClient(in.running).scripts()
+	if err != nil || len(names) == 0 {
+		return ""
+	}
+	if slices.Contains(names, "hello") {
+		return "hello"
+	}
+	return names[0]
 }
 
 // dirFlag is the -C that another terminal needs to find this project.

@@ -133,7 +133,7 @@ func (m *Main) showInit(d initialised) {
 		in = " " + d.Dir
 	}
 	m.progress("\nnow: loopstart dev%s", in)
-	m.progress("and in another terminal: loopstart call %s%s", d.Template, strings.Replace(in, " ", " -C ", 1))
+	m.progress("then press c to call the script, or in another terminal: loopstart call %s%s", d.Template, strings.Replace(in, " ", " -C ", 1))
 	for _, f := range d.Kept {
 		if f == config.FileName {
 			m.progress("%s was kept: to reach the script by a number, add a route to it", config.FileName)

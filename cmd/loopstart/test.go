@@ -88,7 +88,7 @@ func noTests(pattern string) error {
 		return fault.New(fault.NotFound, "no test matches %q", pattern).WithExit(fault.ExitTest).WithHint("a pattern is a part of a file's path or of a test's name")
 	}
 	return fault.New(fault.NotFound, "there are no tests").WithExit(fault.ExitTest).
-		WithHint("tests are files such as scripts/hello/main.test.ts; see docs/testing.md")
+		WithHint("tests are files such as scripts/hello.test.ts; see docs/testing.md")
 }
 
 // testPrinter shows tests as they end.
