@@ -94,10 +94,13 @@ func Judge(err error) Result {
 	return r
 }
 
+// endKey is where a context keeps its end.
+type endKey struct{}
+
 // Within ends a context after d on the clock. What the end of the time sets
 // going counts as busy until the returned function is called.
 func Within(ctx context.Context, clk clock.Clock, d time.Duration) (context.Context, func()) {
-	ctx, stop := context.WithCancelCause(ctx)
+	ctx, stop := context.WithCancelCause(context.WithValue(ctx, endKey{}, clk.Now().Add(d)))
 	t := clk.AfterFunc(d, func() {
 		clk.Busy(1)
 		stop(fault.New(fault.Network, "no answer within %s", d))
@@ -107,5 +110,35 @@ func Within(ctx context.Context, clk clock.Clock, d time.Duration) (context.Cont
 			clk.Busy(-1)
 		}
 		stop(nil)
+	}
+}
+
+// Left is the time until the end that Within has set, at most d.
+func Left(ctx context.Context, clk clock.Clock, d time.Duration) time.Duration {
+	if end, ok := ctx.Value(endKey{}).(time.Time); ok {
+		return max(min(d, end.Sub(clk.Now())), time.Millisecond)
+	}
+	return d
+}
+
+// Pause waits on the clock, or until ctx ends; its caller counts as busy.
+func Pause(ctx context.Context, clk clock.Clock, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	woken := make(chan struct{})
+	t := clk.AfterFunc(d, func() {
+		clk.Busy(1)
+		close(woken)
+	})
+	clk.Busy(-1)
+	select {
+	case <-woken:
+	case <-ctx.Done():
+		if t.Stop() {
+			clk.Busy(1)
+		} else {
+			<-woken
+		}
 	}
 }

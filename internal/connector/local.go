@@ -30,6 +30,9 @@ func (l Local) Do(ctx context.Context, r netx.Request) (*netx.Response, error) {
 	req.RemoteAddr = "127.0.0.1:1"
 	w := &answer{header: http.Header{}, status: http.StatusOK}
 	l.Handler.ServeHTTP(w, req)
+	if ctx.Err() != nil {
+		return nil, fault.New(fault.Network, "fetch: %s: %w", u.Host, context.Cause(ctx))
+	}
 	if w.lost {
 		return nil, fault.New(fault.Network, "fetch: %s: the connection was closed", u.Host)
 	}
