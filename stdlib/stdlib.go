@@ -15,6 +15,7 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/loopstart/loopstart/runtime"
+	bitrix24 "github.com/loopstart/loopstart/stdlib/bitrix24/script"
 	call "github.com/loopstart/loopstart/stdlib/call/script"
 	campaign "github.com/loopstart/loopstart/stdlib/campaign/script"
 	core "github.com/loopstart/loopstart/stdlib/core/script"
@@ -69,7 +70,7 @@ func main(calls *call.Calls, flows *flow.Flows) runtime.Argument {
 
 // plain are the modules besides loopstart:call, which has a state.
 func plain() []bind.Module {
-	return []bind.Module{campaign.Module(), core.Module(), format.Module(), phone.Module(), time.Module()}
+	return []bind.Module{bitrix24.Module(), campaign.Module(), core.Module(), format.Module(), phone.Module(), time.Module()}
 }
 
 // Exports are the built-in modules by their full names ("loopstart:core") and
@@ -87,6 +88,6 @@ func Exports() map[string][]string {
 func Types() string {
 	return strings.Join([]string{
 		"// Written by loopstart; changes are lost.\n",
-		web.Types, call.Types, campaign.Types, core.Types, flow.Types, format.Types, phone.Types, test.Types, time.Types,
+		web.Types, bitrix24.Types, call.Types, campaign.Types, core.Types, flow.Types, format.Types, phone.Types, test.Types, time.Types,
 	}, "\n")
 }
