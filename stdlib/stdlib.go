@@ -23,6 +23,7 @@ import (
 	format "github.com/loopstart/loopstart/stdlib/format/script"
 	"github.com/loopstart/loopstart/stdlib/internal/bind"
 	phone "github.com/loopstart/loopstart/stdlib/phone/script"
+	retailcrm "github.com/loopstart/loopstart/stdlib/retailcrm/script"
 	test "github.com/loopstart/loopstart/stdlib/test/script"
 	time "github.com/loopstart/loopstart/stdlib/time/script"
 	web "github.com/loopstart/loopstart/stdlib/web/script"
@@ -70,7 +71,7 @@ func main(calls *call.Calls, flows *flow.Flows) runtime.Argument {
 
 // plain are the modules besides loopstart:call, which has a state.
 func plain() []bind.Module {
-	return []bind.Module{bitrix24.Module(), campaign.Module(), core.Module(), format.Module(), phone.Module(), time.Module()}
+	return []bind.Module{bitrix24.Module(), campaign.Module(), core.Module(), format.Module(), phone.Module(), retailcrm.Module(), time.Module()}
 }
 
 // Exports are the built-in modules by their full names ("loopstart:core") and
@@ -88,6 +89,6 @@ func Exports() map[string][]string {
 func Types() string {
 	return strings.Join([]string{
 		"// Written by loopstart; changes are lost.\n",
-		web.Types, bitrix24.Types, call.Types, campaign.Types, core.Types, flow.Types, format.Types, phone.Types, test.Types, time.Types,
+		web.Types, bitrix24.Types, call.Types, campaign.Types, core.Types, flow.Types, format.Types, phone.Types, retailcrm.Types, test.Types, time.Types,
 	}, "\n")
 }

@@ -43,10 +43,11 @@ type Vault interface {
 
 // Job is work that must not be lost.
 type Job struct {
-	ID      string // a second job of the same name is the same job
-	Queue   string // jobs of one queue are done in order
-	Kind    string // what the connector called it
-	Payload json.RawMessage
+	ID          string // a second job of the same name is the same job
+	Queue       string // jobs of one queue are done in order
+	Kind        string // what the connector called it
+	Destination string // what fails and rests together
+	Payload     json.RawMessage
 }
 
 // Outbox returns when a job is on disk; it hands jobs back until they are done.

@@ -125,7 +125,7 @@ func (w *world) id() string {
 
 // Put implements connector.Outbox.
 func (w *world) Put(j connector.Job) error {
-	return w.box.Enqueue(outbox.Item{ID: j.ID, Queue: j.Queue, Kind: j.Kind, Destination: "bitrix24", Payload: j.Payload})
+	return w.box.Enqueue(outbox.Item{ID: j.ID, Queue: j.Queue, Kind: j.Kind, Destination: j.Destination, Payload: j.Payload})
 }
 
 // do serves a request of a script and waits for it, letting time pass.

@@ -90,11 +90,11 @@ func (c *Connector) finishCall(_ context.Context, args json.RawMessage) (any, er
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "bitrix24: finishCall: %w", err)
 	}
-	if err := c.serv.Outbox.Put(connector.Job{ID: "bitrix24-finish-" + a.Record.ID, Queue: queue, Kind: jobFinish, Payload: payload}); err != nil {
+	if err := c.serv.Outbox.Put(connector.Job{ID: "bitrix24-finish-" + a.Record.ID, Queue: queue, Kind: jobFinish, Destination: "bitrix24 finish", Payload: payload}); err != nil {
 		return nil, err
 	}
 	if a.Record.Recording != "" && (a.Recording == nil || *a.Recording) {
-		if err := c.serv.Outbox.Put(connector.Job{ID: "bitrix24-attach-" + a.Record.ID, Queue: queue, Kind: jobAttach, Payload: payload}); err != nil {
+		if err := c.serv.Outbox.Put(connector.Job{ID: "bitrix24-attach-" + a.Record.ID, Queue: queue, Kind: jobAttach, Destination: "bitrix24 attachRecord", Payload: payload}); err != nil {
 			return nil, err
 		}
 	}
@@ -126,7 +126,7 @@ func (c *Connector) send(_ context.Context, args json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "bitrix24: send: %w", err)
 	}
-	j := connector.Job{ID: "bitrix24-send-" + id, Kind: jobSend, Payload: payload}
+	j := connector.Job{ID: "bitrix24-send-" + id, Kind: jobSend, Destination: "bitrix24 " + a.Method, Payload: payload}
 	if a.Key != "" {
 		j.Queue = "bitrix24:" + a.Key
 	}
