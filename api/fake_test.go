@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,13 @@ var scriptsOf = map[string]string{"one": "order", "one.1": "order", "two": "sale
 
 func newHouse() *house {
 	return &house{created: true, kv: map[string]json.RawMessage{}, feed: make(chan FeedItem), stopped: make(chan struct{}, 8)}
+}
+
+func (h *house) InstallBitrix24(_ context.Context, fields url.Values) error {
+	if fields.Get("code") == "wrong" {
+		return fault.New(fault.Unavailable, "the code is not valid")
+	}
+	return h.fail
 }
 
 func (h *house) Place(body json.RawMessage, key string) (any, bool, error) {
@@ -250,7 +258,7 @@ const (
 
 func (h *house) options() Options {
 	return Options{
-		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Feed: h, Outbox: h, Trunks: h, Health: h, Metrics: h,
+		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, Health: h, Metrics: h,
 		Tokens: func() []Token { return tokens }, MaxBody: maxBody, MaxUpload: maxUpload, Version: "1.2.3",
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Clock: clock.System(),
 	}

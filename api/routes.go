@@ -40,6 +40,8 @@ var routes = []route{
 	{pattern: "GET /v1/calls/{id}/recording", right: rightRead, handle: (*server).recording},
 	{pattern: "POST /v1/calls/{id}/commands", right: rightCalls, query: "*", handle: (*server).command},
 	{pattern: "GET /v1/recordings/{id}", public: true, query: "until sig", handle: (*server).linkedRecording},
+	{pattern: "GET /v1/bitrix24/install", public: true, query: "*", handle: (*server).installBitrix24},
+	{pattern: "POST /v1/bitrix24/install", public: true, query: "*", handle: (*server).installBitrix24},
 	{pattern: "/v1/hooks/{script}", public: true, query: "*", handle: (*server).hook},
 	{pattern: "/v1/hooks/{script}/{path...}", public: true, query: "*", handle: (*server).hook},
 	{pattern: "GET /v1/scripts", right: rightRead, handle: (*server).scripts},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/clock"
@@ -64,6 +65,11 @@ type KV interface {
 // Hooks run a script's onRequest.
 type Hooks interface {
 	Hook(ctx context.Context, script string, r HookRequest) (HookAnswer, error)
+}
+
+// Installs takes the tokens of applications in other systems.
+type Installs interface {
+	InstallBitrix24(ctx context.Context, fields url.Values) error
 }
 
 // HookRequest is a request for a script.
@@ -201,6 +207,7 @@ type Options struct {
 	KV          KV
 	Flows       Flows
 	Hooks       Hooks
+	Installs    Installs
 	Feed        Feed
 	Outbox      Outbox
 	Trunks      Trunks

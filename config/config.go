@@ -48,6 +48,8 @@ type Config struct {
 	Speech     Speech     `yaml:"speech" doc:"Speech synthesis and recognition."`
 	Webhooks   []Webhook  `yaml:"webhooks" doc:"Who is told about every call."`
 	Outbox     Outbox     `yaml:"outbox" doc:"How fast deliveries go to one host."`
+	Bitrix24   *Bitrix24  `yaml:"bitrix24" doc:"Portal of loopstart:bitrix24."`
+	RetailCRM  *RetailCRM `yaml:"retailcrm" doc:"Account of loopstart:retailcrm."`
 	Limits     Limits     `yaml:"limits" doc:"Limits of the whole system."`
 	Recordings Recordings `yaml:"recordings" doc:"Where recordings go and how long they stay."`
 	Keep       Keep       `yaml:"keep" doc:"How long records stay."`

@@ -338,8 +338,8 @@ func TestTemplateHasEveryKey(t *testing.T) {
 	if len(c.Routes) != 1 || c.Routes[0].Script != "menu" {
 		t.Errorf("%+v", c.Routes)
 	}
-	bare := regexp.MustCompile(`(?m)^# ( *(?:[a-z_]+:|- |"101":|CRM_TOKEN:))`).ReplaceAllString(Template("menu"), "$1")
-	env := map[string]string{"AGENT_101": "a", "MANGO_PASSWORD": "b", "CRM_API": "c", "TTS_KEY": "d", "HOOK_SECRET": "e", "CRM_TOKEN": "f"}
+	bare := regexp.MustCompile(`(?m)^# ( *(?:[a-z_0-9]+:|- |"101":|CRM_TOKEN:))`).ReplaceAllString(Template("menu"), "$1")
+	env := map[string]string{"AGENT_101": "a", "MANGO_PASSWORD": "b", "CRM_API": "c", "TTS_KEY": "d", "HOOK_SECRET": "e", "CRM_TOKEN": "f", "B24_WEBHOOK": "https://example.bitrix24.ru/rest/1/g/", "B24_SECRET": "h", "RETAILCRM_KEY": "i"}
 	full, err := Parse([]byte(bare), FileName, Options{Env: env})
 	if err != nil {
 		t.Fatalf("%s\n%s", bare, listing(err))

@@ -276,6 +276,7 @@ func (v checker) services() {
 		}
 	}
 	v.speech()
+	v.crm()
 }
 
 // clientHost is how a host is written in a list of hosts.

@@ -172,6 +172,9 @@ func (e *Engine) deliver(ctx context.Context, it outbox.Item) outbox.Result {
 		err = e.deliverScript(ctx, it)
 	default:
 		err = errStop{fmt.Errorf("unknown kind %q", it.Kind)}
+		if isCRM(it.Kind) {
+			err = e.deliverCRM(ctx, it)
+		}
 	}
 	if err == nil {
 		return outbox.Result{OK: true}

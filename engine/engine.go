@@ -81,7 +81,8 @@ type Engine struct {
 	feed      feed                           // live events
 	tones     tones                          // rendered tones
 	conns     api.Conns                      // of the HTTP listeners
-	methods   map[string]campaignhost.Method // of loopstart:campaign
+	methods   map[string]campaignhost.Method // of modules that work in this process
+	crm       crm                            // connectors
 	tracing   tracing                        // of steps
 	veil      veil                           // over secrets in logs and timelines
 	timetable timetable                      // runs of onSchedule
@@ -117,7 +118,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.prepare()
 	for _, build := range []func(*config.Config) error{
-		e.openFetchers, e.openStore, e.openFlows, e.openMedia, e.openSpeech, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openSIP,
+		e.openFetchers, e.openStore, e.openFlows, e.openMedia, e.openSpeech, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openCRM, e.openSIP,
 	} {
 		if err := build(cfg); err != nil {
 			e.Close()
@@ -145,6 +146,7 @@ func (e *Engine) prepare() {
 	e.orders.init(e)
 	e.campaigns.init(e)
 	e.methods = e.campaignMethods()
+	e.crmMethods(e.methods)
 	e.groups.init()
 	e.feed.init(e.clk.Now())
 	e.timetable.init(e)
@@ -307,6 +309,9 @@ func (e *Engine) Reload(cfg *config.Config) error {
 	e.cfg.Store(cfg)
 	e.veil.set(cfg)
 	if err := e.openFetchers(cfg); err != nil {
+		return err
+	}
+	if err := e.openCRM(cfg); err != nil {
 		return err
 	}
 	e.timetable.refreshAll()

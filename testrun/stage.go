@@ -31,6 +31,7 @@ type stage struct {
 	phones  *media.Engine
 	voice   *voice
 	web     *web
+	crms    *crms
 	line    *signalling
 	engine  *engine.Engine
 	workers *workers
@@ -86,7 +87,7 @@ func newStage(in setting) (s *stage, err error) {
 		anybody: &party{key: calleeKey("")}, operators: &party{key: userKey("*")}, parties: map[string]*party{}, ids: map[string]int{}, menus: in.menus, shots: in.shots,
 	}
 	s.fabric.Rest = true
-	s.web = newWeb(s)
+	s.web, s.crms = newWeb(s), newCRMs(clk)
 	s.workers = newWorkers(clk, s.logger())
 	if s.phones, err = media.NewEngine(media.Config{PortMin: 50000, PortMax: 59999, Shards: 1, Fabric: s.fabric}, clk, s.logger()); err != nil {
 		return nil, err
@@ -113,6 +114,7 @@ func newStage(in setting) (s *stage, err error) {
 func private(cfg *config.Config) *config.Config {
 	c := *cfg
 	c.Webhooks = nil
+	fakeCRM(&c)
 	c.Secrets = append([]config.Entry(nil), cfg.Secrets...)
 	if len(c.Trunks) == 0 {
 		c.Trunks = []config.Trunk{{

@@ -182,6 +182,9 @@ func follow(from, to string) (string, error) {
 func (c *client) once(ctx context.Context, r netx.Request, target string) (*netx.Response, error) {
 	m := c.web.take(r, target)
 	if m == nil {
+		if res, err, ok := c.crm(ctx, r, target); ok {
+			return res, err
+		}
 		return nil, c.web.unmocked(r.Method, target)
 	}
 	limit := c.web.stage.cfg.Limits.FetchTimeout

@@ -27,7 +27,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		refuse("invalid_client", "Client authentication failed")
 		return
 	case q.Get("grant_type") == "authorization_code" && q.Get("code") == "test-code":
-	case q.Get("grant_type") == "refresh_token" && s.refresh[q.Get("refresh_token")]:
+	case q.Get("grant_type") == "refresh_token" && (s.opts.AnyRefresh || s.refresh[q.Get("refresh_token")]):
 		if !s.opts.KeepOldRefresh {
 			delete(s.refresh, q.Get("refresh_token"))
 		}

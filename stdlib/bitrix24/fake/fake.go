@@ -49,6 +49,7 @@ type Options struct {
 	WorkingTime    time.Duration // of one method in ten minutes, 480 s
 	EachWorks      time.Duration // what one call of a method adds to that
 	KeepOldRefresh bool          // an old refresh token still works after a refresh
+	AnyRefresh     bool          // tokens of earlier portals work: for dev, whose store outlives its fake
 	SearchLag      time.Duration // until a new item is found by its number
 	Portal         string        // what client_endpoint and uploadUrl name; "" is Portal
 }

@@ -40,7 +40,6 @@ import (
 	"github.com/loopstart/loopstart/internal/connector"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/ratelimit"
-	"github.com/loopstart/loopstart/runtime/message"
 )
 
 // Config is one portal and how we appear there.
@@ -118,6 +117,22 @@ func New(cfg Config, s Services) *Connector {
 	return c
 }
 
+// Renew is New after a change of the configuration: tokens of the same
+// application stay with their owner, so that a refresh that is under way is not
+// asked for twice.
+func Renew(before *Connector, cfg Config, s Services) *Connector {
+	c := New(cfg, s)
+	if before != nil && before.cfg.App() && before.identity() == c.identity() {
+		c.tokens = before.tokens
+	}
+	return c
+}
+
+// identity is what tokens belong to.
+func (c *Connector) identity() [5]string {
+	return [5]string{c.cfg.Portal, c.cfg.OAuth, c.cfg.ClientID, c.cfg.ClientSecret, c.cfg.RefreshToken}
+}
+
 // Hosts are what the connector may reach, as rules name them.
 func (c Config) Hosts() []string {
 	var out []string
@@ -149,19 +164,22 @@ var handlers = map[string]handler{
 	"event":      (*Connector).event,
 }
 
-// Handles tells whether a request is one of this module.
-func Handles(method string) bool {
-	_, ok := handlers[strings.TrimPrefix(method, prefix)]
-	return ok && strings.HasPrefix(method, prefix)
+// Methods are the requests of this module.
+func Methods() []string {
+	var out []string
+	for name := range handlers {
+		out = append(out, prefix+name)
+	}
+	return out
 }
 
 // Serve answers a request. Its caller counts as busy.
-func (c *Connector) Serve(ctx context.Context, r message.Request) (any, error) {
-	h, ok := handlers[strings.TrimPrefix(r.Method, prefix)]
+func (c *Connector) Serve(ctx context.Context, method string, args json.RawMessage) (any, error) {
+	h, ok := handlers[strings.TrimPrefix(method, prefix)]
 	if !ok {
-		return nil, fault.New(fault.NotFound, "no service %s", r.Method)
+		return nil, fault.New(fault.NotFound, "no service %s", method)
 	}
-	return h(c, ctx, r.Args)
+	return h(c, ctx, args)
 }
 
 // read decodes arguments.

@@ -70,18 +70,29 @@ func hostOf(address string) string {
 	return u.Host
 }
 
-// Probe asks something harmless with the credentials, for doctor. It says what
-// works as whom.
+// Probe asks something harmless with the credentials, for doctor, and changes
+// nothing: an access token that has run out is not renewed, since that would
+// take the refresh token from whoever owns it.
 func (c *Connector) Probe(ctx context.Context) (string, error) {
-	if c.cfg.App() {
-		if _, err := c.Call(ctx, "app.info", nil, true); err != nil {
+	if !c.cfg.App() {
+		if _, err := c.Call(ctx, "profile", nil, true); err != nil {
 			return "", err
 		}
-		g, err := c.tokens.load()
-		return "application " + c.cfg.ClientID + ", scopes " + g.Scope, err
+		return "the webhook works; without an application (bitrix24.app) there are no call cards", nil
 	}
-	if _, err := c.Call(ctx, "profile", nil, true); err != nil {
+	g, err := c.tokens.load()
+	if err != nil {
 		return "", err
 	}
-	return "webhook; without an application there are no call cards (bitrix24.app)", nil
+	if g.Access == "" {
+		return "application " + c.cfg.ClientID + ": its refresh token is used with the first request", nil
+	}
+	_, _, err = c.once(ctx, "app.info", nil, true)
+	if r, ok := err.(*Refusal); ok && r.Name == "expired_token" { //nolint:errorlint // once returns it as it is
+		return "application " + c.cfg.ClientID + ": the access token of " + g.At.Format("2006-01-02 15:04") + " has run out and is renewed with the next request", nil
+	}
+	if err != nil {
+		return "", c.explain("app.info", err)
+	}
+	return "application " + c.cfg.ClientID + ", scopes " + g.Scope, nil
 }

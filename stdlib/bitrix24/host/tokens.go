@@ -55,8 +55,8 @@ type flight struct {
 	err     error
 }
 
-// vaultKey is where the pair is kept.
-const vaultKey = "bitrix24/grant"
+// VaultKey is where the pair is kept.
+const VaultKey = "bitrix24/grant"
 
 func newTokens(c *Connector) *tokens { return &tokens{c: c} }
 
@@ -86,7 +86,7 @@ func (t *tokens) loadLocked() (grant, error) {
 	if t.loaded {
 		return t.cur, t.authorised(t.cur)
 	}
-	raw, ok, err := t.c.serv.Vault.Load(vaultKey)
+	raw, ok, err := t.c.serv.Vault.Load(VaultKey)
 	if err != nil {
 		return grant{}, err
 	}
@@ -210,7 +210,7 @@ func (t *tokens) keep(g grant) error {
 	if err != nil {
 		return err
 	}
-	err = t.c.serv.Vault.Store(vaultKey, raw)
+	err = t.c.serv.Vault.Store(VaultKey, raw)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {

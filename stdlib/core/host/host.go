@@ -158,13 +158,25 @@ func (s *Session) Serve(seq uint32, r message.Request) bool {
 	}
 	h, ok := handlers[r.Method]
 	if more := s.serv.More[r.Method]; more != nil {
-		h, ok = func(_ *Session, ctx context.Context, r message.Request) (any, error) { return more(ctx, r.Args) }, true
+		h, ok = func(s *Session, ctx context.Context, r message.Request) (any, error) { return s.more(ctx, more, r) }, true
 	}
 	if !ok {
 		return false
 	}
 	s.begin(seq, r, h)
 	return true
+}
+
+// more asks another module and notes it in the timeline.
+func (s *Session) more(ctx context.Context, ask func(context.Context, json.RawMessage) (any, error), r message.Request) (any, error) {
+	began := s.serv.Clock.Now()
+	value, err := ask(ctx, r.Args)
+	detail := r.Method + ", " + itoa(int(clock.Since(s.serv.Clock, began).Milliseconds())) + " ms"
+	if err != nil {
+		detail = r.Method + ": " + err.Error()
+	}
+	s.journal.Note("module", detail, r.At)
+	return value, err
 }
 
 func (s *Session) begin(seq uint32, r message.Request, h handler) {

@@ -39,7 +39,6 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/netx"
 	"github.com/loopstart/loopstart/internal/ratelimit"
-	"github.com/loopstart/loopstart/runtime/message"
 )
 
 // Config is one account and how we appear there.
@@ -118,19 +117,22 @@ var handlers = map[string]handler{
 	"finishCall":  (*Connector).finishCall,
 }
 
-// Handles tells whether a request is one of this module.
-func Handles(method string) bool {
-	_, ok := handlers[strings.TrimPrefix(method, prefix)]
-	return ok && strings.HasPrefix(method, prefix)
+// Methods are the requests of this module.
+func Methods() []string {
+	var out []string
+	for name := range handlers {
+		out = append(out, prefix+name)
+	}
+	return out
 }
 
 // Serve answers a request. Its caller counts as busy.
-func (c *Connector) Serve(ctx context.Context, r message.Request) (any, error) {
-	h, ok := handlers[strings.TrimPrefix(r.Method, prefix)]
+func (c *Connector) Serve(ctx context.Context, method string, args json.RawMessage) (any, error) {
+	h, ok := handlers[strings.TrimPrefix(method, prefix)]
 	if !ok {
-		return nil, fault.New(fault.NotFound, "no service %s", r.Method)
+		return nil, fault.New(fault.NotFound, "no service %s", method)
 	}
-	return h(c, ctx, r.Args)
+	return h(c, ctx, args)
 }
 
 // read decodes arguments.

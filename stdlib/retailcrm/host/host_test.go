@@ -12,7 +12,6 @@ import (
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/connector"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/runtime/message"
 	"github.com/loopstart/loopstart/stdlib/retailcrm/fake"
 	"github.com/loopstart/loopstart/store"
 	"github.com/loopstart/loopstart/store/outbox"
@@ -83,7 +82,7 @@ func (w *world) do(method, args string) (string, error) {
 	w.clk.Busy(1)
 	go func() {
 		defer w.clk.Busy(-1)
-		v, err := w.c.Serve(context.Background(), message.Request{Method: prefix + method, Args: json.RawMessage(args)})
+		v, err := w.c.Serve(context.Background(), prefix+method, json.RawMessage(args))
 		done <- answer{v, err}
 	}()
 	for {

@@ -187,6 +187,24 @@
     set: (name, value) => { native.call("secret", { name: String(name), value: String(value) }); },
   };
 
+  // crm is the fake of another system that the connectors speak to in tests.
+  function crm(name) {
+    const say = (what, o) => native.call("crm", { crm: name, do: what, ...o });
+    const kinds = (verb, kind) => {
+      if (typeof kind !== "string") throw invalid(`${name}.${verb}: ${native.format(kind)} is no kind of object`, `write ${name}.${verb}("lead")`);
+      return kind;
+    };
+    return {
+      add: (kind, fields) => say("add", { kind: kinds("add", kind), fields: fields ?? {} }),
+      all: (kind) => say("all", { kind: kinds("all", kind) }),
+      down: (d) => say("down", { for: duration(`${name}.down`, d) }),
+      slow: (d) => say("slow", { for: duration(`${name}.slow`, d) }),
+      fail: (status, error, times) => say("fail", { status, name: error ?? "", times: times ?? 1 }),
+      get requests() { return say("requests"); },
+    };
+  }
+  const bitrix24 = crm("bitrix24"), retailcrm = crm("retailcrm");
+
   function equal(a, b, part) {
     if (Object.is(a, b)) return true;
     if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
@@ -263,5 +281,5 @@
     }
   }
 
-  return { test, inbound, outbound, callee, user, flow, http, clock, kv, secrets, expect, $run };
+  return { test, inbound, outbound, callee, user, flow, http, clock, kv, secrets, bitrix24, retailcrm, expect, $run };
 })

@@ -228,6 +228,35 @@ declare module "loopstart:test" {
   export const secrets: TestSecrets;
   export interface TestSecrets { set(name: string, value: string): void }
 
+  /** The portal that `loopstart:bitrix24` speaks to in tests: kinds are user, contact, company, lead, deal, call, task, notify. */
+  export const bitrix24: FakeCRM;
+  /** The account that `loopstart:retailcrm` speaks to in tests: kinds are user, customer, order, call, event, note, task. */
+  export const retailcrm: FakeCRM;
+
+  /**
+   * Another system in memory, with its real methods, limits and errors. Each test has its own; employee 1 is there.
+   *
+   * ```ts
+   * bitrix24.add("contact", { name: "Иван", phone: "+79161112233", assignedById: 1 });
+   * bitrix24.down("1h");
+   * expect(bitrix24.all("call")).toHaveLength(1);
+   * ```
+   */
+  export interface FakeCRM {
+    /** Puts an object in; its id. */
+    add(kind: string, fields?: { [name: string]: unknown }): number;
+    /** What is there. */
+    all(kind: string): any[];
+    /** Not reachable for a while. */
+    down(time: Duration): void;
+    /** Answers that late from now on. */
+    slow(time: Duration): void;
+    /** Answers the next requests (1) with an error. */
+    fail(status: number, error?: string, times?: number): void;
+    /** What was asked, in order. */
+    readonly requests: { method: string; params: any; at: string; error?: string }[];
+  }
+
   /** What must hold. */
   export function expect(actual: unknown): Matchers & { not: Matchers };
   export interface Matchers {
