@@ -81,7 +81,7 @@ declare module "loopstart:call" {
 
   export interface MenuOptions<V> extends CollectOptions {
     /** Keys and what they mean; `X` is any digit, the longest match wins: `{ 1: "sales", "1XX": ext => call.connect(ext) }`. */
-    choices: { [key: string]: V | ((key: string) => V | Promise<V>) };
+    choices: { [key: string]: V | ((key: string) => unknown) };
     /** The key that says the prompt again. */
     repeat?: string;
   }
@@ -171,34 +171,77 @@ declare module "loopstart:call" {
     /** Aborts at hang-up. */
     readonly signal: AbortSignal;
 
-    /** 180 Ringing. */
+    /**
+     * 180 Ringing.
+     * @example await call.ring();
+     */
     ring(): Promise<void>;
-    /** 183 with early media. */
+    /**
+     * 183 with early media.
+     * @example await call.progress();
+     */
     progress(): Promise<void>;
+    /**
+     * @example await call.answer({ headers: { "X-Shop": "spb" } });
+     */
     answer(options?: { headers?: HeaderMap }): Promise<void>;
-    /** Refuses a call that is not answered; 603 Decline by default. */
+    /**
+     * Refuses a call that is not answered; 603 Decline by default.
+     * @example if (call.from.e164?.startsWith("+7900")) await call.reject(603, "Decline");
+     */
     reject(code?: number, reason?: string): Promise<void>;
     reject(options: { code?: number; reason?: string; headers?: HeaderMap }): Promise<void>;
-    /** 302 to another address. */
+    /**
+     * 302 to another address.
+     * @example await call.redirect("sip:office@pbx.example.ru");
+     */
     redirect(uri: string): Promise<void>;
+    /**
+     * @example await call.hangup({ reason: "closed" });
+     */
     hangup(options?: { code?: number; reason?: string; headers?: HeaderMap }): Promise<void>;
 
-    /** Speaks. */
+    /**
+     * Speaks.
+     * @example await call.say(["На счету", { money: "1521,50", currency: "RUB" }]);
+     */
     say(text: Prompt, options?: PromptOptions): Promise<Played>;
-    /** Plays a file, a URL, `tone:440`, `silence:3s` or a recording. */
+    /**
+     * Plays a file, a URL, `tone:440`, `silence:3s` or a recording.
+     * @example void call.play("wait.mp3", { loop: true });
+     */
     play(source: Prompt, options?: PromptOptions): Promise<Played>;
-    /** Speaks and plays. */
+    /**
+     * Speaks and plays.
+     * @example await call.prompt(["Заказ", { digits: "4031" }, "ждёт до", { date: "31.12.2026", case: "gen" }, { play: "bye.wav" }]);
+     */
     prompt(parts: Prompt, options?: PromptOptions): Promise<Played>;
-    /** Ends the prompt. */
+    /**
+     * Ends the prompt.
+     * @example await call.stop();
+     */
     stop(): Promise<void>;
 
-    /** Collects keys. */
+    /**
+     * Collects keys.
+     * @example const { digits } = await call.gather({ prompt: "Номер заказа, четыре цифры.", digits: 4, attempts: 2 });
+     */
     gather(options?: GatherOptions): Promise<Gathered>;
-    /** Lets the caller choose. */
+    /**
+     * Lets the caller choose.
+     * @example const choice = await call.menu({ prompt: "Продажи: один. Адрес: два.", choices: { 1: "sales", 2: () => call.say("Невский, 1.") } });
+     * if (choice.reason === "timeout") await call.say("До свидания.");
+     */
     menu<V>(options: MenuOptions<V>): Promise<Chosen<V>>;
-    /** Records a message until its end. */
+    /**
+     * Records a message until its end.
+     * @example const message = await call.record({ maxDuration: "2m", silence: "4s", finishOn: "#", beep: true });
+     */
     record(options?: RecordOptions): Promise<Recording>;
-    /** Records the whole call. Pause writes silence. */
+    /**
+     * Records the whole call. Pause writes silence.
+     * @example await call.recording.start({ stereo: true });
+     */
     readonly recording: {
       start(options?: { stereo?: boolean }): Promise<{ id: string; link: Recording["link"] }>;
       pause(): Promise<void>;
@@ -206,45 +249,94 @@ declare module "loopstart:call" {
       stop(): Promise<Recording>;
     };
 
-    /** Dials and bridges; the script goes on after the talk. */
+    /**
+     * Dials and bridges; the script goes on after the talk.
+     * @example const talk = await call.connect("sales", { timeout: "25s", whisper: "Заказ 4031" });
+     * if (talk.status !== "completed") await call.say("Все заняты, мы перезвоним.");
+     */
     connect(target: Target | Target[], options?: ConnectOptions): Promise<Connected>;
-    /** Joins this call with another one until either side leaves. */
+    /**
+     * Joins this call with another one until either side leaves.
+     * @example const { endedBy } = await call.bridge(other, { maxDuration: "1h" });
+     */
     bridge(other: Call, options?: { maxDuration?: Duration; record?: boolean; signal?: AbortSignal }): Promise<{ endedBy: string; talkMs: number }>;
+    /**
+     * @example await call.unbridge();
+     */
     unbridge(): Promise<void>;
+    /**
+     * @example await call.hold({ music: "music.wav" });
+     */
     hold(options?: { music?: Prompt }): Promise<void>;
+    /**
+     * @example await call.unhold();
+     */
     unhold(): Promise<void>;
-    /** The other side no longer hears us. */
+    /**
+     * The other side no longer hears us.
+     * @example await call.mute();
+     */
     mute(): Promise<void>;
+    /**
+     * @example await call.unmute();
+     */
     unmute(): Promise<void>;
     /**
      * Keys 0-9 * # A-D; `w` is half a second. Without a method the trunk's `dtmf` decides: telephone-events (RFC 4733)
      * where they are agreed on, else tones in the audio.
+     * @example await call.sendDigits("12w3");
      */
     sendDigits(digits: string | number, options?: { method?: "rfc4733" | "info" | "inband"; signal?: AbortSignal }): Promise<void>;
     /**
      * Blind transfer by REFER to a number, a user or a `sip:` address; when it fails the caller is back. A number goes to
      * the caller's own trunk, within its `destinations`.
+     * @example const moved = await call.transfer("+74951234567", { timeout: "30s" });
      */
     transfer(target: string, options?: { timeout?: Duration; headers?: HeaderMap; signal?: AbortSignal }): Promise<{ status: string; code: number }>;
 
-    /** Calls `fn` at every event; the result takes it away. */
+    /**
+     * Calls `fn` at every event; the result takes it away.
+     * @example call.on("digit", ({ digit }) => call.log("key", digit));
+     */
     on<E extends keyof Events>(event: E, fn: (event: Events[E]) => unknown): () => void;
-    /** Keys as they are pressed, until the call ends: `for await (const key of call.digits)`. */
+    /**
+     * Keys as they are pressed, until the call ends: `for await (const key of call.digits)`.
+     * @example for await (const key of call.digits) { if (key === "#") break; }
+     */
     readonly digits: AsyncIterableIterator<string>;
 
-    /** Any JSON: what the business wants to know of this call. The last value survives a crash. */
+    /**
+     * Any JSON: what the business wants to know of this call. The last value survives a crash.
+     * @example call.result = { choice: "confirmed" };
+     */
     result: any;
-    /** Overrides the outcome of the record. */
+    /**
+     * Overrides the outcome of the record.
+     * @example call.outcome = "served";
+     */
     outcome: Outcome | undefined;
-    /** A name and a value by which calls can be found. */
+    /**
+     * A name and a value by which calls can be found.
+     * @example call.tag("shop", "spb");
+     */
     tag(name: string, value: string | number | boolean): void;
-    /** A line in the log and the timeline. */
+    /**
+     * A line in the log and the timeline.
+     * @example call.log("asked", 3, "times");
+     */
     log(...values: unknown[]): void;
-    /** Overrides the retry rule for this contact. Cap, window and stop-list still hold. */
+    /**
+     * Overrides the retry rule for this contact. Cap, window and stop-list still hold.
+     * @example await call.retry({ in: "1h" });
+     */
     retry(options: { in: Duration } | { at: string | Date } | { never: true; stopList?: boolean }): Promise<void>;
   }
 
-  /** Places another call, which ends with the script. */
+  /**
+   * Places another call, which ends with the script.
+   * @example const second = await dial("102", { timeout: "20s" });
+   * if (second.call) await call.bridge(second.call);
+   */
   export function dial(target: string, options?: {
     from?: string;
     trunk?: string;
@@ -256,7 +348,10 @@ declare module "loopstart:call" {
     signal?: AbortSignal;
   }): Promise<{ status: "answered" | "busy" | "no_answer" | "rejected" | "failed"; code: number; call?: Call }>;
 
-  /** `static config` beside the default export: a constant, read when the script is loaded. */
+  /**
+   * `static config` beside the default export: a constant, read when the script is loaded.
+   * @example export const config = { language: "ru-RU", deliveredAfter: "6s", data: { name: "string", sum: "money" } };
+   */
   export interface Config {
     language?: string;
     voice?: string;
@@ -264,8 +359,9 @@ declare module "loopstart:call" {
     /** `"6s"`, `"80%"` or `"key"`. */
     deliveredAfter?: string;
     /** What is done when the script fails. */
-    fallback?: ({ say: string } | { play: string } | { connect: string } | { reject: number })[];
-    guard?: "light";
+    fallback?: ({ say: string } | { play: string } | { connect: string | string[] } | { reject: number } | { hangup: true })[];
+    /** `full` ends nearly every offender alone, at a price in memory; `light` is the default. */
+    guard?: "light" | "full";
     limits?: { calls?: number; cps?: number; call_duration?: Duration; cost_per_day?: number };
     /** Fields of `call.data` and their types; a missing one is refused before the call. */
     data?: { [field: string]: string };
@@ -289,7 +385,20 @@ declare module "loopstart:call" {
     permissions?: { http?: string[]; sip?: string[] };
   }
 
-  /** The argument of `afterCall`: what one attempt left behind, with the names that the HTTP API and webhooks use. */
+  /**
+   * The argument of `beforeAttempt`, which runs before each dial: nothing means dial.
+   * @example export async function beforeAttempt({ data, attempt }: BeforeAttempt) { if (attempt.n > 3 || data.paid) return { skip: "paid" }; }
+   */
+  export interface BeforeAttempt {
+    to: string;
+    data: any;
+    attempt: { n: number; of: number; order: string };
+  }
+
+  /**
+   * The argument of `afterCall`: what one attempt left behind, with the names that the HTTP API and webhooks use.
+   * @example export async function afterCall(record: CallRecord) { await webhook.deliver("https://crm.example.ru/calls", record, { key: record.order }); }
+   */
   export interface CallRecord {
     /** Names this attempt; use it to do a thing once. */
     id: string;
@@ -332,7 +441,10 @@ declare module "loopstart:call" {
     late: boolean;
   }
 
-  /** The argument of `onRequest`. */
+  /**
+   * The argument of `onRequest`.
+   * @example export async function onRequest({ json }: HookRequest) { return { got: json.order }; }
+   */
   export interface HookRequest {
     method: string;
     path: string;

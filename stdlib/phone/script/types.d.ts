@@ -21,14 +21,29 @@ declare module "loopstart:phone" {
     /** False when `zone` is only the likeliest. */
     zoneExact: boolean;
   }
-  /** All that is known of a number. Throws `INVALID` when it is none. */
+  /**
+   * All that is known of a number. Throws `INVALID` when it is none.
+   * @example const { valid, kind } = parse("8 916 123-45-67");
+   */
   export function parse(number: string | number, options?: Options): PhoneNumber;
-  /** `+79161234567`, or undefined when it is no number. */
+  /**
+   * `+79161234567`, or undefined when it is no number.
+   * @example e164("8 (916) 123-45-67"); // +79161234567
+   */
   export function e164(number: string | number, options?: Options): string | undefined;
-  /** ISO 3166 country of a number. */
+  /**
+   * ISO 3166 country of a number.
+   * @example region("+77011234567"); // KZ
+   */
   export function region(number: string | number, options?: Options): string | undefined;
-  /** IANA name of the time zone of a number. */
+  /**
+   * IANA name of the time zone of a number.
+   * @example zone("+79161234567"); // Europe/Moscow
+   */
   export function zone(number: string | number, options?: Options): string | undefined;
-  /** `e164` `+7916…`, `digits` `7916…`, `national` `8916…`; undefined when it is no number. */
+  /**
+   * `e164` `+7916…`, `digits` `7916…`, `national` `8916…`; undefined when it is no number.
+   * @example format("+79161234567", { style: "national" }); // 89161234567
+   */
   export function format(number: string | number, options?: Options & { style?: "e164" | "digits" | "national" }): string | undefined;
 }

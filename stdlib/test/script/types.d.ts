@@ -23,7 +23,10 @@ declare module "loopstart:test" {
   /** `"5s"`, `"1m30s"`, `"80ms"`, or a number of milliseconds. */
   export type Duration = string | number;
 
-  /** Adds a test. It runs alone, in a project where nothing has happened yet. */
+  /**
+   * Adds a test. It runs alone, in a project where nothing has happened yet.
+   * @example test("a caller is greeted", async () => { const c = await inbound({ to: "hello" }); await c.hears(/welcome/); });
+   */
   export const test: TestFunction;
   export interface TestFunction {
     (name: string, fn: () => void | Promise<void>): void;
@@ -105,19 +108,26 @@ declare module "loopstart:test" {
   /**
    * Somebody calls. `to` is the name of a script or a number of `routes`. With `trunk` or `user` the call comes from
    * there; else a number is called through the first trunk, and a script by its name from a trusted source.
+   * @example const c = await inbound({ to: "+74951234567", from: "+79161112233", trunk: "mango" });
    */
   export function inbound(call: {
     to: string; from?: string; data?: unknown; headers?: { [name: string]: string }; trunk?: string; user?: string;
   }): Promise<Party>;
 
-  /** Orders a call, as `POST /v1/calls` does, and is the one who is called. */
+  /**
+   * Orders a call, as `POST /v1/calls` does, and is the one who is called.
+   * @example const c = await outbound({ script: "reminder", to: "+79161112233", data: { order: "7" }, attempts: 2, retry: { busy: "5m" } });
+   */
   export function outbound(order: {
     script: string; to: string; data?: unknown; from?: string; trunk?: string; key?: string; at?: string; attempts?: number;
     retry?: { [outcome: string]: Duration }; timeout?: Duration; expires?: string; deliveredAfter?: string;
     window?: string | string[] | { [days: string]: string | string[] }; zone?: string; priority?: number; dedupe?: Duration;
   }): Promise<Answering>;
 
-  /** Whoever is dialled by a number: `callee.busy()` for all, `callee("+7916…").busy()` for one. */
+  /**
+   * Whoever is dialled by a number: `callee.busy()` for all, `callee("+7916…").busy()` for one.
+   * @example callee("+79161112233").machine("Оставьте сообщение", { times: 1 });
+   */
   export const callee: CalleeFunction;
   export interface CalleeFunction {
     (number: string): Answering;
@@ -128,7 +138,10 @@ declare module "loopstart:test" {
     machine(text: string, options?: { after?: Duration; times?: number }): CalleeFunction;
   }
 
-  /** An operator, by the name in `sip.users`: `user("101").busy()` for one, `user.busy()` for all. */
+  /**
+   * An operator, by the name in `sip.users`: `user("101").busy()` for one, `user.busy()` for all.
+   * @example user("101").answers({ after: "3s" });
+   */
   export const user: OperatorFunction;
   export interface OperatorFunction {
     (name: string): Operator;
@@ -195,7 +208,10 @@ declare module "loopstart:test" {
     readonly requests: SentRequest[];
   }
 
-  /** HTTP: of `fetch`, webhooks and sounds by URL. A request that nobody mocked fails the test. */
+  /**
+   * HTTP: of `fetch`, webhooks and sounds by URL. A request that nobody mocked fails the test.
+   * @example const hook = http.on("POST", /crm\.example\.ru/).reply(503).times(1);
+   */
   export const http: HttpMocks;
   export interface HttpMocks {
     /** Mocks a method (`"*"`: any) and an address: the whole URL, or a part of it as a regular expression. The latest mock wins. */
@@ -204,7 +220,10 @@ declare module "loopstart:test" {
     readonly requests: SentRequest[];
   }
 
-  /** Virtual time. */
+  /**
+   * Virtual time.
+   * @example await clock.to("tomorrow 10:00");
+   */
   export const clock: VirtualClock;
   export interface VirtualClock {
     now(): Date;
@@ -214,7 +233,10 @@ declare module "loopstart:test" {
     to(when: string | Date): Promise<void>;
   }
 
-  /** The key-value state that the scripts see. It is empty when a test begins. */
+  /**
+   * The key-value state that the scripts see. It is empty when a test begins.
+   * @example await kv.set("open", true);
+   */
   export const kv: TestKV;
   export interface TestKV {
     get<T = any>(key: string): Promise<T | undefined>;
@@ -224,13 +246,22 @@ declare module "loopstart:test" {
     list<T = any>(prefix: string, options?: { limit?: number; after?: string }): Promise<{ key: string; value: T }[]>;
   }
 
-  /** What scripts get from `secrets.get`: for this test, and before its first call. */
+  /**
+   * What scripts get from `secrets.get`: for this test, and before its first call.
+   * @example secrets.set("CRM_URL", "https://crm.example.ru");
+   */
   export const secrets: TestSecrets;
   export interface TestSecrets { set(name: string, value: string): void }
 
-  /** The portal that `loopstart:bitrix24` speaks to in tests: kinds are user, contact, company, lead, deal, call, task, notify. */
+  /**
+   * The portal that `loopstart:bitrix24` speaks to in tests: kinds are user, contact, company, lead, deal, call, task, notify.
+   * @example bitrix24.add("contact", { name: "Иван", phone: "+79161112233" });
+   */
   export const bitrix24: FakeCRM;
-  /** The account that `loopstart:retailcrm` speaks to in tests: kinds are user, customer, order, call, event, note, task. */
+  /**
+   * The account that `loopstart:retailcrm` speaks to in tests: kinds are user, customer, order, call, event, note, task.
+   * @example retailcrm.down("1h");
+   */
   export const retailcrm: FakeCRM;
 
   /**
@@ -257,7 +288,10 @@ declare module "loopstart:test" {
     readonly requests: { method: string; params: any; at: string; error?: string }[];
   }
 
-  /** What must hold. */
+  /**
+   * What must hold.
+   * @example expect([1, 2]).not.toContain(3);
+   */
   export function expect(actual: unknown): Matchers & { not: Matchers };
   export interface Matchers {
     /** The same value. */

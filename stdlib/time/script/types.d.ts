@@ -14,11 +14,23 @@ declare module "loopstart:time" {
     /** Reads the hours in another zone. */
     zone?: string;
   }
-  /** Is it open? `schedule` is a name of loopstart.yaml or written out. */
+  /**
+   * Is it open? `schedule` is a name of loopstart.yaml or written out.
+   * @example if (!isOpen("office", { at: Date.now() + 3600_000 })) await call.say("Через час мы закрываемся.");
+   */
   export function isOpen(schedule: string | Schedule, options?: Options): boolean;
-  /** The next change; undefined when there is none within 400 days. */
+  /**
+   * The next change; undefined when there is none within 400 days.
+   * @example const change = next("office");
+   */
   export function next(schedule: string | Schedule, options?: Options): { at: Date; opens: boolean } | undefined;
+  /**
+   * @example await call.say(["Мы откроемся в", { time: nextOpen("office") ?? "09:00" }]);
+   */
   export function nextOpen(schedule: string | Schedule, options?: Options): Date | undefined;
+  /**
+   * @example const closes = nextClose({ open: { "mon-fri": "09:00-18:00" } });
+   */
   export function nextClose(schedule: string | Schedule, options?: Options): Date | undefined;
 
   export interface Local {
@@ -32,7 +44,10 @@ declare module "loopstart:time" {
     /** RFC 3339 with the zone's offset. */
     iso: string;
   }
-  /** Time zones by their IANA names; the project's when none is given. */
+  /**
+   * Time zones by their IANA names; the project's when none is given.
+   * @example const { hour } = zones.local("Asia/Almaty");
+   */
   export const zones: {
     has(zone: string): boolean;
     /** What a clock on the wall shows there. */
