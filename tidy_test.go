@@ -38,13 +38,14 @@ var rules = []rule{
 	{"speech", []string{"internal/..."}, "no telephony, no JS engine"},
 	{"media", []string{"internal/..."}, "must run with no SIP and no JS"},
 	{"sip", []string{"internal/...", "sip/..."}, "SDP is opaque bytes here"},
-	{"call", []string{"sip/...", "media", "speech", "internal/..."}, "the one join of signalling and media"},
+	{"call/stream", []string{"media", "internal/..."}, "a client of audio servers: knows taps, no call"},
+	{"call", []string{"call/stream", "sip/...", "media", "speech", "internal/..."}, "the one join of signalling and media"},
 	{"runtime/message", []string{"internal/..."}, "plain messages: both processes import them"},
 	{"runtime/supervisor", []string{"runtime/message", "internal/..."}, "runs in the main process: no goja"},
 	{"runtime", []string{"scripts", "runtime/...", "internal/..."}, "goja lives here; knows no call"},
 	{"stdlib", []string{"runtime/...", "stdlib/...", "internal/..."}, "the list of script modules, used by workers"},
 	{"stdlib/*/script", []string{"runtime/...", "stdlib/...", "internal/..."}, "runs in workers: no telephony, no store"},
-	{"stdlib/*/host", []string{"call", "sip", "runtime/message", "internal/..."}, "runs in the main process: no goja"},
+	{"stdlib/*/host", []string{"call", "call/stream", "media", "sip", "runtime/message", "internal/..."}, "runs in the main process: no goja"},
 	{"flow", []string{"store", "internal/..."}, "durable flows: what runs their code and calls is behind an interface"},
 	{"campaign", []string{"campaign", "internal/..."}, "testable on paper, no SIP; below it its conformance tests"},
 	{"api", []string{"internal/...", "console"}, "the UI cannot reach into packages"},
@@ -166,6 +167,7 @@ var behind = map[string][]string{
 	"github.com/pion/rtcp":          {"media"},
 	"github.com/goccy/go-yaml":      {"config"},
 	"github.com/hajimehoshi/go-mp3": {"media"},
+	"github.com/coder/websocket":    {"internal/netx"},
 }
 
 func foreign(folder, name string) string {

@@ -66,6 +66,7 @@ type Call struct {
 	fileID     string // the first recording
 	talkRec    *recording
 	recordings int
+	streams    int // made so far, for their names
 	dials      map[uint32]*dialling
 	quality    Quality
 }

@@ -24,6 +24,8 @@ func (l *Leg) mediaEvent(ev media.Event) {
 	case media.DigitBegan:
 		l.rfc4733 = true
 		l.digit(ev.Digit, "rtp")
+	case media.FeedMark, media.TapEnded:
+		l.streamEvent(ev)
 	case media.FirstPacket:
 		l.call.line.Add(ev.At, "media", l.name, "first packet received", "")
 	case media.MediaLost:
@@ -61,6 +63,9 @@ func (l *Leg) digit(d byte, way string) {
 		shown = "•"
 	}
 	l.note("digit", shown+" ("+way+")", "")
+	if shown == string(d) {
+		l.streamDigit(d)
+	}
 	if l == l.call.main {
 		l.call.facts.keyPressed = true
 	}

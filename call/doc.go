@@ -12,7 +12,7 @@
 // # Limits
 //
 // [MailboxCapacity] functions wait for a call, [MaxTimeline] entries are kept,
-// [MaxTypedAhead] keys, [MaxLegs] legs at once. Beyond them the oldest key is
+// [MaxTypedAhead] keys, [MaxLegs] legs at once, [MaxStreams] streams of each. Beyond them the oldest key is
 // dropped, the entry counted, the verb refused with LIMIT, the call ended.
 //
 // # Errors

@@ -67,6 +67,7 @@ type Leg struct {
 	message   *recording                     // of record, which may run beside rec
 	writing   map[*media.Recorder]*recording // files that are not complete yet
 	talk      *talk
+	streams   map[uint32]*streaming // by the number of the script
 	reoffer   []func(code int, body []byte)
 	transfer  *Verb
 	referTo   string // where the transfer goes
@@ -350,6 +351,7 @@ func (l *Leg) endWords(wasUp bool) string {
 // settleAll ends every verb that waits on this leg.
 func (l *Leg) settleAll() {
 	l.endTalk(l.side())
+	l.endStreams(l.side())
 	for _, r := range []*recording{l.message, l.rec} {
 		if r != nil {
 			r.finish("hangup")

@@ -127,6 +127,7 @@ type Deps struct {
 	Dialer     Dialer
 	Prompts    Prompts
 	Recordings Recordings
+	Streams    Streams
 	Observer   Observer
 	Counters   *Counters
 	Apology    func(language string) *media.Prompt // spoken when nothing else can be

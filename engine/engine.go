@@ -89,10 +89,14 @@ type Engine struct {
 	live      liveCalls                      // rows of inbound calls in progress
 	bindings  bindings                       // where users can be reached
 	seen      signatures                     // of hooks
-	counters  call.Counters
-	started   time.Time
-	up        chan struct{}          // closed when all is built and recovered; calls wait for it
-	httpAddr  atomic.Pointer[string] // where the API really listens
+
+	// streams are the media streams of calls.
+	streams streams
+
+	counters call.Counters
+	started  time.Time
+	up       chan struct{}          // closed when all is built and recovered; calls wait for it
+	httpAddr atomic.Pointer[string] // where the API really listens
 	background
 }
 
@@ -148,6 +152,7 @@ func (e *Engine) prepare() {
 	e.methods = e.campaignMethods()
 	e.crmMethods(e.methods)
 	e.groups.init()
+	e.streams.e = e
 	e.feed.init(e.clk.Now())
 	e.timetable.init(e)
 }

@@ -51,7 +51,7 @@ func (g gauges) figures() []figure {
 	e := g.e
 	s, w, o, st, sp := e.sip.Stats(), e.workers.Stats(), e.outbox.Stats(), e.store.Stats(), e.speaker.Stats()
 	sc, fl := e.scripts.Stats(), e.flows.Stats()
-	return []figure{
+	return append(e.streamFigures(), []figure{
 		{"calls", "Calls in progress.", false, float64(e.calls.count())},
 		{"calls_started_total", "Calls begun.", true, float64(e.counters.Started.Load())},
 		{"calls_ended_total", "Calls ended.", true, float64(e.counters.Ended.Load())},
@@ -112,7 +112,7 @@ func (g gauges) figures() []figure {
 		{"speech_cache_hits_total", "Prompts found in the cache.", true, float64(sp.Hits)},
 		{"speech_failures_total", "Attempts of a speech engine that failed.", true, float64(sp.Failures)},
 		{"events_dropped_listeners_total", "Listeners of events that were too slow.", true, float64(e.feed.Dropped.Load())},
-	}
+	}...)
 }
 
 func (g gauges) workers(out chan<- prometheus.Metric) {

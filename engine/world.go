@@ -71,6 +71,7 @@ type World struct {
 	Signalling func(sip.Config, func(Incoming)) (Endpoint, error)
 	Fabric     *media.Fabric
 	HTTP       func(netx.Rules) HTTP
+	Sockets    func(netx.Rules) Sockets
 	Voice      Voice
 	Worker     func(script string) (message.Conn, error)
 	Builder    scripts.Builder

@@ -90,7 +90,7 @@ func (l *leg) move(sh *shard, other *Session) {
 func (l *leg) ready() bool {
 	a := l.agreed
 	return a != nil && a.sends && l.begun && !l.closing && !l.held &&
-		!l.digitsOut.covers() && (l.play == nil || l.play.codec != a.codec)
+		!l.digitsOut.covers() && !l.feeding && (l.play == nil || l.play.codec != a.codec)
 }
 
 // carry passes an audio packet of the peer on to l.
@@ -118,7 +118,7 @@ func (l *leg) carry(sh *shard, p *packet, codec *Codec) {
 	}
 	l.send.gap, l.send.started = false, true
 	l.writeAs(sh, l.agreed.sendPT, marker, seq, ts, payload)
-	if l.records > 0 {
+	if l.records > 0 || l.tapCount > 0 {
 		l.recordSent(sh, ts, payload)
 	}
 }

@@ -22,6 +22,8 @@ const (
 	RecordEnded                      // Recorder, Reason, DurationMs; the file is complete
 	VoiceBegan                       // the peer speaks; with SessionOptions.Voice only
 	VoiceEnded                       // the peer has been silent for SessionOptions.Voice
+	TapEnded                         // Tap, Reason; its frames are closed
+	FeedMark                         // Tap, Mark; Completed = what was fed before it has been sent
 	MarkHeard                        // the audio carries a Mark; with SessionOptions.Marks only
 )
 
@@ -49,6 +51,7 @@ type Event struct {
 	Completed  bool   // played to the end
 	Reason     string
 	Recorder   *Recorder
+	Tap        *Tap
 	Err        error // the cause of ReasonDisk
 	Mark       uint32
 }

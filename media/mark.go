@@ -67,3 +67,17 @@ func (p *Prompt) Marked(every int, number func(i int) uint32) *Prompt {
 	}
 	return &Prompt{pcm: pcm, endless: p.endless}
 }
+
+// FindMarks are the numbers of all marks in a stretch of audio, wherever they
+// begin, each once in a row.
+func FindMarks(pcm []int16) (out []uint32) {
+	for i := 0; i+FrameSamples <= len(pcm); i++ {
+		if s := pcm[i]; s < voiceLevel && s > -voiceLevel {
+			continue
+		}
+		if n, ok := findMark(pcm[i : i+FrameSamples]); ok && (len(out) == 0 || out[len(out)-1] != n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}

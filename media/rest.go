@@ -111,7 +111,7 @@ func (sh *shard) idle() bool {
 
 func (l *leg) idle(sh *shard) bool {
 	return l.begun && !l.closing && !l.s.inbox.waiting.Load() && l.play == nil && l.digitsOut.head == nil && !l.digitsIn.active &&
-		l.records == 0 && !l.voice.speaking && l.flood == 0 && !l.missing(sh)
+		l.records == 0 && l.tapsRest() && !l.voice.speaking && l.flood == 0 && !l.missing(sh)
 }
 
 // missing reports whether packets that the media timeout waits for do not

@@ -284,6 +284,9 @@ func (s *Session) refuse(c command, reason string) {
 	case c.digits != nil:
 		s.pendingDigits.Add(int32(-len(c.digits.steps)))
 		s.engine.notes.post(s.opts.Sink, Event{Kind: DigitsSent, At: at, Reason: reason})
+	case c.kind == cmdTap:
+		close(c.tap.full)
+		s.engine.notes.post(s.opts.Sink, Event{Kind: TapEnded, At: at, Tap: c.tap, Reason: reason})
 	case c.kind == cmdRecord:
 		s.engine.notes.post(s.opts.Sink, Event{Kind: RecordEnded, At: at, Recorder: c.rec, Reason: reason})
 	}

@@ -20,6 +20,8 @@ const (
 	cmdUnbridge
 	cmdRecord
 	cmdStopRecord
+	cmdTap
+	cmdUntap
 	cmdClose
 )
 
@@ -35,6 +37,7 @@ type command struct {
 	tones   *toneReceiver // with agreed: listens for keys in the audio
 	other   *Session
 	rec     *Recorder
+	tap     *Tap
 }
 
 // commandLimit bounds the commands that wait for one session's next frame. A

@@ -155,7 +155,7 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 // audio records a packet and passes it on.
 func (l *leg) audio(sh *shard, p *packet, codec *Codec, age time.Duration) {
 	pcm := sh.pcm[:len(p.payload)]
-	if l.records > 0 || l.s.opts.Voice > 0 || l.tones.rx != nil {
+	if l.records > 0 || l.s.opts.Voice > 0 || l.tones.rx != nil || l.tapCount > 0 {
 		codec.Decode(pcm, p.payload)
 	}
 	if l.s.opts.Voice > 0 {
@@ -163,6 +163,9 @@ func (l *leg) audio(sh *shard, p *packet, codec *Codec, age time.Duration) {
 	}
 	if l.tones.rx != nil {
 		l.tones.packet(l, sh, p.ts, pcm)
+	}
+	if l.tapCount > 0 {
+		l.tapReceived(p.ts, pcm, l.send.clockAt(sh.at-age, l.slot))
 	}
 	if l.records > 0 {
 		now := l.send.clockAt(sh.at-age, l.slot)

@@ -36,6 +36,10 @@ type leg struct {
 	recs    [recordersPerSession]*Recorder
 	records int
 
+	taps     [tapsPerSession]*Tap
+	tapCount int
+	feeding  bool // the latest frame came from a tap
+
 	started   time.Duration // of the first frame
 	heard     time.Duration // last good packet, or since when one is awaited; 0 = not awaited
 	everHeard bool
@@ -101,6 +105,10 @@ func (l *leg) do(sh *shard, c *command) {
 		l.record(sh, c.rec)
 	case cmdStopRecord:
 		l.stopRecord(sh, c.rec, ReasonStopped)
+	case cmdTap:
+		l.tap(sh, c.tap)
+	case cmdUntap:
+		l.untap(sh, c.tap, ReasonStopped)
 	case cmdClose:
 		l.close(sh)
 	}
@@ -223,6 +231,7 @@ func (l *leg) close(sh *shard) {
 		l.report(sh, news, sh.now)
 	}
 	l.stopRecord(sh, nil, ReasonClosed)
+	l.untap(sh, nil, ReasonClosed)
 	if l.agreed != nil && l.begun {
 		l.sayGoodbye(sh)
 	}

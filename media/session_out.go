@@ -63,6 +63,9 @@ func (l *leg) out(sh *shard, f int64) {
 	if l.records > 0 {
 		l.advanceRecords(sh)
 	}
+	if l.tapCount > 0 {
+		l.advanceTaps(sh)
+	}
 }
 
 // skip leaves out frames: the timestamp and what plays move on unheard.
@@ -114,6 +117,9 @@ func (l *leg) frame(sh *shard) {
 
 // usual sends what is heard when no digits are sent.
 func (l *leg) usual(sh *shard, ts uint32) {
+	if l.tapCount > 0 && l.fromTaps(sh, ts) {
+		return
+	}
 	switch {
 	case l.play != nil && l.play.codec == l.agreed.codec:
 		l.sendAudio(sh, ts, l.play.next())
@@ -130,6 +136,20 @@ func (l *leg) usual(sh *shard, ts uint32) {
 	}
 }
 
+// fromTaps sends what the taps feed, unless a prompt goes before it.
+func (l *leg) fromTaps(sh *shard, ts uint32) bool {
+	if l.play != nil {
+		l.feeding = false
+		l.skipFeeds(sh)
+		return false
+	}
+	payload, ok := l.fed(sh)
+	if ok {
+		l.sendAudio(sh, ts, payload)
+	}
+	return ok
+}
+
 // digitsDone reports a batch that is through.
 func (l *leg) digitsDone(sh *shard, done bool) {
 	if !done {
@@ -144,14 +164,16 @@ func (l *leg) sendAudio(sh *shard, ts uint32, payload []byte) {
 	l.passage.broken = true
 	l.send.next = ts + FrameSamples
 	l.write(sh, l.agreed.sendPT, false, ts, payload)
-	if l.records > 0 {
+	if l.records > 0 || l.tapCount > 0 {
 		l.recordSent(sh, ts, payload)
 	}
 }
 
+// recordSent gives what was sent to the recordings and taps.
 func (l *leg) recordSent(sh *shard, ts uint32, payload []byte) {
 	pcm := sh.pcm[:len(payload)]
 	l.agreed.codec.Decode(pcm, payload)
+	l.tapSent(ts, pcm)
 	for _, r := range l.recs[:l.records] {
 		if r.reason == "" {
 			r.sent(ts, pcm)

@@ -40,6 +40,7 @@ type shard struct {
 	code   [maxPacket]byte // transcoded payload
 	pcm    [maxPacket]int16
 	head   [rtpHeader]byte
+	feed   [FrameSamples]int16 // mixed feeds of taps
 }
 
 // driver makes a shard's time pass.

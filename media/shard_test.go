@@ -75,6 +75,18 @@ func TestNoAllocationPerFrame(t *testing.T) {
 			b.s.Record(NewRecorder(tempFile(t), RecorderOptions{Mixed: true, Silence: time.Hour}))
 			return []*party{a, b}
 		},
+		"taps": func(st *studio) []*party {
+			p := st.leg(nil)
+			tap := NewTap(TapOptions{Inbound: true, Outbound: true, Feed: MaxFeed})
+			tap.Feed(make([]int16, 100*SampleRate))
+			p.s.Tap(tap)
+			go func() { // the reader allocates nothing either
+				for f := range tap.Frames() {
+					tap.Release(f)
+				}
+			}()
+			return []*party{p}
+		},
 		"digits": func(st *studio) []*party {
 			p := st.leg(nil)
 			st.run(60*time.Millisecond, nil, p)

@@ -47,6 +47,7 @@ type stage struct {
 	anybody   *party // habits of all callees
 	operators *party // habits of all users
 	parties   map[string]*party
+	agents    []*agent
 	calls     []*callLog // in order of their beginning
 	coming    *handset   // whose INVITE is with the engine right now
 	made      int        // phones
@@ -98,7 +99,8 @@ func newStage(in setting) (s *stage, err error) {
 	s.engine, err = engine.New(s.cfg, engine.Options{
 		Clock: clk, Log: s.logger(), State: s.state, OnEnded: s.ended, OnFlow: s.flowOver, World: &engine.World{
 			Signalling: s.signalling, Fabric: s.fabric, HTTP: func(r netx.Rules) engine.HTTP { return s.web.within(r) }, Voice: s.voice,
-			Worker: s.workers.dial, Builder: in.builder, Locks: newLocks(clk, s.closing), NewID: s.newID, Witness: s,
+			Sockets: func(r netx.Rules) engine.Sockets { return sockets{s, r} },
+			Worker:  s.workers.dial, Builder: in.builder, Locks: newLocks(clk, s.closing), NewID: s.newID, Witness: s,
 		},
 	})
 	if err != nil {

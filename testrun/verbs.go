@@ -25,6 +25,7 @@ type key struct {
 	To     string  `json:"to"`     // the party's key, of an order
 	Callee *string `json:"callee"` // a number, "" for everybody
 	User   string  `json:"user"`
+	Agent  *int    `json:"agent"` // a server of media streams
 }
 
 // find is the party of a key; the lock is held.
@@ -34,6 +35,8 @@ func (s *stage) find(k key) (*party, error) {
 		return s.party("in:" + k.In), nil
 	case k.Order != "":
 		return s.party(k.To), nil
+	case k.Agent != nil:
+		return s.party("agent:" + itoa(*k.Agent)), nil
 	case k.User == "*":
 		return s.operators, nil
 	case k.User != "":
@@ -74,6 +77,7 @@ var waitVerbs = map[string]waitVerb{
 	"answered": (*host).answered, "ended": (*host).endedVerb, "rings": (*host).rings, "pass": (*host).pass, "to": (*host).to,
 	"flow.start": flowVerb("flow", startFlow), "flow.signal": flowVerb("signal", signalFlow), "flow.cancel": flowVerb("cancel", cancelFlow),
 	"flow.retry": flowVerb("retry", retryFlow), "flow.ended": (*host).flowEnded,
+	"agent.connected": (*host).agentConnected, "agent.says": (*host).agentSays, "agent.do": (*host).agentDo,
 }
 
 // Wait implements test.Host. The verb begins when everything has settled.

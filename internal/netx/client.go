@@ -33,8 +33,10 @@ type Options struct {
 
 // Client is an HTTP client that keeps to Rules.
 type Client struct {
-	opts Options
-	http *http.Client
+	opts  Options
+	http  *http.Client
+	op    string // begins its errors
+	http1 bool   // no other protocol is offered in a TLS handshake
 
 	// In tests: names are resolved by resolver, and connect hears of each
 	// address that passed the check and may stand in the way.
@@ -51,7 +53,7 @@ func New(o Options) *Client {
 	if o.MaxBody <= 0 {
 		o.MaxBody = 4 << 20
 	}
-	c := &Client{opts: o}
+	c := &Client{opts: o, op: "fetch"}
 	c.http = &http.Client{
 		Transport: &http.Transport{
 			DialContext: c.dial, DialTLSContext: c.dialTLS, MaxIdleConns: MaxIdle, MaxIdleConnsPerHost: MaxIdle / 2, IdleConnTimeout: 60 * time.Second,
@@ -143,7 +145,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 }
 
 func (c *Client) refuse(host, why string) error {
-	return fault.New(fault.Denied, "fetch: %s: %s", host, why).
+	return fault.New(fault.Denied, "%s: %s: %s", c.op, host, why).
 		WithHint("name it in the script's config: permissions: {http: [%q]}", host)
 }
 
@@ -188,10 +190,10 @@ func (c *Client) explain(req *http.Request, err error) error {
 		return f
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fault.New(fault.Network, "fetch: %s did not answer in time", req.URL.Host)
+		return fault.New(fault.Network, "%s: %s did not answer in time", c.op, req.URL.Host)
 	}
 	if inner := errors.Unwrap(err); inner != nil {
 		err = inner
 	}
-	return fault.New(fault.Network, "fetch: %s: %w", req.URL.Host, err)
+	return fault.New(fault.Network, "%s: %s: %w", c.op, req.URL.Host, err)
 }

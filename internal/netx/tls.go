@@ -88,7 +88,11 @@ func (c *Client) dialTLS(ctx context.Context, network, address string) (net.Conn
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()
-	conn := tls.Client(plain, c.opts.TLS.config(host, port))
+	config := c.opts.TLS.config(host, port)
+	if c.http1 {
+		config.NextProtos = []string{"http/1.1"}
+	}
+	conn := tls.Client(plain, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = plain.Close()
 		return nil, err

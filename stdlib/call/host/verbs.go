@@ -34,6 +34,8 @@ var verbs = map[string]func(*request){
 	"call.hold":             hold,
 	"call.unhold":           func(q *request) { q.leg.Hold(false, nil, q.verb) },
 	"call.mute":             mute,
+	"call.stream":           startStream,
+	"call.stream.do":        streamCommand,
 	"call.sendDigits":       sendDigits,
 	"call.transfer":         transfer,
 	"call.retry":            retry,

@@ -43,7 +43,7 @@ var verbs = map[string]verb{
 	"ring": plain("ring"), "progress": plain("progress"), "answer": answer, "reject": reject, "redirect": redirect, "hangup": hangup,
 	"say": speak("say"), "play": speak("play"), "prompt": speak("prompt"), "stop": plain("stop"),
 	"gather": gather, "menu": menu, "record": record, "connect": connect, "bridge": bridge, "unbridge": plain("unbridge"),
-	"hold": hold, "unhold": plain("unhold"), "mute": mute(true), "unmute": mute(false),
+	"hold": hold, "unhold": plain("unhold"), "stream": startStream, "mute": mute(true), "unmute": mute(false),
 	"sendDigits": sendDigits, "transfer": transfer, "retry": retry,
 }
 

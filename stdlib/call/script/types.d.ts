@@ -135,6 +135,59 @@ declare module "loopstart:call" {
     legs: { target: string; status: string; code: number; ringMs: number }[];
   }
 
+  export interface StreamOptions {
+    /** What the server hears: what the party says (inbound, the default), what it hears, or both. */
+    track?: "inbound" | "outbound" | "both";
+    /** 8000 Hz, one channel; l16 is signed 16 bit little-endian. `"mulaw"` when missing. */
+    format?: "mulaw" | "alaw" | "l16";
+    /** `customParameters` of the start message. */
+    parameters?: { [name: string]: string | number | boolean };
+    /** Headers of the handshake: `{ authorization: "Bearer …" }`. */
+    headers?: HeaderMap;
+    /** WebSocket subprotocols that are offered. */
+    protocols?: string | string[];
+    /** How often a connection that breaks is opened again; 5. */
+    reconnect?: number;
+    /** How much audio of the server may wait to be heard; 60s, at most 2m. More is dropped. */
+    buffer?: Duration;
+    /** Ends the stream; it rejects with `AbortError`. */
+    signal?: AbortSignal;
+  }
+  export interface Streamed { endedBy: "server" | "script" | "caller" | "callee"; durationMs: number; reconnects: number }
+
+  /** What stream.on hears of. */
+  export interface StreamEvents {
+    open: { id: string; reconnect: number };
+    /** The connection broke and is opened again. */
+    lost: { attempt: number; reason: string };
+    /** A mark was reached; `heard` is false when it was cleared away. */
+    mark: { name: string; heard: boolean };
+    /** The server has dropped its audio that was not heard yet. */
+    clear: {};
+    /** `{"event": "message", "message": body}` of the server. */
+    message: { body: any };
+    /** Audio was dropped: to a server that is slow, or from one that floods. */
+    overflow: { reason: "slow" | "flood" };
+    /** A message of the server that is none. */
+    error: { message: string };
+  }
+
+  /** A running stream. Awaiting it waits for its end. */
+  export interface Stream extends Promise<Streamed> {
+    /** True once the server is connected, false when that never happened. */
+    readonly opened: Promise<boolean>;
+    /** Calls `fn` at every event; the result takes it away. */
+    on<E extends keyof StreamEvents>(event: E, fn: (event: StreamEvents[E]) => unknown): () => void;
+    /** Ends the stream; the call goes on. */
+    stop(): Promise<Streamed>;
+    /** Drops audio of the server that is not heard yet. */
+    clear(): void;
+    /** A mark behind what the server has sent so far: `on("mark")` tells when the party has heard it. */
+    mark(name: string): void;
+    /** Sends `{"event": "message", "message": body}` to the server. */
+    send(body: unknown): void;
+  }
+
   export type Outcome = "delivered" | "answered_short" | "machine" | "busy" | "no_answer" | "rejected" | "bad_number" | "trunk_failed"
     | "failed" | "unknown" | "not_called" | "talked" | "served" | "missed" | "abandoned";
 
@@ -293,6 +346,13 @@ declare module "loopstart:call" {
      * @example const moved = await call.transfer("+74951234567", { timeout: "30s" });
      */
     transfer(target: string, options?: { timeout?: Duration; headers?: HeaderMap; signal?: AbortSignal }): Promise<{ status: string; code: number }>;
+
+    /**
+     * Two-way audio over WebSocket, in start/media/dtmf/mark/clear/stop messages, for speech and AI agents. Answers the
+     * call. Awaiting it waits until the server, the script or a hang-up ends it.
+     * @example const { endedBy } = await call.stream("wss://agent.example.com/media", { parameters: { lang: "ru" } });
+     */
+    stream(url: string, options?: StreamOptions): Stream;
 
     /**
      * Calls `fn` at every event; the result takes it away.

@@ -169,6 +169,38 @@
     get requests() { return native.call("http.requests", {}); },
   };
 
+  const streams = {
+    on(url) {
+      const id = native.call("agent.on", { url: pattern("streams.on", url) });
+      const key = { agent: id };
+      const make = (name, o) => act("agent.do", { id, do: name, ...o });
+      const agent = {
+        refuses: (why) => { native.call("agent.refuses", { id, why: String(why ?? "connection refused") }); return agent; },
+        accepts: () => { native.call("agent.refuses", { id, why: "" }); return agent; },
+        connected: (o) => wait("agent.connected", { id, ...read("connected", o, ["within"]) }),
+        hears: (what, o) => {
+          const { within } = read("hears", o, ["within"]);
+          return wait("hears", { key, what: pattern("hears", what), within });
+        },
+        hearsNothing: (o) => wait("quiet", { key, ...read("hearsNothing", o, ["for"]) }),
+        says: (what) => {
+          if (typeof what === "string") return act("agent.says", { id, text: what });
+          return act("agent.says", { id, ...read("says", what, ["audio"]) });
+        },
+        mark: (name) => make("mark", { name: String(name) }),
+        clear: () => make("clear"),
+        sends: (body) => make(typeof body === "string" ? "raw" : "sends", typeof body === "string" ? { text: body } : { body }),
+        stop: () => make("stop"),
+        hangup: () => make("hangup"),
+        drops: () => make("drops"),
+      };
+      for (const name of ["messages", "marks", "digits", "heard", "connections"]) {
+        Object.defineProperty(agent, name, { enumerable: true, get: () => native.call("agent.fact", { id, name }) });
+      }
+      return agent;
+    },
+  };
+
   const clock = {
     now: () => new Date(native.call("now", {})),
     pass: (d) => wait("pass", { for: duration("clock.pass", d) }),
@@ -281,5 +313,5 @@
     }
   }
 
-  return { test, inbound, outbound, callee, user, flow, http, clock, kv, secrets, bitrix24, retailcrm, expect, $run };
+  return { test, inbound, outbound, callee, user, flow, http, streams, clock, kv, secrets, bitrix24, retailcrm, expect, $run };
 })

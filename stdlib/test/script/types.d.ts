@@ -220,6 +220,51 @@ declare module "loopstart:test" {
     readonly requests: SentRequest[];
   }
 
+  /** A server of media streams (`call.stream`) that the test plays. Acts need not be awaited. */
+  export interface StreamServer {
+    /** Connections fail until `accepts`. */
+    refuses(why?: string): this;
+    accepts(): this;
+    /** Waits for a stream and resolves with the body of its start message. `within` is 1m. */
+    connected(options?: { within?: Duration }): Promise<{
+      streamSid: string; callSid: string; tracks: string[]; customParameters: { [name: string]: string }; reconnect?: number;
+      mediaFormat: { encoding: string; sampleRate: number; channels: number };
+    }>;
+    /** Waits until the party has said the words, as `Party.hears`. */
+    hears(words: RegExp | string, options?: { within?: Duration }): Promise<string>;
+    hearsNothing(options?: { for?: Duration }): Promise<void>;
+    /** Speaks to the party, or plays a sound file of the test's folder. Resolves when it was heard, or cleared. */
+    says(what: string | { audio: string }): Promise<void>;
+    /** Sends a mark; it comes back in `marks` when the party has heard what was said before it. */
+    mark(name: string): Promise<void>;
+    /** Drops what was said and is not heard yet. */
+    clear(): Promise<void>;
+    /** Sends `{"event": "message", "message": body}`; a string is sent as it is, garbage included. */
+    sends(body: unknown): Promise<void>;
+    /** Ends the stream with a stop message. */
+    stop(): Promise<void>;
+    /** Closes the connection with a goodbye. */
+    hangup(): Promise<void>;
+    /** Breaks the connection; the client connects again. */
+    drops(): Promise<void>;
+    /** What it was sent, audio left out. */
+    readonly messages: any[];
+    readonly marks: string[];
+    readonly digits: string;
+    readonly heard: string[];
+    readonly connections: number;
+  }
+
+  /**
+   * Servers of media streams. A stream to an address that nobody mocked fails the test.
+   * @example const bot = streams.on("wss://agent.example.com/media");
+   */
+  export const streams: StreamServers;
+  export interface StreamServers {
+    /** Mocks an address: the whole URL, or a part of it as a regular expression. The latest mock wins. */
+    on(url: string | RegExp): StreamServer;
+  }
+
   /**
    * Virtual time.
    * @example await clock.to("tomorrow 10:00");
