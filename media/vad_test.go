@@ -18,12 +18,12 @@ func speechFile(t *testing.T, name string) []int16 {
 	return pcm
 }
 
-func hush(d time.Duration) []int16 { return make([]int16, samplesOf(d)) }
+func silent8k(d time.Duration) []int16 { return make([]int16, samplesOf(d)) }
 
 // noise is white noise of an RMS level in dBFS.
 func noise(d time.Duration, level float64) []int16 {
 	r := rand.New(rand.NewPCG(1, 2))
-	pcm := hush(d)
+	pcm := silent8k(d)
 	for i := range pcm {
 		pcm[i] = int16(r.NormFloat64() * 32768 * math.Pow(10, level/20))
 	}
@@ -31,7 +31,7 @@ func noise(d time.Duration, level float64) []int16 {
 }
 
 func tones(d time.Duration, level float64, hz ...float64) []int16 {
-	pcm := hush(d)
+	pcm := silent8k(d)
 	for i := range pcm {
 		for _, f := range hz {
 			pcm[i] += int16(level * math.Sin(2*math.Pi*f*float64(i)/SampleRate))
@@ -70,7 +70,7 @@ func spans(v *VAD, pcm []int16) (out [][2]int) {
 
 func TestVADFindsSpeech(t *testing.T) {
 	phrase, yes, english := speechFile(t, "operator"), speechFile(t, "yes"), speechFile(t, "english")
-	second := hush(time.Second)
+	second := silent8k(time.Second)
 	for name, c := range map[string]struct {
 		pcm    []int16
 		phrase int // its samples; it begins after one second
@@ -81,7 +81,7 @@ func TestVADFindsSpeech(t *testing.T) {
 		"in a noisy room":     {added(joined(second, phrase, second, second), noise(time.Second, -45)), len(phrase)},
 		"on a line with hum":  {added(joined(second, phrase, second, second), tones(time.Second, 100, 50)), len(phrase)},
 		"with an offset":      {added(joined(second, phrase, second, second), []int16{900}), len(phrase)},
-		"after a long noise":  {added(joined(hush(time.Second), phrase, second, second), noise(20*time.Second, -42)), len(phrase)},
+		"after a long noise":  {added(joined(silent8k(time.Second), phrase, second, second), noise(20*time.Second, -42)), len(phrase)},
 		"quiet, not whispers": {joined(second, half(half(phrase)), second, second), len(phrase)},
 	} {
 		v := VAD{Hangover: 600 * time.Millisecond}
@@ -108,22 +108,22 @@ func half(pcm []int16) []int16 {
 func TestVADFindsNothingElse(t *testing.T) {
 	keys := joined()
 	for _, k := range [][2]float64{{697, 1209}, {770, 1336}, {852, 1477}, {941, 1633}, {941, 1336}} {
-		keys = joined(keys, tones(200*time.Millisecond, 6000, k[0], k[1]), hush(150*time.Millisecond))
+		keys = joined(keys, tones(200*time.Millisecond, 6000, k[0], k[1]), silent8k(150*time.Millisecond))
 	}
-	click := hush(2 * time.Second)
+	click := silent8k(2 * time.Second)
 	for i := range 30 * 8 {
 		click[4000+i] = int16(12000 - i%2*24000)
 	}
 	for name, pcm := range map[string][]int16{
-		"silence":         hush(30 * time.Second),
+		"silence":         silent8k(30 * time.Second),
 		"a quiet line":    noise(30*time.Second, -65),
 		"an office":       noise(30*time.Second, -47),
-		"an offset":       added(hush(10*time.Second), []int16{2000}),
+		"an offset":       added(silent8k(10*time.Second), []int16{2000}),
 		"keys":            keys,
 		"keys in noise":   added(joined(keys, keys, keys), noise(time.Second, -50)),
 		"a click":         click,
 		"nothing at all":  nil,
-		"too short pause": hush(100 * time.Millisecond),
+		"too short pause": silent8k(100 * time.Millisecond),
 	} {
 		if got := spans(&VAD{}, pcm); len(got) != 0 {
 			t.Errorf("%s: %v", name, got)
@@ -135,7 +135,7 @@ func TestVADFindsNothingElse(t *testing.T) {
 // for what it is within seconds.
 func TestVADLearnsNewNoise(t *testing.T) {
 	v := VAD{}
-	got := spans(&v, joined(hush(5*time.Second), noise(20*time.Second, -38)))
+	got := spans(&v, joined(silent8k(5*time.Second), noise(20*time.Second, -38)))
 	if len(got) > 1 || len(got) == 1 && (got[0][1] < 0 || got[0][1]-got[0][0] > 250) {
 		t.Fatalf("%v", got)
 	}
@@ -146,7 +146,7 @@ func TestVADLearnsNewNoise(t *testing.T) {
 
 func TestVADHangoverBridgesPauses(t *testing.T) {
 	word := speechFile(t, "yes")
-	pcm := joined(hush(time.Second), word, hush(400*time.Millisecond), word, hush(3*time.Second))
+	pcm := joined(silent8k(time.Second), word, silent8k(400*time.Millisecond), word, silent8k(3*time.Second))
 	if got := spans(&VAD{Hangover: time.Second}, pcm); len(got) != 1 {
 		t.Fatalf("%v: a pause of 400 ms is within 1 s", got)
 	}
