@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
+	"log/slog"
 
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/flow"
@@ -80,9 +81,9 @@ func (h flowHost) Run(f flow.Flow, w flowlog.Wake, s *flow.Session) (flow.VM, er
 	}
 	hd := &vmHandle{ready: make(chan struct{})}
 	log := e.log.With("flow", f.ID, "script", f.Script, "key", f.Key)
-	vm := &flowVM{vmHandle: hd, e: e, version: v, session: s}
+	vm := &flowVM{vmHandle: hd, e: e, version: v, session: s, log: log}
 	vm.core = e.coreSession(v, journal{log: log}, hd.Settle)
-	spec := e.bundleSpec(v)
+	spec := e.runSpec(v, false)
 	spec.Entry = message.Entry{Export: f.Export, Argument: body, Now: e.clk.Now()}
 	hd.vm, err = e.workers.Start(spec, vm)
 	close(hd.ready)
@@ -101,6 +102,7 @@ type flowVM struct {
 	version *scripts.Version
 	core    *corehost.Session
 	session *flow.Session
+	log     *slog.Logger
 }
 
 // Tell implements flow.VM.
@@ -124,6 +126,8 @@ func (v *flowVM) Request(vm *supervisor.Instance, seq uint32, r message.Request)
 	}
 	switch {
 	case v.core.Serve(seq, r), v.e.flowService(seq, r, v.Settle):
+	case r.Method == "step":
+		logStep(v.log, r)
 	case seq != 0:
 		vm.Settle(seq, nil, fault.New(fault.Conflict, "%s needs a call", r.Method).WithHint("a flow orders calls by f.call"))
 	}

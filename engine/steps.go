@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/loopstart/loopstart/config"
@@ -13,6 +15,15 @@ import (
 // stepsSuffix marks the version of a script whose awaits are traced: the same
 // bundle, compiled another way.
 const stepsSuffix = "+steps"
+
+// stepsCost is how much more CPU time a traced slice may take: what tracing
+// itself does must not end a script that is within its limit.
+const stepsCost = 5
+
+// logStep writes a step of a run that has no timeline.
+func logStep(log *slog.Logger, r message.Request) {
+	log.Info("step: "+maskNumbers(strings.ReplaceAll(textOf(r.Args), "\n", "  ")), "at", r.At)
+}
 
 // tracing says which scripts show their steps. A normal bundle costs nothing
 // for it: tracing is compiled in when it is asked for.
@@ -47,6 +58,7 @@ func (e *Engine) runSpec(v *scripts.Version, asked bool) supervisor.Spec {
 	spec.Bundle = func() message.Bundle {
 		b := plain()
 		b.Version, b.Steps = spec.Version, true
+		b.Limits.SliceCPU *= stepsCost
 		return b
 	}
 	return spec

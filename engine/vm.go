@@ -220,7 +220,7 @@ func (p *plainRun) Request(vm *supervisor.Instance, seq uint32, r message.Reques
 	switch {
 	case p.core.Serve(seq, r), p.flows(seq, r, vm.Settle):
 	case r.Method == "step":
-		p.log.Info("step: "+maskNumbers(strings.ReplaceAll(textOf(r.Args), "\n", "  ")), "at", r.At)
+		logStep(p.log, r)
 	case seq != 0:
 		vm.Settle(seq, nil, fault.New(fault.Conflict, "%s needs a call", r.Method).WithHint("there is no call here"))
 	}

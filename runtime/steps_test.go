@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/loopstart/loopstart/runtime/message"
 )
@@ -140,7 +141,8 @@ declare function conceal(text: unknown): void;
 }
 
 func TestStepsAreBounded(t *testing.T) {
-	steps, o := stepsOf(t, Light, nil, map[string]string{"main.ts": `
+	patient := func(h *host) { h.limits = message.Limits{SliceCPU: 30 * time.Second} }
+	steps, o := stepsOf(t, Light, patient, map[string]string{"main.ts": `
 export default async function () {
   const long = "x".repeat(5000);
   for (let i = 0; i < 3000; i++) await long;
