@@ -8,18 +8,26 @@ import (
 	"github.com/loopstart/loopstart/store"
 )
 
-func openRepo(t testing.TB, dir string) (*store.Store, *Repo) {
+// openStore opens a store that the test closes.
+func openStore(t testing.TB, dir string) (*store.Store, *Repo) {
 	t.Helper()
 	s, err := store.Open(store.Options{Dir: dir, InMemory: dir == "", Reserve: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, New(s.Space(SpaceName))
+}
+
+// openRepo opens a store until the end of the test.
+func openRepo(t testing.TB, dir string) (*store.Store, *Repo) {
+	t.Helper()
+	s, r := openStore(t, dir)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return s, New(s.Space(SpaceName))
+	return s, r
 }
 
 func TestConformance(t *testing.T) {
