@@ -65,3 +65,43 @@ func BenchmarkWorkerStart(b *testing.B) {
 		f.Close()
 	}
 }
+
+// BenchmarkHostCallBesideNeighbours is one awaited host call of a script while
+// fifty calls of the same worker do ordinary work, under each guard.
+func BenchmarkHostCallBesideNeighbours(b *testing.B) {
+	const neighbours = 50
+	const busy = `for (;;) {
+		JSON.stringify({ a: [1, 2, 3].map(x => String(x).padStart(5, "0")) });
+		await host("kv.get", { key: "a" });
+		await new Promise(r => setTimeout(r, 20));
+	}`
+	const source = `exports.default = async n => { if (n < 0) { ` + busy + ` } for (let i = 0; i < n; i++) await host("kv.get", { key: "a" }) }`
+	for _, guard := range []string{"light", "full"} {
+		b.Run(guard, func(b *testing.B) {
+			f := newFixture(b, nil)
+			with := func(n int) Spec {
+				s := spec("a", source, n)
+				bundle := s.Bundle()
+				bundle.Limits.Heap, bundle.Guard = 1<<40, guard
+				s.Bundle = func() message.Bundle { return bundle }
+				return s
+			}
+			if err := f.Preload(with(0)); err != nil {
+				b.Fatal(err)
+			}
+			for range neighbours {
+				if _, err := f.Start(with(-1), &counter{done: make(chan message.Outcome, 1)}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			c := &counter{done: make(chan message.Outcome, 1)}
+			b.ResetTimer()
+			if _, err := f.Start(with(b.N), c); err != nil {
+				b.Fatal(err)
+			}
+			if o := <-c.done; o.Error != nil {
+				b.Fatal(o.Error)
+			}
+		})
+	}
+}
