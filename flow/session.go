@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 
@@ -159,6 +160,9 @@ func (s *Session) Done(result json.RawMessage, p *journal.Problem, lost bool) {
 		case lost:
 			l.crashed(p)
 		default:
+			if last := l.book.settled(); p.Place == "" && len(last) > 0 && last[len(last)-1].Error != nil {
+				p.Place = cmp.Or(last[len(last)-1].Error.Place, last[len(last)-1].Place) // it was thrown there, days ago
+			}
 			_ = l.end(Failed, nil, p)
 		}
 	})
@@ -206,7 +210,7 @@ func (l *live) asked(a journal.Asked, at string, step bool) (any, error) {
 		if a.N < 1 || a.N > journal.MaxEntries || len(a.Name) > journal.MaxName || len(a.Value) > journal.MaxResult || len(a.Ask) > journal.MaxResult {
 			return nil, fault.New(fault.Limit, "flow: entry %d is too large", a.N)
 		}
-		e = b.add(journal.Entry{N: a.N, Kind: a.Kind, Name: a.Name, Place: at, Asked: now, Until: a.Until, Ask: a.Ask})
+		e = b.add(journal.Entry{N: a.N, Kind: a.Kind, Name: a.Name, Place: cmp.Or(a.Place, at), Asked: now, Until: a.Until, Ask: a.Ask})
 	}
 	var ops []store.Op
 	switch {

@@ -125,6 +125,9 @@ func (vm *VM) frames() []goja.StackFrame {
 	return vm.rt.CaptureCallStack(maxFrames, nil)
 }
 
+// Here is where the script is now, file:line:col of its innermost frame.
+func (vm *VM) Here() string { return vm.version.innermost(vm.frames()) }
+
 // maxFrames bounds what is kept of a call stack.
 const maxFrames = 20
 

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -60,6 +61,7 @@ func (s *sealed) Exited() { s.free = false }
 
 // refusal is the error of what sealed code may not do.
 func (vm *VM) refusal(what string) *fault.Error {
-	return fault.New(fault.Invalid, "%s: not here: a flow is run again from its journal at every wake-up, and this would be done each time", what).
+	what = strings.TrimPrefix(what, "http.") // authors write fetch
+	return fault.New(fault.Invalid, "%s outside of a step: a flow is run again from its journal at every wake-up, and this would be done each time", what).
 		WithHint(`put it into a step: await f.step("name", () => …); to wait there are f.sleep, f.sleepUntil and f.event`)
 }

@@ -104,6 +104,7 @@ type Asked struct {
 	N     int             `json:"n"`
 	Kind  Kind            `json:"kind"`
 	Name  string          `json:"name,omitempty"`
+	Place string          `json:"place,omitempty"` // where, if the request does not come from there
 	Until time.Time       `json:"until,omitzero"`
 	Ask   json.RawMessage `json:"ask,omitempty"`
 	Value json.RawMessage `json:"value,omitempty"`

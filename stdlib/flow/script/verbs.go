@@ -104,9 +104,10 @@ func (r *run) step(args []goja.Value) goja.Value {
 // perform runs a step's function with the world at hand and tells its end.
 func (r *run) perform(n int, name string, fn goja.Callable, o *bind.Options) {
 	r.working++
+	place := r.vm.Here()
 	done := func(a journal.Asked) goja.Value {
 		r.working--
-		a.N, a.Kind, a.Name = n, journal.Step, name
+		a.N, a.Kind, a.Name, a.Place = n, journal.Step, name, place
 		tries, _ := o.Wire["tries"].(int64)
 		every, _ := o.Wire["everyMs"].(int64)
 		a.Tries, a.EveryMs = int(tries), every
