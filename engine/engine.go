@@ -180,6 +180,10 @@ func (e *Engine) stateDir() string {
 }
 
 func (e *Engine) openStore(cfg *config.Config) (err error) {
+	if w := e.opts.World; w != nil && w.Store != nil {
+		e.store = w.Store
+		return nil
+	}
 	e.store, err = store.Open(store.Options{
 		Dir: e.stateDir(), InMemory: e.opts.World != nil, Clock: e.clk, Log: e.log, MaxValue: int(cfg.Limits.KVValue),
 	})
@@ -259,7 +263,7 @@ func (e *Engine) Close() {
 		_ = e.media.Close()
 	}
 	e.wg.Wait()
-	if e.store != nil {
+	if w := e.opts.World; e.store != nil && (w == nil || w.Store == nil) {
 		if err := e.store.Close(); err != nil {
 			e.log.Error("engine: close the store", "err", err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/loopstart/loopstart/sip"
 	"github.com/loopstart/loopstart/speech"
 	corehost "github.com/loopstart/loopstart/stdlib/core/host"
+	"github.com/loopstart/loopstart/store"
 )
 
 // Endpoint is what the engine needs of signalling. The real one is a
@@ -78,6 +79,7 @@ type World struct {
 	Locks      corehost.Locks
 	NewID      func(kind string) string // of a call, an event, a delivery, …
 	Witness    Witness
+	Store      *store.Store // outlives the engine; nil makes one that does not
 }
 
 // LocalBuilder builds scripts in this process. What a source does to the

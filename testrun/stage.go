@@ -20,6 +20,7 @@ import (
 	"github.com/loopstart/loopstart/scripts"
 	"github.com/loopstart/loopstart/sip"
 	"github.com/loopstart/loopstart/speech"
+	"github.com/loopstart/loopstart/store"
 )
 
 // stage is the world of one test.
@@ -58,6 +59,8 @@ type stage struct {
 	lines     []string
 	callers   int
 	asking    map[asking]string // menus without an answer, by place
+	between   func(*stage)      // called before time moves on; nil mostly
+	store     *store.Store      // outlives the engine; nil mostly
 }
 
 // callLog is one call of the engine.
@@ -78,6 +81,9 @@ type setting struct {
 	menus   *menus
 	shots   *snapshots
 	trace   bool
+	// between is called before time moves on, in tests of this package; the
+	// store outlives the engine then.
+	between func(*stage)
 }
 
 // newStage builds the world of one test.
@@ -96,19 +102,31 @@ func newStage(in setting) (s *stage, err error) {
 	if s.state, err = os.MkdirTemp(in.dir, "test"); err != nil {
 		return nil, err
 	}
-	s.engine, err = engine.New(s.cfg, engine.Options{
-		Clock: clk, Log: s.logger(), State: s.state, OnEnded: s.ended, OnFlow: s.flowOver, World: &engine.World{
-			Signalling: s.signalling, Fabric: s.fabric, HTTP: func(r netx.Rules) engine.HTTP { return s.web.within(r) }, Voice: s.voice,
-			Sockets: func(r netx.Rules) engine.Sockets { return sockets{s, r} },
-			Worker:  s.workers.dial, Builder: in.builder, Locks: newLocks(clk, s.closing), NewID: s.newID, Witness: s,
-		},
-	})
-	if err != nil {
+	if s.between = in.between; s.between != nil {
+		if s.store, err = store.Open(store.Options{InMemory: true, Clock: clk, Log: s.logger()}); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.boot(in); err != nil {
 		_ = s.phones.Close()
 		return nil, err
 	}
-	s.engine.TraceSteps(in.trace, "")
 	return s, nil
+}
+
+// boot starts the program.
+func (s *stage) boot(in setting) (err error) {
+	s.engine, err = engine.New(s.cfg, engine.Options{
+		Clock: s.clk, Log: s.logger(), State: s.state, OnEnded: s.ended, OnFlow: s.flowOver, World: &engine.World{
+			Signalling: s.signalling, Fabric: s.fabric, HTTP: func(r netx.Rules) engine.HTTP { return s.web.within(r) }, Voice: s.voice,
+			Sockets: func(r netx.Rules) engine.Sockets { return sockets{s, r} },
+			Worker:  s.workers.dial, Builder: in.builder, Locks: newLocks(s.clk, s.closing), NewID: s.newID, Witness: s, Store: s.store,
+		},
+	})
+	if err == nil {
+		s.engine.TraceSteps(in.trace, "")
+	}
+	return err
 }
 
 // private is a configuration for one test: with a trunk, so that numbers can
@@ -262,6 +280,9 @@ func (s *stage) drive(ctx context.Context, until time.Time, over func() bool) er
 		case at.After(until):
 			return fault.New(fault.Limit, "the test has waited for %s of virtual time", until.Sub(begin(s.zone)))
 		}
+		if s.between != nil && at.After(s.clk.Now()) {
+			s.between(s)
+		}
 		s.clk.Advance(at.Sub(s.clk.Now()))
 	}
 }
@@ -319,6 +340,9 @@ func (s *stage) close() {
 		s.engine.Close()
 		_ = s.phones.Close()
 		s.workers.close()
+		if s.store != nil {
+			_ = s.store.Close() // in memory
+		}
 		_ = os.RemoveAll(s.state) // what is left goes with the run
 		close(done)
 	}()
