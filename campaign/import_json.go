@@ -98,6 +98,7 @@ func readObject(raw []byte) (r rawContact, err error) {
 	}
 	texts := map[string]*string{"zone": &r.zone, "at": &r.at, "expires": &r.expires, "priority": &r.priority, "key": &r.key}
 	var phones [MaxPhones + 1]string
+	var more []string // of the list "phones", behind the ones with a name of their own
 	for _, name := range sortedKeys(fields) {
 		v := fields[name]
 		if string(v) == "null" {
@@ -110,10 +111,7 @@ func readObject(raw []byte) (r rawContact, err error) {
 		case to != nil:
 			*to, err = textOrDigits(v)
 		case name == "phones":
-			var list []string
-			if err = json.Unmarshal(v, &list); err == nil {
-				r.phones = append(r.phones, list...)
-			}
+			err = json.Unmarshal(v, &more)
 		case name == "data":
 			var object map[string]json.RawMessage
 			if err = json.Unmarshal(v, &object); err == nil {
@@ -131,6 +129,7 @@ func readObject(raw []byte) (r rawContact, err error) {
 			r.phones = append(r.phones, p)
 		}
 	}
+	r.phones = append(r.phones, more...)
 	return r, nil
 }
 

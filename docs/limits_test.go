@@ -43,6 +43,7 @@ var (
 		"engine.MaxListeners":             "LIMIT to the client",
 		"engine.feedQueue":                "`events_dropped_listeners_total`",
 		"engine.MaxOpenOrders":            "`orders_open`",
+		"engine.MaxCampaigns":             "`campaigns`",
 		"runtime/supervisor.MaxInstances": "`script_vms`",
 		"sip.EventCapacity":               "`sip_dialog_overflows_total`",
 		"sip.MailboxCapacity":             "`sip_dialog_overflows_total`",

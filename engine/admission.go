@@ -112,6 +112,16 @@ func (a *admission) release(t ticket) {
 	drop(a.routes, t.route)
 }
 
+// refund gives back the place of a call that never began, and its part of the
+// rate.
+func (a *admission) refund(t ticket) {
+	a.release(t)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all.tokens++
+	of(a.scripts, t.script).tokens++
+}
+
 func of(m map[string]*share, name string) *share {
 	s := m[name]
 	if s == nil {

@@ -185,6 +185,7 @@ func (e *Engine) keep(l *live, r call.Record) {
 	if l.line != nil {
 		l.line()
 	}
+	e.orders.lineup.look()
 	e.campaigns.freed()
 	e.calls.remove(l.ID())
 }

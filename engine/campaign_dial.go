@@ -19,19 +19,18 @@ func (s *campaigns) Take(a campaign.Attempt) bool {
 	if s.halted.Load() {
 		return false
 	}
-	e := s.e
-	f := &flight{line: func() {}}
-	place, err := s.placeOf(a)
-	if err == nil {
-		f.ticket = ticket{script: a.Script, ordered: true}
-		if e.admission.admit(e.Config(), e.clk.Now(), f.ticket, 0) != nil {
-			return false
-		}
-		if f.line, err = e.reserve(&place); err != nil {
-			e.admission.release(f.ticket)
-			return false
-		}
-		f.place, f.admitted = place, true
+	f := &flight{}
+	st, _, err := s.e.takeSeat(&order{Order: orderOfAttempt(a)})
+	switch {
+	case err != nil:
+		return false
+	case st.unplaced != nil: // no line is needed to say so
+		st.giveBack()
+	case s.e.orders.lineup.holds(st.place.Routes[0].Trunk): // single orders wait for this line
+		st.giveBack()
+		return false
+	default:
+		f.seat = st
 	}
 	s.mu.Lock()
 	s.flights[a.ID] = f
@@ -45,15 +44,8 @@ func (s *campaigns) Give(a campaign.Attempt) {
 	f := s.flights[a.ID]
 	delete(s.flights, a.ID)
 	s.mu.Unlock()
-	if f != nil {
-		s.giveBack(f)
-	}
-}
-
-func (s *campaigns) giveBack(f *flight) {
-	f.line()
-	if f.admitted {
-		s.e.admission.release(f.ticket)
+	if f != nil && f.seat != nil {
+		f.seat.giveBack()
 	}
 }
 
@@ -133,7 +125,7 @@ func (s *campaigns) Dial(a campaign.Attempt) {
 	s.mu.Lock()
 	f := s.flights[a.ID]
 	if f == nil {
-		f = &flight{line: func() {}}
+		f = &flight{}
 		s.flights[a.ID] = f
 	}
 	s.mu.Unlock()
@@ -145,20 +137,25 @@ func (s *campaigns) dial(a campaign.Attempt, f *flight) {
 	ord := &order{Order: orderOfAttempt(a), attempt: &a}
 	v, err := e.scripts.Acquire(a.Script)
 	if err != nil {
-		s.giveBack(f)
+		if f.seat != nil {
+			f.seat.giveBack()
+		}
 		s.undialled(ord, err)
 		return
 	}
 	if err := e.orders.track(ord); err != nil {
 		e.log.Warn("campaign: "+err.Error(), "campaign", a.Campaign)
 	}
-	l := &live{version: v, order: ord, began: e.clk.Now(), ticket: f.ticket, line: f.line, unadmitted: !f.admitted}
+	l := &live{version: v, order: ord, began: e.clk.Now(), unadmitted: f.seat == nil}
+	if f.seat != nil {
+		l.ticket, l.line = f.seat.ticket, f.seat.free
+	}
 	spec := e.outboundSpec(ord, v, a.ID, a.N)
 	l.Call = call.New(spec, e.callDeps())
 	e.calls.add(l)
 	e.began(l.Call)
-	if f.admitted {
-		l.Originate(f.place)
+	if f.seat != nil {
+		l.Originate(f.seat.place)
 	} else if place, err := e.placeOf(ord, spec); err != nil {
 		l.Undialled(err)
 	} else {

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/internal/fault"
 	campaignstore "github.com/loopstart/loopstart/store/campaigns"
@@ -39,11 +38,8 @@ type campaigns struct {
 
 // flight is an attempt of a campaign with what was reserved for it.
 type flight struct {
-	place    call.Place
-	ticket   ticket
-	line     func()
-	admitted bool // it has a place among all calls
-	dropped  bool // given up before its call was there
+	seat    *seat // nil if the number cannot be dialled
+	dropped bool  // given up before its call was there
 }
 
 func (s *campaigns) init(e *Engine) {
@@ -185,6 +181,13 @@ func (s *campaigns) list() []*operation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Values(s.open))
+}
+
+// attempts is how many attempts are in flight.
+func (s *campaigns) attempts() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.flights)
 }
 
 // use works on a campaign; one that is over is opened again for it.

@@ -69,6 +69,13 @@ func (h *trunkLines) full(t *config.Trunk, now time.Time) error {
 	return nil
 }
 
+// refund gives the part of the rate back that a dial would have used.
+func (l *lines) refund(t *config.Trunk) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.of(t.Name).rate.tokens++
+}
+
 // peek tells what keeps an ordered dial off the trunk now, or nil.
 func (l *lines) peek(t *config.Trunk, now time.Time) error {
 	l.mu.Lock()

@@ -19,37 +19,75 @@ import (
 // attempt makes one dial of an order, if everything still speaks for it.
 func (o *orders) attempt(ord *order) {
 	e := o.e
-	ord.mu.Lock()
-	open, cancelled := isOpen(ord.State), ord.cancel
-	expired := !ord.Expires.IsZero() && !e.clk.Now().Before(ord.Expires)
-	ord.mu.Unlock()
-	switch {
-	case !open:
-		return
-	case cancelled:
-		o.finish(ord, stateCancelled, "cancelled")
-		return
-	case expired:
-		o.finish(ord, stateDone, "expired")
-		return
-	case !o.allowed(ord):
+	if !o.timely(ord) || !o.allowed(ord) {
+		ord.mu.Lock()
+		st := ord.seat
+		ord.seat = nil
+		ord.mu.Unlock()
+		if st != nil {
+			st.giveBack()
+		}
 		return
 	}
-	place, err := e.placeOf(ord, call.Spec{})
-	if err == nil { // else the attempt tells
-		if lacks, full := e.room(e.Config(), ticket{script: ord.Script, ordered: true}, &place); full != nil {
-			o.lineUp(ord, lacks)
-			return
-		}
+	st := o.seat(ord)
+	if st == nil {
+		return
 	}
 	v, err := e.scripts.Acquire(ord.Script)
 	if err != nil {
+		st.giveBack()
 		o.later(ord, brokenScriptDelay, err.Error())
 		return
 	}
-	if !o.before(ord, v) || !o.allowed(ord) || !o.unless(ord) || !o.launch(ord, v) {
+	if !o.before(ord, v) || !o.allowed(ord) || !o.unless(ord) || !o.launch(ord, v, st) {
+		st.giveBack()
 		e.scripts.Release(v)
 	}
+}
+
+// timely tells whether the order still stands; one that does not is closed.
+func (o *orders) timely(ord *order) bool {
+	ord.mu.Lock()
+	open, cancelled := isOpen(ord.State), ord.cancel
+	expired := !ord.Expires.IsZero() && !o.e.clk.Now().Before(ord.Expires)
+	ord.mu.Unlock()
+	switch {
+	case !open:
+		return false
+	case cancelled:
+		o.finish(ord, stateCancelled, "cancelled")
+		return false
+	case expired:
+		o.finish(ord, stateDone, "expired")
+		return false
+	}
+	return true
+}
+
+// seat is the one that the order waited for, or a free one if nobody waits
+// before it. Without one the order lines up.
+func (o *orders) seat(ord *order) *seat {
+	ord.mu.Lock()
+	st := ord.seat
+	ord.seat = nil
+	if ord.dueAt.IsZero() {
+		ord.dueAt = o.e.clk.Now()
+	}
+	ord.mu.Unlock()
+	if st != nil {
+		return st
+	}
+	st, lacks, err := o.e.takeSeat(ord)
+	if err == nil && st.unplaced == nil {
+		if trunk := st.place.Routes[0].Trunk; o.lineup.holds(trunk) {
+			st.giveBack()
+			st, lacks = nil, trunk
+		}
+	}
+	if st == nil {
+		o.lineup.wait(ord, lacks)
+	}
+	return st
 }
 
 // allowed applies what holds at the instant of dialling: the stop-list and the
@@ -96,16 +134,6 @@ func (e *Engine) zoneOf(ord *Order) *time.Location {
 		return time.UTC
 	}
 	return loc
-}
-
-// lineUp lets the order wait for a line.
-func (o *orders) lineUp(ord *order, lacks string) {
-	ord.mu.Lock()
-	if ord.dueAt.IsZero() {
-		ord.dueAt = o.e.clk.Now()
-	}
-	ord.mu.Unlock()
-	o.lineup.wait(ord, lacks)
 }
 
 // before runs the script's beforeAttempt and reports whether to dial.
@@ -181,42 +209,24 @@ func (e *Engine) askBefore(ctx context.Context, v *scripts.Version, b beforeFact
 	return out, nil
 }
 
-// launch takes a line, writes the intent and then dials. false: it did not.
-func (o *orders) launch(ord *order, v *scripts.Version) bool {
-	e, cfg := o.e, o.e.Config()
-	place, unplaced := e.placeOf(ord, call.Spec{})
-	t := ticket{script: ord.Script, ordered: true}
-	if err := e.admission.admit(cfg, e.clk.Now(), t, 0); err != nil {
-		o.lineUp(ord, "")
-		return false
-	}
-	line := func() {}
-	if unplaced == nil {
-		free, err := e.reserve(&place)
-		if err != nil {
-			e.admission.release(t)
-			o.lineUp(ord, place.Routes[0].Trunk)
-			return false
-		}
-		line = free
-	}
+// launch writes the intent and then dials. false: it did not.
+func (o *orders) launch(ord *order, v *scripts.Version, st *seat) bool {
+	e := o.e
 	id, err := o.intend(ord)
 	if err != nil {
 		// Without the intent on disk there is no INVITE.
-		line()
-		e.admission.release(t)
 		o.later(ord, brokenScriptDelay, err.Error())
 		return false
 	}
 	e.campaigns.noteDial(ord.To, id)
-	l := &live{ticket: t, version: v, order: ord, began: e.clk.Now(), line: line}
+	l := &live{ticket: st.ticket, version: v, order: ord, began: e.clk.Now(), line: st.free}
 	l.Call = call.New(e.outboundSpec(ord, v, id, len(ord.Made)), e.callDeps())
 	e.calls.add(l)
 	e.began(l.Call)
-	if unplaced != nil {
-		l.Undialled(unplaced)
+	if st.unplaced != nil {
+		l.Undialled(st.unplaced)
 	} else {
-		l.Originate(place)
+		l.Originate(st.place)
 	}
 	return true
 }

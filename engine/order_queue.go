@@ -2,11 +2,11 @@ package engine
 
 import (
 	"container/heap"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/loopstart/loopstart/call"
-	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/clock"
 )
 
@@ -57,11 +57,17 @@ func (h *lineup) Pop() any {
 	return x
 }
 
-// wait lines an order up for what it lacks: a trunk, or "" for a place among
-// all calls.
+// wait lines an order up for what it lacks: a trunk, a script's share, or "" for
+// a place among all calls.
 func (l *lineups) wait(ord *order, lacks string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.push(ord, lacks)
+	l.arm()
+}
+
+// push is wait without a timer. l.mu is held.
+func (l *lineups) push(ord *order, lacks string) {
 	if l.heaps == nil {
 		l.heaps = map[string]*lineup{}
 	}
@@ -69,7 +75,6 @@ func (l *lineups) wait(ord *order, lacks string) {
 		l.heaps[lacks] = &lineup{}
 	}
 	heap.Push(l.heaps[lacks], ord)
-	l.arm()
 }
 
 // arm makes sure that somebody looks again. l.mu is held.
@@ -79,26 +84,66 @@ func (l *lineups) arm() {
 	}
 }
 
-// look tries the first of every lineup again.
+// look begins the attempts for which there is room now, the most important of
+// each lineup first. It is called from time to time, and when a call has ended.
 func (l *lineups) look() {
 	l.mu.Lock()
-	var next []*order
-	for name, h := range l.heaps {
-		for range min(lineupBatch, h.Len()) {
-			next = append(next, heap.Pop(h).(*order))
-		}
-		if h.Len() == 0 {
-			delete(l.heaps, name)
+	var begun []*order
+	for _, name := range slices.Sorted(maps.Keys(l.heaps)) {
+		for range lineupBatch {
+			ord, more := l.seatFirst(name)
+			if ord != nil {
+				begun = append(begun, ord)
+			}
+			if !more {
+				break
+			}
 		}
 	}
-	l.timer = nil
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
 	if len(l.heaps) > 0 {
 		l.arm()
 	}
 	l.mu.Unlock()
-	for _, ord := range next {
+	for _, ord := range begun {
 		l.o.due(ord)
 	}
+}
+
+// seatFirst takes the first out of a lineup if there is a seat for it, or if it
+// lacks something else now. l.mu is held, so that nobody steps in between.
+func (l *lineups) seatFirst(name string) (begun *order, more bool) {
+	h := l.heaps[name]
+	if h == nil {
+		return nil, false
+	}
+	ord := (*h)[0]
+	st, lacks, err := l.o.e.takeSeat(ord)
+	if err != nil && lacks == name {
+		return nil, false
+	}
+	if heap.Pop(h); h.Len() == 0 {
+		delete(l.heaps, name)
+	}
+	if err != nil {
+		l.push(ord, lacks)
+		return nil, true
+	}
+	ord.mu.Lock()
+	ord.seat = st
+	ord.mu.Unlock()
+	return ord, true
+}
+
+// holds tells whether somebody waits in a lineup already: who comes later
+// stands behind them.
+func (l *lineups) holds(lacks string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heaps[lacks] != nil || l.heaps[""] != nil
 }
 
 // count is how many orders wait for a line.
@@ -118,24 +163,4 @@ func (l *lineups) close() {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-}
-
-// room tells what an attempt would lack if it were begun now, without taking
-// anything: beforeAttempt is not run for calls that cannot be placed.
-func (e *Engine) room(cfg *config.Config, t ticket, p *call.Place) (lacks string, err error) {
-	now := e.clk.Now()
-	if err := e.admission.peek(cfg, now, t); err != nil {
-		return "", err
-	}
-	for _, r := range p.Routes {
-		trunk, ok := cfg.Trunk(r.Trunk)
-		if !ok {
-			return "", nil
-		}
-		if err = e.lines.peek(trunk, now); err == nil {
-			return "", nil
-		}
-		lacks = r.Trunk
-	}
-	return lacks, err
 }

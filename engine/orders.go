@@ -81,6 +81,7 @@ type order struct {
 	Order
 	timer  clock.Timer
 	dueAt  time.Time // since when it waits for a line
+	seat   *seat     // taken while it waited
 	cancel bool
 	retry  *callhost.Retry
 	// attempt is set while a contact of a campaign is called: it, not this

@@ -112,3 +112,14 @@ func TestPackages(t *testing.T) {
 		}
 	}
 }
+
+// TestOutbound: orders and campaigns join the virtual clock.
+func TestOutbound(t *testing.T) {
+	r, err := Run(context.Background(), Options{Config: load(t, "testdata/outbound")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Failed > 0 || r.Passed < 16 {
+		t.Errorf("%d failed, %d passed\n%s", r.Failed, r.Passed, show(r))
+	}
+}
