@@ -2,13 +2,15 @@ package call
 
 import (
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
 )
 
 // DialResult is what dial resolves with; Leg is set when Status is answered.
 type DialResult struct {
-	Status string // answered, busy, no_answer, rejected, failed
-	Code   int
-	Leg    *Leg
+	Status  string // answered, busy, no_answer, rejected, failed
+	Code    int
+	Leg     *Leg
+	Machine *Answered // when DialRequest.Machine asked for it
 }
 
 // Dial rings a target and gives the script the leg of whoever answers first.
@@ -23,7 +25,7 @@ func (c *Call) Dial(id uint32, r DialRequest, v Verb) {
 		v.fail(err)
 		return
 	}
-	d := &dialling{call: c, verb: v, legs: map[*Leg]*timer{}, worst: DialResult{Status: "no_answer", Code: 480}}
+	d := &dialling{call: c, verb: v, machine: r.Machine, legs: map[*Leg]*timer{}, worst: DialResult{Status: "no_answer", Code: 480}}
 	for _, p := range places {
 		l, err := c.dialPlace(p)
 		if err != nil {
@@ -72,12 +74,13 @@ func (l *Leg) CancelGather() {
 
 // dialling is one dial that rings.
 type dialling struct {
-	call  *Call
-	id    uint32
-	verb  Verb
-	legs  map[*Leg]*timer
-	worst DialResult
-	over  bool
+	call    *Call
+	id      uint32
+	verb    Verb
+	legs    map[*Leg]*timer
+	worst   DialResult
+	over    bool
+	machine *media.AnswerOptions
 }
 
 func (d *dialling) changed(l *Leg) {
@@ -86,7 +89,7 @@ func (d *dialling) changed(l *Leg) {
 	case l.state == legUp:
 		d.dismiss(l)
 		l.onState = nil
-		d.settle(DialResult{Status: "answered", Code: 200, Leg: l})
+		d.answered(l)
 	case l.state == legEnded:
 		d.legs[l].stop()
 		delete(d.legs, l)
@@ -96,6 +99,21 @@ func (d *dialling) changed(l *Leg) {
 		}
 		d.check()
 	}
+}
+
+// answered settles the dial, after finding who it was if that is wanted.
+func (d *dialling) answered(l *Leg) {
+	result := DialResult{Status: "answered", Code: 200, Leg: l}
+	if d.machine == nil {
+		d.settle(result)
+		return
+	}
+	d.over = true
+	gone := Verb{At: d.verb.At, Reply: func(any, error) { d.settle(DialResult{Status: "failed", Code: 487}) }}
+	l.detect(*d.machine, d.verb.At, gone, func(a Answered) {
+		result.Machine = &a
+		d.settle(result)
+	})
 }
 
 func (d *dialling) check() {

@@ -68,6 +68,7 @@ type Leg struct {
 	writing   map[*media.Recorder]*recording // files that are not complete yet
 	talk      *talk
 	streams   map[uint32]*streaming // by the number of the script
+	detectors []*listening
 	reoffer   []func(code int, body []byte)
 	transfer  *Verb
 	referTo   string // where the transfer goes
@@ -357,6 +358,7 @@ func (l *Leg) settleAll() {
 			r.finish("hangup")
 		}
 	}
+	l.endDetectors()
 	if g := l.gather; g != nil {
 		if l == l.call.main && l.remoteEnd {
 			l.call.facts.collecting = true

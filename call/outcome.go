@@ -83,6 +83,7 @@ type facts struct {
 	reason             string // of the dialog's end
 	rang               bool
 	scriptFailed       bool
+	machine            bool // detectMachine said so
 	scriptEnded        bool // returned while the other party was there
 	keyPressed         bool
 	heard              time.Duration
@@ -120,6 +121,8 @@ func (f *facts) outbound_() Outcome {
 	switch {
 	case f.scriptFailed:
 		return Failed
+	case f.machine:
+		return Machine
 	case f.delivered():
 		return Delivered
 	}

@@ -40,7 +40,7 @@ func TestLints(t *testing.T) {
 		// Options.
 		{"an option", open + `await call.gather({ digits: 1, promt: "a" }); }`, "error x.ts:3:34 gather has no option promt|did you mean prompt?"},
 		{"an option of say", open + `await call.say({ digits: "1" }, { volum: 1, loop: true }); }`, "error x.ts:3:37 say has no option volum|did you mean volume?"},
-		{"nothing like it", open + `await call.connect("sales", { xyzzy: 1 }); }`, "error x.ts:3:33 connect has no option xyzzy|the options are accept, detectMachine, from"},
+		{"nothing like it", open + `await call.connect("sales", { xyzzy: 1 }); }`, "error x.ts:3:33 connect has no option xyzzy|the options are accept, from"},
 		{"what only looks like one", open + `await call.gather({ ...rest, digits: { min: 1, maks: 2 }, validate(d) { return { foo: 1 }; }, "prompt": { play: x } }); }`, ""},
 		{"a part", open + `await call.say({ foo: 1 }); await call.connect({ to: "sales", delya: 1 }); }`, ""},
 		// Menus.

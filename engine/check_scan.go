@@ -17,11 +17,11 @@ import (
 )
 
 // laterMembers are members of a call that come with later versions.
-var laterMembers = []string{"queue", "conference", "stream", "detectMachine", "waitForBeep", "sendMessage", "sendInfo"}
+var laterMembers = []string{"queue", "conference", "stream", "sendMessage", "sendInfo"}
 
 // laterOptions are options of verbs that come with later versions.
 var laterOptions = map[string][]string{
-	"transfer": {"attended"}, "gather": {"speech"}, "connect": {"detectMachine"}, "dial": {"detectMachine"},
+	"transfer": {"attended"}, "gather": {"speech"},
 }
 
 // Verbs that answer an inbound call or end its ringing, and those that speak.

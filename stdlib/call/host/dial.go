@@ -91,8 +91,14 @@ func dial(q *request) {
 		TimeoutMs int64           `json:"timeoutMs"`
 		Headers   [][2]string     `json:"headers"`
 		Data      json.RawMessage `json:"data"`
+		Machine   *machine        `json:"detectMachine"`
 	}
 	if !q.read(&o) {
+		return
+	}
+	who, err := o.Machine.asked()
+	if err != nil {
+		q.verb.Reply(nil, err)
 		return
 	}
 	h, err := headers(o.Headers)
@@ -109,6 +115,7 @@ func dial(q *request) {
 	v.Reply = func(value any, err error) {
 		if d, ok := value.(call.DialResult); ok {
 			answer := map[string]any{"status": d.Status, "code": d.Code}
+			told(answer, d.Machine)
 			if d.Leg != nil {
 				answer["call"] = LegFacts(q.s.call, d.Leg, o.Data)
 			}
@@ -118,7 +125,7 @@ func dial(q *request) {
 	}
 	q.onCancel(func() { q.s.call.CancelDial(q.seq) })
 	q.s.call.Dial(q.seq, call.DialRequest{
-		Target: o.To, From: o.From, Trunk: o.Trunk, Timeout: timeout, Headers: h, Script: spec.Script, Version: spec.Version, Called: spec.To.Number(), Caller: spec.From.Number(),
+		Target: o.To, From: o.From, Trunk: o.Trunk, Timeout: timeout, Headers: h, Script: spec.Script, Version: spec.Version, Called: spec.To.Number(), Caller: spec.From.Number(), Machine: who,
 	}, v)
 }
 

@@ -37,6 +37,8 @@ var verbs = map[string]func(*request){
 	"call.stream":           startStream,
 	"call.stream.do":        streamCommand,
 	"call.sendDigits":       sendDigits,
+	"call.detectMachine":    detectMachine,
+	"call.waitForBeep":      waitForBeep,
 	"call.transfer":         transfer,
 	"call.retry":            retry,
 	"call.dial":             dial,

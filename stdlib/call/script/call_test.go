@@ -167,7 +167,6 @@ func TestVerbs(t *testing.T) {
 		{`const d = await dial("101"); return await call.bridge(d.call, {maxDuration: "1h"})`, `{"endedBy":"caller","talkMs":5}`, `call.bridge {"call":"a","maxDurationMs":3600000,"other":"b"}`},
 		{`const d = await dial("101"); d.call.result = {a: 1}; d.call.outcome = "busy"; d.call.tag("k", 1); return [d.call.result, d.call.outcome]`, `[{"a":1},"busy"]`, `call.set {"call":"b","tags":{"k":"1"}}`},
 		{`await call.bridge(call)`, `INVALID: call.bridge: an object is no other call | bridge joins this call with one that dial(…) answered with: const { call: other } = await dial("101")`, ``},
-		{`await dial("101", {detectMachine: true})`, `INVALID: dial: option "detectMachine" is not available | it is not in this version`, ``},
 	}
 	for _, tt := range tests {
 		t.Run(tt.source, func(t *testing.T) {

@@ -20,7 +20,7 @@ const MaxTargets = 50
 // connect dials and bridges; the script goes on when the talk is over.
 func connect(l *leg, args []goja.Value) goja.Value {
 	o := l.read("connect", bind.Arg(args, 1), "timeout", "strategy", "from", "trunk", "music", "whisper", "accept", "maxDuration",
-		"record", "headers", "hangupOn", "keys", "onRing", "onAnswer", "signal", "-detectMachine")
+		"record", "headers", "hangupOn", "keys", "onRing", "onAnswer", "signal")
 	o.Wire["strategy"] = "parallel"
 	o.Choice("strategy", "parallel", "serial").Duration("timeout", minRing, maxRing).Duration("maxDuration", time.Second, maxCall)
 	caller(o).String("trunk").Bool("record").Headers("headers").Callback("onRing", "onAnswer")

@@ -44,7 +44,7 @@ var verbs = map[string]verb{
 	"say": speak("say"), "play": speak("play"), "prompt": speak("prompt"), "stop": plain("stop"),
 	"gather": gather, "menu": menu, "record": record, "connect": connect, "bridge": bridge, "unbridge": plain("unbridge"),
 	"hold": hold, "unhold": plain("unhold"), "stream": startStream, "mute": mute(true), "unmute": mute(false),
-	"sendDigits": sendDigits, "transfer": transfer, "retry": retry,
+	"sendDigits": sendDigits, "detectMachine": detectMachine, "waitForBeep": waitForBeep, "transfer": transfer, "retry": retry,
 }
 
 // others are the members that are no plain facts and no verbs.

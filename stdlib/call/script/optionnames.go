@@ -23,7 +23,9 @@ var optionNames = map[string]struct {
 	"bridge":     {1, []string{"maxDuration", "record", "signal"}},
 	"retry":      {0, []string{"in", "at", "never", "stopList"}},
 	"connect": {1, []string{"timeout", "strategy", "from", "trunk", "music", "whisper", "accept", "maxDuration", "record", "headers",
-		"hangupOn", "keys", "onRing", "onAnswer", "signal", "-detectMachine"}},
+		"hangupOn", "keys", "onRing", "onAnswer", "signal"}},
+	"detectMachine": {0, append([]string{"signal"}, machineOptions...)},
+	"waitForBeep":   {0, []string{"timeout", "signal"}},
 }
 
 // OptionsOf are the options of a verb and the number of the argument that
@@ -45,5 +47,5 @@ func OptionsOf(verb string) (argument int, names []string, ok bool) {
 // not await them goes on at once.
 func Waiting() []string {
 	return []string{"answer", "bridge", "connect", "gather", "hangup", "hold", "menu", "play", "progress", "prompt", "record", "redirect",
-		"reject", "retry", "ring", "say", "sendDigits", "transfer", "unbridge", "unhold", "mute", "unmute"}
+		"reject", "retry", "ring", "say", "sendDigits", "waitForBeep", "transfer", "unbridge", "unhold", "mute", "unmute"}
 }

@@ -335,6 +335,22 @@ declare module "loopstart:call" {
      */
     unmute(): Promise<void>;
     /**
+     * Who has answered: a person who says a word and waits, or a machine that talks on. It listens beside the prompts;
+     * awaited first, nothing is said before the verdict. `beep` is a machine whose beep came first, `unknown` a line
+     * on which nothing could be told in time. A call that a machine answered has the outcome `machine`.
+     *
+     * @example
+     * const who = await call.detectMachine();
+     * if (who.verdict === "machine") {
+     *   await call.waitForBeep();
+     *   await call.say("Это магазин «Ромашка». Ваш заказ готов.");
+     *   return;
+     * }
+     */
+    detectMachine(options?: MachineOptions & { signal?: AbortSignal }): Promise<Answered>;
+    /** Waits for the beep after which a voice mail records, 30 s unless told otherwise. */
+    waitForBeep(options?: { timeout?: Duration; signal?: AbortSignal }): Promise<{ beep: boolean; afterMs: number; toneHz?: number }>;
+    /**
      * Keys 0-9 * # A-D; `w` is half a second. Without a method the trunk's `dtmf` decides: telephone-events (RFC 4733)
      * where they are agreed on, else tones in the audio.
      * @example await call.sendDigits("12w3");
@@ -392,10 +408,44 @@ declare module "loopstart:call" {
     retry(options: { in: Duration } | { at: string | Date } | { never: true; stopList?: boolean }): Promise<void>;
   }
 
+  /** How answering machines are told from people; what is not named comes from the preset. */
+  export interface MachineOptions {
+    /** `balanced` (the default), `quick`, or the published defaults of Asterisk's app_amd. */
+    preset?: "balanced" | "quick" | "asterisk";
+    /** Without a word for so long: nobody is there. */
+    initialSilence?: Duration;
+    /** Voice for so long is a machine's greeting. */
+    greeting?: Duration;
+    /** Silence for so long after a word: a person waits. */
+    afterGreeting?: Duration;
+    /** At the latest then there is a verdict. */
+    total?: Duration;
+    minWord?: Duration;
+    betweenWords?: Duration;
+    maxWordLength?: Duration;
+    /** More words are a machine's. */
+    maxWords?: number;
+    /** Mean of the samples' magnitude (16 bit) from which on it is voice. */
+    threshold?: number;
+  }
+
+  /** Who has answered, and what the verdict rests on. */
+  export interface Answered {
+    verdict: "human" | "machine" | "beep" | "fax" | "unknown";
+    /** Since the detection began. */
+    afterMs: number;
+    evidence: {
+      cause: "silence_after_greeting" | "long_greeting" | "words" | "long_word" | "initial_silence" | "beep" | "fax" | "network_tones" | "time";
+      voiceMs: number; silenceMs: number; words: number; toneHz?: number; toneMs?: number;
+    };
+  }
+
   /**
-   * Places another call, which ends with the script.
-   * @example const second = await dial("102", { timeout: "20s" });
-   * if (second.call) await call.bridge(second.call);
+   * Places another call, which ends with the script. With `detectMachine` it resolves after the verdict.
+   *
+   * @example
+   * const { status, call: other, machine } = await dial("+79161234567", { timeout: "30s", detectMachine: true });
+   * if (status === "answered" && machine.verdict === "human") await other.say("Здравствуйте!");
    */
   export function dial(target: string, options?: {
     from?: string;
@@ -405,8 +455,9 @@ declare module "loopstart:call" {
     headers?: HeaderMap;
     /** `data` of the new call. */
     data?: any;
+    detectMachine?: boolean | MachineOptions;
     signal?: AbortSignal;
-  }): Promise<{ status: "answered" | "busy" | "no_answer" | "rejected" | "failed"; code: number; call?: Call }>;
+  }): Promise<{ status: "answered" | "busy" | "no_answer" | "rejected" | "failed"; code: number; call?: Call; machine?: Answered }>;
 
   /**
    * `static config` beside the default export: a constant, read when the script is loaded.
