@@ -1,0 +1,93 @@
+package call
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/loopstart/loopstart/media"
+)
+
+// chatter is voice-like sound: words of 250 ms with pauses between them.
+func chatter(d time.Duration) *media.Prompt {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	pcm := make([]int16, d*8/time.Millisecond)
+	for i := range pcm {
+		if i%2400 < 2000 {
+			pcm[i] = int16(rnd.IntN(8000) - 4000)
+		}
+	}
+	return media.NewPrompt(pcm)
+}
+
+func quiet(d time.Duration) *media.Prompt { return media.NewPrompt(make([]int16, d*8/time.Millisecond)) }
+
+func TestDetectMachine(t *testing.T) {
+	beep := tone("tone:1000/500ms")
+	for name, tc := range map[string]struct {
+		says []*media.Prompt
+		want string
+	}{
+		"a person":  {[]*media.Prompt{quiet(400 * time.Millisecond), chatter(600 * time.Millisecond)}, `"verdict":"human"`},
+		"a machine": {[]*media.Prompt{quiet(400 * time.Millisecond), chatter(5 * time.Second), beep}, `"verdict":"machine"`},
+		"a beep":    {[]*media.Prompt{quiet(400 * time.Millisecond), beep}, `"verdict":"beep"`},
+		"nobody":    {[]*media.Prompt{quiet(100 * time.Millisecond)}, `"verdict":"unknown"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			caller := w.inbound(Spec{})
+			w.answer()
+			r := w.do(func(l *Leg, v Verb) { l.DetectMachine(media.AnswerOptions{}, v) })
+			caller.session.Play(media.Playback{Parts: tc.says})
+			w.pass(8 * time.Second)
+			if !strings.Contains(r.get(), tc.want) {
+				t.Fatalf("%s, want %s", r.get(), tc.want)
+			}
+			if n := len(w.call.main.detectors); n != 0 {
+				t.Fatalf("%d detectors are left", n)
+			}
+		})
+	}
+}
+
+func TestWaitForBeep(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	w.answer()
+	parts := []*media.Prompt{chatter(3 * time.Second), quiet(300 * time.Millisecond), tone("tone:1000/500ms")}
+	r := w.do(func(l *Leg, v Verb) { l.WaitForBeep(0, v) })
+	caller.session.Play(media.Playback{Parts: parts})
+	w.pass(5 * time.Second)
+	if !strings.HasPrefix(r.get(), `{"beep":true,"afterMs":`) {
+		t.Fatal(r.get())
+	}
+	r = w.do(func(l *Leg, v Verb) { l.WaitForBeep(2*time.Second, v) })
+	w.pass(3 * time.Second)
+	w.want(r, `{"beep":false,"afterMs":2000}`)
+	var cancel func()
+	r = w.do(func(l *Leg, v Verb) { cancel = l.WaitForBeep(0, v) })
+	w.do(func(*Leg, Verb) { cancel() })
+	w.want(r, "CONFLICT")
+	r = w.do(func(l *Leg, v Verb) { l.DetectMachine(media.AnswerOptions{}, v) })
+	caller.bye()
+	w.pass(time.Second)
+	w.want(r, "HANGUP")
+}
+
+// TestMachineIsAnOutcome: whoever was not reached is not delivered to, whatever
+// the machine was told.
+func TestMachineIsAnOutcome(t *testing.T) {
+	f := facts{outbound: true, answered: true, scriptEnded: true, machine: true}
+	if got := f.outcome(); got != Machine {
+		t.Fatal(got)
+	}
+	f.scriptFailed = true
+	if got := f.outcome(); got != Failed {
+		t.Fatal(got)
+	}
+	if !slices.Contains(media.AnswerPresets(), "balanced") {
+		t.Fatal("no preset")
+	}
+}
