@@ -22,7 +22,9 @@ func chatter(d time.Duration) *media.Prompt {
 	return media.NewPrompt(pcm)
 }
 
-func quiet(d time.Duration) *media.Prompt { return media.NewPrompt(make([]int16, d*8/time.Millisecond)) }
+func quiet(d time.Duration) *media.Prompt {
+	return media.NewPrompt(make([]int16, d*8/time.Millisecond))
+}
 
 func TestDetectMachine(t *testing.T) {
 	beep := tone("tone:1000/500ms")

@@ -338,9 +338,7 @@ declare module "loopstart:call" {
      * Who has answered: a person who says a word and waits, or a machine that talks on. It listens beside the prompts;
      * awaited first, nothing is said before the verdict. `beep` is a machine whose beep came first, `unknown` a line
      * on which nothing could be told in time. A call that a machine answered has the outcome `machine`.
-     *
-     * @example
-     * const who = await call.detectMachine();
+     * @example const who = await call.detectMachine();
      * if (who.verdict === "machine") {
      *   await call.waitForBeep();
      *   await call.say("Это магазин «Ромашка». Ваш заказ готов.");
@@ -348,7 +346,10 @@ declare module "loopstart:call" {
      * }
      */
     detectMachine(options?: MachineOptions & { signal?: AbortSignal }): Promise<Answered>;
-    /** Waits for the beep after which a voice mail records, 30 s unless told otherwise. */
+    /**
+     * Waits for the beep after which a voice mail records, 30 s unless told otherwise.
+     * @example const { beep } = await call.waitForBeep({ timeout: "20s" });
+     */
     waitForBeep(options?: { timeout?: Duration; signal?: AbortSignal }): Promise<{ beep: boolean; afterMs: number; toneHz?: number }>;
     /**
      * Keys 0-9 * # A-D; `w` is half a second. Without a method the trunk's `dtmf` decides: telephone-events (RFC 4733)
@@ -442,9 +443,7 @@ declare module "loopstart:call" {
 
   /**
    * Places another call, which ends with the script. With `detectMachine` it resolves after the verdict.
-   *
-   * @example
-   * const { status, call: other, machine } = await dial("+79161234567", { timeout: "30s", detectMachine: true });
+   * @example const { status, call: other, machine } = await dial("+79161234567", { timeout: "30s", detectMachine: true });
    * if (status === "answered" && machine.verdict === "human") await other.say("Здравствуйте!");
    */
   export function dial(target: string, options?: {
