@@ -25,7 +25,10 @@ type CallerOptions struct {
 	Data   string // call.data as JSON, for scripts of trusted callers
 	Steps  bool   // ask for step tracing, which dev grants
 	// Press brings keys while the call is up; they follow those of Keys.
-	Press   <-chan string
+	Press <-chan string
+	// Hear takes what the caller hears, 20 ms at a time, on a goroutine of its
+	// own; the samples are only lent. nil hears nothing.
+	Hear    func(pcm []int16)
 	Ring    time.Duration
 	Clock   clock.Clock
 	Log     *slog.Logger
@@ -45,17 +48,18 @@ const pauseAfterVoice = 600 * time.Millisecond
 
 // caller is a phone of its own: endpoint, media engine, one call.
 type caller struct {
-	o       CallerOptions
-	sip     *sip.Endpoint
-	media   *media.Engine
-	session *media.Session
-	dialog  *sip.Dialog
-	events  chan media.Event
-	keys    string
-	waiting bool // for the next prompt to end
-	early   bool // there is audio before the answer
-	res     CallerResult
-	since   time.Time
+	o        CallerOptions
+	sip      *sip.Endpoint
+	media    *media.Engine
+	session  *media.Session
+	dialog   *sip.Dialog
+	events   chan media.Event
+	keys     string
+	waiting  bool          // for the next prompt to end
+	early    bool          // there is audio before the answer
+	heardAll chan struct{} // closed when Hear is called no more; nil without it
+	res      CallerResult
+	since    time.Time
 }
 
 // Call rings a target over real SIP and RTP, presses keys, and returns when
@@ -125,13 +129,34 @@ func (c *caller) open(to sip.Address) (err error) {
 	if c.o.Steps {
 		out.Headers = append(out.Headers, sip.Header{Name: stepsHeader, Value: "on"})
 	}
+	c.listen()
 	c.dialog, err = c.sip.Dial(out)
 	return err
+}
+
+// listen hands what comes in to whoever wants to hear it.
+func (c *caller) listen() {
+	if c.o.Hear == nil {
+		return
+	}
+	c.heardAll = make(chan struct{})
+	tap := media.NewTap(media.TapOptions{Inbound: true})
+	c.session.Tap(tap)
+	go func() {
+		defer close(c.heardAll)
+		for f := range tap.Frames() {
+			c.o.Hear(f.PCM[:])
+			tap.Release(f)
+		}
+	}()
 }
 
 func (c *caller) close() {
 	if c.session != nil {
 		c.session.Close()
+	}
+	if c.heardAll != nil {
+		<-c.heardAll
 	}
 	if c.media != nil {
 		_ = c.media.Close()

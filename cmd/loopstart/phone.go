@@ -52,13 +52,7 @@ func (p *phone) talk(ctx context.Context, o callFlags, keys <-chan rune) error {
 	defer p.hangup()
 	p.m.progress("  %s", p.m.paint("2", phoneHelp))
 	over := make(chan error, 1)
-	go func() {
-		_, err := engine.Call(ctx, engine.CallerOptions{
-			Target: "sip:" + p.script + "@" + p.c.SIP, From: p.from, Keys: o.dtmf, Press: p.press, Record: o.record,
-			Data: o.data, Steps: o.trace, Log: p.m.logger("text", "error"), OnState: p.state,
-		})
-		over <- err
-	}()
+	go func() { over <- p.place(ctx, o) }()
 	for {
 		select {
 		case key, ok := <-keys:
@@ -75,6 +69,24 @@ func (p *phone) talk(ctx context.Context, o callFlags, keys <-chan rune) error {
 			return err
 		}
 	}
+}
+
+// place makes the call itself, heard if the machine has audio.
+func (p *phone) place(ctx context.Context, o callFlags) error {
+	var hear func([]int16)
+	if !p.m.global.quiet {
+		loud := openSpeaker()
+		defer loud.close()
+		hear = loud.play
+	}
+	res, err := engine.Call(ctx, engine.CallerOptions{
+		Target: "sip:" + p.script + "@" + p.c.SIP, From: p.from, Keys: o.dtmf, Press: p.press, Record: o.record, Hear: hear,
+		Data: o.data, Steps: o.trace, Log: p.m.logger("text", "error"), OnState: p.state,
+	})
+	if err == nil && !res.Answered && ctx.Err() == nil {
+		p.state(fmt.Sprintf("refused: %d %s", res.Code, res.Reason))
+	}
+	return err
 }
 
 // after is closed when d has passed.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -259,6 +260,45 @@ func TestCallAtATerminal(t *testing.T) {
 	c.sees(`digit     # (`) // the timeline, as without a terminal
 	c.sees("outcome served")
 	c.ends(0)
+}
+
+func TestCallThatIsRefusedAtATerminal(t *testing.T) {
+	t.Parallel()
+	dir := phoneProject(t, map[string]string{"busy.js": "export default async function (call) { await call.reject(486, \"Busy\"); }"})
+	c := openConsole(t, dir, "loopstart", "call", "busy", "--data", "{}")
+	c.types("1#") // nobody is there to hear it
+	c.sees("call      refused: 486")
+	c.sees("not answered: 486")
+	c.ends(0) // by the script: served
+}
+
+// The sound of a call goes to the first player that works.
+func TestCallIsHeard(t *testing.T) {
+	t.Parallel()
+	dir := phoneProject(t, map[string]string{"tone.js": strings.Replace(toneScript, "20s", "1s", 1)})
+	bin, sound := t.TempDir(), filepath.Join(dir, "sound")
+	for name, text := range map[string]string{"paplay": "exit 1", "pw-cat": "exit 1", "aplay": "exec cat >" + sound} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := openConsole(t, dir, "env", "PATH="+bin+":"+os.Getenv("PATH"), "loopstart", "call", "tone")
+	c.sees("says      <tone:440/1s>")
+	c.until("the sound of the tone", func() bool {
+		raw, err := os.ReadFile(sound)
+		return err == nil && loudest(raw) > 1000
+	})
+	c.types("1")
+	c.sees("outcome served")
+	c.ends(0)
+}
+
+// loudest is the greatest sample of 16 bit audio.
+func loudest(raw []byte) (most int16) {
+	for ; len(raw) > 1; raw = raw[2:] {
+		most = max(most, int16(binary.LittleEndian.Uint16(raw)))
+	}
+	return most
 }
 
 // panics is a program with a goroutine that fails while it has the terminal.
