@@ -182,11 +182,11 @@ func (e *Engine) stateDir() string {
 func (e *Engine) openStore(cfg *config.Config) (err error) {
 	if w := e.opts.World; w != nil && w.Store != nil {
 		e.store = w.Store
-		return nil
+	} else {
+		e.store, err = store.Open(store.Options{
+			Dir: e.stateDir(), InMemory: w != nil, Clock: e.clk, Log: e.log, MaxValue: int(cfg.Limits.KVValue),
+		})
 	}
-	e.store, err = store.Open(store.Options{
-		Dir: e.stateDir(), InMemory: e.opts.World != nil, Clock: e.clk, Log: e.log, MaxValue: int(cfg.Limits.KVValue),
-	})
 	if err == nil {
 		e.live, e.bindings = liveCalls{e, e.store.Space("live")}, bindings{e, e.store.Space("bindings")}
 	}
