@@ -50,10 +50,17 @@ func (c *Campaign) Step() (next time.Time) {
 		return c.retry
 	}
 	c.judge()
-	if more {
+	if more || c.noted() {
 		return now
 	}
 	return c.nextWake(now)
+}
+
+// noted reports whether something has come in since the step began.
+func (c *Campaign) noted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.in) > 0
 }
 
 // now is the time without its monotonic reading: what is compared with times

@@ -147,8 +147,10 @@ func (m *Memory) SeqOfPhone(id, phone string) (uint64, bool, error) {
 }
 
 func (m *Memory) find(id string, is func(*campaign.Contact) bool) (seq uint64, ok bool, err error) {
-	for _, k := range m.sorted(id, 0) {
-		if is(k) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range m.all[id] {
+		if is(k) && k.Seq > seq {
 			seq, ok = k.Seq, true
 		}
 	}
