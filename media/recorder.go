@@ -51,6 +51,8 @@ type Recorder struct {
 	lanes     [2]lane
 	done      int64 // samples per channel taken out of the lanes
 	lastVoice int64
+	rests     bool   // the session may rest: lastLoud is kept up
+	lastLoud  int64  // position behind the last audio of either side
 	chunk     []byte // being filled; nil while both are being written
 	offset    int64  // bytes of audio before chunk in the file
 	missed    int64  // bytes not kept since the last chunk was full
@@ -86,6 +88,9 @@ func (r *Recorder) claim(s *Session) bool {
 		return false
 	}
 	r.session = s
+	if f := s.engine.cfg.Fabric; f != nil {
+		r.rests = f.Rest
+	}
 	for range recordChunks {
 		r.free <- make([]byte, 0, recordChunk)
 	}
@@ -106,8 +111,9 @@ func (r *Recorder) received(ts uint32, pcm []int16, now uint32) {
 	}
 	at := int64(int32(now - r.origin))
 	pos := r.lanes[0].place(ts, at)
-	if r.opts.Silence > 0 && loud(pcm) {
+	if (r.opts.Silence > 0 || r.rests) && loud(pcm) {
 		r.lastVoice = max(r.lastVoice, pos+int64(len(pcm)))
+		r.lastLoud = max(r.lastLoud, r.lastVoice)
 	}
 	if !r.masked.Load() {
 		r.lanes[0].put(pos, pcm, r.done)
@@ -116,6 +122,9 @@ func (r *Recorder) received(ts uint32, pcm []int16, now uint32) {
 
 // sent takes decoded samples that were sent with our RTP timestamp ts.
 func (r *Recorder) sent(ts uint32, pcm []int16) {
+	if r.rests && loud(pcm) {
+		r.lastLoud = max(r.lastLoud, int64(int32(ts-r.origin))+int64(len(pcm)))
+	}
 	if !r.paused.Load() && (r.opts.Stereo || r.opts.Mixed) {
 		r.lanes[1].put(int64(int32(ts-r.origin)), pcm, r.done)
 	}
@@ -158,6 +167,41 @@ func (r *Recorder) limit() int64 {
 func (r *Recorder) finish(now uint32, reason string) {
 	r.flush(min(int64(int32(now-r.origin)), r.limit()))
 	r.reason = reason
+}
+
+// quiet is for how many samples nothing but silence is to be recorded and the
+// recording does not end by itself, at our RTP timestamp now; 0 while audio is
+// still on its way into the file.
+func (r *Recorder) quiet(now uint32) int64 {
+	at := int64(int32(now - r.origin))
+	if r.reason != "" || r.failed.Load() || at-r.lastLoud <= 2*recordDelay {
+		return 0
+	}
+	left := r.limit() - at
+	if r.opts.Silence > 0 {
+		left = min(left, r.lastVoice+samplesOf(r.opts.Silence)-at)
+	}
+	return max(left, 0)
+}
+
+// oversleep moves on to our RTP timestamp now over a silence that nobody has
+// sent: a hole in the file.
+func (r *Recorder) oversleep(now uint32) {
+	to := int64(int32(now-r.origin)) - recordDelay - FrameSamples
+	r.flush(min(to, r.done+laneSize)) // what the lanes still hold
+	n := to - r.done
+	if n <= 0 {
+		return
+	}
+	if len(r.chunk) > 0 {
+		r.hand()
+	}
+	if r.chunk == nil {
+		r.missed += n * int64(2*r.channels)
+	} else {
+		r.offset += n * int64(2*r.channels)
+	}
+	r.done += n
 }
 
 // flush takes the samples before end out of the lanes into the chunk.

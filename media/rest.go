@@ -7,7 +7,7 @@ import (
 )
 
 // Rest. Most of a call in virtual time is silence: while nobody plays, speaks,
-// presses or records anything on a whole Fabric, its shards sleep, and the
+// presses anything on a whole Fabric, its shards sleep, and the
 // clock can jump over the frames in between. Whatever is asked of a session
 // wakes all shards at once, each in its old rhythm. What was not sent is a
 // pause of the streams: sequence numbers go on, timestamps jump.
@@ -15,6 +15,13 @@ import (
 // lull is how long all shards have been idle before they rest, so that nothing
 // is under way between them.
 const lull = 2 * FrameDuration
+
+// restLeast is how long a rest has to be to be worth it, and how early sleepers
+// wake before something is due.
+const restLeast = 4 * lull
+
+// forever is longer than any rest.
+const forever = 1000 * time.Hour
 
 // rest is what the drivers on one Fabric agree on.
 type rest struct {
@@ -82,6 +89,35 @@ func (d *timerDriver) sleep(now time.Time) {
 	d.armed, d.slept = false, true
 	d.mu.Unlock()
 	d.sh.drain(now)
+	if most := d.sh.quietFor(); most < forever {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !d.stopped {
+			d.timer = d.clk.AfterFunc(most-restLeast/2, func() { d.rest.stir(d) })
+		}
+	}
+}
+
+// quietFor is when the first recording in the shard comes to its end.
+func (sh *shard) quietFor() time.Duration {
+	most := forever
+	for k := range sh.slots {
+		for _, s := range sh.slots[k].sessions {
+			most = min(most, s.leg.quietFor())
+		}
+	}
+	return most
+}
+
+// quietFor is for how long the leg's recordings have nothing but silence to
+// take; forever when there are none.
+func (l *leg) quietFor() time.Duration {
+	most := forever
+	now := l.send.clock(l.due)
+	for _, r := range l.recs[:l.records] {
+		most = min(most, time.Duration(r.quiet(now))*time.Second/SampleRate)
+	}
+	return most
 }
 
 func (d *timerDriver) rouse() {
@@ -89,6 +125,9 @@ func (d *timerDriver) rouse() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.armed && !d.stopped {
+		if d.timer != nil {
+			d.timer.Stop() // for the end of a recording
+		}
 		d.armed = true
 		d.timer = d.clk.AfterFunc(0, d.beat)
 	}
@@ -111,7 +150,7 @@ func (sh *shard) idle() bool {
 
 func (l *leg) idle(sh *shard) bool {
 	return l.begun && !l.closing && !l.s.inbox.waiting.Load() && l.play == nil && l.digitsOut.head == nil && !l.digitsIn.active &&
-		l.records == 0 && l.tapsRest() && !l.voice.speaking && l.flood == 0 && !l.missing(sh)
+		l.quietFor() > restLeast && l.tapsRest() && !l.voice.speaking && l.flood == 0 && !l.missing(sh)
 }
 
 // missing reports whether packets that the media timeout waits for do not
@@ -161,5 +200,8 @@ func (l *leg) oversleep(next int64, slept time.Duration) {
 		l.heard += slept
 	}
 	l.passage.at += slept
+	for _, r := range l.recs[:l.records] {
+		r.oversleep(l.send.clock(l.due))
+	}
 	l.rtcp.haveSR = false
 }

@@ -108,11 +108,7 @@ func TestRestSkipsAnHour(t *testing.T) {
 	q := newQuiet(t, true, nil)
 	q.clk.Advance(time.Second)
 	sent := q.a.Stats().Sent
-	began := time.Now()
 	q.clk.Advance(time.Hour)
-	if took := time.Since(began); took > 100*time.Millisecond {
-		t.Errorf("an hour took %s", took)
-	}
 	if more := q.a.Stats().Sent - sent; more != 0 {
 		t.Errorf("%d packets were sent in an hour of rest", more)
 	}

@@ -38,7 +38,7 @@ func TestAsTest(t *testing.T) {
 			for i, c := range res.Calls {
 				// What an answer said does not stand in a timeline, and of a crowd
 				// each call stands alone.
-				if f.Name != "verbs.test.ts" && res.Name != "an hour of silence" || c.Record == nil {
+				if f.Name != "verbs.test.ts" && !strings.HasPrefix(res.Name, "an hour of silence") || c.Record == nil {
 					continue
 				}
 				name := strings.NewReplacer(" ", "-", ",", "").Replace(res.Name) + itoa(i) + ".test.ts"

@@ -130,7 +130,7 @@ func (r *runner) test(ctx context.Context, name string, built scripts.BuildResul
 	o := s.execute(ctx, built, h, map[string]any{"index": index})
 	res.VirtualMs = s.clk.Now().Sub(begin(r.zone)).Milliseconds()
 	finishing := s.settle(ctx)
-	res.RealMs = clock.Since(real, began).Milliseconds()
+	res.RealMs, res.steps = clock.Since(real, began).Milliseconds(), s.steps
 	res.Error = s.verdict(o, finishing)
 	if res.Error != nil {
 		res.State = "failed"

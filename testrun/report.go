@@ -37,6 +37,8 @@ type Result struct {
 	Error     *Failure `json:"error,omitempty"`
 	Calls     []Call   `json:"calls,omitempty"` // of a failed test, or all if asked for
 	Log       []string `json:"log,omitempty"`   // of the test and of the engine
+
+	steps int // moments at which something happened
 }
 
 // Failure is why a test failed.

@@ -123,3 +123,38 @@ func TestOutbound(t *testing.T) {
 		t.Errorf("%d failed, %d passed\n%s", r.Failed, r.Passed, show(r))
 	}
 }
+
+// hourOfSilence runs the tests in which a caller says nothing for an hour.
+func hourOfSilence(t testing.TB) (steps []int) {
+	r, err := Run(context.Background(), Options{Config: load(t, "testdata/project"), Pattern: "an hour of silence"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Failed > 0 || r.Passed != 2 || r.VirtualMs < 2*3_600_000 {
+		t.Fatal(show(r))
+	}
+	for _, f := range r.Files {
+		for _, res := range f.Tests {
+			steps = append(steps, res.steps)
+		}
+	}
+	return steps
+}
+
+// TestAnHourIsFewSteps: nothing happens in an hour of silence, recorded or not,
+// so that it costs next to nothing.
+func TestAnHourIsFewSteps(t *testing.T) {
+	const frames, most = 3600 * 50, 1000
+	for i, n := range hourOfSilence(t) {
+		if n > most {
+			t.Errorf("test %d: %d steps of %d frames", i+1, n, frames)
+		}
+	}
+}
+
+// BenchmarkHourOfSilence is two tests of an hour each, with their engines.
+func BenchmarkHourOfSilence(b *testing.B) {
+	for b.Loop() {
+		hourOfSilence(b)
+	}
+}

@@ -41,6 +41,8 @@ type stage struct {
 	closing chan struct{}
 	state   string // folder of the recordings
 
+	steps int // moments that drive has come to
+
 	lastMu sync.Mutex
 	lasts  []func() // wait for the end of the moment
 
@@ -284,6 +286,7 @@ func (s *stage) drive(ctx context.Context, until time.Time, over func() bool) er
 			s.between(s)
 		}
 		s.clk.Advance(at.Sub(s.clk.Now()))
+		s.steps++
 	}
 }
 

@@ -93,6 +93,12 @@ test("a transfer to a user, an address, nobody", async () => {
   }
 });
 
+test("an hour of silence on tape", async () => {
+  const c = await ask("message");
+  await c.silent("61m");
+  expect((await c.ended()).result).toEqual({ reason: "maxDuration", seconds: 3600 });
+});
+
 test("update and compareAndSet have a ttl", async () => {
   const c = await ask("kv");
   await c.ended();

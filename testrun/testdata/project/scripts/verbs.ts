@@ -13,6 +13,11 @@ export default async function (call: Call<{ do: string; to?: string }>) {
       await call.say(`${r.reason} ${r.durationMs > 2000 ? "long" : "short"}`);
       break;
     }
+    case "message": {
+      const r = await call.record({ maxDuration: "1h" });
+      call.result = { reason: r.reason, seconds: Math.round(r.durationMs / 1000) };
+      break;
+    }
     case "hangup":
       await call.hangup();
       try {
