@@ -225,6 +225,41 @@ func TestDevHotKeys(t *testing.T) {
 	c.ends(0)
 }
 
+func TestDevReloads(t *testing.T) {
+	t.Parallel()
+	dir := phoneProject(t, map[string]string{"tone.js": toneScript})
+	path := filepath.Join(dir, "loopstart.yaml")
+	config, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := func(more string) {
+		t.Helper()
+		if err := os.WriteFile(path, append(config[:len(config):len(config)], more...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := openConsole(t, dir, "loopstart", "dev")
+	c.sees("keys: c call a script")
+	save("project: 5\n")
+	c.types("r")
+	c.sees("nothing has changed")
+	c.sees("loopstart: error:")
+	save("limits: {calls: 7}\n")
+	c.types("r")
+	c.sees("reloaded")
+	save("media: {ports: 41000-41999}\n")
+	c.types("r")
+	c.sees("restarting: addresses, ports or folders have changed")
+	c.sees("loopstart dev is up")
+	c.types("c")
+	c.sees("says      <tone:440/20s>")
+	c.types("1")
+	c.sees("outcome served")
+	c.types("tq") // the tests, if they still run, end with it
+	c.ends(0)
+}
+
 func TestDevAsksWhichScript(t *testing.T) {
 	t.Parallel()
 	dir := phoneProject(t, map[string]string{"tone.js": toneScript, "other.js": toneScript, "broken.js": "export default async function (call { }"})
