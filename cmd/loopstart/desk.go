@@ -35,6 +35,7 @@ type desk struct {
 	tests   *exec.Cmd
 	tested  chan error
 	steps   bool
+	failed  error // of a restart: there is nothing to go on with
 }
 
 // open starts the instance; before is what an earlier one had.
@@ -57,6 +58,11 @@ func (d *desk) open(ctx context.Context, before *devConfig) error {
 		return err
 	}
 	in.TraceSteps(d.steps, d.o.trace.value)
+	if name := d.o.trace.value; name != "" {
+		if err := newClient(in.running).knows(name); fault.CodeOf(err) == fault.NotFound {
+			d.m.progress("%s --trace: %s; %s", d.m.paint("33", "warning:"), err, fault.HintOf(err))
+		}
+	}
 	d.cfg, d.in = cfg, in
 	d.m.welcome(in, cfg.Config, d.o, live)
 	return nil
@@ -94,7 +100,7 @@ func (d *desk) serve(ctx context.Context) error {
 			d.testsOver(err)
 		case key, ok := <-keys:
 			if !ok || d.key(ctx, key) {
-				return nil
+				return d.failed
 			}
 		}
 	}
@@ -123,10 +129,14 @@ func (d *desk) key(ctx context.Context, key rune) (quit bool) {
 	default:
 		d.help()
 	}
+	if d.in == nil {
+		d.failed = err
+		return true
+	}
 	if err != nil {
 		d.m.fail(err)
 	}
-	return d.in == nil // a restart that failed
+	return false
 }
 
 // choiceKeys are typed to choose from a list.
