@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -258,4 +259,38 @@ func (x *exchange) check(t *testing.T, contacts []contactState, people, attempts
 	if unknown > most {
 		t.Errorf("%d attempts are unknown, at most %d were in flight", unknown, most)
 	}
+}
+
+// TestCampaignDrain stops the program with SIGTERM while it calls a list: the
+// calls in progress end as they would have, and the next process goes on with
+// the others.
+func TestCampaignDrain(t *testing.T) {
+	t.Parallel()
+	const people = 12
+	x := newExchange(t, "127.0.0.76")
+	p := serve(t, files{"tell.ts": `export default async (call) => { await call.play("tone:500/700ms"); }`}, conf{
+		rest: fmt.Sprintf("trunks:\n  x: {address: \"%s\", options: off, destinations: [\"+7\"], max_cps: 1000}\n", x.conn.LocalAddr()),
+	})
+	var made struct{ ID string }
+	p.api("POST", "/v1/campaigns", map[string]any{"script": "tell", "attempts": 2, "max_calls": 4}, &made)
+	list := make([]map[string]any, people)
+	for i := range list {
+		list[i] = map[string]any{"phone": "+7916" + fmt.Sprintf("%06d0", i)} // they all answer
+	}
+	p.api("POST", "/v1/campaigns/"+made.ID+"/contacts", map[string]any{"contacts": list}, nil)
+	p.api("POST", "/v1/campaigns/"+made.ID+"/start", nil, nil)
+	eventually(t, "the first calls", 10*time.Second, func() bool { return x.count() >= 4 })
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	if code := p.exit(20 * time.Second); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	if n := x.count(); n == people {
+		t.Fatal("all were called before the end")
+	}
+	p.start()
+	eventually(t, "the end of the campaign", 30*time.Second, func() bool { return p.campaign(made.ID).State == "completed" })
+	if c := p.campaign(made.ID); c.Counts.Outcomes["delivered"] != people {
+		t.Errorf("%+v", c.Counts)
+	}
+	x.check(t, p.contacts(made.ID), people, 1, 0)
 }

@@ -308,3 +308,81 @@ func TestCallersHaveAShare(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestCampaignEvents: the live counters and states go to the feed, and every
+// contact that no call tells of sends its order.done.
+func TestCampaignEvents(t *testing.T) {
+	p := serve(t, campaignTrunk, tell)
+	a := (*surface)(p.Engine)
+	id := p.makeCampaign(t, "+4930123456", "+4930123457", "+4930123458") // where the trunk may not dial
+	_, next, stop, ok := p.feed.Listen(0)
+	if !ok {
+		t.Fatal("no place in the feed")
+	}
+	defer stop()
+	if _, err := a.CommandCampaign(id, api.CampaignStart, json.RawMessage(`{"pause_after":10}`)); err != nil {
+		t.Fatal(err)
+	}
+	states, done := []string{"draft"}, 0
+	deadline := time.After(15 * time.Second)
+	for done < 3 || states[len(states)-1] != "completed" {
+		select {
+		case it := <-next:
+			ev := it.Event
+			if ev.Campaign != id {
+				t.Errorf("an event of %q", ev.Campaign)
+			}
+			var news campaignNews
+			switch json.Unmarshal(ev.Data, &news); ev.Type {
+			case "campaign.state":
+				states = append(states, string(news.State))
+			case "order.done":
+				done++
+			}
+		case <-deadline:
+			t.Fatalf("states %v, %d orders done", states, done)
+		}
+	}
+	if strings.Join(states, " ") != "draft running completed" || done != 3 {
+		t.Errorf("states %v, %d orders done", states, done)
+	}
+	list, _, err := a.ListContacts(id, api.ContactQuery{Outcome: "not_called", Limit: 2})
+	if err != nil || len(list.([]Contact)) != 2 || !strings.Contains(list.([]Contact)[0].Reason, "no trunk may dial") && !strings.Contains(list.([]Contact)[0].Reason, "may not dial") {
+		t.Errorf("%+v %v", list, err)
+	}
+	var csv bytes.Buffer
+	if err := a.CampaignReport(context.Background(), id, "csv", &csv); err != nil || strings.Count(csv.String(), "not_called") != 3 {
+		t.Errorf("%s %v", csv.String(), err)
+	}
+}
+
+// TestContactsAreChanged by their key or one of their numbers, while they wait.
+func TestContactsAreChanged(t *testing.T) {
+	p := serve(t, campaignTrunk, tell)
+	a := (*surface)(p.Engine)
+	id := p.makeCampaign(t, "+79160000001", "+79160000002")
+	k, err := a.PatchContact(id, "8 916 000-00-01", json.RawMessage(`{"priority":7,"at":"2030-01-01T10:00:00Z","data":{"name":"Anna"}}`))
+	if c, ok := k.(Contact); err != nil || !ok || c.Priority != 7 || string(c.Data) != `{"name":"Anna"}` || c.NextAt.Year() != 2030 {
+		t.Errorf("%+v %v", k, err)
+	}
+	for body, want := range map[string]fault.Code{
+		`{"phone":"x"}`: fault.Invalid, `{"data":{"name":1}}`: "", `{"zone":"Mars"}`: fault.Invalid, `{"prio":1}`: fault.Invalid, `{"at":"soon"}`: fault.Invalid,
+	} {
+		if _, err := a.PatchContact(id, "+79160000001", json.RawMessage(body)); fault.CodeOf(err) != want {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	if err := a.DeleteContact(id, "+79160000002"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.DeleteContact(id, "+79160000003"); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("%v", err)
+	}
+	if err := a.Cancel(campaign.OrderID(id, 1)); err != nil {
+		t.Errorf("%v", err)
+	}
+	row, err := a.campaigns.row(id)
+	if err != nil || row.Counts.Waiting != 0 || row.Counts.Done != 2 {
+		t.Errorf("%+v %v", row.Counts, err)
+	}
+}
