@@ -150,8 +150,14 @@ func (s *script) do(line string) error {
 		s.step()
 	case "disk":
 		s.mem.Fail = nil
-		if rest == "full" {
-			s.mem.Fail = func() error { return fault.New(fault.Unavailable, "the disk is full") }
+		if left, ok := strings.CutPrefix(rest, "full"); ok {
+			writes, _ := strconv.Atoi(strings.TrimPrefix(left, " after "))
+			s.mem.Fail = func() error {
+				if writes--; writes >= 0 {
+					return nil
+				}
+				return fault.New(fault.Unavailable, "the disk is full")
+			}
 		}
 		s.step()
 	default:

@@ -60,7 +60,8 @@ func (s *campaigns) deps() campaign.Deps {
 func (s *campaigns) recover() error {
 	s.repo = campaignstore.New(s.e.store.Space(campaignstore.SpaceName))
 	return s.each(func(row campaign.Row) error {
-		if row.State == campaign.Cancelled || row.State == campaign.Completed {
+		over := row.State == campaign.Cancelled || row.State == campaign.Completed
+		if over && row.Counts.Waiting+row.Counts.Dialing == 0 { // else it was cut off while its contacts were closed
 			return nil
 		}
 		_, err := s.take(row)

@@ -19,6 +19,7 @@ func RunRepo(t *testing.T, open func(*testing.T) campaign.Repo) {
 	t.Run("rows", func(t *testing.T) { testRows(t, open(t)) })
 	t.Run("contacts", func(t *testing.T) { testContacts(t, open(t)) })
 	t.Run("queues", func(t *testing.T) { testQueues(t, open(t)) })
+	t.Run("shared number", func(t *testing.T) { testShared(t, open(t)) })
 	t.Run("dials", func(t *testing.T) { testDials(t, open(t)) })
 }
 
@@ -159,6 +160,37 @@ func testContactEnd(t *testing.T, r campaign.Repo, row campaign.Row, intent *cam
 	equal(t, "campaigns", ids, []string{"a"})
 	must(t, r.Drop("a"))
 	if ids, err := r.CampaignsOf(over.Phones[0]); len(ids) != 0 || err != nil {
+		t.Fatal(ids, err)
+	}
+}
+
+// testShared has one number in three contacts, which go one after the other.
+func testShared(t *testing.T, r campaign.Repo) {
+	row := newRow(t, "a")
+	must(t, r.PutRow(row))
+	people := []*campaign.Contact{person(1, Start), person(2, Start), person(3, Start)}
+	var changes []campaign.Change
+	for _, k := range people {
+		k.Phones = []string{"+79160000007"}
+		changes = append(changes, campaign.Change{New: k})
+	}
+	row, _, err := r.Commit(row, changes)
+	must(t, err)
+	for _, i := range []int{2, 0, 1} {
+		want := uint64(3)
+		if i != 2 {
+			want = 2
+		}
+		if seq, ok, err := r.SeqOfPhone("a", "+79160000007"); seq != want || !ok || err != nil {
+			t.Fatal(seq, ok, err)
+		}
+		row, _, err = r.Commit(row, []campaign.Change{{Old: people[i]}})
+		must(t, err)
+	}
+	if seq, ok, err := r.SeqOfPhone("a", "+79160000007"); ok || err != nil {
+		t.Fatal(seq, ok, err)
+	}
+	if ids, err := r.CampaignsOf("+79160000007"); len(ids) != 0 || err != nil {
 		t.Fatal(ids, err)
 	}
 }

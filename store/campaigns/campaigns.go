@@ -1,5 +1,5 @@
 // Package campaigns keeps campaigns in the store: it is campaign.Repo on one
-// private space, and the project's stop-list.
+// private space.
 //
 // # Concurrency
 //
@@ -21,15 +21,16 @@
 //	c id                     a campaign
 //	n id 0 seq               a contact
 //	k id 0 key               its seq
-//	p phone 0 id             its seq
+//	p phone 0 id             the seqs of the contacts with that number, the last one added at the end
 //	d id 0 zone 0 priority next seq  a contact that waits, in the order of dialling
 //	i id 0 seq               an attempt without a result
 //	h phone                  the last dials of a number
-//	s phone                  a number of the stop-list
 package campaigns
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/internal/fault"
@@ -108,20 +109,20 @@ func (r *Repo) Commit(row campaign.Row, changes []campaign.Change) (campaign.Row
 // chunk is as many changes as fit into one transaction, with the row after
 // them.
 func (r *Repo) chunk(row campaign.Row, changes []campaign.Change) (next campaign.Row, ops []store.Op, n int, err error) {
-	size := 0
+	size, held := 0, phones{}
 	for _, ch := range changes {
-		more, err := r.ops(row.ID, ch)
+		more, err := r.ops(row.ID, ch, held)
 		if err != nil {
 			return row, nil, 0, err
 		}
-		bytes := 0
+		weight := 0
 		for _, op := range more {
-			bytes += len(op.Key) + len(op.Value)
+			weight += len(op.Key) + len(op.Value)
 		}
-		if n > 0 && (len(ops)+len(more) >= chunkOps || size+bytes > chunkBytes) {
+		if n > 0 && (len(ops)+len(more) >= chunkOps || size+weight > chunkBytes) {
 			break
 		}
-		ops, size, n = append(ops, more...), size+bytes, n+1
+		ops, size, n = append(ops, more...), size+weight, n+1
 	}
 	row = row.Tally(changes[:n]...)
 	op, err := putRow(row)
@@ -129,9 +130,9 @@ func (r *Repo) chunk(row campaign.Row, changes []campaign.Change) (next campaign
 }
 
 // ops are the keys that a change touches.
-func (r *Repo) ops(id string, ch campaign.Change) (ops []store.Op, err error) {
+func (r *Repo) ops(id string, ch campaign.Change, held phones) (ops []store.Op, err error) {
 	if ch.Old != nil {
-		if ops, err = r.unindex(id, ch.Old, ch.New); err != nil {
+		if ops, err = r.unindex(id, ch.Old, ch.New, held); err != nil {
 			return nil, err
 		}
 	}
@@ -145,8 +146,12 @@ func (r *Repo) ops(id string, ch campaign.Change) (ops []store.Op, err error) {
 			ops = append(ops, store.Op{Key: keyKey(id, k.Key), Value: seqBytes(k.Seq)})
 		}
 		for _, p := range k.Phones {
-			if ch.Old == nil || !has(ch.Old.Phones, p) {
-				ops = append(ops, store.Op{Key: phoneKey(p, id), Value: seqBytes(k.Seq)})
+			if ch.Old == nil || !slices.Contains(ch.Old.Phones, p) {
+				op, err := r.phoneOp(phoneKey(p, id), k.Seq, true, held)
+				if err != nil {
+					return nil, err
+				}
+				ops = append(ops, op)
 			}
 		}
 		switch k.State {
@@ -167,7 +172,7 @@ func (r *Repo) ops(id string, ch campaign.Change) (ops []store.Op, err error) {
 }
 
 // unindex removes what found a contact and does not any more.
-func (r *Repo) unindex(id string, old, k *campaign.Contact) (ops []store.Op, err error) {
+func (r *Repo) unindex(id string, old, k *campaign.Contact, held phones) (ops []store.Op, err error) {
 	switch {
 	case old.State == campaign.Waiting && (k == nil || k.State != campaign.Waiting || dueKey(id, k) != dueKey(id, old)):
 		ops = append(ops, store.Op{Key: dueKey(id, old)})
@@ -181,25 +186,47 @@ func (r *Repo) unindex(id string, old, k *campaign.Contact) (ops []store.Op, err
 		ops = append(ops, store.Op{Key: keyKey(id, old.Key)})
 	}
 	for _, p := range old.Phones {
-		if k != nil && has(k.Phones, p) {
+		if k != nil && slices.Contains(k.Phones, p) {
 			continue
 		}
-		if seq, ok, err := r.seq(phoneKey(p, id)); err != nil {
+		op, err := r.phoneOp(phoneKey(p, id), old.Seq, false, held)
+		if err != nil {
 			return nil, err
-		} else if ok && seq == old.Seq {
-			ops = append(ops, store.Op{Key: phoneKey(p, id)})
 		}
+		ops = append(ops, op)
 	}
 	return ops, nil
 }
 
-func has(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
+// phones are the values of phone keys that a transaction has changed already.
+type phones map[string][]byte
+
+// maxShared is how many contacts of one number are found by it; it takes
+// dedupe "key" to have more than one.
+const maxShared = 1000
+
+// phoneOp adds a contact to those of a number, or takes it away.
+func (r *Repo) phoneOp(key string, seq uint64, add bool, held phones) (store.Op, error) {
+	seqs, ok := held[key]
+	if !ok {
+		var err error
+		if seqs, _, err = r.space.Get(key); err != nil {
+			return store.Op{}, err
 		}
 	}
-	return false
+	one := seqBytes(seq)
+	var out []byte
+	for rest := range slices.Chunk(seqs, len(one)) {
+		if !bytes.Equal(rest, one) {
+			out = append(out, rest...)
+		}
+	}
+	if add {
+		out = append(out, one...)
+		out = out[max(len(out)-maxShared*len(one), 0):]
+	}
+	held[key] = out
+	return store.Op{Key: key, Value: out}, nil
 }
 
 // Drop implements campaign.Repo: the contacts first, so that a crash leaves a
@@ -214,8 +241,9 @@ func (r *Repo) Drop(id string) error {
 			return r.space.Apply(store.Op{Key: rowKey(id)})
 		}
 		var ops []store.Op
+		held := phones{}
 		for _, k := range page {
-			more, err := r.ops(id, campaign.Change{Old: k})
+			more, err := r.ops(id, campaign.Change{Old: k}, held)
 			if err != nil {
 				return err
 			}

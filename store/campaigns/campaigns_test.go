@@ -44,29 +44,3 @@ func TestConformance(t *testing.T) {
 		})
 	}
 }
-
-func TestStopList(t *testing.T) {
-	_, r := openRepo(t, "")
-	s := r.StopList()
-	for _, p := range []string{"+79160000002", "+79160000001"} {
-		if err := s.Add(Stop{Phone: p, Reason: "asked"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if ok, err := s.Has("+79160000001"); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	if ok, err := s.Has("+7916000000"); ok || err != nil {
-		t.Fatal("a beginning of a number is on it", err)
-	}
-	page, err := s.List("+79160000001", 10)
-	if err != nil || len(page) != 1 || page[0].Phone != "+79160000002" || page[0].Reason != "asked" {
-		t.Fatal(page, err)
-	}
-	if err := s.Delete("+79160000001"); err != nil {
-		t.Fatal(err)
-	}
-	if ok, err := s.Has("+79160000001"); ok || err != nil {
-		t.Fatal(ok, err)
-	}
-}

@@ -23,8 +23,6 @@ func intentKey(id string, seq uint64) string { return intents(id) + string(seqBy
 
 func dialsKey(phone string) string { return "h" + phone }
 
-func stopKey(phone string) string { return "s" + phone }
-
 func seqBytes(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
 // dueSize is the length of what follows the queue in a key: seconds,

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"strings"
-	"time"
 
 	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/internal/fault"
@@ -26,10 +25,10 @@ func (r *Repo) SeqOfPhone(id, phone string) (uint64, bool, error) { return r.seq
 
 func (r *Repo) seq(key string) (uint64, bool, error) {
 	raw, ok, err := r.space.Get(key)
-	if err != nil || !ok || len(raw) != 8 {
+	if err != nil || !ok || len(raw) < 8 {
 		return 0, false, err
 	}
-	return binary.BigEndian.Uint64(raw), true, nil
+	return binary.BigEndian.Uint64(raw[len(raw)-8:]), true, nil
 }
 
 // Contacts implements campaign.Repo.
@@ -144,61 +143,4 @@ func (r *Repo) dialOp(phone string, d campaign.Dial) (store.Op, error) {
 		return store.Op{}, fault.New(fault.Internal, "campaign: dials: %w", err)
 	}
 	return store.Op{Key: dialsKey(phone), Value: raw}, nil
-}
-
-// Stop is one number of the stop-list.
-type Stop struct {
-	Phone  string    `json:"phone"`
-	Reason string    `json:"reason,omitempty"`
-	Source string    `json:"source,omitempty"` // api, cli, script name
-	At     time.Time `json:"at"`
-}
-
-// StopList are the numbers that nobody may dial; it is campaign.StopList.
-type StopList struct{ repo *Repo }
-
-var _ campaign.StopList = StopList{}
-
-// StopList is the project's stop-list.
-func (r *Repo) StopList() StopList { return StopList{r} }
-
-// Has reports whether a number (E.164) is on it.
-func (s StopList) Has(phone string) (bool, error) {
-	_, ok, err := s.repo.space.Get(stopKey(phone))
-	return ok, err
-}
-
-// Get reads a number of it.
-func (s StopList) Get(phone string) (stop Stop, ok bool, err error) {
-	ok, err = s.repo.read(stopKey(phone), &stop)
-	return stop, ok, err
-}
-
-// Add puts a number on it and returns when that is on disk.
-func (s StopList) Add(stop Stop) error {
-	raw, err := json.Marshal(stop)
-	if err != nil {
-		return fault.New(fault.Invalid, "stop-list: %w", err)
-	}
-	return s.repo.space.Apply(store.Op{Key: stopKey(stop.Phone), Value: raw})
-}
-
-// Delete takes a number off it.
-func (s StopList) Delete(phone string) error {
-	return s.repo.space.Apply(store.Op{Key: stopKey(phone)})
-}
-
-// List is a page of it, of the numbers after one, in order.
-func (s StopList) List(after string, limit int) ([]Stop, error) {
-	if after != "" {
-		after = stopKey(after)
-	}
-	entries, err := s.repo.space.Scan("s", after, limit)
-	out := make([]Stop, len(entries))
-	for i, e := range entries {
-		if err := decode(e, &out[i]); err != nil {
-			return nil, err
-		}
-	}
-	return out, err
 }
