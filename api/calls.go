@@ -36,10 +36,22 @@ func (s *server) placeCall(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	tell(r, "script %s, order %s", what.Script, idOf(answer))
 	if created {
 		return write(w, http.StatusAccepted, answer)
 	}
 	return write(w, http.StatusOK, answer)
+}
+
+// idOf is the id in an answer, "" if it has none.
+func idOf(answer any) string {
+	var o struct {
+		ID string `json:"id"`
+	}
+	if raw, err := json.Marshal(answer); err == nil {
+		_ = json.Unmarshal(raw, &o)
+	}
+	return o.ID
 }
 
 // listFilters are the parameters of GET /v1/calls, beside tag.NAME.
@@ -158,6 +170,12 @@ func (s *server) command(w http.ResponseWriter, r *http.Request) error {
 	body, err := object(r)
 	if err != nil {
 		return err
+	}
+	var what struct {
+		Do string `json:"do"`
+	}
+	if json.Unmarshal(body, &what) == nil {
+		tell(r, "do %s", what.Do)
 	}
 	v, err := s.Calls.Command(id, body)
 	if err != nil {

@@ -46,6 +46,23 @@ type house struct {
 	log      bytes.Buffer
 	sees     []string // scripts that may be seen
 	campaign campaignHouse
+	audited  []AuditEntry
+	since    time.Time
+}
+
+func (h *house) ErasePerson(number string) (any, error) {
+	return map[string]any{"phone": number}, h.fail
+}
+
+func (h *house) Note(en AuditEntry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.audited = append(h.audited, en)
+}
+
+func (h *house) Audit(since time.Time, limit int, cursor string) ([]AuditEntry, string, error) {
+	h.since = since
+	return []AuditEntry{{Token: "full", Method: "PUT", Path: cursor, Status: limit}}, "more", h.fail
 }
 
 // scriptsOf are the calls there are.
@@ -258,7 +275,7 @@ const (
 
 func (h *house) options() Options {
 	return Options{
-		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, Health: h, Metrics: h,
+		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, People: h, Audit: h, Health: h, Metrics: h,
 		Tokens: func() []Token { return tokens }, MaxBody: maxBody, MaxUpload: maxUpload, Version: "1.2.3",
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Clock: clock.System(),
 	}

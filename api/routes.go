@@ -15,6 +15,8 @@ const (
 
 	rightCampaigns = "campaigns"
 	rightStopList  = "stoplist"
+	rightPeople    = "people"
+	rightAudit     = "audit"
 )
 
 // route is one line of the surface.
@@ -88,6 +90,8 @@ var routes = []route{
 	{pattern: "GET /v1/events", right: rightRead, query: "types call campaign", handle: (*server).events},
 	{pattern: "GET /v1/outbox", right: rightRead, whole: true, query: "state limit cursor", handle: (*server).outbox},
 	{pattern: "POST /v1/outbox/{id}/retry", right: rightCalls, whole: true, handle: (*server).retry},
+	{pattern: "DELETE /v1/people/{phone}", right: rightPeople, whole: true, handle: (*server).erasePerson},
+	{pattern: "GET /v1/audit", right: rightAudit, whole: true, query: "since limit cursor", handle: (*server).audit},
 	{pattern: "GET /v1/trunks", right: rightRead, whole: true, handle: (*server).trunks},
 	{pattern: "POST /v1/trunks/{name}/check", right: rightCalls, whole: true, handle: (*server).checkTrunk},
 	{pattern: "GET /v1/openapi.json", handle: (*server).openAPI},

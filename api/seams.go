@@ -177,6 +177,31 @@ type Import struct {
 	Dry    bool   // nothing is kept: what would happen
 }
 
+// People are those whom calls were about.
+type People interface {
+	// ErasePerson removes everything that is known of a number and tells how
+	// much that was.
+	ErasePerson(number string) (any, error)
+}
+
+// Audit is the log of what was changed through the API.
+type Audit interface {
+	// Note adds an entry; it does not wait for the disk.
+	Note(AuditEntry)
+	Audit(since time.Time, limit int, cursor string) (list []AuditEntry, next string, err error)
+}
+
+// AuditEntry is one request that may have changed something.
+type AuditEntry struct {
+	At     time.Time `json:"at"`
+	Token  string    `json:"token"` // name of the token
+	IP     string    `json:"ip,omitempty"`
+	Method string    `json:"method"`
+	Path   string    `json:"path"` // numbers are masked
+	Status int       `json:"status"`
+	Detail string    `json:"detail,omitempty"` // what was ordered, commanded, …
+}
+
 // Health tells whether calls can be taken.
 type Health interface {
 	Ready() error
@@ -211,6 +236,8 @@ type Options struct {
 	Feed        Feed
 	Outbox      Outbox
 	Trunks      Trunks
+	People      People
+	Audit       Audit
 	StopList    StopList
 	Campaigns   Campaigns
 	Health      Health

@@ -83,8 +83,11 @@ func Public(h http.Handler) http.Handler {
 
 // serve does for every route what is the same for all.
 func (s *server) serve(r route, w http.ResponseWriter, req *http.Request) {
-	w = &patient{w, s}
+	p := &patient{w, s, http.StatusOK}
+	w = p
 	header(w.Header())
+	req = watch(req, r)
+	defer func() { s.audited(req, p.status) }()
 	defer s.survive(w, req, r)
 	if err := s.admit(r, w, &req); err != nil {
 		s.fail(w, req, r, err)
@@ -160,11 +163,13 @@ func (s *server) readBody(w http.ResponseWriter, r *http.Request, most int64, li
 // patient gives the client a new span to take each piece that is written.
 type patient struct {
 	http.ResponseWriter
-	s *server
+	s      *server
+	status int // that was sent
 }
 
 func (p *patient) WriteHeader(status int) {
 	p.again()
+	p.status = status
 	p.ResponseWriter.WriteHeader(status)
 }
 

@@ -31,6 +31,9 @@ func (c *Config) complete() {
 			t.Destinations = []string{home}
 		}
 	}
+	for i := range c.Numbers {
+		c.Numbers[i].Name = phone.Normalize(c.Numbers[i].Name, c.Project.Country)
+	}
 	for i := range c.Schedules {
 		if c.Schedules[i].Zone == "" {
 			c.Schedules[i].Zone = c.Project.Zone

@@ -38,6 +38,7 @@ type Config struct {
 	SIP        SIP        `yaml:"sip" doc:"Where SIP is listened to, and who may use it."`
 	Media      Media      `yaml:"media" doc:"RTP ports and codecs."`
 	Trunks     []Trunk    `yaml:"trunks,keyed" doc:"Providers and PBXs, in the order in which they are tried."`
+	Numbers    []Number   `yaml:"numbers,keyed" doc:"Our caller numbers, E.164: who they are registered to."`
 	Groups     []Group    `yaml:"groups,keyed" doc:"People who are rung together."`
 	Schedules  []Schedule `yaml:"schedules,keyed" doc:"Opening hours by name."`
 	Routes     []Route    `yaml:"routes" doc:"What happens with an incoming call; the first match wins."`
@@ -123,6 +124,7 @@ type Keep struct {
 	Calls     time.Duration `yaml:"calls" default:"1y" doc:"Call records."`
 	Timelines time.Duration `yaml:"timelines" default:"90d" doc:"Timelines of calls."`
 	Contacts  time.Duration `yaml:"contacts" default:"180d" later:"campaigns are" doc:"Contacts of campaigns."`
+	Audit     time.Duration `yaml:"audit" default:"1y" doc:"The log of writes through the API."`
 	Outbox    time.Duration `yaml:"outbox" default:"30d" doc:"Deliveries that failed for good."`
 }
 
@@ -167,6 +169,23 @@ type Log struct {
 type Entry struct {
 	Name  string `yaml:"-"`
 	Value Secret `yaml:",inline"`
+}
+
+// Number is the label of a number of ours that calls present.
+type Number struct {
+	Name     string `yaml:"-"` // the number, E.164
+	Label    string `yaml:"name" required:"yes" doc:"Whom the number is registered to."`
+	Contract string `yaml:"contract" doc:"The contract with the operator."`
+}
+
+// Number returns the label of a number in E.164.
+func (c *Config) Number(number string) (*Number, bool) {
+	for i := range c.Numbers {
+		if c.Numbers[i].Name == number {
+			return &c.Numbers[i], true
+		}
+	}
+	return nil, false
 }
 
 // Trunk returns the trunk of that name.

@@ -73,6 +73,7 @@ func (c *Config) validate(r *report) {
 	v := checker{r, c}
 	v.project()
 	v.names()
+	v.numbers()
 	v.tls()
 	v.users()
 	v.trunks()
@@ -100,6 +101,26 @@ func (c *Config) placeOf(path string) place {
 		path = path[:i]
 	}
 	return place{}
+}
+
+// numbers checks the labels of caller numbers, and notes the numbers without
+// one when there are any labels at all.
+func (v checker) numbers() {
+	for _, n := range v.c.Numbers {
+		if !strings.HasPrefix(n.Name, "+") || strings.Trim(n.Name[1:], "0123456789") != "" {
+			v.fail("numbers."+n.Name, `write "+74951234567"`, "%q is no number", n.Name)
+		}
+	}
+	if len(v.c.Numbers) == 0 {
+		return
+	}
+	for _, t := range v.c.Trunks {
+		for _, from := range t.From {
+			if _, ok := v.c.Number(from); !ok {
+				v.c.notices = append(v.c.notices, Notice{Message: "trunks." + t.Name + ".from: " + from + " has no label in numbers"})
+			}
+		}
+	}
 }
 
 func (v checker) project() {

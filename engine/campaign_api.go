@@ -63,6 +63,8 @@ func withoutSecret(raw json.RawMessage) json.RawMessage {
 type campaignAnswer struct {
 	ID    string         `json:"id"`
 	State campaign.State `json:"state"`
+	// Warnings are what the owner should know beforehand.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // CreateCampaign implements api.Campaigns.
@@ -78,7 +80,7 @@ func (a *surface) CreateCampaign(body json.RawMessage, idempotency string) (any,
 	if err := e.admission.ready(); err != nil {
 		return nil, false, err
 	}
-	answer := campaignAnswer{ID: e.newID("outbound"), State: campaign.Draft}
+	answer := campaignAnswer{ID: e.newID("outbound"), State: campaign.Draft, Warnings: e.campaignWarnings(&spec)}
 	if idempotency != "" {
 		hash := sha256.Sum256(body)
 		raw, _ := json.Marshal(answer)
@@ -288,7 +290,7 @@ func (a *surface) CommandCampaign(id, command string, body json.RawMessage) (any
 		}
 		return err
 	})
-	return campaignAnswer{id, row.State}, err
+	return campaignAnswer{ID: id, State: row.State}, err
 }
 
 // ImportContacts implements api.Campaigns.

@@ -88,6 +88,9 @@ type Engine struct {
 	timetable timetable                      // runs of onSchedule
 	live      liveCalls                      // rows of inbound calls in progress
 	bindings  bindings                       // where users can be reached
+	audit     audit                          // of writes through the API
+	erasing   erasing                        // one at a time
+	labels    labels                         // of caller numbers
 	seen      signatures                     // of hooks
 
 	// streams are the media streams of calls.
@@ -189,6 +192,7 @@ func (e *Engine) openStore(cfg *config.Config) (err error) {
 	}
 	if err == nil {
 		e.live, e.bindings = liveCalls{e, e.store.Space("live")}, bindings{e, e.store.Space("bindings")}
+		e.audit = audit{e, e.store.Space("audit"), new(atomic.Uint32), new(atomic.Int64)}
 	}
 	return err
 }
@@ -362,6 +366,9 @@ func (e *Engine) sweep() {
 	}
 	if _, err := e.outbox.Sweep(e.ctx, now, cfg.Keep.Outbox); err != nil && e.ctx.Err() == nil {
 		e.log.Error("engine: sweep the outbox", "err", err)
+	}
+	if err := e.audit.sweep(e.ctx, now, cfg.Keep.Audit); err != nil && e.ctx.Err() == nil {
+		e.log.Error("engine: sweep the audit log", "err", err)
 	}
 	e.record.sweep(now, cfg.Recordings.Keep)
 	e.campaigns.sweep()

@@ -79,6 +79,7 @@ func (g gauges) figures() []figure {
 		{"orders_waiting_for_line", "Ordered calls whose time has come and for which there is no line.", false, float64(e.orders.lineup.count())},
 		{"campaigns", "Campaigns in memory.", false, float64(len(e.campaigns.list()))},
 		{"campaign_attempts", "Attempts of campaigns that are prepared, dialled or talking.", false, float64(e.campaigns.attempts())},
+		{"audit_lost_total", "Entries of the audit log that the disk refused.", true, float64(e.audit.Lost.Load())},
 		{"sip_dialogs", "SIP dialogs.", false, float64(s.Dialogs)},
 		{"sip_messages_received_total", "SIP messages received.", true, float64(s.Received)},
 		{"sip_messages_malformed_total", "SIP messages refused as malformed.", true, float64(s.Malformed)},

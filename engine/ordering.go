@@ -88,6 +88,7 @@ func (e *Engine) PlaceOrder(r OrderRequest, idempotency string) (a OrderAnswer, 
 		return a, false, err
 	}
 	e.orders.schedule(ord)
+	e.warnOrder(ord)
 	return answer, true, nil
 }
 

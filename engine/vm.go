@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
 	"time"
 
@@ -168,25 +167,9 @@ func (j journal) Log(level, text, at string) {
 	j.log.Log(context.Background(), l, maskNumbers(text), "at", at)
 }
 
-// number is what looks like a phone number in a log line of a script.
-var number = regexp.MustCompile(`\+?\d[\d ()-]{5,18}\d`)
-
 // maskNumbers hides the phone numbers in a text for the log; the timeline
 // keeps them.
-func maskNumbers(text string) string {
-	return number.ReplaceAllStringFunc(text, func(s string) string {
-		digits := strings.Map(func(r rune) rune {
-			if r == '+' || r >= '0' && r <= '9' {
-				return r
-			}
-			return -1
-		}, s)
-		if len(digits) < phone.ShortestFull {
-			return s
-		}
-		return phone.Mask(digits)
-	})
-}
+func maskNumbers(text string) string { return phone.MaskText(text) }
 
 // Note implements corehost.Journal.
 func (j journal) Note(kind, detail, at string) {

@@ -201,3 +201,51 @@ func TestHourDown(t *testing.T) {
 		t.Fatalf("%+v: the breaker asks too often", st)
 	}
 }
+
+// TestErase takes items out of every state, and lets what stood behind them go
+// on; what is being delivered stays.
+func TestErase(t *testing.T) {
+	b := newBench(t, Options{})
+	mine := func(it Item) bool { return it.Kind == "mine" }
+	put := func(id, queue, kind string) {
+		must(t, b.box.Enqueue(Item{ID: id, Queue: queue, Kind: kind, Destination: queue}))
+	}
+	b.set(func(it Item) Result { return Result{OK: it.Queue == "good", Retry: errBusy} })
+	put("done", "good", "mine")
+	put("first", "q", "mine")
+	put("second", "q", "mine")
+	put("other", "q", "theirs")
+	put("late", "dies", "mine")
+	b.clk.Advance(80 * time.Hour)
+	must(t, b.box.Enqueue(Item{ID: "fresh", Queue: "r", Kind: "mine", Destination: "r"}))
+	b.clk.Settle()
+	b.heard()
+	if st := b.box.Stats(); st.Dead != 2 { // first and late
+		t.Fatalf("%+v", st)
+	}
+	n, err := b.box.Erase(mine)
+	if err != nil || n.Removed != 5 || n.Running != 0 {
+		t.Fatal(n, err)
+	}
+	if st := b.box.Stats(); st.Dead != 0 || st.Waiting != 1 {
+		t.Fatalf("%+v", st)
+	}
+	for _, id := range []string{"done", "first", "second", "late", "fresh"} {
+		if _, ok, _ := b.box.Get(id); ok {
+			t.Errorf("%s is left", id)
+		}
+	}
+	b.set(func(Item) Result { return Result{OK: true} })
+	b.clk.Advance(time.Hour)
+	if got := b.heard(); len(got) != 1 || got[0][:5] != "other" {
+		t.Fatal(got)
+	}
+	gate := make(chan struct{})
+	b.set(func(Item) Result { b.clk.Busy(-1); <-gate; b.clk.Busy(1); return Result{OK: true} })
+	must(t, b.box.Enqueue(Item{ID: "busy", Kind: "mine"}))
+	eventually(t, func() bool { return b.box.Stats().Running == 1 })
+	if n, err := b.box.Erase(mine); err != nil || n.Running != 1 || n.Removed != 0 {
+		t.Fatal(n, err)
+	}
+	close(gate)
+}
