@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -32,7 +33,7 @@ func (g gauges) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (g gauges) Collect(out chan<- prometheus.Metric) {
-	for _, f := range g.figures() {
+	for _, f := range slices.Concat(g.figures(), g.standing()) {
 		kind := prometheus.GaugeValue
 		if f.counter {
 			kind = prometheus.CounterValue
@@ -49,7 +50,7 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 
 func (g gauges) figures() []figure {
 	e := g.e
-	s, w, o, st, sp := e.sip.Stats(), e.workers.Stats(), e.outbox.Stats(), e.store.Stats(), e.speaker.Stats()
+	s, w, st, sp := e.sip.Stats(), e.workers.Stats(), e.store.Stats(), e.speaker.Stats()
 	sc, fl := e.scripts.Stats(), e.flows.Stats()
 	return append(e.streamFigures(), []figure{
 		{"calls", "Calls in progress.", false, float64(e.calls.count())},
@@ -62,11 +63,6 @@ func (g gauges) figures() []figure {
 		{"call_panics_total", "Panics survived by calls.", true, float64(e.counters.Panics.Load())},
 		{"fallbacks_total", "Fallbacks run after a script failed.", true, float64(e.counters.Fallbacks.Load())},
 		{"orders_open", "Ordered calls that are not done.", false, float64(e.orders.count())},
-		{"schedule_runs_total", "Runs of onSchedule.", true, float64(e.timetable.Runs.Load())},
-		{"schedule_skipped_total", "Runs left out because the one before went on.", true, float64(e.timetable.Skipped.Load())},
-		{"schedule_failed_total", "Runs of onSchedule that failed.", true, float64(e.timetable.Failed.Load())},
-		{"hook_replays_total", "Signed requests that came twice.", true, float64(e.seen.Replays.Load())},
-		{"hook_signatures_forgotten_total", "Signatures forgotten before their time, for want of room.", true, float64(e.seen.Forgotten.Load())},
 		{"flows_running", "Durable flows that have not ended.", false, float64(fl.Running)},
 		{"flows_awake", "Flows whose code runs now.", false, float64(fl.Awake)},
 		{"flows_started_total", "Flows begun.", true, float64(fl.Started)},
@@ -79,7 +75,6 @@ func (g gauges) figures() []figure {
 		{"orders_waiting_for_line", "Ordered calls whose time has come and for which there is no line.", false, float64(e.orders.lineup.count())},
 		{"campaigns", "Campaigns in memory.", false, float64(len(e.campaigns.list()))},
 		{"campaign_attempts", "Attempts of campaigns that are prepared, dialled or talking.", false, float64(e.campaigns.attempts())},
-		{"audit_lost_total", "Entries of the audit log that the disk refused.", true, float64(e.audit.Lost.Load())},
 		{"sip_dialogs", "SIP dialogs.", false, float64(s.Dialogs)},
 		{"sip_messages_received_total", "SIP messages received.", true, float64(s.Received)},
 		{"sip_messages_malformed_total", "SIP messages refused as malformed.", true, float64(s.Malformed)},
@@ -99,6 +94,26 @@ func (g gauges) figures() []figure {
 		{"script_canary_calls_total", "Calls that got a canary.", true, float64(sc.Canaried)},
 		{"script_uploads_total", "Uploaded scripts.", true, float64(sc.Uploads)},
 		{"script_versions_trimmed_total", "Kept versions of scripts deleted for want of room.", true, float64(sc.Trimmed)},
+		{"store_writes_total", "Writes of the store.", true, float64(st.Writes)},
+		{"store_syncs_total", "Syncs of the store; writes share them.", true, float64(st.Groups)},
+		{"store_pending", "Writes waiting for a sync.", false, float64(st.Pending)},
+		{"speech_renders_total", "Prompts synthesised.", true, float64(sp.Renders)},
+		{"speech_cache_hits_total", "Prompts found in the cache.", true, float64(sp.Hits)},
+		{"speech_failures_total", "Attempts of a speech engine that failed.", true, float64(sp.Failures)},
+		{"events_dropped_listeners_total", "Listeners of events that were too slow.", true, float64(e.feed.Dropped.Load())},
+	}...)
+}
+
+// standing are the figures of what runs beside the calls.
+func (g gauges) standing() []figure {
+	e, o := g.e, g.e.outbox.Stats()
+	return []figure{
+		{"schedule_runs_total", "Runs of onSchedule.", true, float64(e.timetable.Runs.Load())},
+		{"schedule_skipped_total", "Runs left out because the one before went on.", true, float64(e.timetable.Skipped.Load())},
+		{"schedule_failed_total", "Runs of onSchedule that failed.", true, float64(e.timetable.Failed.Load())},
+		{"hook_replays_total", "Signed requests that came twice.", true, float64(e.seen.Replays.Load())},
+		{"hook_signatures_forgotten_total", "Signatures forgotten before their time, for want of room.", true, float64(e.seen.Forgotten.Load())},
+		{"audit_lost_total", "Entries of the audit log that the disk refused.", true, float64(e.audit.Lost.Load())},
 		{"outbox_waiting", "Deliveries waiting.", false, float64(o.Waiting)},
 		{"outbox_dead", "Deliveries given up.", false, float64(o.Dead)},
 		{"outbox_delivered_total", "Deliveries accepted.", true, float64(o.Delivered)},
@@ -109,14 +124,7 @@ func (g gauges) figures() []figure {
 		{"outbox_refused_total", "Deliveries refused by limits.outbox.", true, float64(o.Refused)},
 		{"outbox_receivers_open", "Receivers that are left alone because they do not answer.", false, float64(o.Open)},
 		{"outbox_oldest_seconds", "Age of the oldest undelivered one.", false, o.Oldest.Seconds()},
-		{"store_writes_total", "Writes of the store.", true, float64(st.Writes)},
-		{"store_syncs_total", "Syncs of the store; writes share them.", true, float64(st.Groups)},
-		{"store_pending", "Writes waiting for a sync.", false, float64(st.Pending)},
-		{"speech_renders_total", "Prompts synthesised.", true, float64(sp.Renders)},
-		{"speech_cache_hits_total", "Prompts found in the cache.", true, float64(sp.Hits)},
-		{"speech_failures_total", "Attempts of a speech engine that failed.", true, float64(sp.Failures)},
-		{"events_dropped_listeners_total", "Listeners of events that were too slow.", true, float64(e.feed.Dropped.Load())},
-	}...)
+	}
 }
 
 func (g gauges) workers(out chan<- prometheus.Metric) {
