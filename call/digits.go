@@ -74,6 +74,9 @@ func (l *Leg) digit(d byte, way string) {
 	case l.message != nil && l.message.key(d):
 	case l.gather != nil:
 		l.bargeIntoOther(d)
+		if ear := l.gather.ear; ear != nil && (!l.gather.state.playing || l.gather.state.bargeIn) {
+			ear.disarm() // the key came first
+		}
 		l.gather.run(l.gather.state.digit(d))
 	case l.talk != nil && l.talk.key(l, d):
 	default:

@@ -109,6 +109,7 @@ const (
 	reasonFinish  gatherReason = "finish"
 	reasonTimeout gatherReason = "timeout"
 	reasonInvalid gatherReason = "invalid"
+	reasonSpeech  gatherReason = "speech"
 )
 
 // promptKind is which of its prompts a collection wants to hear.

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type GatherOptions struct {
 	Used                           int  // attempts used by earlier requests of the same gather
 	Refused                        bool // the last of them by the script's validate
 	Secret, Flush                  bool
+	Speech                         *SpeechOptions // also hear what the party says; nil for keys only
 }
 
 // Defaults of the contract.
@@ -33,6 +35,8 @@ const (
 type GatherResult struct {
 	Digits string `json:"digits"`
 	Reason string `json:"reason"`
+	// Speech is set when the reason is speech.
+	Speech *Speech `json:"speech,omitempty"`
 	// Attempt is how many attempts were used, over all requests.
 	Attempt int `json:"attempt"`
 }
@@ -52,7 +56,9 @@ type gathering struct {
 	opts   GatherOptions
 	verb   Verb
 	timer  *timer
-	plays  int // prompts started; only the latest one's end counts
+	plays  int  // prompts started; only the latest one's end counts
+	ear    *ear // nil for keys only
+	speech *Speech
 	secret bool
 }
 
@@ -70,6 +76,10 @@ func (l *Leg) collect(o GatherOptions, v Verb) {
 		v.fail(fault.New(fault.Conflict, "another gather or menu is waiting on this call").WithHint("await it first"))
 		return
 	}
+	if err := l.hears(o.Speech); err != nil {
+		v.fail(err)
+		return
+	}
 	g := &gathering{leg: l, opts: o, verb: v, secret: o.Secret}
 	g.state = gatherState{
 		plan:     digitPlan{min: o.Min, max: o.Max, finishOn: o.FinishOn, choices: o.Choices, repeat: o.Repeat},
@@ -83,6 +93,10 @@ func (l *Leg) collect(o GatherOptions, v Verb) {
 	l.gather = g
 	if o.Secret {
 		l.call.mask(true)
+	}
+	if o.Speech != nil {
+		o.Speech.Language = cmp.Or(o.Speech.Language, l.call.spec.Language)
+		g.startListening()
 	}
 	g.run(g.state.start(typed, o.Used, o.Refused))
 }
@@ -130,6 +144,7 @@ func (g *gathering) play(k promptKind) {
 	case promptTimeout:
 		parts = append(append([]Part(nil), g.opts.TimeoutPrompt...), parts...)
 	}
+	g.hear(len(parts) == 0 || g.opts.Speech != nil && g.opts.Speech.BargeIn)
 	if len(parts) == 0 {
 		g.plays++
 		g.run(g.state.promptEnded())
@@ -145,8 +160,22 @@ func (g *gathering) play(k promptKind) {
 			g.fail(err)
 			return
 		}
+		if g.ear != nil {
+			g.ear.arm()
+		}
 		g.run(g.state.promptEnded())
 	})
+}
+
+// hear begins a round of listening, at once or when the prompt has ended.
+func (g *gathering) hear(now bool) {
+	switch {
+	case g.ear == nil:
+	case now:
+		g.ear.rearm()
+	default:
+		g.ear.disarm()
+	}
 }
 
 func (g *gathering) fail(err error) {
@@ -157,6 +186,9 @@ func (g *gathering) fail(err error) {
 func (g *gathering) close() {
 	g.timer.stop()
 	g.state.finished = true
+	if g.ear != nil {
+		g.ear.stop()
+	}
 	if g.leg.gather == g {
 		g.leg.gather = nil
 	}
@@ -177,8 +209,13 @@ func (g *gathering) done(why gatherReason) {
 		g.doneMenu(why, shown)
 		return
 	}
+	if why == reasonSpeech {
+		shown = g.shown(g.speech.Text)
+	} else {
+		g.speech = nil
+	}
 	l.note("gather", string(why)+" "+quoted(shown), g.verb.At)
-	g.verb.ok(GatherResult{Digits: g.state.digits, Reason: string(why), Attempt: g.state.attempt})
+	g.verb.ok(GatherResult{Digits: g.state.digits, Speech: g.speech, Reason: string(why), Attempt: g.state.attempt})
 }
 
 func (g *gathering) doneMenu(why gatherReason, shown string) {

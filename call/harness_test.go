@@ -505,4 +505,4 @@ func (w *world) answer() {
 	w.want(r, "null")
 }
 
-func speech(text string) []Part { return []Part{{Text: text}} }
+func babble(text string) []Part { return []Part{{Text: text}} }

@@ -365,6 +365,9 @@ func (l *Leg) settleAll() {
 		}
 		l.gather = nil
 		g.timer.stop()
+		if g.ear != nil {
+			g.ear.stop()
+		}
 		g.verb.fail(errHangup())
 	}
 	if l.play != nil {

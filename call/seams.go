@@ -129,6 +129,7 @@ type Deps struct {
 	Prompts    Prompts
 	Recordings Recordings
 	Streams    Streams
+	Recognizer Recognizer
 	Observer   Observer
 	Counters   *Counters
 	Apology    func(language string) *media.Prompt // spoken when nothing else can be

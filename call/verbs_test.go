@@ -157,7 +157,7 @@ func TestHangupSettlesEverything(t *testing.T) {
 	caller.bye()
 	w.pass(time.Second)
 	w.want(g, "HANGUP")
-	late := w.do(func(l *Leg, v Verb) { l.Prompt(speech("too late"), PromptOptions{}, v) })
+	late := w.do(func(l *Leg, v Verb) { l.Prompt(babble("too late"), PromptOptions{}, v) })
 	if late.get() != "…" && late.get() != "HANGUP" {
 		t.Fatal(late.get())
 	}
@@ -185,7 +185,7 @@ func TestNothingBeginsAfterTheScriptHasLeft(t *testing.T) {
 		w.want(w.do(func(l *Leg, v Verb) {
 			leave(l, v)
 			note := Verb{Reply: func(_ any, err error) { late = append(late, string(fault.CodeOf(err))) }}
-			l.Prompt(speech("too late"), PromptOptions{}, note)
+			l.Prompt(babble("too late"), PromptOptions{}, note)
 			l.Gather(gatherOf(1, 1), note)
 			l.Answer(note)
 			l.Ring(note)

@@ -47,7 +47,7 @@ type Token struct {
 // Speech is synthesis and recognition.
 type Speech struct {
 	TTS TTS `yaml:"tts" doc:"Speech synthesis."`
-	ASR ASR `yaml:"asr" later:"speech recognition is" doc:"Speech recognition."`
+	ASR ASR `yaml:"asr" doc:"Speech recognition."`
 }
 
 // TTS is the chain of synthesisers. An engine is espeak, rhvoice, or a name of
@@ -94,10 +94,23 @@ type Cache struct {
 	Max Bytes  `yaml:"max" default:"1GB" range:"1048576..1099511627776" doc:"The least used files beyond this are deleted."`
 }
 
-// ASR is speech recognition; its part is not built yet.
+// ASR is the chain of speech recognisers, for gather({speech}).
 type ASR struct {
-	Default string   `yaml:"default" doc:"Recogniser."`
-	Engines []Engine `yaml:"engines,keyed" doc:"Recognisers of your own."`
+	Default   []string      `yaml:"default" doc:"Recognisers in the order in which they are tried; default: all, in file order."`
+	Languages []Chain       `yaml:"languages,keyed" doc:"Other orders by language: {en: whisper}."`
+	Engines   []ASREngine   `yaml:"engines,keyed" doc:"Recognisers by name."`
+	Timeout   time.Duration `yaml:"timeout" default:"10s" doc:"How long a recogniser may take after the end of speech before the next one is tried."`
+}
+
+// ASREngine is one recogniser.
+type ASREngine struct {
+	Name         string   `yaml:"-"`
+	Driver       string   `yaml:"driver" required:"yes" enum:"vosk openai command" doc:"Kind of recogniser."`
+	Command      []string `yaml:"command" doc:"Program and arguments: WAV on stdin, text or JSON on stdout."`
+	URL          string   `yaml:"url" doc:"ws:// of a Vosk server, or http:// of an OpenAI-compatible /v1/audio/transcriptions."`
+	Key          Secret   `yaml:"key" doc:"Bearer token of the URL."`
+	Model        string   `yaml:"model" doc:"Model name."`
+	Alternatives int      `yaml:"alternatives" default:"0" range:"0..10" doc:"Readings that a Vosk server is asked for; it then gives no confidence."`
 }
 
 // Webhook is told about every call.

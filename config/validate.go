@@ -304,6 +304,7 @@ func (v checker) services() {
 var clientHost = regexp.MustCompile(`^(\*\.)?([\pL\pN_-]+(\.[\pL\pN_-]+)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 
 func (v checker) speech() {
+	v.recognition()
 	tts := v.c.Speech.TTS
 	known := []string{"espeak", "rhvoice"}
 	for _, e := range tts.Engines {
@@ -356,4 +357,33 @@ func names[T any](items []T, name func(T) string) []string {
 		out[i] = name(item)
 	}
 	return out
+}
+
+// recognition checks the recognisers and the orders that name them.
+func (v checker) recognition() {
+	asr := v.c.Speech.ASR
+	var known []string
+	for _, e := range asr.Engines {
+		path := "speech.asr.engines." + e.Name
+		known = append(known, e.Name)
+		switch {
+		case e.Driver == "command" && len(e.Command) == 0:
+			v.fail(path+".command", "the program and its arguments: [recognise, --stdin]", "the driver command needs a command")
+		case e.Driver == "vosk" && !strings.HasPrefix(e.URL, "ws://") && !strings.HasPrefix(e.URL, "wss://"):
+			v.fail(path+".url", "the address of a Vosk server: ws://127.0.0.1:2700", "the driver vosk needs a ws or wss URL")
+		case e.Driver == "openai" && !strings.HasPrefix(e.URL, "http://") && !strings.HasPrefix(e.URL, "https://"):
+			v.fail(path+".url", "the address of an OpenAI-compatible /v1/audio/transcriptions", "the driver openai needs an http or https URL")
+		}
+	}
+	check := func(path string, names []string) {
+		for _, e := range names {
+			if !slices.Contains(known, e) {
+				v.fail(path, didYouMean(e, known), "there is no speech recogniser %q", e)
+			}
+		}
+	}
+	check("speech.asr.default", asr.Default)
+	for _, l := range asr.Languages {
+		check("speech.asr.languages."+l.Name, l.Engines)
+	}
 }

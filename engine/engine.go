@@ -93,6 +93,8 @@ type Engine struct {
 	labels    labels                         // of caller numbers
 	seen      signatures                     // of hooks
 
+	// ears hear what callers say; nothing in tests.
+	ears *speech.Listener
 	// streams are the media streams of calls.
 	streams streams
 
@@ -125,7 +127,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.prepare()
 	for _, build := range []func(*config.Config) error{
-		e.openFetchers, e.openStore, e.openFlows, e.openMedia, e.openSpeech, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openCRM, e.openSIP,
+		e.openFetchers, e.openStore, e.openFlows, e.openMedia, e.openSpeech, e.openASR, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openCRM, e.openSIP,
 	} {
 		if err := build(cfg); err != nil {
 			e.Close()

@@ -296,7 +296,7 @@ func (e *Engine) callDeps() call.Deps {
 	return call.Deps{
 		Clock: e.clk, Log: e.log, Open: e.media.Open, Dialer: dialer{e}, Prompts: (*prompts)(e), Recordings: e.record, Observer: e,
 		Counters: &e.counters, Apology: e.apology, MaxRecord: e.Config().Limits.Recording, Veil: e.veil.text,
-		Streams: &e.streams,
+		Streams: &e.streams, Recognizer: e.recognizer(),
 	}
 }
 

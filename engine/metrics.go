@@ -52,7 +52,7 @@ func (g gauges) figures() []figure {
 	e := g.e
 	s, w, st, sp := e.sip.Stats(), e.workers.Stats(), e.store.Stats(), e.speaker.Stats()
 	sc, fl := e.scripts.Stats(), e.flows.Stats()
-	return append(e.streamFigures(), []figure{
+	return append(append(e.streamFigures(), e.asrFigures()...), []figure{
 		{"calls", "Calls in progress.", false, float64(e.calls.count())},
 		{"calls_started_total", "Calls begun.", true, float64(e.counters.Started.Load())},
 		{"calls_ended_total", "Calls ended.", true, float64(e.counters.Ended.Load())},

@@ -73,6 +73,7 @@ type World struct {
 	Fabric     *media.Fabric
 	HTTP       func(netx.Rules) HTTP
 	Sockets    func(netx.Rules) Sockets
+	Recognizer call.Recognizer
 	Voice      Voice
 	Worker     func(script string) (message.Conn, error)
 	Builder    scripts.Builder

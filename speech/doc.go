@@ -6,6 +6,11 @@
 // that fails is followed by the next of the chain; when all have failed the
 // answer is a MEDIA error that lists why, never an empty clip.
 //
+// The other way, a [Listener] turns utterances into text: a chain of recognisers
+// (a Vosk server that hears while the caller speaks, a server of the OpenAI
+// shape, a command) of which the first that works answers. When one begins and
+// ends is decided by whoever listens.
+//
 // # Concurrency
 //
 // All methods may be called from any goroutine. Equal utterances that are asked
@@ -19,6 +24,9 @@
 //	renders under way   MaxFlights   512; LIMIT beyond
 //	time of one attempt Timeout      10 s
 //	output              MaxOutput    32 MiB
+//	utterances at once  MaxListening 256; LIMIT beyond
+//	one utterance       MaxUtterance 60 s; what follows is not heard
+//	hints               MaxHints     200
 //	cache               Options.MaxBytes, default 512 MiB; least recently used go first
 //
 // # Errors

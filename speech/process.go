@@ -22,7 +22,7 @@ const (
 // run starts a child with text on its standard input and returns what it
 // prints. The child has its own process group, which is killed when ctx ends
 // or it prints too much, and only the environment an engine needs.
-func run(ctx context.Context, argv []string, text string) ([]byte, error) {
+func run(ctx context.Context, argv []string, text string, env ...string) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	out := &limited{max: MaxOutput, over: func() {
@@ -32,7 +32,7 @@ func run(ctx context.Context, argv []string, text string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin = strings.NewReader(text)
 	cmd.Stdout, cmd.Stderr = out, errs
-	cmd.Env = childEnv()
+	cmd.Env = append(childEnv(), env...)
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = waitDelay

@@ -16,7 +16,7 @@ type callVerb func(h *host, args json.RawMessage) (any, error)
 var callVerbs = map[string]callVerb{
 	"fact": (*host).fact, "behave": (*host).behave, "snapshot": (*host).snapshot, "now": (*host).now, "secret": (*host).secret, "flow.fact": (*host).flowFact, "crm": (*host).crm,
 	"http.on": (*host).httpOn, "http.change": (*host).httpChange, "http.requests": (*host).httpRequests,
-	"agent.on": (*host).agentOn, "agent.refuses": (*host).agentRefuses, "agent.fact": (*host).agentFact,
+	"asr.on": (*host).asrOn, "agent.on": (*host).agentOn, "agent.refuses": (*host).agentRefuses, "agent.fact": (*host).agentFact,
 	"kv.get": (*host).kvGet, "kv.set": (*host).kvSet, "kv.delete": (*host).kvDelete, "kv.increment": (*host).kvIncrement, "kv.list": (*host).kvList,
 }
 

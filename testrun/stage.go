@@ -51,6 +51,7 @@ type stage struct {
 	operators *party // habits of all users
 	parties   map[string]*party
 	agents    []*agent
+	asr       []*asrMock
 	calls     []*callLog // in order of their beginning
 	coming    *handset   // whose INVITE is with the engine right now
 	made      int        // phones
@@ -121,8 +122,8 @@ func (s *stage) boot(in setting) (err error) {
 	s.engine, err = engine.New(s.cfg, engine.Options{
 		Clock: s.clk, Log: s.logger(), State: s.state, OnEnded: s.ended, OnFlow: s.flowOver, World: &engine.World{
 			Signalling: s.signalling, Fabric: s.fabric, HTTP: func(r netx.Rules) engine.HTTP { return s.web.within(r) }, Voice: s.voice,
-			Sockets: func(r netx.Rules) engine.Sockets { return sockets{s, r} },
-			Worker:  s.workers.dial, Builder: in.builder, Locks: newLocks(s.clk, s.closing), NewID: s.newID, Witness: s, Store: s.store,
+			Sockets: func(r netx.Rules) engine.Sockets { return sockets{s, r} }, Recognizer: ears{s},
+			Worker: s.workers.dial, Builder: in.builder, Locks: newLocks(s.clk, s.closing), NewID: s.newID, Witness: s, Store: s.store,
 		},
 	})
 	if err == nil {

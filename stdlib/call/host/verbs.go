@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -179,6 +180,7 @@ func gather(q *request) {
 		Attempt  int    `json:"attempt"`
 		Because  string `json:"because"`
 		Secret   bool   `json:"secret"`
+		Speech   *heard `json:"speech"`
 	}
 	if !q.read(&o) {
 		return
@@ -186,7 +188,37 @@ func gather(q *request) {
 	g := o.collected.options()
 	g.Min, g.Max, g.FinishOn, g.Secret = max(o.Min, 1), o.Max, o.FinishOn, o.Secret
 	g.Used, g.Refused, g.Attempts = o.Attempt, o.Because == "invalid", max(g.Attempts, 1)
+	g.Speech = o.Speech.options(g.PromptOptions)
 	q.collect(g)
+}
+
+// heard is the option speech of gather.
+type heard struct {
+	Language     string   `json:"language"`
+	Hints        []string `json:"hints"`
+	Engine       string   `json:"engine"`
+	EndSilenceMs int64    `json:"endSilenceMs"`
+	MaxMs        int64    `json:"maxDurationMs"`
+	BargeIn      *bool    `json:"bargeIn"`
+}
+
+// options are nil without the option: keys only.
+func (h *heard) options(p call.PromptOptions) *call.SpeechOptions {
+	if h == nil {
+		return nil
+	}
+	o := &call.SpeechOptions{EndSilence: ms(h.EndSilenceMs), MaxDuration: ms(h.MaxMs), BargeIn: p.BargeIn}
+	o.Language, o.Hints, o.Engine = cmp.Or(h.Language, p.Language), h.Hints, h.Engine
+	if o.EndSilence <= 0 {
+		o.EndSilence = call.DefaultEndSilence
+	}
+	if o.MaxDuration <= 0 {
+		o.MaxDuration = call.DefaultMaxSpeech
+	}
+	if h.BargeIn != nil {
+		o.BargeIn = *h.BargeIn
+	}
+	return o
 }
 
 func menu(q *request) {

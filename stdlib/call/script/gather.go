@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,8 +27,7 @@ const (
 const allKeys = "0123456789*#ABCD"
 
 // collectOptions are those that gather and menu share.
-var collectOptions = append([]string{"prompt", "timeout", "interDigitTimeout", "attempts", "invalidPrompt", "timeoutPrompt", "flush",
-	"-speech"}, voiceOptions...)
+var collectOptions = append([]string{"prompt", "timeout", "interDigitTimeout", "attempts", "invalidPrompt", "timeoutPrompt", "flush"}, voiceOptions...)
 
 func readCollect(o *bind.Options, attempts int) {
 	readVoice(o).Bool("flush")
@@ -42,11 +42,12 @@ func readCollect(o *bind.Options, attempts int) {
 // gather collects keys. validate is called here; when it refuses, the host
 // goes on with the attempts that are left.
 func gather(l *leg, args []goja.Value) goja.Value {
-	o := l.read("gather", bind.Arg(args, 0), append(collectOptions, "digits", "finishOn", "validate", "secret")...)
+	o := l.read("gather", bind.Arg(args, 0), append(collectOptions, "digits", "finishOn", "validate", "secret", "speech")...)
 	readCollect(o, 1)
 	o.Bool("secret")
 	exact := readDigits(o)
 	readFinish(o, exact)
+	readSpeech(o)
 	validate := o.Func("validate")
 	if validate == nil {
 		return bind.Then(l.vm, l.sendGather(o), withoutAttempt)
@@ -81,10 +82,10 @@ func (l *leg) gatherValid(o *bind.Options, validate goja.Callable, used int64) g
 		answer := v.ToObject(l.vm.Runtime())
 		attempt := max(answer.Get("attempt").ToInteger(), used+1)
 		withoutAttempt(v)
-		if reason := textOf(answer.Get("reason")); reason != "digits" && reason != "finish" {
+		if reason := textOf(answer.Get("reason")); reason != "digits" && reason != "finish" && reason != "speech" {
 			return v
 		}
-		verdict := bind.Promise(l.vm, func() goja.Value { return bind.Call(validate, answer.Get("digits")) })
+		verdict := bind.Promise(l.vm, func() goja.Value { return bind.Call(validate, answer.Get("digits"), answer.Get("speech")) })
 		return bind.Then(l.vm, verdict, func(verdict goja.Value) goja.Value {
 			return l.judge(o, validate, answer, verdict, attempt)
 		})
@@ -108,11 +109,68 @@ func (l *leg) judge(o *bind.Options, validate goja.Callable, answer *goja.Object
 		return l.gatherValid(o, validate, attempt)
 	}
 	must(answer.Set("reason", "invalid"))
+	_ = answer.Delete("speech") // plain data of ours
 	if isBool {
 		return answer
 	}
 	said := l.vm.Call("call.say", map[string]any{"call": l.handle, "prompt": o.Wire["invalidPrompt"]})
 	return bind.Then(l.vm, said, func(goja.Value) goja.Value { return answer })
+}
+
+// Limits of the option speech.
+const (
+	MaxHints     = 200 // words and phrases that are likely
+	maxHint      = 200 // characters of each
+	minSilence   = 200 * time.Millisecond
+	maxSilence   = 5 * time.Second
+	maxUtterance = time.Minute
+)
+
+// readSpeech reads speech: true, or what is said about it.
+func readSpeech(o *bind.Options) {
+	v, ok := o.Get("speech")
+	if !ok || v.SameAs(o.VM.Runtime().ToValue(false)) {
+		return
+	}
+	if v.SameAs(o.VM.Runtime().ToValue(true)) {
+		o.Wire["speech"] = map[string]any{}
+		return
+	}
+	obj, isObject := v.(*goja.Object)
+	if !isObject {
+		o.Bad("speech", v, "true or an object", `write speech: true, or speech: { hints: ["yes", "no"] }`)
+	}
+	r := bind.Read(o.VM, o.Verb+": speech", obj, "language", "hints", "engine", "endSilence", "maxDuration", "bargeIn")
+	r.String("language", "engine").Bool("bargeIn").Duration("endSilence", minSilence, maxSilence).Duration("maxDuration", time.Second, maxUtterance)
+	if h, given := r.Get("hints"); given {
+		list, isList := texts(h)
+		if !isList || len(list) == 0 || len(list) > MaxHints {
+			r.Bad("hints", h, fmt.Sprintf("a list of at most %d words and phrases", MaxHints), "")
+		}
+		for _, x := range list {
+			if s := x.(string); s == "" || len(s) > maxHint || strings.ContainsAny(s, "\x00\r\n") {
+				r.Bad("hints", h, "a list of words and phrases", "")
+			}
+		}
+		r.Wire["hints"] = list
+	}
+	o.Wire["speech"] = r.Wire
+}
+
+// texts are the items of an array of strings.
+func texts(v goja.Value) (out []any, ok bool) {
+	list, isList := v.(*goja.Object)
+	if !isList || list.ClassName() != "Array" {
+		return nil, false
+	}
+	for i := range list.Get("length").ToInteger() {
+		s, isText := list.Get(strconv.FormatInt(i, 10)).(goja.String)
+		if !isText || len(out) > bind.MaxText {
+			return nil, false
+		}
+		out = append(out, s.String())
+	}
+	return out, true
 }
 
 // readDigits reads n or {min, max} and tells whether the number is exact.
@@ -160,7 +218,7 @@ func readFinish(o *bind.Options, exact bool) {
 // menu lets the caller choose. Labels and functions stay here; the host gets
 // the keys.
 func menu(l *leg, args []goja.Value) goja.Value {
-	o := l.read("menu", bind.Arg(args, 0), append(collectOptions, "choices", "repeat")...)
+	o := l.read("menu", bind.Arg(args, 0), append(collectOptions, "choices", "repeat", "-speech")...)
 	readCollect(o, 3)
 	choices := readChoices(o)
 	readRepeat(o)

@@ -90,19 +90,14 @@ func readProtocols(o *bind.Options) {
 	if !ok {
 		return
 	}
-	var list []any
-	switch x := bind.Go(v).(type) {
-	case string:
-		list = []any{x}
-	case []any:
-		list = x
+	list, ok := texts(v)
+	if s, isText := v.(goja.String); isText {
+		list, ok = []any{s.String()}, true
 	}
 	for _, p := range list {
-		if s, isText := p.(string); !isText || s == "" || strings.ContainsAny(s, " ,\r\n\"") {
-			list = nil
-		}
+		ok = ok && p.(string) != "" && !strings.ContainsAny(p.(string), " ,\r\n\"")
 	}
-	if len(list) == 0 || len(list) > 10 {
+	if !ok || len(list) == 0 || len(list) > 10 {
 		o.Bad("protocols", v, "a subprotocol or a list of them", "")
 	}
 	o.Wire["protocols"] = list

@@ -14,10 +14,11 @@ var optionNames = map[string]struct {
 	"say":        {1, append([]string{"loop"}, voiceOptions...)},
 	"play":       {1, append([]string{"loop"}, voiceOptions...)},
 	"prompt":     {1, append([]string{"loop"}, voiceOptions...)},
-	"gather":     {0, append([]string{"digits", "finishOn", "validate", "secret"}, collectOptions...)},
-	"menu":       {0, append([]string{"choices", "repeat"}, collectOptions...)},
+	"gather":     {0, append([]string{"digits", "finishOn", "validate", "secret", "speech"}, collectOptions...)},
+	"menu":       {0, append([]string{"choices", "repeat", "-speech"}, collectOptions...)},
 	"record":     {0, []string{"maxDuration", "silence", "finishOn", "beep", "format", "signal"}},
 	"hold":       {0, []string{"music"}},
+	"stream":     {1, []string{"track", "format", "parameters", "headers", "protocols", "reconnect", "buffer", "signal"}},
 	"sendDigits": {1, []string{"method", "signal"}},
 	"transfer":   {1, []string{"timeout", "headers", "signal", "-attended"}},
 	"bridge":     {1, []string{"maxDuration", "record", "signal"}},
@@ -47,5 +48,5 @@ func OptionsOf(verb string) (argument int, names []string, ok bool) {
 // not await them goes on at once.
 func Waiting() []string {
 	return []string{"answer", "bridge", "connect", "gather", "hangup", "hold", "menu", "play", "progress", "prompt", "record", "redirect",
-		"reject", "retry", "ring", "say", "sendDigits", "waitForBeep", "transfer", "unbridge", "unhold", "mute", "unmute"}
+		"reject", "retry", "ring", "say", "sendDigits", "stream", "waitForBeep", "transfer", "unbridge", "unhold", "mute", "unmute"}
 }

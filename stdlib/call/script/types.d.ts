@@ -73,11 +73,36 @@ declare module "loopstart:call" {
     /** Keys that end the input. `"#"`, and none when `digits` is exact. */
     finishOn?: string;
     /** True, false, or what to say before the next attempt. */
-    validate?(digits: string): boolean | Prompt | Promise<boolean | Prompt>;
+    validate?(digits: string, speech?: Speech): boolean | Prompt | Promise<boolean | Prompt>;
     /** Masked in timeline, log and webhooks, silent in the recording. */
     secret?: boolean;
+    /** Also hear what is said; what comes first wins, a key or speech. `timeout` is until either begins. */
+    speech?: boolean | SpeechOptions;
   }
-  export interface Gathered { digits: string; reason: "digits" | "finish" | "timeout" | "invalid" }
+  export interface SpeechOptions {
+    /** BCP 47; that of the call when missing. */
+    language?: string;
+    /** Words and phrases that are likely. */
+    hints?: string[];
+    /** A recogniser of `speech.asr.engines`; the first that works when missing. */
+    engine?: string;
+    /** The pause that ends what is said; 800ms. */
+    endSilence?: Duration;
+    /** The longest utterance; 15s, at most 1m. */
+    maxDuration?: Duration;
+    /** Speech ends the prompt; as `bargeIn` when missing. */
+    bargeIn?: boolean;
+  }
+  export interface Speech {
+    text: string;
+    /** 0 to 1; missing when the recogniser does not say. */
+    confidence?: number;
+    alternatives?: { text: string; confidence?: number }[];
+    /** The recogniser that understood. */
+    engine?: string;
+  }
+  /** `speech` is there when `reason` is `"speech"`; `invalid` is also speech that nobody could understand. */
+  export interface Gathered { digits: string; speech?: Speech; reason: "digits" | "finish" | "speech" | "timeout" | "invalid" }
 
   export interface MenuOptions<V> extends CollectOptions {
     /** Keys and what they mean; `X` is any digit, the longest match wins: `{ 1: "sales", "1XX": ext => call.connect(ext) }`. */

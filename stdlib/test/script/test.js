@@ -169,6 +169,16 @@
     get requests() { return native.call("http.requests", {}); },
   };
 
+  const asr = {
+    on(what) {
+      const mock = { what: pattern("asr.on", what) };
+      return {
+        replies(text, o) { native.call("asr.on", { ...mock, text: String(text ?? ""), ...read("asr.replies", o, ["confidence", "alternatives"]) }); },
+        fails(why) { native.call("asr.on", { ...mock, fails: String(why ?? "not reached") }); },
+      };
+    },
+  };
+
   const streams = {
     on(url) {
       const id = native.call("agent.on", { url: pattern("streams.on", url) });
@@ -313,5 +323,5 @@
     }
   }
 
-  return { test, inbound, outbound, callee, user, flow, http, streams, clock, kv, secrets, bitrix24, retailcrm, expect, $run };
+  return { asr, test, inbound, outbound, callee, user, flow, http, streams, clock, kv, secrets, bitrix24, retailcrm, expect, $run };
 })

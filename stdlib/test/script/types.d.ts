@@ -220,6 +220,21 @@ declare module "loopstart:test" {
     readonly requests: SentRequest[];
   }
 
+  /**
+   * What `gather({ speech })` understands. Words of `says("…")` are understood as they are said, unless told otherwise; a
+   * sound file only when told.
+   * @example asr.on("yes.wav").replies("yes", { confidence: 0.9 });
+   */
+  export const asr: Recogniser;
+  export interface Recogniser {
+    on(what: string | RegExp): {
+      /** An empty text: nothing was understood. */
+      replies(text: string, options?: { confidence?: number; alternatives?: { text: string; confidence?: number }[] }): void;
+      /** The recogniser fails. */
+      fails(why?: string): void;
+    };
+  }
+
   /** A server of media streams (`call.stream`) that the test plays. Acts need not be awaited. */
   export interface StreamServer {
     /** Connections fail until `accepts`. */
