@@ -247,6 +247,10 @@ func (c *checking) routes() {
 				continue
 			}
 			folder = filepath.Join(c.dir, filepath.FromSlash(entry.Dir))
+			if c.built[r.Script].Flow == "default" {
+				c.add(Finding{Level: LevelError, Area: areaConfig, Place: r.Place, Message: "the route's script " + r.Script + " is a flow and takes no calls",
+					Hint: "route to the script that talks; beside it a flow is export const onFlow = flow(…)"})
+			}
 			if res := c.built[r.Script]; len(res.Exports) > 0 && !slices.Contains(res.Exports, "default") {
 				c.add(Finding{Level: LevelError, Area: areaConfig, Place: r.Place, Message: "the route's script " + r.Script + " has no default export: a call would have nothing to run",
 					Hint: "begin with: export default async function (call) { await call.answer(); }"})

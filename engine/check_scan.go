@@ -77,6 +77,7 @@ func readSource(r *reading, name, text string) {
 	s := &source{reading: r, name: name, text: text, tokens: jslex.Tokens(text)}
 	s.findImports()
 	s.findCalls()
+	s.findFlows()
 	for i := range s.tokens {
 		s.at(i)
 	}
@@ -125,7 +126,7 @@ func (s *source) findCalls() {
 	for i, t := range s.tokens {
 		at := -1
 		switch {
-		case t.Is("export") && s.tok(i+1).Is("default"):
+		case t.Is("export") && s.tok(i+1).Is("default") && s.imported[s.tok(i+2).Value] != flowMark:
 			at = s.parameter(i + 2)
 		case t.Kind == jslex.Word && s.tok(i+1).Is(":") && s.tok(i+2).Is("Call") && (s.tok(i-1).Is("(") || s.tok(i-1).Is(",")):
 			at = i

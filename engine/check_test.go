@@ -70,7 +70,7 @@ func TestScanKnowsItsLimits(t *testing.T) {
 
 // FuzzScan: no source makes the check panic.
 func FuzzScan(f *testing.F) {
-	for _, s := range []string{`export default`, `export default async function`, `import { a as`, `call.connect([`, `x.gather({`, "import {", `.play("`} {
+	for _, s := range []string{`import { flow } from "loopstart:flow"; export default flow(async (f) => { f.step(`, `export default`, `export default async function`, `import { a as`, `call.connect([`, `x.gather({`, "import {", `.play("`} {
 		f.Add(s)
 	}
 	cfg, err := config.Parse(nil, "", config.Options{Env: map[string]string{}})

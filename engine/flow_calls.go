@@ -40,9 +40,6 @@ func (h flowHost) Place(f flow.Flow, en flowlog.Entry) error {
 	if len(a.Data) == 0 {
 		a.Data = f.Data
 	}
-	if v, err := e.scripts.Current(a.Script); err == nil && v.Flow == "default" {
-		return fault.New(fault.Invalid, "script %s is a flow and takes no calls", a.Script).WithHint(`name the script that talks: f.call({ script: "…", to })`)
-	}
 	r := OrderRequest{
 		Script: a.Script, To: a.To, From: a.From, Trunk: a.Trunk, Data: a.Data, Timeout: a.Timeout, Attempts: a.Tries,
 		Retry: a.Retry, Expires: a.Expires, DeliveredAfter: a.DeliveredAfter, Zone: a.Zone,

@@ -102,6 +102,9 @@ func (e *Engine) newOrder(r OrderRequest) (*order, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v.Flow == "default" {
+		return nil, fault.New(fault.Invalid, "script %s is a flow and takes no calls", r.Script).WithHint("start it: POST /v1/flows/%s; its f.call names the script that talks", r.Script)
+	}
 	ord := &order{Order: Order{
 		ID: e.newID("call"), Key: r.Key, Script: r.Script, To: r.To, Trunk: r.Trunk, Data: r.Data, Created: now, State: stateQueued,
 		Attempts: max(r.Attempts, 1), Retry: r.Retry, After: r.DeliveredAfter, NextAt: now, Made: []OrderAttempt{},
