@@ -3,35 +3,20 @@ package config
 import (
 	"reflect"
 	"slices"
-	"strings"
 )
 
-// Lengths from which on a secret is looked for in other texts: shorter ones
-// stand everywhere by chance.
-const (
-	minHidden       = 4
-	minHiddenDigits = 6
-)
-
-// Hidden are the values of all passwords, tokens, keys and secrets, the longest
-// first: what must not be seen in a log. Very short ones are left out.
+// Hidden are the values of all passwords, tokens, keys and secrets, each once:
+// what must not be seen in a log.
 func (c *Config) Hidden() []string {
 	var out []string
 	collectSecrets(reflect.ValueOf(c).Elem(), &out)
-	slices.SortFunc(out, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
-		}
-		return strings.Compare(a, b)
-	})
+	slices.Sort(out)
 	return slices.Compact(out)
 }
 
 func collectSecrets(v reflect.Value, out *[]string) {
 	if v.Type() == reflect.TypeFor[Secret]() {
-		s := v.String()
-		digits := strings.Trim(s, "0123456789") == ""
-		if len(s) >= minHiddenDigits || len(s) >= minHidden && !digits {
+		if s := v.String(); s != "" {
 			*out = append(*out, s)
 		}
 		return

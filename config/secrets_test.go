@@ -14,7 +14,7 @@ webhooks: [{url: "https://crm.example.ru/x", secret: "hook-secret-0123"}]
 secrets: {A: "${A}", B: "abc", C: "${A}"}
 project: {zone: "${ZONE}"}
 `, Options{Env: map[string]string{"MANGO": "mango-pass", "A": "the-a", "ZONE": "Europe/Moscow"}})
-	want := []string{"crm-token-0123456789", "hook-secret-0123", "first-password", "mango-pass", "the-a"}
+	want := []string{"1234", "abc", "crm-token-0123456789", "first-password", "hook-secret-0123", "mango-pass", "the-a"}
 	if got := c.Hidden(); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}

@@ -84,7 +84,7 @@ type Engine struct {
 	methods   map[string]campaignhost.Method // of modules that work in this process
 	crm       crm                            // connectors
 	tracing   tracing                        // of steps
-	veil      veil                           // over secrets in logs and timelines
+	veil      curtain                        // over secrets in logs and timelines
 	timetable timetable                      // runs of onSchedule
 	live      liveCalls                      // rows of inbound calls in progress
 	bindings  bindings                       // where users can be reached

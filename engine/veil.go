@@ -3,45 +3,31 @@ package engine
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 
 	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/veil"
 )
 
-// veil hides the secrets of the configuration in what is logged and noted: a
+// curtain hides the secrets of the configuration in what is logged and noted: a
 // script that prints one does not give it away.
 //
 // # Concurrency
 //
 // Any goroutine may use it; set comes with each configuration.
-type veil struct {
-	words atomic.Pointer[strings.Replacer]
+type curtain struct {
+	words atomic.Pointer[veil.Words]
 }
 
-// hidden stands for a secret.
-const hidden = "•••"
-
-func (v *veil) set(cfg *config.Config) {
-	var pairs []string
-	for _, s := range cfg.Hidden() {
-		pairs = append(pairs, s, hidden)
-	}
-	v.words.Store(strings.NewReplacer(pairs...))
-}
+func (v *curtain) set(cfg *config.Config) { v.words.Store(veil.New(cfg.Hidden())) }
 
 // text is s without secrets.
-func (v *veil) text(s string) string {
-	if words := v.words.Load(); words != nil {
-		return words.Replace(s)
-	}
-	return s
-}
+func (v *curtain) text(s string) string { return v.words.Load().Hide(s) }
 
 // veiledLog is a log in which secrets are hidden, in messages and in values.
 type veiledLog struct {
 	slog.Handler
-	veil *veil
+	veil *curtain
 }
 
 // Handle implements slog.Handler.

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -13,6 +14,8 @@ import (
 	"github.com/dop251/goja/file"
 	"github.com/dop251/goja/token"
 	"github.com/dop251/goja/unistring"
+
+	"github.com/loopstart/loopstart/internal/veil"
 )
 
 // Step tracing: in a version that is compiled for it, every await of the
@@ -59,6 +62,7 @@ type stepper struct {
 func (v *version) traceSteps(tree *ast.Program) {
 	s := &stepper{v: v, tree: tree, seen: map[any]bool{}}
 	s.walk(reflect.ValueOf(tree.Body))
+	v.secrets = veil.New(slices.Collect(maps.Values(v.bundle.Env.Secrets)))
 	addParameters(tree, stepName)
 }
 
@@ -321,25 +325,15 @@ func (vm *VM) stepError(v goja.Value) string {
 	return clipRunes(vm.veil(text+": "+vm.text(o, "message")), maxStepValue)
 }
 
-// veiled stands for what is secret.
-const veiled = "•••"
-
 // veil hides the secrets of the configuration and what a caller has entered in
 // secret. Of a few digits only the whole value is hidden: they stand everywhere.
 func (vm *VM) veil(text string) string {
-	for _, secret := range vm.version.bundle.Env.Secrets {
-		if len(secret) >= minVeiled {
-			text = strings.ReplaceAll(text, secret, veiled)
-		}
-	}
+	text = vm.version.secrets.Hide(text)
 	for _, secret := range vm.concealed {
-		if len(secret) < minVeiled {
+		if len(secret) < veil.MinText {
 			secret = `"` + secret + `"`
 		}
-		text = strings.ReplaceAll(text, secret, veiled)
+		text = strings.ReplaceAll(text, secret, veil.Mark)
 	}
 	return text
 }
-
-// minVeiled is the length from which on a secret is hidden inside of words too.
-const minVeiled = 4

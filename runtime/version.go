@@ -13,6 +13,7 @@ import (
 	"github.com/go-sourcemap/sourcemap"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/veil"
 	"github.com/loopstart/loopstart/runtime/message"
 )
 
@@ -38,7 +39,8 @@ type version struct {
 	sources *sourcemap.Consumer // nil without a map
 	needs   needs
 	guard   Guard
-	steps   []stepSite // of a version that is traced
+	steps   []stepSite  // of a version that is traced
+	secrets *veil.Words // that steps do not show
 	err     *message.ScriptError
 
 	mu      sync.Mutex
