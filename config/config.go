@@ -123,7 +123,7 @@ type Recordings struct {
 type Keep struct {
 	Calls     time.Duration `yaml:"calls" default:"1y" doc:"Call records."`
 	Timelines time.Duration `yaml:"timelines" default:"90d" doc:"Timelines of calls."`
-	Contacts  time.Duration `yaml:"contacts" default:"180d" later:"campaigns are" doc:"Contacts of campaigns."`
+	Contacts  time.Duration `yaml:"contacts" default:"180d" doc:"Campaigns that are over, with their contacts."`
 	Audit     time.Duration `yaml:"audit" default:"1y" doc:"The log of writes through the API."`
 	Outbox    time.Duration `yaml:"outbox" default:"30d" doc:"Deliveries that failed for good."`
 }

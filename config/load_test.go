@@ -73,7 +73,6 @@ func TestContractExample(t *testing.T) {
 		"contract.yaml:33:74: groups.sales.wrap_up: the rest after a talk is not in this version",
 		"contract.yaml:33:103: groups.sales.max_waiting: queues are not in this version",
 		"contract.yaml:38:102: scripts.limits.support.cost_per_day: call costs are not in this version",
-		"contract.yaml:46:35: keep.contacts: campaigns are not in this version",
 	}
 	var got []string
 	for _, n := range c.Notices() {

@@ -206,13 +206,21 @@ func TestMaxCampaigns(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the cancelled campaign is let go", func() bool {
-		a.campaigns.sweep()
+		if err := a.campaigns.sweep(time.Now(), time.Hour); err != nil {
+			t.Fatal(err)
+		}
 		a.campaigns.mu.Lock()
 		defer a.campaigns.mu.Unlock()
 		return len(a.campaigns.open) == 0
 	})
 	if shown, err := a.ShowCampaign(first); err != nil || shown.(Campaign).State != campaign.Cancelled {
 		t.Errorf("%+v %v", shown, err)
+	}
+	if err := a.campaigns.sweep(time.Now().Add(2*time.Hour), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.ShowCampaign(first); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("beyond keep.contacts: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/internal/fault"
@@ -235,13 +236,27 @@ func (s *campaigns) letGo(o *operation) {
 	delete(s.shown, o.ID())
 }
 
-// sweep lets go of campaigns that have ended by themselves.
-func (s *campaigns) sweep() {
+// sweep lets go of campaigns that have ended by themselves, and forgets those
+// that were over longer ago than their contacts are kept.
+func (s *campaigns) sweep(now time.Time, keep time.Duration) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, o := range s.open {
 		s.letGo(o)
 	}
+	s.mu.Unlock()
+	if keep <= 0 {
+		return nil
+	}
+	return s.each(func(row campaign.Row) error {
+		s.mu.Lock()
+		inUse := s.open[row.ID] != nil
+		s.mu.Unlock()
+		if inUse || row.Ended.IsZero() || now.Sub(row.Ended) < keep || s.e.ctx.Err() != nil {
+			return nil
+		}
+		s.e.log.Info("campaign forgotten: it was over longer than keep.contacts", "campaign", row.ID)
+		return s.repo.Drop(row.ID)
+	})
 }
 
 // row is a campaign as it stands.

@@ -373,5 +373,7 @@ func (e *Engine) sweep() {
 		e.log.Error("engine: sweep the audit log", "err", err)
 	}
 	e.record.sweep(now, cfg.Recordings.Keep)
-	e.campaigns.sweep()
+	if err := e.campaigns.sweep(now, cfg.Keep.Contacts); err != nil && e.ctx.Err() == nil {
+		e.log.Error("engine: sweep the campaigns", "err", err)
+	}
 }
