@@ -106,12 +106,16 @@ func dialOn(dir string) error {
 func TestKill(t *testing.T) {
 	dir, rnd := t.TempDir(), rand.New(rand.NewPCG(4, 2))
 	dialled, perOrder, kills := map[string]string{}, map[string]int{}, 0
+	most := 12
+	if testing.Short() {
+		most = 4
+	}
 	for completed := false; !completed; kills++ {
 		if kills > 60 {
 			t.Fatal("it does not come to an end")
 		}
 		after := time.Duration(rnd.IntN(120)) * time.Millisecond
-		if kills >= 12 {
+		if kills >= most {
 			after = time.Hour
 		}
 		for _, line := range dialUntil(t, dir, after) {
