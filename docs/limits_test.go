@@ -56,6 +56,12 @@ var (
 		"store/outbox.MaxAttempts":        "`outbox_dead`",
 		"store/outbox.MaxWaiting":         "`outbox_waiting`",
 		"speech.MaxFlights":               "`speech_failures_total`",
+		"speech.MaxListening":             "`asr_refused_total`",
+		"call.MaxStreams":                 "LIMIT to the script",
+		"call/stream.MaxQueued":           "`stream_frames_dropped_total`",
+		"call/stream.MaxMarks":            "an entry in the timeline",
+		"call/stream.MaxGarbage":          "`stream_messages_garbage_total`",
+		"media.MaxFeed":                   "`stream_messages_refused_total`",
 	}
 )
 
