@@ -16,7 +16,8 @@ func (c *Call) Inbound(d Dialog) {
 	c.post(func() {
 		l, _ := c.addLeg(false)
 		l.dialog = d
-		c.note("state", l.name, "incoming call from "+c.spec.From.Number()+" to "+c.spec.To.Number(), "")
+		// At the very beginning, so that it stands before the INVITE that came a little before it.
+		c.line.Add(c.started, "state", l.name, "incoming call from "+c.spec.From.Number()+" to "+c.spec.To.Number(), "")
 		if err := l.open(c.spec.Session); err != nil {
 			c.refuse(l, 503, err)
 			l.follow(d, func() {})
