@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,11 @@ func flowRunner(t testing.TB) *runner {
 
 // TestFlows runs the project's tests.
 func TestFlows(t *testing.T) {
-	if out := flowRun(t, flowRunner(t), ""); !strings.Contains(out, `"state":"done"`) {
+	r := flowRunner(t)
+	if f, _ := r.file(context.Background(), "night.test.ts"); f.Error != nil || slices.ContainsFunc(f.Tests, func(x Result) bool { return x.State != "passed" }) {
+		t.Error(show(&Report{Files: []File{f}}), f.Error)
+	}
+	if out := flowRun(t, r, ""); !strings.Contains(out, `"state":"done"`) {
 		t.Error(out)
 	}
 }
