@@ -101,6 +101,48 @@ func TestRun(t *testing.T) {
 	<-gone
 }
 
+// slowScript is a dialer whose script takes its time to answer.
+type slowScript struct{ timedDialer }
+
+func (d *slowScript) Prepare(a campaign.Attempt) {
+	d.clk.AfterFunc(3*time.Second, func() { d.c.Prepared(a.ID, campaign.Decision{}) })
+}
+
+// TestRehearsalWaits: the last call of a rehearsal is being prepared while
+// others are due; the campaign waits for it and does not spin.
+func TestRehearsalWaits(t *testing.T) {
+	clk := clock.NewVirtual(campaigntest.Start)
+	d := &slowScript{timedDialer{clk: clk}}
+	c, err := campaign.Create("c", campaign.Spec{Script: "s", MaxCalls: 9, PauseAfter: 3, Zone: "UTC"},
+		campaign.Deps{Clock: clk, Repo: campaigntest.NewMemory(), Dialer: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.c = c
+	var entries []campaign.Entry
+	for i := range 5 {
+		entries = append(entries, campaign.Entry{Contact: campaign.Contact{Phones: []string{number(i)}}})
+	}
+	if _, err := c.Add(entries); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if next := c.Step(); !next.IsZero() {
+		t.Fatalf("it wants to step again at %s", next)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	gone := make(chan struct{})
+	go func() { c.Run(ctx); close(gone) }()
+	clk.Advance(time.Minute)
+	if row := c.Row(); row.State != campaign.Paused || row.Counts.Attempts != 3 || row.Counts.Done != 3 {
+		t.Errorf("%+v", row)
+	}
+	cancel()
+	<-gone
+}
+
 // timedDialer ends every call as busy after 20 s.
 type timedDialer struct {
 	clk  *clock.Virtual

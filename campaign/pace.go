@@ -36,5 +36,5 @@ func (b *bucket) wait() time.Duration {
 	if b.rate <= 0 || b.tokens >= 1 {
 		return 0
 	}
-	return time.Duration((1 - b.tokens) / b.rate * float64(time.Second))
+	return time.Duration((1-b.tokens)/b.rate*float64(time.Second)) + 1 // never 0: rounding must not stop the clock
 }

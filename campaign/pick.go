@@ -54,16 +54,21 @@ func (c *Campaign) mayDial(now time.Time, acts []act) bool {
 	if len(c.flight)+begun >= s.MaxCalls || !c.pace.ready(now, s.MaxCPS) {
 		return false
 	}
-	if s.PauseAfter > 0 {
-		preparing := 0
-		for _, f := range c.flight {
-			if !f.intent {
-				preparing++
-			}
-		}
-		return c.row.Counts.Attempts-c.row.Since.Attempts+int64(begun+preparing) < int64(s.PauseAfter)
+	return !c.rehearsed(begun)
+}
+
+// rehearsed reports whether pause_after lets no other attempt begin: those
+// that are being prepared are on their way.
+func (c *Campaign) rehearsed(begun int) bool {
+	if c.row.Spec.PauseAfter <= 0 {
+		return false
 	}
-	return true
+	for _, f := range c.flight {
+		if !f.intent {
+			begun++
+		}
+	}
+	return c.row.Counts.Attempts-c.row.Since.Attempts+int64(begun) >= int64(c.row.Spec.PauseAfter)
 }
 
 // consider decides on one contact that is due: nothing (it has gone), a change

@@ -25,7 +25,7 @@ func (c *Campaign) Step() (next time.Time) {
 	defer c.give()
 	now := c.now()
 	c.drain()
-	if now.Before(c.retry) {
+	if now.Before(c.retry) && c.retry.Sub(now) <= diskRetry { // else the clock was set back
 		return c.retry
 	}
 	before := c.row
@@ -300,8 +300,8 @@ func (c *Campaign) nextWake(now time.Time) (at time.Time) {
 		return at
 	}
 	sooner(c.row.Spec.Expires)
-	if len(c.flight) >= c.row.Spec.MaxCalls {
-		return at // a result will wake us
+	if len(c.flight) >= c.row.Spec.MaxCalls || c.rehearsed(0) {
+		return at // a result or a decision will wake us
 	}
 	for k, q := range c.queues {
 		if len(q.ahead) == 0 {
