@@ -34,6 +34,13 @@ type HookAnswer struct {
 // Authorization or X-Hook-Token or in the query, allowed origins, a rate, a
 // signature.
 func (e *Engine) Hook(ctx context.Context, script string, r HookRequest) (HookAnswer, error) {
+	e.clk.Busy(1)
+	defer e.clk.Busy(-1)
+	return e.HookBusy(ctx, script, r)
+}
+
+// HookBusy is Hook for a caller that counts as busy.
+func (e *Engine) HookBusy(ctx context.Context, script string, r HookRequest) (HookAnswer, error) {
 	v, err := e.scripts.AcquireActive(script)
 	if err != nil {
 		return HookAnswer{}, err
@@ -54,8 +61,6 @@ func (e *Engine) Hook(ctx context.Context, script string, r HookRequest) (HookAn
 }
 
 func (e *Engine) answerHook(ctx context.Context, v *scripts.Version, r HookRequest) (HookAnswer, error) {
-	e.clk.Busy(1)
-	defer e.clk.Busy(-1)
 	out, err := e.run(ctx, v, "onRequest", "", r, e.Config().Limits.Hook)
 	if err != nil {
 		return HookAnswer{}, err

@@ -70,7 +70,7 @@ func TestEveryScriptHasAGuide(t *testing.T) {
 // TestUseCasesAreShort: a whole business fits on one screen.
 func TestUseCasesAreShort(t *testing.T) {
 	const most = 60
-	for _, name := range []string{"shift", "taxi", "parcel", "clinic"} {
+	for _, name := range []string{"shift", "taxi", "parcel", "clinic", "fleet", "pickup"} {
 		source, err := Scripts.ReadFile("scripts/" + name + "/main.ts")
 		if err != nil {
 			t.Fatal(err)

@@ -74,7 +74,7 @@ type waitVerb func(h *host, args json.RawMessage, done func(any, error)) error
 var waitVerbs = map[string]waitVerb{
 	"inbound": (*host).inbound, "outbound": (*host).outbound, "hears": (*host).hears, "quiet": (*host).quiet, "press": (*host).press,
 	"says": (*host).says, "silent": (*host).silent, "hangup": (*host).hangup, "hold": (*host).hold, "resume": (*host).resume,
-	"answered": (*host).answered, "ended": (*host).endedVerb, "rings": (*host).rings, "pass": (*host).pass, "to": (*host).to,
+	"answered": (*host).answered, "ended": (*host).endedVerb, "rings": (*host).rings, "hook": (*host).hook, "pass": (*host).pass, "to": (*host).to,
 	"flow.start": flowVerb("flow", startFlow), "flow.signal": flowVerb("signal", signalFlow), "flow.cancel": flowVerb("cancel", cancelFlow),
 	"flow.retry": flowVerb("retry", retryFlow), "flow.ended": (*host).flowEnded,
 	"agent.connected": (*host).agentConnected, "agent.says": (*host).agentSays, "agent.do": (*host).agentDo,

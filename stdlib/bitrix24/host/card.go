@@ -182,6 +182,9 @@ func (c *Connector) openCard(ctx context.Context, args json.RawMessage) (any, er
 	if err != nil {
 		return nil, err
 	}
+	if a.Call.Phone == "" {
+		return Card{Available: true}, nil // an anonymous caller has no card
+	}
 	limit := cardTimeout
 	if a.TimeoutM > 0 {
 		limit = time.Duration(a.TimeoutM) * time.Millisecond

@@ -229,6 +229,11 @@
     set: (name, value) => { native.call("secret", { name: String(name), value: String(value) }); },
   };
 
+  async function hook(script, o) {
+    if (typeof script !== "string" || script === "") throw invalid(`hook: ${native.format(script)} is no script`, `write hook("pickup", { json: { order: 7 } })`);
+    return wait("hook", { script, ...read("hook", o, ["method", "path", "query", "headers", "body", "form", "json"]) });
+  }
+
   // crm is the fake of another system that the connectors speak to in tests.
   function crm(name) {
     const say = (what, o) => native.call("crm", { crm: name, do: what, ...o });
@@ -323,5 +328,5 @@
     }
   }
 
-  return { asr, test, inbound, outbound, callee, user, flow, http, streams, clock, kv, secrets, bitrix24, retailcrm, expect, $run };
+  return { asr, test, inbound, outbound, callee, user, flow, http, streams, clock, kv, secrets, bitrix24, retailcrm, hook, expect, $run };
 })

@@ -314,6 +314,15 @@ declare module "loopstart:test" {
   export interface TestSecrets { set(name: string, value: string): void }
 
   /**
+   * Sends a request to a script's `onRequest`, as the outside does to `/v1/hooks/<script>`. Without a body it is a GET.
+   * @example expect((await hook("pickup", { form: { number: "1001C", phone: "+79161112233" } })).status).toBe(200);
+   */
+  export function hook(script: string, request?: {
+    method?: string; path?: string; query?: { [name: string]: unknown }; headers?: { [name: string]: string };
+    body?: string; form?: { [name: string]: unknown }; json?: unknown;
+  }): Promise<{ status: number; headers: { [name: string]: string }; body: string; json?: any }>;
+
+  /**
    * The portal that `loopstart:bitrix24` speaks to in tests: kinds are user, contact, company, lead, deal, call, task, notify.
    * @example bitrix24.add("contact", { name: "Иван", phone: "+79161112233" });
    */
