@@ -398,14 +398,15 @@ func (v lentVault) Store(string, []byte) error {
 	return fault.New(fault.Internal, "%s", "a doctor changes nothing")
 }
 
-// crmWarnings finds scripts that use a connector which is not configured.
-func (c *checking) crmWarnings() {
+// crmNotes finds scripts that use a connector which is not configured: right for
+// a project that is only looked at in dev and in tests.
+func (c *checking) crmNotes() {
 	configured := map[string]bool{"loopstart:bitrix24": c.cfg.Bitrix24 != nil, "loopstart:retailcrm": c.cfg.RetailCRM != nil}
 	for _, s := range c.scripts {
 		for _, m := range s.Uses {
 			if have, known := configured[m]; known && !have {
 				name := strings.TrimPrefix(m, "loopstart:")
-				c.add(Finding{Level: LevelWarning, Area: areaConfig, Code: fault.NotFound, Script: s.Name,
+				c.add(Finding{Level: LevelNote, Area: areaConfig, Code: fault.NotFound, Script: s.Name,
 					Message: fmt.Sprintf("script %s uses %s, and %s is not in the configuration: it works in dev and in tests only", s.Name, m, name),
 					Hint:    "add " + name + ": {…} to loopstart.yaml, see docs/" + name + ".md"})
 			}
