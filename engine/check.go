@@ -167,7 +167,7 @@ func Check(ctx context.Context, cfg *config.Config, o CheckOptions) (Report, err
 	}
 	c.routes()
 	c.names()
-	c.crmNotes()
+	c.crmWarnings()
 	return c.report(), nil
 }
 

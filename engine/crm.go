@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -398,20 +398,21 @@ func (v lentVault) Store(string, []byte) error {
 	return fault.New(fault.Internal, "%s", "a doctor changes nothing")
 }
 
-// crmNotes finds scripts that use a connector which is not configured: right for
-// a project that is only looked at in dev and in tests.
-func (c *checking) crmNotes() {
+// crmWarnings finds scripts that a route leads to and whose connector is not
+// configured. Others may be for dev and tests.
+func (c *checking) crmWarnings() {
 	configured := map[string]bool{"loopstart:bitrix24": c.cfg.Bitrix24 != nil, "loopstart:retailcrm": c.cfg.RetailCRM != nil}
+	routed := func(script string) bool {
+		return slices.ContainsFunc(c.cfg.Routes, func(r config.Route) bool { return r.Script == script })
+	}
 	for _, s := range c.scripts {
 		for _, m := range s.Uses {
-			if have, known := configured[m]; known && !have {
+			if have, known := configured[m]; known && !have && routed(s.Name) {
 				name := strings.TrimPrefix(m, "loopstart:")
-				c.add(Finding{Level: LevelNote, Area: areaConfig, Code: fault.NotFound, Script: s.Name,
+				c.add(Finding{Level: LevelWarning, Area: areaConfig, Code: fault.NotFound, Script: s.Name,
 					Message: fmt.Sprintf("script %s uses %s, and %s is not in the configuration: it works in dev and in tests only", s.Name, m, name),
 					Hint:    "add " + name + ": {…} to loopstart.yaml, see docs/" + name + ".md"})
 			}
 		}
 	}
 }
-
-var _ http.Handler = (*b24fake.Server)(nil)

@@ -73,21 +73,16 @@ declare module "loopstart:bitrix24" {
   /**
    * Looks the other party, or a number, up. Never rejects for what the portal does: a call goes on without it. Waits
    * `timeout` (2s).
-   *
-   * ```ts
+   * @example
    * const who = await caller(call, { timeout: "1500ms" });
    * await call.say(who.known ? `Здравствуйте, ${who.name}!` : "Здравствуйте!");
-   * ```
    */
   export function caller(phone: Call | string | undefined, options?: { timeout?: Duration }): Promise<Caller>;
 
   /**
    * The contact, company or lead that has the number; if there is none, a new lead (or contact). However many calls of
    * one number ask at once, one is made.
-   *
-   * ```ts
-   * const { id, created } = await lead({ phone: call.remote.e164!, title: "Новый водитель", source: "CALL" });
-   * ```
+   * @example const { id, created } = await lead({ phone: call.remote.e164!, title: "Новый водитель", source: "CALL" });
    */
   export function lead(options: {
     phone: string;
@@ -105,29 +100,20 @@ declare module "loopstart:bitrix24" {
   /**
    * Registers the call and shows its card. Needs a local application. A portal that does not answer in `timeout` (3s)
    * gives `available: false`; `finishCall` makes the card then.
-   *
-   * ```ts
-   * const card = await openCard(call, { inner: "101" });
-   * ```
+   * @example const card = await openCard(call, { inner: "101" });
    */
   export function openCard(call: Call, options?: CardOptions & { show?: boolean; timeout?: Duration }):
     Promise<{ available: boolean; error?: string; id?: string; lead?: number; type?: string; entityId?: number }>;
 
   /**
    * Shows the card to more employees; `false` when there is no card.
-   *
-   * ```ts
-   * await call.connect("sales", { onAnswer: () => showCard(call, 7) });
-   * ```
+   * @example await call.connect("sales", { onAnswer: () => showCard(call, 7) });
    */
   export function showCard(call: Call, users: number | number[]): Promise<boolean>;
 
   /**
    * Hides the card from employees; `false` when there is no card.
-   *
-   * ```ts
-   * await hideCard(call, [7, 8]);
-   * ```
+   * @example await hideCard(call, [7, 8]);
    */
   export function hideCard(call: Call, users: number | number[]): Promise<boolean>;
 
@@ -135,10 +121,7 @@ declare module "loopstart:bitrix24" {
    * Tells the portal how the call ended and gives it the recording. Resolves when that is on disk; it is delivered when
    * the portal can take it, once per call. `queued` is false where there is nothing to tell: nobody was called, or the
    * caller was anonymous. Made for `afterCall`.
-   *
-   * ```ts
-   * export const afterCall = (record) => finishCall(record, { inner: record.result?.operator });
-   * ```
+   * @example export const afterCall = (record) => finishCall(record, { inner: record.result?.operator });
    */
   export function finishCall(record: CallRecord, options?: CardOptions & {
     /** Default: by the outcome. */
@@ -155,28 +138,19 @@ declare module "loopstart:bitrix24" {
 
   /**
    * Calls any method and resolves with its result.
-   *
-   * ```ts
-   * const { item } = await rest("crm.item.get", { entityTypeId: 2, id: 7 });
-   * ```
+   * @example const { item } = await rest("crm.item.get", { entityTypeId: 2, id: 7 });
    */
   export function rest<T = any>(method: string, params?: { [name: string]: unknown }, options?: { timeout?: Duration }): Promise<T>;
 
   /**
    * Calls a list method page by page and resolves with all rows, at most `limit` (5000).
-   *
-   * ```ts
-   * const deals = await list("crm.item.list", { entityTypeId: 2, filter: { stageId: "NEW" } }, { limit: 200 });
-   * ```
+   * @example const deals = await list("crm.item.list", { entityTypeId: 2, filter: { stageId: "NEW" } }, { limit: 200 });
    */
   export function list<T = any>(method: string, params?: { [name: string]: unknown }, options?: { limit?: number }): Promise<T[]>;
 
   /**
    * Up to 50 methods in one request. Later commands may use earlier results: `$result[name][field]`.
-   *
-   * ```ts
-   * const { results, errors } = await batch({ me: ["profile"], users: ["user.get", { ID: 1 }] });
-   * ```
+   * @example const { results, errors } = await batch({ me: ["profile"], users: ["user.get", { ID: 1 }] });
    */
   export function batch(commands: { [name: string]: [method: string, params?: { [name: string]: unknown }] }, options?: { halt?: boolean }):
     Promise<{ results: { [name: string]: any }; errors: { [name: string]: { code: string; message: string } } }>;
@@ -184,22 +158,17 @@ declare module "loopstart:bitrix24" {
   /**
    * Calls a method that must not be lost: resolves when it is on disk, and it is repeated until the portal has taken it,
    * in order per `key`. An answer that was lost makes it happen twice.
-   *
-   * ```ts
-   * await send("tasks.task.add", { fields: { TITLE: "Перезвонить", RESPONSIBLE_ID: 1 } }, { key: call.remote.e164 });
-   * ```
+   * @example await send("tasks.task.add", { fields: { TITLE: "Перезвонить", RESPONSIBLE_ID: 1 } }, { key: call.remote.e164 });
    */
   export function send(method: string, params?: { [name: string]: unknown }, options?: { key?: string }): Promise<{ id: string }>;
 
   /**
    * Reads an event or outgoing webhook of the portal in `onRequest`; rejects `DENIED` when it is not the portal's.
-   *
-   * ```ts
+   * @example
    * export async function onRequest(request) {
    *   const { event: name, data } = await event(request);
    *   if (name === "ONEXTERNALCALLSTART") await schedule({ script: "dial", to: data.PHONE_NUMBER_INTERNATIONAL });
    * }
-   * ```
    */
   export function event(request: { text: string }): Promise<{ event: string; data: any; ts: string; domain: string }>;
 }

@@ -37,40 +37,29 @@ declare module "loopstart:retailcrm" {
   /**
    * Looks the other party, or a number, up. Never rejects for what the account does: a call goes on without it. Waits
    * `timeout` (2s). With `ignoreStatus` also managers who are not at work.
-   *
-   * ```ts
+   * @example
    * const who = await caller(call);
    * await call.connect(who.manager?.target ?? "sales");
-   * ```
    */
   export function caller(phone: Call | string | undefined, options?: { timeout?: Duration; ignoreStatus?: boolean }): Promise<Caller>;
 
   /**
    * Reads an order as the API has it; `undefined` when there is none.
-   *
-   * ```ts
-   * const { status } = (await order({ number: "1001C" })) ?? {};
-   * ```
+   * @example const { status } = (await order({ number: "1001C" })) ?? {};
    */
   export function order(ref: OrderRef): Promise<any>;
 
   /**
    * Changes fields of an order: `status`, `customFields`, `managerComment`… Resolves when that is on disk; it is
    * delivered when the account can take it, in order per order.
-   *
-   * ```ts
-   * await updateOrder({ number: "1001C" }, { status: "confirmed", customFields: { call_result: "key 1" } });
-   * ```
+   * @example await updateOrder({ number: "1001C" }, { status: "confirmed", customFields: { call_result: "key 1" } });
    */
   export function updateOrder(ref: OrderRef, changes: { [field: string]: unknown }): Promise<{ id: string }>;
 
   /**
    * Shows the managers that a call comes in or goes out, or is over. `available` is false when the account did not
    * answer in `timeout` (2s).
-   *
-   * ```ts
-   * await callEvent(call, { codes: ["101"] });
-   * ```
+   * @example await callEvent(call, { codes: ["101"] });
    */
   export function callEvent(call: Call, options?: {
     /** Default: the call's direction. */
@@ -88,10 +77,7 @@ declare module "loopstart:retailcrm" {
   /**
    * Puts the call into the account's history, with a link to its recording. Resolves when that is on disk; it is delivered
    * when the account can take it, once per call. Made for `afterCall`.
-   *
-   * ```ts
-   * export const afterCall = (record) => finishCall(record, { code: record.result?.operator });
-   * ```
+   * @example export const afterCall = (record) => finishCall(record, { code: record.result?.operator });
    */
   export function finishCall(record: CallRecord, options?: {
     /** Code of the manager who talked; default `retailcrm.code`. */
@@ -107,32 +93,24 @@ declare module "loopstart:retailcrm" {
 
   /**
    * Makes a request below /api/v5/ and resolves with the answer. Values that are no text are sent as JSON.
-   *
-   * ```ts
-   * const { statuses } = await rest("GET reference/statuses");
-   * ```
+   * @example const { statuses } = await rest("GET reference/statuses");
    */
   export function rest<T = any>(request: string, params?: { [name: string]: unknown }, options?: { timeout?: Duration }): Promise<T>;
 
   /**
    * Makes a POST that must not be lost: resolves when it is on disk, and it is repeated until the account has taken it, in
    * order per `key`. An answer that was lost makes it happen twice.
-   *
-   * ```ts
-   * await send("POST tasks/create", { task: { text: "Перезвонить", performerId: 1 }, site: "shop" }, { key: "1001C" });
-   * ```
+   * @example await send("POST tasks/create", { task: { text: "Перезвонить", performerId: 1 }, site: "shop" }, { key: "1001C" });
    */
   export function send(request: string, params?: { [name: string]: unknown }, options?: { key?: string }): Promise<{ id: string }>;
 
   /**
    * The fields of a trigger's HTTP request, whether it sends them as query, form or JSON.
-   *
-   * ```ts
+   * @example
    * export function onRequest(request) {
    *   const { number, phone, sum } = trigger(request);
    *   console.log("order", number, phone, sum);
    * }
-   * ```
    */
   export function trigger(request: { query: { [name: string]: string | string[] }; form: object; json?: any }): { [name: string]: any };
 }
