@@ -95,6 +95,10 @@ func command(t *testing.T, g *gatherState, line string) []gatherEffect {
 		return all
 	case "heard":
 		return g.promptEnded()
+	case "speaks":
+		return g.speechBegan()
+	case "said":
+		return g.spoken(arg)
 	case "late":
 		return g.timeout()
 	default:

@@ -11,9 +11,15 @@ import (
 // sample is a fenced block whose first line names a file of the project.
 var sample = regexp.MustCompile("(?ms)^```ts (scripts/\\S+)\n(.*?)^```$")
 
-// TestGuide runs the samples of docs/testing.md.
+// TestGuide runs the samples of the pages about tests, and about streams.
 func TestGuide(t *testing.T) {
-	guide, err := os.ReadFile("../docs/testing.md")
+	for page, tests := range map[string]int{"testing.md": 7, "streams.md": 3} {
+		t.Run(page, func(t *testing.T) { runGuide(t, page, tests) })
+	}
+}
+
+func runGuide(t *testing.T, page string, tests int) {
+	guide, err := os.ReadFile("../docs/" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +30,7 @@ func TestGuide(t *testing.T) {
 	for _, m := range sample.FindAllStringSubmatch(string(guide), -1) {
 		files[m[1]] = m[2]
 	}
-	if len(files) < 7 {
+	if len(files) < 4 {
 		t.Errorf("only %d samples were found", len(files)-1)
 	}
 	for name, text := range files {
@@ -40,7 +46,7 @@ func TestGuide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Failed > 0 || r.Passed < 7 {
+	if r.Failed > 0 || r.Passed < tests {
 		t.Error(show(r))
 	}
 }
