@@ -63,8 +63,8 @@ func withoutSecret(raw json.RawMessage) json.RawMessage {
 type campaignAnswer struct {
 	ID    string         `json:"id"`
 	State campaign.State `json:"state"`
-	// Warnings are what the owner should know beforehand.
-	Warnings []string `json:"warnings,omitempty"`
+	// Warning is what the owner should know beforehand.
+	Warning string `json:"warning,omitempty"`
 }
 
 // CreateCampaign implements api.Campaigns.
@@ -80,7 +80,7 @@ func (a *surface) CreateCampaign(body json.RawMessage, idempotency string) (any,
 	if err := e.admission.ready(); err != nil {
 		return nil, false, err
 	}
-	answer := campaignAnswer{ID: e.newID("outbound"), State: campaign.Draft, Warnings: e.campaignWarnings(&spec)}
+	answer := campaignAnswer{ID: e.newID("outbound"), State: campaign.Draft, Warning: e.warnUnlabelled("campaign", spec.From, spec.Trunk)}
 	if idempotency != "" {
 		hash := sha256.Sum256(body)
 		raw, _ := json.Marshal(answer)

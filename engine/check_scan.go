@@ -63,6 +63,9 @@ func (c *checking) read(ctx context.Context, entry scripts.Entry, res scripts.Bu
 	if err == nil && st.Language != "" {
 		r.language = st.Language
 	}
+	if err == nil {
+		c.hookSecrets(entry, st)
+	}
 	files := authored(res)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		readSource(r, name, files[name])

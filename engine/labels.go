@@ -4,7 +4,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/config"
 )
 
@@ -64,12 +63,4 @@ func (e *Engine) warnOrder(ord *order) {
 	if cfg := e.Config(); len(cfg.Numbers) > 0 && strings.HasPrefix(ord.To, "+") {
 		e.warnUnlabelled("order", ord.From, ord.Trunk)
 	}
-}
-
-// campaignWarnings are what a campaign's owner should know beforehand.
-func (e *Engine) campaignWarnings(spec *campaign.Spec) (list []string) {
-	if w := e.warnUnlabelled("campaign", spec.From, spec.Trunk); w != "" {
-		list = append(list, w)
-	}
-	return list
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/phone"
 	"github.com/loopstart/loopstart/internal/veil"
 )
 
@@ -24,7 +25,8 @@ func (v *curtain) set(cfg *config.Config) { v.words.Store(veil.New(cfg.Hidden())
 // text is s without secrets.
 func (v *curtain) text(s string) string { return v.words.Load().Hide(s) }
 
-// veiledLog is a log in which secrets are hidden, in messages and in values.
+// veiledLog is a log in which secrets are hidden and phone numbers masked, in
+// messages and in values, whoever has written them.
 type veiledLog struct {
 	slog.Handler
 	veil *curtain
@@ -32,7 +34,7 @@ type veiledLog struct {
 
 // Handle implements slog.Handler.
 func (h veiledLog) Handle(ctx context.Context, r slog.Record) error {
-	clean := slog.NewRecord(r.Time, r.Level, h.veil.text(r.Message), r.PC)
+	clean := slog.NewRecord(r.Time, r.Level, h.text(r.Message), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
 		clean.AddAttrs(h.attr(a))
 		return true
@@ -57,15 +59,15 @@ func (h veiledLog) WithGroup(name string) slog.Handler {
 func (h veiledLog) attr(a slog.Attr) slog.Attr {
 	switch v := a.Value.Resolve(); v.Kind() {
 	case slog.KindString:
-		return slog.String(a.Key, h.veil.text(v.String()))
+		return slog.String(a.Key, h.text(v.String()))
 	case slog.KindAny:
 		switch x := v.Any().(type) {
 		case error:
-			return slog.String(a.Key, h.veil.text(x.Error()))
+			return slog.String(a.Key, h.text(x.Error()))
 		case []string:
 			out := make([]string, len(x))
 			for i, s := range x {
-				out[i] = h.veil.text(s)
+				out[i] = h.text(s)
 			}
 			return slog.Any(a.Key, out)
 		}
@@ -78,3 +80,6 @@ func (h veiledLog) attr(a slog.Attr) slog.Attr {
 	}
 	return a
 }
+
+// text is s as the log may have it.
+func (h veiledLog) text(s string) string { return phone.MaskRuns(h.veil.text(s)) }

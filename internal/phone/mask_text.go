@@ -42,6 +42,29 @@ func MaskText(text string) string {
 	return b.String()
 }
 
+// run is a number written without gaps: with its plus, or ten digits and more.
+var run = regexp.MustCompile(`\+\d{7,15}|\d{10,15}`)
+
+// MaskRuns is MaskText for texts of the house, where ranges of ports, sizes and
+// dates are no numbers: only digits without gaps are hidden.
+func MaskRuns(text string) string {
+	var b strings.Builder
+	last := 0
+	for _, at := range run.FindAllStringIndex(text, -1) {
+		if inWord(text, at[0], at[1]) {
+			continue
+		}
+		b.WriteString(text[last:at[0]])
+		b.WriteString(Mask(text[at[0]:at[1]]))
+		last = at[1]
+	}
+	if last == 0 {
+		return text
+	}
+	b.WriteString(text[last:])
+	return b.String()
+}
+
 // inWord reports whether a letter or an underscore touches text[from:to].
 func inWord(text string, from, to int) bool {
 	letter := func(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }

@@ -21,3 +21,17 @@ func TestMaskText(t *testing.T) {
 		}
 	}
 }
+
+func TestMaskRuns(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                  "",
+		"sip:+79161234567@10.0.0.1":         "sip:" + Mask("+79161234567") + "@10.0.0.1",
+		"79161234567 refused":               Mask("79161234567") + " refused",
+		"ports 40000-49999, 67108864 bytes": "ports 40000-49999, 67108864 bytes",
+		"01k7a1234567890b.1 2026-11-21":     "01k7a1234567890b.1 2026-11-21",
+	} {
+		if got := MaskRuns(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -223,20 +223,20 @@ func TestErase(t *testing.T) {
 	if st := b.box.Stats(); st.Dead != 2 { // first and late
 		t.Fatalf("%+v", st)
 	}
+	b.set(func(Item) Result { return Result{OK: true} })
 	n, err := b.box.Erase(mine)
 	if err != nil || n.Removed != 5 || n.Running != 0 {
 		t.Fatal(n, err)
-	}
-	if st := b.box.Stats(); st.Dead != 0 || st.Waiting != 1 {
-		t.Fatalf("%+v", st)
 	}
 	for _, id := range []string{"done", "first", "second", "late", "fresh"} {
 		if _, ok, _ := b.box.Get(id); ok {
 			t.Errorf("%s is left", id)
 		}
 	}
-	b.set(func(Item) Result { return Result{OK: true} })
 	b.clk.Advance(time.Hour)
+	if st := b.box.Stats(); st.Dead != 0 || st.Waiting != 0 {
+		t.Fatalf("%+v", st)
+	}
 	if got := b.heard(); len(got) != 1 || got[0][:5] != "other" {
 		t.Fatal(got)
 	}
