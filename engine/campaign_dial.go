@@ -26,6 +26,7 @@ func (s *campaigns) Take(a campaign.Attempt) bool {
 		return false
 	case st.unplaced != nil: // no line is needed to say so
 		st.giveBack()
+		f.unplaced = st.unplaced
 	case s.e.orders.lineup.holds(st.place.Routes[0].Trunk): // single orders wait for this line
 		st.giveBack()
 		return false
@@ -47,10 +48,6 @@ func (s *campaigns) Give(a campaign.Attempt) {
 	if f != nil && f.seat != nil {
 		f.seat.giveBack()
 	}
-}
-
-func (s *campaigns) placeOf(a campaign.Attempt) (call.Place, error) {
-	return s.e.placeOf(&order{Order: orderOfAttempt(a)}, call.Spec{RingTimeout: a.Timeout})
 }
 
 // orderOfAttempt is the order that an attempt is one dial of.
@@ -100,8 +97,11 @@ func (s *campaigns) background(f func(context.Context)) {
 }
 
 func (s *campaigns) prepare(ctx context.Context, a campaign.Attempt) campaign.Decision {
-	if _, err := s.placeOf(a); err != nil {
-		return campaign.Decision{Skip: err.Error()}
+	s.mu.Lock()
+	f := s.flights[a.ID]
+	s.mu.Unlock()
+	if f != nil && f.unplaced != nil {
+		return campaign.Decision{Skip: f.unplaced.Error()}
 	}
 	v, err := s.e.scripts.Acquire(a.Script)
 	if err != nil {

@@ -39,8 +39,9 @@ type campaigns struct {
 
 // flight is an attempt of a campaign with what was reserved for it.
 type flight struct {
-	seat    *seat // nil if the number cannot be dialled
-	dropped bool  // given up before its call was there
+	seat     *seat // nil if the number cannot be dialled
+	unplaced error // why
+	dropped  bool  // given up before its call was there
 }
 
 func (s *campaigns) init(e *Engine) {

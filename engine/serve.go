@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/api"
+	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/store"
 	"github.com/loopstart/loopstart/store/outbox"
@@ -131,6 +132,12 @@ func (a *surface) Show(id string) (any, error) {
 		return out, nil
 	}
 	out["id"], out["order"], out["key"], out["state"], out["script"], out["to"] = ord.ID, ord.ID, ord.Key, ord.State, ord.Script, ord.To
+	if ord.Campaign != "" {
+		out["campaign"] = ord.Campaign
+	}
+	if ord.State == stateDone && out["outcome"] == nil { // closed without a dial
+		out["outcome"] = call.NotCalled
+	}
 	attempts := ord.Made
 	if attempts == nil {
 		attempts = []OrderAttempt{}
