@@ -47,7 +47,7 @@ check: go-version
 	$(GO) test -count=1 -run TestTidy .
 
 bench: build
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./internal/... ./media ./runtime/... ./stdlib ./store/... ./sip ./testrun
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./internal/... ./campaign ./media ./runtime/... ./stdlib ./store/... ./sip ./testrun
 	LOOPSTART_BIN=$(CURDIR)/$(BIN) $(GO) run ./e2e/bench
 
 soak: build
