@@ -166,6 +166,9 @@ const answerPage = "../docs/answering-machines.md"
 // TestBeepDetector: beeps are found behind a greeting, and nothing else is one:
 // not speech, not the tones of the network, not a fax.
 func TestBeepDetector(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes of speech")
+	}
 	say, rnd := speaker(t), rand.New(rand.NewPCG(3, 4))
 	first := func(pcm []int16) (AnswerEvidence, bool) {
 		var d BeepDetector
@@ -220,6 +223,9 @@ func TestBeepDetector(t *testing.T) {
 // TestAnswerCorpus shows the confusion matrix of the half that was not tuned
 // on; it stands in the documentation.
 func TestAnswerCorpus(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes of speech")
+	}
 	scenes := corpus(t, 80)
 	var text strings.Builder
 	for half, name := range []string{"tuned on", "proved on"} {

@@ -135,6 +135,9 @@ func TestInbandCutDigit(t *testing.T) {
 
 // TestTalkOff: minutes of speech hold no digit.
 func TestTalkOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes of speech")
+	}
 	espeak := need.Program(t, "espeak-ng", "apt install espeak-ng")
 	text := strings.Repeat("Здравствуйте! Ваш заказ номер двадцать один собран, сумма одна тысяча триста рублей. "+
 		"Алло, алло, кто это? Ммм, да, хорошо, приезжайте к восьми. Эй, ау, ээээ, ииии, оооо. ", 3)
