@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -338,7 +340,10 @@ func (d *doctor) connections(ctx context.Context) {
 	ctx, stop := context.WithTimeout(ctx, probeTime)
 	defer stop()
 	if c, ok := bitrix24Config(d.cfg); ok {
-		s := bitrix24.Services{HTTP: fixedHTTP{f, c.Hosts()}, Vault: d.tokens(), Clock: d.Clock, Log: d.Log}
+		s := bitrix24.Services{HTTP: fixedHTTP{f, c.Hosts()}, Clock: d.Clock, Log: d.Log}
+		if c.App() {
+			s.Vault = d.tokens()
+		}
 		says, err := bitrix24.New(c, s).Probe(ctx)
 		d.connection("bitrix24", says, err)
 	}
@@ -365,6 +370,9 @@ func (d *doctor) tokens() connector.Vault {
 	if d.Running {
 		v.why = errors.New("the running loopstart has the tokens; its log tells whether they work")
 		return v
+	}
+	if _, err := os.Stat(d.State); errors.Is(err, fs.ErrNotExist) {
+		return v // a doctor leaves no new folder behind
 	}
 	s, err := store.Open(store.Options{Dir: d.State, Clock: d.Clock, Log: d.Log})
 	if err != nil {
