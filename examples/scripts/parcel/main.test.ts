@@ -1,4 +1,4 @@
-import { callee, clock, expect, http, kv, outbound, secrets, test, user } from "loopstart:test";
+import { callee, clock, expect, hook, http, outbound, secrets, test, user } from "loopstart:test";
 
 const vika = "+79161112233";
 const data = { event: "arrived", name: "Виктория", order: "4031", sum: "1521,50", carrier: "Курьерская служба", address: "Лиговский, 10", until: "31.01.2026" };
@@ -71,7 +71,14 @@ test("9 is never called again", async () => {
 
 test("an order that was closed meanwhile is not called", async () => {
   shop();
-  await kv.set("closed:4031", true); // what onRequest does
+  expect(await hook("parcel", { path: "/closed", query: { order: 4031 } })).toMatchObject({ status: 200, json: { closed: "4031" } });
   const c = await outbound(order);
   expect((await c.ended()).cause).toBe("closed meanwhile");
+});
+
+test("the hook takes JSON, a form and a query, and nothing else", async () => {
+  shop();
+  expect((await hook("parcel", { json: { order: "1" } })).json).toEqual({ closed: "1" });
+  expect((await hook("parcel", { form: { order: 2 } })).json).toEqual({ closed: "2" });
+  expect((await hook("parcel")).status).toBe(422);
 });
