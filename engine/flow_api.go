@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/loopstart/loopstart/api"
 	"github.com/loopstart/loopstart/flow"
@@ -16,7 +17,7 @@ func strict(body json.RawMessage, v any, fields string) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
-		return fault.New(fault.Invalid, "%w", err).WithHint("fields are %s", fields)
+		return fault.New(fault.Invalid, "%s", strings.TrimPrefix(err.Error(), "json: ")).WithHint("fields are %s", fields)
 	}
 	return nil
 }
@@ -59,7 +60,7 @@ func (a *surface) told(begin func(done func(error))) error {
 // ListFlows implements api.Flows.
 func (a *surface) ListFlows(q api.FlowQuery) (any, string, error) {
 	if q.State != "" && !slices.Contains(flow.States(), flow.State(q.State)) {
-		return nil, "", fault.New(fault.Invalid, "state: no state %q of a flow", q.State).WithHint("states are %v", flow.States())
+		return nil, "", fault.New(fault.Invalid, "state: no state %q of a flow", q.State).WithHint("states are running, done, failed, cancelled")
 	}
 	rows, next, err := a.flows.List(flow.Query{State: flow.State(q.State), Script: q.Script, Key: q.Key, Limit: q.Limit, Cursor: q.Cursor})
 	if rows == nil {
