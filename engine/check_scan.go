@@ -17,16 +17,16 @@ import (
 )
 
 // laterMembers are members of a call that come with later versions.
-var laterMembers = []string{"queue", "conference", "stream", "sendMessage", "sendInfo"}
+var laterMembers = []string{"queue", "conference", "sendMessage", "sendInfo"}
 
 // laterOptions are options of verbs that come with later versions.
 var laterOptions = map[string][]string{
-	"transfer": {"attended"}, "gather": {"speech"},
+	"transfer": {"attended"},
 }
 
 // Verbs that answer an inbound call or end its ringing, and those that speak.
 var (
-	answering = []string{"answer", "gather", "menu", "record", "connect", "bridge", "reject", "redirect", "hangup"}
+	answering = []string{"answer", "gather", "menu", "record", "connect", "bridge", "stream", "reject", "redirect", "hangup"}
 	speaking  = []string{"say", "play", "prompt"}
 )
 
