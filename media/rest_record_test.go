@@ -13,6 +13,9 @@ import (
 // TestRestWhileRecording records one conversation with and without rest: the
 // recordings end at the same time and hold the same sounds at the same places.
 func TestRestWhileRecording(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long recordings")
+	}
 	type outcome struct {
 		said  []string
 		loud  [][]int // per recording, the tenths of a second with sound
