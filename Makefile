@@ -27,7 +27,7 @@ unit:
 
 # The packages where goroutines meet, once more under the race detector. Its
 # own threads and memory do not fit into a locked-down process.
-RACE := ./call/... ./engine/... ./internal/... ./media/... ./runtime/... ./scripts/... ./sip/... ./store/... ./speech/... ./api/...
+RACE := ./call/... ./campaign/... ./flow/... ./engine/... ./internal/... ./media/... ./runtime/... ./scripts/... ./sip/... ./store/... ./speech/... ./api/...
 race:
 	@if $(GO) env CGO_ENABLED | grep -q 1 && command -v gcc >/dev/null; then \
 		$(GO) test -race -short -timeout 15m $$($(GO) list $(RACE) | grep -v /lockdown); \
