@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 
 	"github.com/loopstart/loopstart/config"
@@ -82,15 +81,13 @@ func start(ctx context.Context, cfg *config.Config, o engine.Options, log *slog.
 
 // tune makes room for the pacers: they hold a processor of the scheduler while
 // they sleep, so there is one more for each core; and the collector runs
-// seldom, since it delays them.
+// seldom, since it delays them, as long as there is memory.
 func tune() {
 	setNice(mainNice)
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(2 * runtime.NumCPU())
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
+	limitMemory()
 }
 
 func newToken() string {
