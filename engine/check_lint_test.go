@@ -43,6 +43,7 @@ func TestLints(t *testing.T) {
 		{"nothing like it", open + `await call.connect("sales", { xyzzy: 1 }); }`, "error x.ts:3:33 connect has no option xyzzy|the options are accept, from"},
 		{"what only looks like one", open + `await call.gather({ ...rest, digits: { min: 1, maks: 2 }, validate(d) { return { foo: 1 }; }, "prompt": { play: x } }); }`, ""},
 		{"a part", open + `await call.say({ foo: 1 }); await call.connect({ to: "sales", delya: 1 }); }`, ""},
+		{"nobody to listen", open + `const g = await call.gather({ prompt: "a", speech: true }); }`, "note x.ts:3:46 gather: there is no speech recogniser, so this ends with UNAVAILABLE|configure speech.asr"},
 		// Menus.
 		{"nothing looks at it", open + `await call.menu({ prompt: "a", choices: { 1: f } }); }`, "warning x.ts:3:14 " + silent},
 		{"only its own values", open + `const m = await call.menu({ prompt: "a", choices: { 1: "b" } }); if (m.value === "b") { await call.say("c"); } }`, "warning x.ts:3:24 " + silent},

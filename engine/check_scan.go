@@ -263,7 +263,8 @@ func (s *source) verb(i int, sure bool) {
 // directly between its parentheses.
 func (s *source) options(i int, verb string) {
 	later, trunk := laterOptions[verb], verb == "connect" || verb == "dial"
-	if later == nil && !trunk || !s.tok(i+1).Is("(") {
+	deaf := verb == "gather" && len(s.cfg.Speech.ASR.Engines) == 0
+	if later == nil && !trunk && !deaf || !s.tok(i+1).Is("(") {
 		return
 	}
 	depth := 0
@@ -279,6 +280,12 @@ func (s *source) options(i int, verb string) {
 		case depth == 2 && t.Kind == jslex.Word && (s.tok(j+1).Is(":") || s.tok(j+1).Is(",") || s.tok(j+1).Is("}")):
 			if slices.Contains(later, t.Value) {
 				s.find(t, Finding{Level: LevelError, Code: fault.Unavailable, Message: verb + ": " + t.Value + " is not in this version"})
+			}
+			if deaf && t.Value == "speech" {
+				s.find(t, Finding{
+					Level: LevelNote, Message: "gather: there is no speech recogniser, so this ends with UNAVAILABLE",
+					Hint: "configure speech.asr; see docs/streams.md",
+				})
 			}
 			if trunk && t.Value == "trunk" && s.tok(j+2).Kind == jslex.Text {
 				s.trunk(j + 2)
