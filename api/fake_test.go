@@ -54,6 +54,13 @@ func (h *house) ErasePerson(number string) (any, error) {
 	return map[string]any{"phone": number}, h.fail
 }
 
+func (h *house) Backup(w io.Writer) error {
+	if h.fail == nil {
+		_, _ = io.WriteString(w, "a backup")
+	}
+	return h.fail
+}
+
 func (h *house) Note(en AuditEntry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -275,7 +282,7 @@ const (
 
 func (h *house) options() Options {
 	return Options{
-		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, People: h, Audit: h, Health: h, Metrics: h,
+		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, People: h, Audit: h, Backups: h, Health: h, Metrics: h,
 		Tokens: func() []Token { return tokens }, MaxBody: maxBody, MaxUpload: maxUpload, Version: "1.2.3",
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Clock: clock.System(),
 	}

@@ -17,6 +17,7 @@ const (
 	rightStopList  = "stoplist"
 	rightPeople    = "people"
 	rightAudit     = "audit"
+	rightBackup    = "backup"
 )
 
 // route is one line of the surface.
@@ -92,6 +93,7 @@ var routes = []route{
 	{pattern: "POST /v1/outbox/{id}/retry", right: rightCalls, whole: true, handle: (*server).retry},
 	{pattern: "DELETE /v1/people/{phone}", right: rightPeople, whole: true, handle: (*server).erasePerson},
 	{pattern: "GET /v1/audit", right: rightAudit, whole: true, query: "since limit cursor", handle: (*server).audit},
+	{pattern: "GET /v1/backup", right: rightBackup, whole: true, handle: (*server).backup},
 	{pattern: "GET /v1/trunks", right: rightRead, whole: true, handle: (*server).trunks},
 	{pattern: "POST /v1/trunks/{name}/check", right: rightCalls, whole: true, handle: (*server).checkTrunk},
 	{pattern: "GET /v1/openapi.json", handle: (*server).openAPI},

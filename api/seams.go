@@ -184,6 +184,12 @@ type People interface {
 	ErasePerson(number string) (any, error)
 }
 
+// Backups are copies of the whole state.
+type Backups interface {
+	// Backup writes one as of this moment.
+	Backup(w io.Writer) error
+}
+
 // Audit is the log of what was changed through the API.
 type Audit interface {
 	// Note adds an entry; it does not wait for the disk.
@@ -237,6 +243,7 @@ type Options struct {
 	Outbox      Outbox
 	Trunks      Trunks
 	People      People
+	Backups     Backups
 	Audit       Audit
 	StopList    StopList
 	Campaigns   Campaigns

@@ -40,7 +40,7 @@ type Tokens []Token
 type Token struct {
 	Name    string   `yaml:"-"`
 	Token   Secret   `yaml:"token" required:"yes" doc:"The bearer token."`
-	Allow   []string `yaml:"allow" enum:"calls campaigns flows kv scripts stoplist people audit users messages read" doc:"Parts of the API; default: all."`
+	Allow   []string `yaml:"allow" enum:"calls campaigns flows kv scripts stoplist people audit backup users messages read" doc:"Parts of the API; default: all."`
 	Scripts []string `yaml:"scripts" doc:"Scripts it may start or see; default: all."`
 }
 

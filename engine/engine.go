@@ -187,7 +187,7 @@ func (e *Engine) stateDir() string {
 func (e *Engine) openStore(cfg *config.Config) (err error) {
 	if w := e.opts.World; w != nil && w.Store != nil {
 		e.store = w.Store
-	} else {
+	} else if err = restoreBroken(e.stateDir()); err == nil {
 		e.store, err = store.Open(store.Options{
 			Dir: e.stateDir(), InMemory: w != nil, Clock: e.clk, Log: e.log, MaxValue: int(cfg.Limits.KVValue),
 		})

@@ -56,7 +56,7 @@ type verb struct {
 // verbs lists all commands in the order of help.
 func verbs() []verb {
 	return []verb{
-		initVerb, devVerb, runVerb, callVerb, testVerb, checkVerb, callsVerb, campaignVerb, whyVerb, scriptsVerb, flowVerb, trunkVerb, outboxVerb, eraseVerb, auditVerb, configVerb, doctorVerb, versionVerb, helpVerb, completionVerb,
+		initVerb, devVerb, runVerb, callVerb, testVerb, checkVerb, callsVerb, campaignVerb, whyVerb, scriptsVerb, flowVerb, trunkVerb, outboxVerb, eraseVerb, auditVerb, backupVerb, restoreVerb, configVerb, doctorVerb, versionVerb, helpVerb, completionVerb,
 		workerVerb, buildVerb,
 	}
 }
@@ -92,15 +92,7 @@ func findVerb(name string) (verb, bool) {
 	return verb{}, false
 }
 
-// later are verbs of the public surface that this version does not have.
-var later = []string{"backup", "restore"}
-
 func unknownVerb(name string) error {
-	for _, l := range later {
-		if l == name {
-			return fault.New(fault.Unavailable, "%s is not in this version", name).WithExit(fault.ExitUsage).WithHint("`loopstart help` lists what there is")
-		}
-	}
 	e := fault.New(fault.Invalid, "no command %q", name).WithExit(fault.ExitUsage)
 	var names []string
 	for _, v := range verbs() {
