@@ -19,6 +19,7 @@ import (
 // CallerOptions say whom the built-in caller rings and which keys it presses.
 type CallerOptions struct {
 	Target string // sip:script@host:port
+	Script string // the script that is to take the call whatever the routes say; "" for none
 	From   string // user part of From
 	Keys   string // digits; ',' waits for the next prompt to end, 'w' 0.5 s
 	Record string // WAV file of what is heard; "" for none
@@ -125,6 +126,9 @@ func (c *caller) open(to sip.Address) (err error) {
 	}
 	if c.o.Data != "" {
 		out.Headers = []sip.Header{{Name: dataHeader, Value: base64.RawURLEncoding.EncodeToString([]byte(c.o.Data))}}
+	}
+	if c.o.Script != "" {
+		out.Headers = append(out.Headers, ScriptHeader(c.o.Script))
 	}
 	if c.o.Steps {
 		out.Headers = append(out.Headers, sip.Header{Name: stepsHeader, Value: "on"})

@@ -26,8 +26,8 @@ func (e *Engine) incoming(d Incoming) {
 	cfg := e.Config()
 	in := e.parties(cfg, d)
 	route, why := cfg.Match(in.Incoming, e.isOpen)
-	if route == nil {
-		route = e.directScript(d)
+	if direct := e.directScript(d); direct != nil && (route == nil || e.meansScript(d, direct.Script) && route.Script != direct.Script) {
+		route = direct
 	}
 	if route == nil {
 		e.log.Warn("call refused: "+why, "to", phone.Mask(in.To), "from", phone.Mask(in.From), "origin", d.Origin().Kind.String(), "name", d.Origin().Name)
@@ -152,6 +152,13 @@ func (e *Engine) directScript(d Incoming) *config.Route {
 	return &config.Route{Script: name, Place: "sip:" + name}
 }
 
+// meansScript tells whether the caller, a trusted one, asks for the script
+// even where a route takes that name: `loopstart call menu` rings menu also in
+// a project whose first route is for any number.
+func (e *Engine) meansScript(d Incoming, name string) bool {
+	return trusted(e.Config(), d.Origin().Source.Addr()) && d.Headers().Get(scriptHeader) == name
+}
+
 func (e *Engine) isOpen(name string) bool {
 	s, ok := e.Config().Schedule(name)
 	return ok && s.Hours.IsOpen(e.clk.Now())
@@ -262,6 +269,10 @@ func (e *Engine) inboundSpec(cfg *config.Config, d Incoming, in incomingCall, ro
 // dataHeader carries call.data of the built-in caller, base64url of JSON. Only
 // trusted sources are believed.
 const dataHeader = "X-Loopstart-Data"
+
+// scriptHeader names the script that is to take the call, before any route.
+// Only trusted sources are believed.
+const scriptHeader = "X-Loopstart-Script"
 
 // stepsHeader asks for step tracing of one call. Only dev grants it, and only
 // to trusted sources.

@@ -100,6 +100,9 @@ func DataHeader(data json.RawMessage) sip.Header {
 	return sip.Header{Name: dataHeader, Value: base64.RawURLEncoding.EncodeToString(data)}
 }
 
+// ScriptHeader asks for the script of that name, before any route.
+func ScriptHeader(name string) sip.Header { return sip.Header{Name: scriptHeader, Value: name} }
+
 // sipEndpoint is the real endpoint.
 type sipEndpoint struct{ *sip.Endpoint }
 

@@ -13,7 +13,7 @@ import (
 const (
 	maxPattern      = 4 << 10 // characters
 	maxPatternDepth = 50      // groups in groups
-	maxPatternCount = 10_000  // product of the counts in nested {n,m}
+	maxPatternCount = 10_000  // parts of a pattern whose counts {n,m} are written out
 )
 
 // badPattern says what is too much in a regular expression, "" if nothing is.
@@ -21,51 +21,81 @@ func badPattern(p string) string {
 	if len(p) > maxPattern {
 		return "a regular expression of " + strconv.Itoa(len(p)) + " bytes, " + strconv.Itoa(maxPattern) + " are allowed"
 	}
-	depth, inClass, product := 0, false, 1
+	m := patternMeter{sizes: make([]patternSize, 1, 8)}
 	for i := 0; i < len(p); i++ {
-		switch c := p[i]; {
-		case c == '\\':
-			i++
-		case inClass:
-			inClass = c != ']'
-		case c == '[':
-			inClass = true
-		case c == '(':
-			if depth++; depth > maxPatternDepth {
-				return "groups of a regular expression are nested deeper than " + strconv.Itoa(maxPatternDepth)
-			}
-		case c == ')':
-			depth--
-		case c == '{':
-			// Counts side by side add up rather than multiply; to multiply them
-			// all is simpler and refuses only what nobody writes.
-			if product *= countOf(p[i:]); product > maxPatternCount {
-				return "the counts in a regular expression multiply to more than " + strconv.Itoa(maxPatternCount)
-			}
+		i += m.take(p, i)
+		if len(m.sizes) > maxPatternDepth+1 {
+			return "groups of a regular expression are nested deeper than " + strconv.Itoa(maxPatternDepth)
+		}
+		if m.most > maxPatternCount {
+			return "the counts in a regular expression multiply to more than " + strconv.Itoa(maxPatternCount)
 		}
 	}
 	return ""
 }
 
+// patternMeter tells how large a pattern is when its counts are written out:
+// those side by side add up, those around each other multiply.
+type patternMeter struct {
+	sizes   []patternSize // of the open groups, the whole pattern first
+	inClass bool
+	most    int // of any part so far
+}
+
+// patternSize is what a group holds; last is its latest atom, which a count
+// that follows multiplies.
+type patternSize struct{ before, last int }
+
+// take meters the character at i and says how many more belong to it.
+func (m *patternMeter) take(p string, i int) (more int) {
+	switch c := p[i]; {
+	case c == '\\':
+		m.atom(1)
+		return 1
+	case m.inClass:
+		m.inClass = c != ']'
+	case c == '[':
+		m.inClass = true
+		m.atom(1)
+	case c == '(':
+		m.sizes = append(m.sizes, patternSize{})
+		return len(groupForm.FindString(p[i:])) - 1
+	case c == ')' && len(m.sizes) > 1:
+		inner := m.sizes[len(m.sizes)-1]
+		m.sizes = m.sizes[:len(m.sizes)-1]
+		m.atom(inner.before + inner.last)
+	case c == '{' && countForm.MatchString(p[i:]):
+		s := &m.sizes[len(m.sizes)-1]
+		s.last = min(max(s.last, 1)*countOf(p[i:]), maxPatternCount+1)
+		m.most = max(m.most, s.before+s.last)
+		return len(countForm.FindString(p[i:])) - 1
+	case c != '?' && c != '*' && c != '+' && c != '|':
+		m.atom(1)
+	}
+	return 0
+}
+
+func (m *patternMeter) atom(size int) {
+	s := &m.sizes[len(m.sizes)-1]
+	s.before = min(s.before+s.last, maxPatternCount+1)
+	s.last = size
+	m.most = max(m.most, s.before+s.last)
+}
+
+// groupForm is what a group begins with.
+var groupForm = regexp.MustCompile(`^\((?:\?(?:<?[=!]|<[^>]*>|[a-z-]*:))?`)
+
 var countForm = regexp.MustCompile(`^\{(\d+)(?:,(\d*))?\}`)
 
-// countOf is the greatest number in a quantifier {n,m}, 1 if it is none. Small
-// ones, such as in {2,4}, count as 1: there are many of them in one pattern.
+// countOf is the greatest number in a quantifier {n,m}, at least 1.
 func countOf(p string) int {
-	m := countForm.FindStringSubmatch(p)
-	if m == nil {
-		return 1
-	}
 	most := 1
-	for _, digits := range m[1:] {
+	for _, digits := range countForm.FindStringSubmatch(p)[1:] {
 		n, err := strconv.Atoi(digits)
 		if digits != "" && err != nil {
 			n = maxPatternCount + 1
 		}
 		most = max(most, n)
-	}
-	if most <= 20 {
-		return 1
 	}
 	return min(most, maxPatternCount+1)
 }

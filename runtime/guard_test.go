@@ -198,6 +198,29 @@ func TestFilterRefuses(t *testing.T) {
 	}
 }
 
+// TestPatternsOfPeople are expressions of popular packages; counts side by side
+// are no reason to refuse them, those around each other are.
+func TestPatternsOfPeople(t *testing.T) {
+	for _, p := range []string{
+		`^[^\s@"]{1,64}@[^\s@]{1,255}$`,
+		`^(?=.{1,253}\.?$)[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[-0-9a-zA-Z]{0,61}[0-9a-zA-Z])?)*\.?$`,
+		`^(?:[a-z0-9]{1,63}\.){1,127}[a-z]{2,63}$`,
+		`(?<year>\d{4})-(?<month>\d{2})(?<!x{50})`,
+		`[{]{100}[(]{100}\({100}\{1000000}{a}{,5}`,
+	} {
+		if why := badPattern(p); why != "" {
+			t.Errorf("%s: %s", p, why)
+		}
+	}
+	for _, p := range []string{
+		`((((a{20}){20}){20}){20})`, `(?:(?<n>ab{50}){50}){50}`, `a{10001}`, `(a{500}|b{500}){11}`, `a{99999999999999999999}`, `(?:[(]{101}\({101}){101}`,
+	} {
+		if badPattern(p) == "" {
+			t.Errorf("%s is allowed", p)
+		}
+	}
+}
+
 // TestGuardOfTheBundle takes the stricter of the two.
 func TestGuardOfTheBundle(t *testing.T) {
 	for _, c := range []struct {

@@ -151,6 +151,8 @@ func TestGuard(t *testing.T) {
 	for _, c := range []struct{ source, want string }{
 		{`return typeof eval`, `"undefined"`},
 		{`try { new Function("return 1") } catch (e) { return e.name }`, `"TypeError"`},
+		{`return Function("return this")() === globalThis && Function("return this;")() === globalThis`, `true`},
+		{`try { Function("a", "return this") } catch (e) { return e.code }`, `"DENIED"`},
 		{`try { Function("return 1") } catch (e) { return e.code }`, `"DENIED"`},
 		{`try { (() => {}).constructor("return 1") } catch (e) { return e.code }`, `"DENIED"`},
 		{`try { (async () => {}).constructor("return 1") } catch (e) { return e.code }`, `"DENIED"`},

@@ -46,6 +46,11 @@ func (p *party) state() string {
 
 // hear notes a mark of an utterance that began at a time.
 func (p *party) hear(ph *handset, u utterance, began, at time.Time) {
+	if n := len(p.heard); n > 0 && !u.spoken && p.heard[n-1].utterance == u && began.Sub(p.heard[n-1].began).Abs() < media.FrameDuration {
+		p.heard[n-1].ended = time.Time{} // it goes on, also after a pause within the sound
+		p.sounding = ph
+		return
+	}
 	if n := len(p.heard); n > 0 && p.heard[n-1].ended.IsZero() {
 		last := &p.heard[n-1]
 		if last.utterance == u && (!u.spoken || began.Sub(last.began) < media.FrameDuration) {

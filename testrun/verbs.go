@@ -227,6 +227,9 @@ func (h *host) inviteOf(a inboundArgs) (in invite, err error) {
 	case number && len(a.Data) == 0:
 		in.origin.Kind, in.origin.Name = sip.FromTrunk, h.trunkOf(phone.Normalize(a.To, h.cfg.Project.Country))
 	}
+	if !number && a.User == "" && a.Trunk == "" {
+		in.headers = append(in.headers, engine.ScriptHeader(a.To))
+	}
 	if len(a.Data) > 0 && string(a.Data) != "null" {
 		in.headers = append(in.headers, engine.DataHeader(a.Data))
 	}

@@ -267,7 +267,7 @@ func relative(dir string) string {
 func (m *Main) demo(ctx context.Context, in *instance, script string) {
 	m.progress("\n%s", m.paint("1", "One call to "+script+", from a built-in caller that presses 1 when the prompt ends:"))
 	_, err := engine.Call(ctx, engine.CallerOptions{
-		Target: "sip:" + script + "@" + in.SIP, From: "caller", Keys: ",1", Log: m.logger("text", "error"),
+		Target: "sip:" + script + "@" + in.SIP, Script: script, From: "caller", Keys: ",1", Log: m.logger("text", "error"),
 	})
 	if err != nil {
 		m.fail(err)

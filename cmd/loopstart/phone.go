@@ -80,7 +80,7 @@ func (p *phone) place(ctx context.Context, o callFlags) error {
 		hear = loud.play
 	}
 	res, err := engine.Call(ctx, engine.CallerOptions{
-		Target: "sip:" + p.script + "@" + p.c.SIP, From: p.from, Keys: o.dtmf, Press: p.press, Record: o.record, Hear: hear,
+		Target: "sip:" + p.script + "@" + p.c.SIP, Script: p.script, From: p.from, Keys: o.dtmf, Press: p.press, Record: o.record, Hear: hear,
 		Data: o.data, Steps: o.trace, Log: p.m.logger("text", "error"), OnState: p.state,
 	})
 	if err == nil && !res.Answered && ctx.Err() == nil {

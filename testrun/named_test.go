@@ -1,0 +1,61 @@
+package testrun
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestScriptBeforeRoute is a project whose route is for every number, as that
+// of the hello template: inbound({to: script}) means the script all the same.
+func TestScriptBeforeRoute(t *testing.T) {
+	r := runProject(t, map[string]string{
+		"loopstart.yaml":   "routes:\n  - {to: \"*\", script: first}\n  - {to: \"+74950000001\", script: second}\n",
+		"scripts/first.js": "export default async call => { await call.answer(); call.result = 'first'; };\n",
+		"scripts/other.js": "export default async call => { await call.answer(); call.result = 'other'; };\n",
+		"scripts/other.test.js": `import { expect, inbound, test } from "loopstart:test";
+test("by name", async () => { expect((await (await inbound({ to: "other" })).ended()).result).toBe("other"); });
+test("with data", async () => { expect((await (await inbound({ to: "other", data: { a: 1 } })).ended()).result).toBe("other"); });
+test("by number", async () => { expect((await (await inbound({ to: "+74951234567" })).ended()).result).toBe("first"); });
+test("of a name that is no script", async () => { expect((await (await inbound({ to: "nobody" })).ended()).result).toBe("first"); });
+`,
+	})
+	if r.Failed > 0 || r.Passed != 4 {
+		t.Errorf("%d passed, %d failed\n%s", r.Passed, r.Failed, show(r))
+	}
+}
+
+// TestSoundIsHeardOnce has a sound with pauses between its words.
+func TestSoundIsHeardOnce(t *testing.T) {
+	r := runProject(t, map[string]string{
+		"loopstart.yaml": "project: {language: en}\n",
+		"scripts/a.js":   "export default async call => { await call.answer(); await call.play('welcome.wav'); await call.play('nothing.wav'); };\n",
+		"scripts/a.test.js": `import { expect, inbound, test } from "loopstart:test";
+test("once", async () => { const c = await inbound({ to: "a" }); await c.ended(); expect(c.heard).toEqual(["welcome.wav", "nothing.wav"]); });
+`,
+	})
+	if r.Failed > 0 || r.Passed != 1 {
+		t.Errorf("%d passed, %d failed\n%s", r.Passed, r.Failed, show(r))
+	}
+}
+
+// runProject runs the tests of a project with those files.
+func runProject(t *testing.T, files map[string]string) *Report {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Run(context.Background(), Options{Config: load(t, dir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
