@@ -2,6 +2,7 @@ package call
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,9 +141,9 @@ func (g *gathering) play(k promptKind) {
 	parts := g.opts.Prompt
 	switch k {
 	case promptInvalid:
-		parts = append(append([]Part(nil), g.opts.Invalid...), parts...)
+		parts = thenAsk(g.opts.Invalid, parts)
 	case promptTimeout:
-		parts = append(append([]Part(nil), g.opts.TimeoutPrompt...), parts...)
+		parts = thenAsk(g.opts.TimeoutPrompt, parts)
 	}
 	g.hear(len(parts) == 0 || g.opts.Speech != nil && g.opts.Speech.BargeIn)
 	if len(parts) == 0 {
@@ -165,6 +166,16 @@ func (g *gathering) play(k promptKind) {
 		}
 		g.run(g.state.promptEnded())
 	})
+}
+
+// thenAsk is what was wrong, and then the question again as it was first
+// asked: a sentence that the speech cache has already.
+func thenAsk(wrong, prompt []Part) []Part {
+	all := slices.Concat(wrong, prompt)
+	if len(wrong) < len(all) {
+		all[len(wrong)].Apart = true
+	}
+	return all
 }
 
 // hear begins a round of listening, at once or when the prompt has ended.

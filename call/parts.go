@@ -30,6 +30,10 @@ type Part struct {
 	Currency string   `json:"currency,omitempty"`
 	Language string   `json:"language,omitempty"`
 	Voice    string   `json:"voice,omitempty"`
+
+	// Apart begins a sentence: the part is not spoken in one breath with the
+	// text before it.
+	Apart bool `json:"-"`
 }
 
 // UnmarshalJSON takes a string as speech.

@@ -87,7 +87,7 @@ func pieces(r call.PromptRequest) []piece {
 		}
 		n := piece{language: first(part.Language, r.Language), voice: first(part.Voice, r.Voice)}
 		n.text, n.err = speak(part, n.language)
-		if k := len(out) - 1; k >= 0 && out[k].text != "" && out[k].err == nil && out[k].language == n.language && out[k].voice == n.voice {
+		if k := len(out) - 1; k >= 0 && !part.Apart && out[k].text != "" && out[k].err == nil && out[k].language == n.language && out[k].voice == n.voice {
 			out[k].text, out[k].err = out[k].text+" "+n.text, n.err
 			continue
 		}

@@ -59,3 +59,31 @@ func runProject(t *testing.T, files map[string]string) *Report {
 	}
 	return r
 }
+
+// TestQuestionAfterRefusal hears what was wrong and the question as two
+// sentences, so that a test may wait for the one and then for the other.
+func TestQuestionAfterRefusal(t *testing.T) {
+	r := runProject(t, map[string]string{
+		"loopstart.yaml": "project: {language: en}\n",
+		"scripts/a.js": `export default async call => {
+  await call.gather({ prompt: "Your number?", digits: 1, attempts: 3, timeoutPrompt: "Nothing heard.", validate: (d) => d !== "1" || ["Not", { digits: d }] });
+};`,
+		"scripts/a.test.js": `import { inbound, test } from "loopstart:test";
+test("three rounds", async () => {
+  const c = await inbound({ to: "a" });
+  await c.hears(/number/);
+  c.press("1");
+  await c.hears(/Not one/);
+  await c.hears(/^Your number/);
+  await c.silent("7s");
+  await c.hears(/^Nothing heard.$/);
+  await c.hears(/number/);
+  c.press("2");
+  await c.ended();
+});
+`,
+	})
+	if r.Failed > 0 || r.Passed != 1 {
+		t.Errorf("%d passed, %d failed\n%s", r.Passed, r.Failed, show(r))
+	}
+}
