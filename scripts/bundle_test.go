@@ -15,14 +15,19 @@ var testModules = map[string][]string{
 }
 
 // write puts files into a folder; a name's folders are made.
+// write puts files into place at once: a watcher never sees half of one.
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
+	aside := filepath.Join(t.TempDir(), "file")
 	for name, text := range files {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(aside, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(aside, path); err != nil {
 			t.Fatal(err)
 		}
 	}
