@@ -15,8 +15,8 @@ type queue struct {
 
 // insert adds an entry if it lies in the part that has been read.
 func (q *queue) insert(d Due) {
-	if q.more && !d.Before(q.pos) {
-		return // read from the store when its turn comes
+	if q.more && q.pos.Before(d) {
+		return // read from the store when its turn comes; pos itself is not read again
 	}
 	i, found := slices.BinarySearchFunc(q.ahead, d, compareDue)
 	if found {
