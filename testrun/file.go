@@ -137,7 +137,7 @@ func (r *runner) test(ctx context.Context, name string, built scripts.BuildResul
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	res.Log = s.lines
+	res.Log, res.Printed = s.lines, s.printed
 	if res.Error != nil || r.All || r.Trace {
 		res.Calls = s.told()
 	}
@@ -196,6 +196,12 @@ type testVM struct {
 
 // Request implements supervisor.Handler.
 func (v *testVM) Request(vm *supervisor.Instance, seq uint32, r message.Request) {
+	if v.stage.engine == nil { // the file is only asked for its tests, and runs once more for each
+		if seq != 0 {
+			vm.Settle(seq, nil, fault.New(fault.Conflict, "%s is called outside of a test", r.Method).WithHint(`put it into test("…", async () => { … })`))
+		}
+		return
+	}
 	if do := v.stage.engine.Method(r.Method); do != nil {
 		v.stage.serve(do, r, func(value any, err error) { vm.Settle(seq, value, err) })
 		return
@@ -206,7 +212,7 @@ func (v *testVM) Request(vm *supervisor.Instance, seq uint32, r message.Request)
 	}
 	switch {
 	case r.Method == "console.log" && json.Unmarshal(r.Args, &o) == nil:
-		v.stage.note(lineOf(r.At) + ": " + o.Text)
+		v.stage.print(lineOf(r.At) + ": " + o.Text)
 	case seq != 0:
 		vm.Settle(seq, nil, fault.New(fault.Invalid, "%s belongs into scripts", r.Method).WithHint("tests have kv, http and clock of loopstart:test"))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -85,5 +86,30 @@ test("three rounds", async () => {
 	})
 	if r.Failed > 0 || r.Passed != 1 {
 		t.Errorf("%d passed, %d failed\n%s", r.Passed, r.Failed, show(r))
+	}
+}
+
+// TestConsoleOfTests is what a test writes: all of it, and outside of tests
+// nothing breaks.
+func TestConsoleOfTests(t *testing.T) {
+	r := runProject(t, map[string]string{
+		"loopstart.yaml": "project: {language: en}\n",
+		"scripts/a.js":   "export default async call => { await call.answer(); };\n",
+		"scripts/a.test.js": `import { test } from "loopstart:test";
+console.log("outside");
+test("writes", () => { console.log("inside", { a: 1 }); });
+`,
+		"scripts/b.test.js": `import { test } from "loopstart:test";
+import { stopList } from "loopstart:campaign";
+stopList.add("+79161234567").catch((e) => console.log(e.code));
+test("too early", () => {});
+`,
+	})
+	if r.Failed > 0 || r.Passed != 2 {
+		t.Fatalf("%d passed, %d failed\n%s", r.Passed, r.Failed, show(r))
+	}
+	want := []string{"a.test.js:2: outside", "a.test.js:3: inside { a: 1 }"}
+	if got := r.Files[0].Tests[0].Printed; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }

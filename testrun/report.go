@@ -35,8 +35,9 @@ type Result struct {
 	VirtualMs int64    `json:"virtual_ms"`
 	RealMs    int64    `json:"real_ms"`
 	Error     *Failure `json:"error,omitempty"`
-	Calls     []Call   `json:"calls,omitempty"` // of a failed test, or all if asked for
-	Log       []string `json:"log,omitempty"`   // of the test and of the engine
+	Calls     []Call   `json:"calls,omitempty"`   // of a failed test, or all if asked for
+	Log       []string `json:"log,omitempty"`     // of the engine
+	Printed   []string `json:"printed,omitempty"` // by console.log of the test
 
 	steps int // moments at which something happened
 }

@@ -60,6 +60,7 @@ type stage struct {
 	reviewing bool
 	broken    error // a request that nobody mocked
 	lines     []string
+	printed   []string // what the test wrote to the console
 	callers   int
 	asking    map[asking]string // menus without an answer, by place
 	between   func(*stage)      // called before time moves on; nil mostly
@@ -408,6 +409,15 @@ func (s *stage) note(line string) {
 	defer s.mu.Unlock()
 	if len(s.lines) < maxLines {
 		s.lines = append(s.lines, line)
+	}
+}
+
+// print keeps a line of the test's own console.
+func (s *stage) print(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.printed) < maxLines {
+		s.printed = append(s.printed, line)
 	}
 }
 

@@ -121,12 +121,21 @@ func (p *testPrinter) line(r testrun.Result) {
 		fmt.Fprintf(p.Stdout, "  %s %s\n", p.paintOut("33", "-"), p.paintOut("2", r.Name))
 	case "passed":
 		fmt.Fprintf(p.Stdout, "  %s %s  %s\n", p.paintOut("32", "✓"), r.Name, p.paintOut("2", spent(r)))
+		p.printed(r)
 		if p.trace {
 			p.calls(r)
 		}
 	default:
 		fmt.Fprintf(p.Stdout, "  %s %s  %s\n", p.paintOut("31;1", "✗"), r.Name, p.paintOut("2", spent(r)))
+		p.printed(r)
 		p.failure(r)
+	}
+}
+
+// printed shows what the test wrote to the console.
+func (p *testPrinter) printed(r testrun.Result) {
+	if len(r.Printed) > 0 {
+		p.indented(strings.Join(r.Printed, "\n"), "    ")
 	}
 }
 
