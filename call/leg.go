@@ -429,6 +429,9 @@ func (l *Leg) Party() Party {
 	}
 	if len(l.place.Name) > 0 && l.place.Name[0] == '+' {
 		p.E164 = l.place.Name
+		if p.URI == "" {
+			p.URI = "tel:" + p.E164
+		}
 	}
 	return p
 }

@@ -272,7 +272,7 @@ func (e *Engine) outboundSpec(ord *order, v *scripts.Version, id string, n int) 
 func numberParty(number string) call.Party {
 	p := call.Party{User: number}
 	if strings.HasPrefix(number, "+") {
-		p.E164 = number
+		p.E164, p.URI = number, "tel:"+number // RFC 3966: which trunk takes it is decided later
 	}
 	return p
 }
