@@ -53,11 +53,7 @@ func (g *guard) checkTyped(class *goja.Object) {
 	for _, name := range walkers {
 		g.wrap(prototypeOf(class), name, func(g *guard, c *goja.FunctionCall) {
 			running(g, c)
-			if o, ok := c.This.(*goja.Object); ok && isBinary(o) {
-				if n := binaryLength(o); n > maxWalked {
-					g.refuse("list", "a buffer of %d elements was given to a built-in function, %d are allowed", n, maxWalked)
-				}
-			}
+			g.walked(c.This)
 		})
 	}
 	g.wrap(prototypeOf(class), "set", func(g *guard, c *goja.FunctionCall) {
@@ -68,10 +64,25 @@ func (g *guard) checkTyped(class *goja.Object) {
 	})
 	g.wrap(class, "from", func(g *guard, c *goja.FunctionCall) {
 		running(g, c)
-		if len(c.Arguments) > 0 && !isBinaryValue(c.Arguments[0]) {
+		switch {
+		case len(c.Arguments) == 0:
+		case isBinaryValue(c.Arguments[0]):
+			g.walked(c.Arguments[0]) // by its iterator, unlike in new and slice
+		default:
 			set(c, 0, g.elements(c.Arguments[0]))
 		}
 	})
+}
+
+// walked checks a buffer that a built-in takes element by element.
+func (g *guard) walked(v goja.Value) {
+	o, ok := v.(*goja.Object)
+	if !ok || !isBinary(o) {
+		return
+	}
+	if n := binaryLength(o); n > maxWalked {
+		g.refuse("list", "a buffer of %d elements was given to a built-in function, %d are allowed", n, maxWalked)
+	}
 }
 
 func (g *guard) bytes(n int64) {
