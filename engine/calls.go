@@ -191,7 +191,7 @@ func (e *Engine) keep(l *live, r call.Record) {
 }
 
 // saveRecord queues the record and the timeline; wait returns when both are
-// durable.
+// durable, or wait for the disk.
 func (e *Engine) saveRecord(l *live, r call.Record) (wait func()) {
 	body, err := json.Marshal(r)
 	if err != nil {
@@ -206,17 +206,15 @@ func (e *Engine) saveRecord(l *live, r call.Record) (wait func()) {
 	if err != nil {
 		lines = []byte("[]")
 	}
-	done := make(chan error, 2)
-	e.store.PutTimelineLater(r.ID, r.StartedAt, lines, func(err error) { done <- err })
-	e.store.PutRecordLater(row, func(err error) { done <- err })
+	done := make(chan struct{}, 2)
+	e.unsaved.add(write{"timeline", r.ID, func(told func(error)) { e.store.PutTimelineLater(r.ID, r.StartedAt, lines, told) }}, func() { done <- struct{}{} })
+	e.unsaved.add(write{"record", r.ID, func(told func(error)) { e.store.PutRecordLater(row, told) }}, func() { done <- struct{}{} })
 	e.live.remove(l)
 	e.log.Info("call ended", "call", r.ID, "script", r.Script, "version", r.Version, "direction", r.Direction,
 		"outcome", r.Outcome, "code", r.Code, "ended_by", r.EndedBy, "talk_ms", r.TalkMs)
 	return func() {
 		for range 2 {
-			if err := <-done; err != nil {
-				e.log.Error("engine: keep the record", "call", r.ID, "err", err)
-			}
+			<-done
 		}
 	}
 }

@@ -84,11 +84,7 @@ func (e *Engine) enqueue(it outbox.Item) {
 	if len(it.Queue) > outbox.MaxName {
 		it.Queue = it.Queue[:outbox.MaxName]
 	}
-	e.outbox.EnqueueLater(it, func(err error) {
-		if err != nil {
-			e.log.Error("engine: outbox", "id", it.ID, "kind", it.Kind, "err", err)
-		}
-	})
+	e.unsaved.add(write{"delivery", it.ID, func(told func(error)) { e.outbox.EnqueueLater(it, told) }}, nil)
 }
 
 // afterCallItem is a run of afterCall.

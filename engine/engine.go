@@ -58,6 +58,7 @@ type Engine struct {
 
 	store   *store.Store
 	outbox  *outbox.Outbox
+	unsaved *unsaved
 	media   *media.Engine
 	library *media.Library
 	speaker *speech.Speaker
@@ -125,6 +126,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.veil.set(cfg)
 	e.log = slog.New(veiledLog{o.Log.Handler(), &e.veil})
 	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.unsaved = &unsaved{clk: e.clk, fails: func(what, id string, err error) { e.log.Error("engine: a "+what+" is lost", "id", id, "err", err) }}
 	e.prepare()
 	for _, build := range []func(*config.Config) error{
 		e.openFetchers, e.openStore, e.openFlows, e.openMedia, e.openSpeech, e.openASR, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openCRM, e.openSIP,
@@ -256,6 +258,7 @@ func (e *Engine) Close() {
 	if e.sip != nil {
 		e.sip.Close()
 	}
+	e.unsaved.close()
 	if e.outbox != nil {
 		e.outbox.Close()
 	}

@@ -115,6 +115,7 @@ func (g gauges) standing() []figure {
 		{"hook_signatures_forgotten_total", "Signatures forgotten before their time, for want of room.", true, float64(e.seen.Forgotten.Load())},
 		{"audit_lost_total", "Entries of the audit log that the disk refused.", true, float64(e.audit.Lost.Load())},
 		{"outbox_waiting", "Deliveries waiting.", false, float64(o.Waiting)},
+		{"store_unsaved", "Records and deliveries that wait in memory for a disk that takes nothing.", false, float64(e.unsaved.waiting())},
 		{"outbox_dead", "Deliveries given up.", false, float64(o.Dead)},
 		{"outbox_delivered_total", "Deliveries accepted.", true, float64(o.Delivered)},
 		{"outbox_attempts_total", "Deliveries tried.", true, float64(o.Attempts)},

@@ -97,6 +97,9 @@ func (m *Main) importContacts(ctx context.Context, args []string) error {
 	}
 	answer, err := m.sendContacts(ctx, c, "/v1/campaigns/"+url.PathEscape(id)+"/contacts?"+q.Encode(), kindOf(o), &measured{in: in, size: size})
 	if err != nil {
+		if o.script != "" { // nobody is to start an empty draft as `last`
+			_ = c.post("/v1/campaigns/"+url.PathEscape(id)+"/cancel", nil, nil)
+		}
 		return err
 	}
 	answer.Campaign = id
@@ -205,7 +208,7 @@ func (r *measured) Read(p []byte) (int, error) {
 	r.done += int64(n)
 	if now := clock.System().Now(); r.size > 0 && (now.Sub(r.drawn) > barEvery || err != nil) {
 		r.drawn = now
-		r.bar.show(r.done>>10, (r.size+1023)>>10, "sent")
+		r.bar.show((r.done+1023)>>10, (r.size+1023)>>10, "sent")
 	}
 	return n, err
 }
