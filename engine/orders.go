@@ -223,8 +223,15 @@ func (o *orders) until(ord *order, at time.Time, why string) {
 	o.schedule(ord)
 }
 
+// save keeps the state of an order. Where the disk is full, the end of an order
+// waits in memory; before that the next change writes all there is to know.
 func (o *orders) save(row store.Order) {
-	if err := o.e.store.PutOrder(row); err != nil {
+	err := o.e.store.PutOrder(row)
+	switch {
+	case err == nil:
+	case fault.CodeOf(err) == fault.Unavailable && !isOpen(row.State):
+		o.e.unsaved.add(write{"order", row.ID, func(done func(error)) { o.e.store.PutOrderLater(row, done) }}, nil)
+	default:
 		o.e.log.Error("engine: keep the order", "order", row.ID, "err", err)
 	}
 }
