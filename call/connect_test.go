@@ -444,3 +444,22 @@ func TestRouteThatConnects(t *testing.T) {
 		}
 	})
 }
+
+// TestSilentTrunk: a trunk that says nothing has failed, and is no person who
+// does not answer; a peer of no trunk, such as a user's phone, is.
+func TestSilentTrunk(t *testing.T) {
+	for trunk, want := range map[string]Outcome{"a": TrunkFailed, "": NoAnswer} {
+		w := newWorld(t)
+		w.callees["a"] = func(p *phone) {
+			p.send(sip.Event{Kind: sip.Ended, Code: 408, Reason: sip.ReasonTimeout})
+		}
+		w.call = New(Spec{ID: "o.1", Order: "o", Outbound: true, RingTimeout: 10 * time.Second}, w.deps)
+		places, _ := w.Resolve(DialRequest{Target: "a"})
+		places[0].Routes[0].Trunk = trunk
+		w.call.Originate(places[0])
+		w.pass(20 * time.Second)
+		if rec := w.final(); rec.Outcome != want || rec.Code != 408 {
+			t.Errorf("%q: %s %d %s", trunk, rec.Outcome, rec.Code, rec.Cause)
+		}
+	}
+}

@@ -280,10 +280,17 @@ func (l *Leg) reoffered(ev sip.Event) {
 	next(ev.Code, ev.Body)
 }
 
+// reasonSilent is the end of a dial to which a trunk has said nothing at all:
+// that is no person who does not answer.
+const reasonSilent = "silent"
+
 // ended is the last event of a dialog.
 func (l *Leg) ended(ev sip.Event) {
 	if l.state < legUp && l.outbound && l.nextRoute(ev) {
 		return
+	}
+	if timeout := ev.Reason == sip.ReasonTimeout || l.reason == "timeout"; timeout && ev.Code == 408 && ev.Headers == nil && l.outbound && l.state == legTrying && l.route.Trunk != "" {
+		l.reason = reasonSilent
 	}
 	l.endedAt, l.remoteEnd = ev.At, ev.Remote
 	if l.code == 0 {

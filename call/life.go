@@ -144,12 +144,19 @@ func (l *Leg) invite() (d Dialog, free func(), err error) {
 	}
 	out := l.route.Outgoing
 	out.Body = l.session.Offer()
+	if len(l.place.Routes) > 0 {
+		out.Silence = routeSilence
+	}
 	if d, err = l.call.deps.Dialer.Dial(out); err != nil {
 		free()
 		return nil, nil, err
 	}
 	return d, free, nil
 }
+
+// routeSilence is how long a trunk may say nothing at all while there is
+// another one: Timer B alone, 32 s, is longer than most people let it ring.
+const routeSilence = 8 * time.Second
 
 // nextRoute tries the place's next trunk after a failure that says nothing
 // about the callee: transport, no answer at all, or 5xx before ringing.

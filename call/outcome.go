@@ -174,6 +174,8 @@ func cause(code int, reason string, answered bool) string {
 		return "normal clearing"
 	case code == 486 || code == 600:
 		return "user busy"
+	case reason == reasonSilent:
+		return "the trunk does not answer"
 	case code == 408 || code == 480 || reason == "timeout": // our own CANCEL of a long ringing brings 487 too
 		return "no answer"
 	case code == 487 || reason == "cancel":

@@ -79,11 +79,12 @@ const (
 	tmSession                      // RFC 4028
 	tmEarly                        // a request before the answer waits no longer
 	tmPrack                        // repeat a reliable 1xx
+	tmSilent                       // nothing at all has come back
 )
 
 var timerNames = [...]string{
 	tm2xx: "2xx", tm1xx: "1xx", tmGap: "gap", tmParked: "parked", tmOffer: "offer", tmGlare: "glare",
-	tmRing: "ring", tmCancel: "cancel", tmEnded: "ended", tmSession: "session", tmEarly: "early", tmPrack: "prack",
+	tmRing: "ring", tmCancel: "cancel", tmEnded: "ended", tmSession: "session", tmEarly: "early", tmPrack: "prack", tmSilent: "silent",
 }
 
 // core is the state of a dialog for both roles. It does no I/O and reads no
@@ -333,6 +334,10 @@ func (c *core) onTimer(t timerName) {
 		c.sendOffer()
 	case tmRing:
 		c.cancel(Event{Kind: Ended, Code: 487, Reason: ReasonTimeout}, nil)
+	case tmSilent:
+		if c.phase == phCalling {
+			c.cancel(Event{Kind: Ended, Code: 408, Reason: ReasonTimeout}, nil)
+		}
 	case tmCancel:
 		c.emit(effect{kind: fxDrop, tx: c.inviteTx})
 		c.tellEnd()

@@ -13,6 +13,7 @@ type clientState struct {
 	seq         uint32   // of the newest INVITE
 	answeredSeq uint32   // of the INVITE that the 2xx answered
 	timeout     time.Duration
+	silence     time.Duration
 	forks       map[string]*fork    // early dialogs by To tag
 	pracks      map[uint64]prack    // under way
 	done        map[string]bool     // To tags of 2xx that were dealt with
@@ -27,7 +28,7 @@ type clientState struct {
 func newUAC(l leg, o *Outgoing, headers []Header, seen *seenSeqs, accept func() []string, jitter func(int) int) *core {
 	c := &core{leg: l, phase: phRouting, seen: seen, accept: accept, jitter: jitter}
 	c.client = clientState{
-		headers: headers, body: o.Body, timeout: o.Timeout,
+		headers: headers, body: o.Body, timeout: o.Timeout, silence: o.Silence,
 		forks: map[string]*fork{}, done: map[string]bool{}, gone: map[string]*message{},
 	}
 	if c.client.timeout <= 0 {
@@ -46,6 +47,9 @@ func (c *core) onRouted(hops int) {
 	default:
 		c.client.hops = hops
 		c.phase = phCalling
+		if c.client.silence > 0 {
+			c.arm(tmSilent, c.client.silence)
+		}
 		c.lastTx++
 		c.inviteTx = c.lastTx
 		c.invite()
@@ -74,9 +78,12 @@ func (c *core) cancel(ev Event, headers []Header) {
 	}
 	c.client.ending, c.client.reason = true, headers
 	c.disarm(tmRing)
-	if c.phase == phRouting {
+	switch c.phase {
+	case phRouting:
 		c.finish(ev)
 		return
+	case phCalling: // not even a 100: nobody has asked us to stop, nobody is there
+		ev.Code = 408
 	}
 	c.endWith(ev)
 	if c.phase == phProceeding {
@@ -88,12 +95,18 @@ func (c *core) cancel(ev Event, headers []Header) {
 func (c *core) sendCancel() {
 	if !c.client.cancelled {
 		c.client.cancelled = true
+		if c.end != nil {
+			c.end.Code = 487 // somebody is there after all
+		}
 		c.emit(effect{kind: fxCancel, tx: c.inviteTx, seq: c.client.seq, headers: c.client.reason})
 		c.arm(tmCancel, timer64)
 	}
 }
 
 func (c *core) onInviteResponse(m *message) {
+	if c.client.silence > 0 {
+		c.disarm(tmSilent)
+	}
 	switch {
 	case m.code < 200:
 		c.onProvisional(m)

@@ -124,4 +124,7 @@ type Outgoing struct {
 	Body    []byte        // SDP offer; empty: the callee offers and Accept answers
 	Headers []Header      // extra headers of the INVITE
 	Timeout time.Duration // ring time until CANCEL; 0 means DefaultRingTimeout
+	// Silence is how long nothing at all may come back, not even a 100, before
+	// the call is given up with 408; 0 means Timer B (RFC 3261 §17.1.1.2).
+	Silence time.Duration
 }

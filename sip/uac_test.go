@@ -153,6 +153,34 @@ func TestHangupTellsEndedSoonWithoutAnAnswer(t *testing.T) {
 	eventually(t, "the dialog is gone", func() bool { return r.Stats().Dialogs == 0 })
 }
 
+// TestSilence: with Silence a peer that sends nothing is given up early, one
+// that sends so much as a 100 has its ring time, and 408 tells the two apart.
+func TestSilence(t *testing.T) {
+	for _, trying := range []bool{false, true} {
+		v := clock.NewVirtual(testStart)
+		r := newRig(t, virtual(v))
+		p := r.peer()
+		d, inv := r.dial(p, func(o *Outgoing) { o.Timeout, o.Silence = 20*time.Second, 8*time.Second })
+		want := 408
+		if trying {
+			p.answer(inv, 100, "Trying", "", "")
+			p.answer(inv, 180, "Ringing", "b1", "")
+			expect(t, d, Provisional)
+			v.Advance(8 * time.Second)
+			v.Advance(12 * time.Second)
+			p.answer(p.request("CANCEL"), 200, "OK", "b1", "")
+			p.answer(inv, 487, "Request Terminated", "b1", "")
+			want = 487
+		} else {
+			v.Advance(8 * time.Second)
+			v.Advance(endedWait)
+		}
+		if ev := expect(t, d, Ended); ev.Reason != ReasonTimeout || ev.Code != want {
+			t.Fatalf("%v: %+v", trying, ev)
+		}
+	}
+}
+
 func TestRingTimeout(t *testing.T) {
 	v := clock.NewVirtual(testStart)
 	r := newRig(t, virtual(v))
