@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/call"
@@ -137,6 +138,9 @@ func (e *Engine) reportScript(v *scripts.Version, err *message.ScriptError, abou
 	}
 	if err.Frame != "" {
 		attrs = append(attrs, "frame", err.Frame)
+	}
+	if len(err.Stack) > 1 { // the first is the place
+		attrs = append(attrs, "stack", strings.Join(err.Stack, "\n"))
 	}
 	e.log.Error("script error: "+err.Name+": "+err.Message, attrs...)
 }

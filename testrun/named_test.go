@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -111,5 +112,30 @@ test("too early", () => {});
 	want := []string{"a.test.js:2: outside", "a.test.js:3: inside { a: 1 }"}
 	if got := r.Files[0].Tests[0].Printed; !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestErrorTellsItsCallers shows by which awaits a script came to its error.
+func TestErrorTellsItsCallers(t *testing.T) {
+	r := runProject(t, map[string]string{
+		"loopstart.yaml": "project: {language: en}\n",
+		"scripts/a.js": `async function total(order, call) {
+  await call.say("x");
+  return order.lines.length;
+}
+const middle = async (call) => { const n = await total({}, call); return n; };
+export default async function main(call) {
+  await middle(call);
+}
+`,
+		"scripts/a.test.js": `import { inbound, test } from "loopstart:test";
+test("fails", async () => { await (await inbound({ to: "a" })).ended(); });
+`,
+	})
+	log := strings.Join(r.Files[0].Tests[0].Log, "\n")
+	for _, want := range []string{"at total (a.js:3:", "at middle (a.js:5:", "main (a.js:7:"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("%q is not in\n%s", want, log)
+		}
 	}
 }

@@ -383,10 +383,14 @@ func (c *collector) Enabled(_ context.Context, l slog.Level) bool { return l >= 
 func (c *collector) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
 	b.WriteString(r.Message)
-	frame := ""
+	frame, stack := "", ""
 	add := func(a slog.Attr) bool {
 		if a.Key == "frame" {
 			frame = a.Value.String()
+			return true
+		}
+		if a.Key == "stack" {
+			stack = a.Value.String()
 			return true
 		}
 		b.WriteString(" " + a.Key + "=" + a.Value.String())
@@ -398,6 +402,9 @@ func (c *collector) Handle(_ context.Context, r slog.Record) error {
 	r.Attrs(add)
 	if frame != "" {
 		b.WriteString("\n" + strings.TrimRight(frame, "\n"))
+	}
+	if stack != "" {
+		b.WriteString("\n" + stack)
 	}
 	c.stage.note(b.String())
 	return nil

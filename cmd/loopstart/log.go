@@ -53,11 +53,15 @@ func (h *readable) WithGroup(string) slog.Handler { return h }
 // Handle implements slog.Handler.
 func (h *readable) Handle(_ context.Context, r slog.Record) error {
 	var values strings.Builder
-	frame := ""
+	frame, stack := "", ""
 	add := func(a slog.Attr) bool {
 		text := clean(a.Value.String())
 		if a.Key == "frame" {
 			frame = a.Value.String()
+			return true
+		}
+		if a.Key == "stack" {
+			stack = a.Value.String()
 			return true
 		}
 		if strings.ContainsAny(text, " \"") {
@@ -74,6 +78,9 @@ func (h *readable) Handle(_ context.Context, r slog.Record) error {
 	line := h.paint("2", r.Time.Format("15:04:05.000")) + " " + mark + clean(r.Message) + h.paint("2", values.String()) + "\n"
 	if frame != "" {
 		line += frame + "\n"
+	}
+	if stack != "" {
+		line += "  " + strings.ReplaceAll(stack, "\n", "\n  ") + "\n\n"
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
