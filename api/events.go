@@ -23,7 +23,11 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	want := s.filter(r)
-	past, next, stop, err := s.Feed.Listen(last)
+	from := last
+	if r.Header.Get("Last-Event-ID") != "" {
+		from = max(last, 1) // 0 asks for all that is kept
+	}
+	past, next, stop, err := s.Feed.Listen(from)
 	if err != nil {
 		return err
 	}

@@ -95,6 +95,20 @@ func TestEventsResumeAndFollow(t *testing.T) {
 	within(t, h.stopped, "the listener to be given back")
 }
 
+// TestEventsFromZero: Last-Event-ID: 0 asks for all that is kept.
+func TestEventsFromZero(t *testing.T) {
+	h := newHouse()
+	h.past = []FeedItem{item(20, "call.ended", "one.1")}
+	srv := serve(t, New(h.options()))
+	lines, _ := listen(t, srv.URL+"/v1/events", "Last-Event-ID", "0")
+	expect(t, lines, "id: 20", "event: call.ended", `data: {"n":20}`)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.after != 1 {
+		t.Errorf("listens after %d", h.after)
+	}
+}
+
 func TestEventsGap(t *testing.T) {
 	h := newHouse()
 	h.past = []FeedItem{item(20, "call.ended", "one.1")}
