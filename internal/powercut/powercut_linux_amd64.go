@@ -152,7 +152,7 @@ func (p *Process) synced(fd int) func() {
 	if filepath.Dir(target) != p.dir {
 		return nil
 	}
-	return p.content(link)
+	return p.content(link, filepath.Base(target))
 }
 
 // mapped is synced for what is mapped at an address.
@@ -171,18 +171,26 @@ func (p *Process) mapped(at uintptr) func() {
 		if filepath.Dir(path) != p.dir {
 			return nil
 		}
-		return p.content(path)
+		return p.content(path, filepath.Base(path))
 	}
 	return nil
 }
 
-func (p *Process) content(path string) func() {
+// content reads a file at the beginning of its sync. A new file's name comes to
+// the disk with it, as on ext4, XFS and btrfs.
+func (p *Process) content(path, name string) func() {
 	f, inode := p.open(path)
 	if f == nil {
 		return nil
 	}
 	now := read(f)
-	return func() { p.images[inode] = now }
+	_, here := p.listed()[name]
+	return func() {
+		p.images[inode] = now
+		if _, known := p.names[name]; here && !known {
+			p.names[name] = inode
+		}
+	}
 }
 
 // open opens a file that is not yet, and keeps it.
