@@ -201,10 +201,14 @@ func (vm *VM) exports() (*goja.Object, error) {
 	if _, err := run(goja.Undefined(), arguments...); err != nil {
 		return nil, err
 	}
-	if o, ok := module.Get("exports").(*goja.Object); ok {
-		return o, nil
+	o, ok := module.Get("exports").(*goja.Object)
+	if !ok {
+		return exports, nil
 	}
-	return exports, nil
+	if _, callable := goja.AssertFunction(o); callable && o.Get("default") == nil {
+		_ = o.Set("default", o) // module.exports = function, as import has it; a frozen one stays as it is
+	}
+	return o, nil
 }
 
 // require gives the bundle the built-in modules, each made at first use.

@@ -76,6 +76,9 @@ func (vm *VM) evaluate(found *Inspection) error {
 	}
 	found.Exports = slices.DeleteFunc(exports.Keys(), func(name string) bool { return name == "__esModule" })
 	slices.Sort(found.Exports)
+	if len(found.Exports) == 0 { // a CommonJS module; of others the bundler knows
+		return fault.New(fault.Script, "the script exports nothing, so there is nothing to run").WithHint("write: export default async function (call) { await call.answer(); }")
+	}
 	if entry := exports.Get("default"); entry != nil {
 		if _, callable := goja.AssertFunction(entry); !callable {
 			return fault.New(fault.Script, "the default export is no function").WithHint("write: export default async function (call) { await call.answer(); }")

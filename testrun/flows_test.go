@@ -27,7 +27,7 @@ func flowRun(t testing.TB, r *runner, name string) string {
 		if res.State != "passed" {
 			t.Fatal(show(&Report{Files: []File{f}}))
 		}
-		out += strings.Join(res.Log, "\n") + "\n"
+		out += strings.Join(res.Log, "\n") + strings.Join(res.Printed, "\n") + "\n"
 		for _, c := range res.Calls {
 			raw, err := json.Marshal(c.Record)
 			if err != nil {

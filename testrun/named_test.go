@@ -139,3 +139,24 @@ test("fails", async () => { await (await inbound({ to: "a" })).ended(); });
 		}
 	}
 }
+
+// TestCommonJS has scripts in the older form of modules.
+func TestCommonJS(t *testing.T) {
+	r := runProject(t, map[string]string{
+		"loopstart.yaml":  "project: {language: en}\n",
+		"scripts/a.js":    "module.exports = async function (call) { await call.say('function'); };\nmodule.exports.config = { language: 'en-GB' };\n",
+		"scripts/b.js":    "exports.default = async (call) => { await call.say('member'); };\n",
+		"scripts/none.js": "module.exports = null;\n",
+		"scripts/a.test.js": `import { expect, inbound, test } from "loopstart:test";
+test("a function", async () => { const c = await inbound({ to: "a" }); await c.hears("function"); });
+test("a member", async () => { const c = await inbound({ to: "b" }); await c.hears("member"); });
+test("nothing", async () => {
+  let why; try { await inbound({ to: "none" }); } catch (e) { why = e.message; }
+  expect(why).toMatch(/exports nothing/);
+});
+`,
+	})
+	if r.Failed > 0 || r.Passed != 3 {
+		t.Errorf("%d passed, %d failed\n%s", r.Passed, r.Failed, show(r))
+	}
+}

@@ -73,7 +73,7 @@ func timelines(t *testing.T, r *runner) string {
 			}
 			out += res.Name + " " + c.ID + "\n" + Text(c.Timeline) + string(raw) + "\n"
 		}
-		for _, l := range res.Log {
+		for _, l := range append(res.Log, res.Printed...) {
 			out += "log " + l + "\n"
 		}
 	}
