@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -20,6 +21,9 @@ func (s *server) hook(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a, err := s.Hooks.Hook(r.Context(), r.PathValue("script"), h)
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.NotFound {
+		return fault.New(fault.NotFound, "%s", f.Error()) // its hint names the other scripts
+	}
 	if err != nil {
 		return err
 	}

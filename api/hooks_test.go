@@ -111,6 +111,7 @@ func TestHookErrorsTellStrangersNothing(t *testing.T) {
 		{fault.New(fault.Limit, "secretName used up").At("order.ts:3:9", ""), 503, fault.Limit, false},
 		{fault.New(fault.Internal, "secretName"), 500, fault.Internal, false},
 		{fault.New(fault.NotFound, "script order has no onRequest"), 404, fault.NotFound, true},
+		{fault.New(fault.NotFound, "no script \"ordr\"").WithHint("there are secretName"), 404, fault.NotFound, true},
 		{fault.New(fault.Unauthorized, "hook order: wrong or missing token"), 401, fault.Unauthorized, true},
 		{fault.New(fault.Denied, "hook order: origin x is not allowed"), 403, fault.Denied, true},
 		{fault.New(fault.Rate, "hook order: more than 5 requests a second"), 429, fault.Rate, true},
