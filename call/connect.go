@@ -330,6 +330,9 @@ func (k *connecting) over(l *Leg, endedBy string, ms int64) {
 	if k.opts.Record {
 		c.recordTalk(k.caller, false)
 	}
+	if c.deps.Talked != nil {
+		c.deps.Talked(l.place.Name)
+	}
 	k.results = append(k.results, k.legResult(l, "completed"))
 	k.settle(ConnectResult{
 		Status: "completed", Code: 200, AnsweredBy: l.place.Name, EndedBy: endedBy, TalkMs: ms,

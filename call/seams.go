@@ -132,8 +132,11 @@ type Deps struct {
 	Recognizer Recognizer
 	Observer   Observer
 	Counters   *Counters
-	Apology    func(language string) *media.Prompt // spoken when nothing else can be
-	MaxRecord  time.Duration                       // longest recording; 0 is DefaultMaxRecord
+	// Talked is told of a talk that connect has made, when it is over; may be
+	// nil. Groups ring the longest idle member by it.
+	Talked    func(member string)
+	Apology   func(language string) *media.Prompt // spoken when nothing else can be
+	MaxRecord time.Duration                       // longest recording; 0 is DefaultMaxRecord
 	// Veil hides the secrets of the configuration in a line of the timeline;
 	// nil hides nothing.
 	Veil func(detail string) string

@@ -10,9 +10,9 @@ import (
 type Group struct {
 	Name       string        `yaml:"-"`
 	Members    []string      `yaml:"members" required:"yes" doc:"Users or numbers."`
-	Ring       string        `yaml:"ring" default:"all" enum:"all serial longest_idle round_robin" unbuilt:"longest_idle round_robin" doc:"Who is rung, and in which order."`
+	Ring       string        `yaml:"ring" default:"all" enum:"all serial longest_idle round_robin" doc:"Who is rung, and in which order."`
 	Each       time.Duration `yaml:"each" default:"20s" doc:"How long one member is rung."`
-	WrapUp     time.Duration `yaml:"wrap_up" default:"0s" later:"the rest after a talk is" doc:"Rest after a talk."`
+	WrapUp     time.Duration `yaml:"wrap_up" default:"0s" doc:"Rest after a talk, in which the member is not rung."`
 	Hours      string        `yaml:"hours" doc:"Schedule in which the group is rung."`
 	MaxWaiting int           `yaml:"max_waiting" default:"30" range:"0..10000" later:"queues are" doc:"Callers who may wait in the queue."`
 }

@@ -57,7 +57,7 @@ func (d dialer) group(cfg *config.Config, g *config.Group, r call.DialRequest) (
 		return nil, nil
 	}
 	var all []call.Place
-	for i, member := range d.e.groups.ordered(g) {
+	for i, member := range d.e.groups.ordered(g, cfg.Project.Country, d.e.clk.Now()) {
 		m := r
 		m.Target = member
 		places, err := d.member(cfg, m)
@@ -234,18 +234,20 @@ type groups struct {
 
 func (g *groups) init() { g.next, g.ended = map[string]int{}, map[string]time.Time{} }
 
-// ordered is the members in the order of the group's ring strategy.
-func (g *groups) ordered(group *config.Group) []string {
-	members := slices.Clone(group.Members)
+// ordered is the members in the order of the group's ring strategy, without
+// those who rest after a talk.
+func (g *groups) ordered(group *config.Group, country string, now time.Time) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	idle := func(member string) time.Time { return g.ended[phone.Normalize(member, country)] }
+	members := slices.Clone(group.Members)
 	switch group.Ring {
 	case "round_robin":
 		n := g.next[group.Name] % len(members)
 		g.next[group.Name] = n + 1
-		return append(members[n:], members[:n]...)
+		members = append(members[n:], members[:n]...)
 	case "longest_idle":
-		slices.SortStableFunc(members, func(a, b string) int { return g.ended[a].Compare(g.ended[b]) })
+		slices.SortStableFunc(members, func(a, b string) int { return idle(a).Compare(idle(b)) })
 	}
-	return members
+	return slices.DeleteFunc(members, func(m string) bool { return now.Sub(idle(m)) < group.WrapUp })
 }

@@ -163,7 +163,9 @@ func (e *Engine) afterwards(l *live, r call.Record) {
 	if l.version != nil && l.version.Has("afterCall") {
 		e.queueAfterCall(l.version.Script, l.version.ID, r)
 	}
-	e.groups.talked(r)
+	if r.Direction == "outbound" && r.TalkMs > 0 {
+		e.groups.talked(r.To, r.EndedAt)
+	}
 }
 
 // afterRecord is afterwards for a call that an earlier process began.
@@ -185,14 +187,12 @@ func (e *Engine) orderDone(ord *order) {
 	e.emit(ord, Event{Type: "order.done", At: e.clk.Now(), Order: id, Key: key, Campaign: campaignID, Data: data})
 }
 
-// talked remembers when a user's talk ended, for groups that ring the longest
+// talked remembers when a member's talk ended, a user or a number, for groups that ring the longest
 // idle first.
-func (g *groups) talked(r call.Record) {
+func (g *groups) talked(member string, at time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if r.TalkMs > 0 {
-		g.ended[r.To] = r.EndedAt
-	}
+	g.ended[member] = at
 }
 
 func seqName(order string, seq int) string { return order + "#" + strconv.Itoa(seq) }

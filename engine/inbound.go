@@ -306,6 +306,7 @@ func actions(list []config.Action, in config.Incoming) []call.Action {
 func (e *Engine) callDeps() call.Deps {
 	return call.Deps{
 		Clock: e.clk, Log: e.log, Open: e.media.Open, Dialer: dialer{e}, Prompts: (*prompts)(e), Recordings: e.record, Observer: e,
+		Talked:   func(member string) { e.groups.talked(member, e.clk.Now()) },
 		Counters: &e.counters, Apology: e.apology, MaxRecord: e.Config().Limits.Recording, Veil: e.veil.text,
 		Streams: &e.streams, Recognizer: e.recognizer(),
 	}
