@@ -52,6 +52,7 @@ type hostile struct {
 	name, what string
 	expected   map[string]string // by guard: one of the ways, or several with "or"
 	bundle     scripts.BuildResult
+	used       time.Duration // CPU of the worker in the last attempt
 }
 
 var repeated = regexp.MustCompile(`/\*(\d+) (.*?)\*/`)
@@ -173,12 +174,14 @@ func (h *hostile) attack(t *testing.T, f *fixture, guard string) {
 		f = workers(t) // without the back-off of the first one
 		defer f.Close()
 	}
-	t.Logf("%-5s %-8s %6s %s", guard, got, took.Round(time.Millisecond), detail)
+	t.Logf("%-5s %-8s %6s %s (CPU %s)", guard, got, took.Round(time.Millisecond), detail, h.used)
 	if !slices.Contains(strings.Split(h.expected[guard], " or "), got) {
 		t.Errorf("%s: %s (%s), want %s", guard, got, detail, h.expected[guard])
 	}
 	switch crowd := crowding(); {
 	case took <= endsWithin*crowd:
+	case h.used < took*9/10:
+		t.Logf("%s: it took %s, of which its worker had the processor for %s", guard, took, h.used)
 	case crowd > 2: // niceness leaves a worker next to nothing then
 		t.Logf("%s: it took %s while %d threads wanted each core", guard, took, crowd)
 	default:
@@ -262,8 +265,10 @@ func (h *hostile) once(t *testing.T, f *fixture, guard string) (got, detail stri
 	benign, beside := start(waitsForEver)
 	pid := f.Stats().Workers[0].PID
 	begun := time.Now()
+	stop := h.watch(pid)
 	o := second(start(h.bundle.Source)).wait(t)
 	took = time.Since(begun)
+	stop()
 	got, detail = harmless, string(o.Value)
 	if o.Error != nil {
 		got, detail = alone, o.Error.Code+" "+o.Error.Message
@@ -303,6 +308,44 @@ func (h *hostile) after(t *testing.T, f *fixture, guard, got string, pid int, be
 }
 
 func second(_ *Instance, q *quiet) *quiet { return q }
+
+// watch follows the CPU time of the worker until stop is called: a dead process
+// cannot be asked.
+func (h *hostile) watch(pid int) (stop func()) {
+	before, done, over := processTime(pid), make(chan struct{}), make(chan struct{})
+	h.used = 0
+	go func() {
+		defer close(over)
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				h.used = max(h.used, processTime(pid)-before)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-over
+	}
+}
+
+// processTime is the CPU time of all threads of a process, 0 when it is gone.
+func processTime(pid int) time.Duration {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	_, rest, ok := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if err != nil || !ok || len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux
+	return time.Duration(user+system) * tick
+}
 
 func resident(pid int) int64 {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
