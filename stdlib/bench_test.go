@@ -228,14 +228,21 @@ func BenchmarkModuleLoad(b *testing.B) {
 // BenchmarkVerb is one awaited verb of a call, there and back, in memory:
 // runtime/supervisor measures it between processes.
 func BenchmarkVerb(b *testing.B) {
+	const each = 1000 // in one call, whose start is a part of the figure; more would be over its memory budget
+	for left := b.N; left > 0; left -= each {
+		awaitVerbs(b, min(left, each))
+	}
+}
+
+func awaitVerbs(b *testing.B, n int) {
 	o, _ := scripttest.Run{
-		Source:   fmt.Sprintf(`for (let i = 0; i < %d; i++) await call.say("a");`, b.N),
+		Source:   fmt.Sprintf(`for (let i = 0; i < %d; i++) await call.say("a");`, n),
 		Argument: json.RawMessage(callFacts), Options: Worker(runtime.Options{}),
 		Host: func(*scripttest.Host, message.Request, uint32) (any, error) {
 			return json.RawMessage(`{"completed":true,"playedMs":10,"percent":100}`), nil
 		},
 	}.Do(b)
-	if o.Error != nil && o.Error.Code != "LIMIT" {
+	if o.Error != nil {
 		b.Fatal(o.Error)
 	}
 }
