@@ -28,8 +28,9 @@ type lane struct {
 	begun   time.Time
 	base    time.Duration // CPU of the thread at the first tick
 	ticked  bool
-	weight  float64      // of the slice in the charge being made
-	tripped *fault.Error // the limit that was reached
+	start   time.Duration // CPU of the thread when the slice began
+	weight  float64       // of the slice in the charge being made
+	tripped *fault.Error  // the limit that was reached
 	tripCPU time.Duration
 	tripAt  time.Time
 }
@@ -67,6 +68,7 @@ func (w *watch) begin(l *lane, vm *VM) {
 	w.charge()
 	w.board.Run(l.index, vm.id)
 	*l = lane{index: l.index, vm: vm, rt: vm.rt, thread: unix.Gettid(), begun: w.clock.Now()}
+	l.start = threadCPU(l.thread)
 	if !w.armed {
 		w.armed = true
 		if w.timer == nil {
@@ -112,41 +114,53 @@ func (w *watch) end(l *lane) *fault.Error {
 	return tripped
 }
 
+// allocationRate is how many bytes a nanosecond of CPU can allocate at most: a
+// call that ran for a moment beside a greedy one cannot have done it.
+const allocationRate = 4
+
 // charge spreads what was allocated since the last look over the calls that
-// are running; the lock is held.
+// are running, by the CPU time of their slices; the lock is held. What nobody
+// can have allocated in that time is charged to nobody: its owner runs on, and
+// the next look finds it.
 func (w *watch) charge() {
 	metrics.Read(w.sample)
 	now := w.sample[0].Value.Uint64()
 	delta := float64(now - w.allocs)
 	w.allocs = now
-	at, all := w.clock.Now(), 0.0
+	running, all := 0, 0.0
 	for _, l := range w.lanes {
-		l.weight = l.worked(at)
-		all += l.weight
+		if l.vm != nil {
+			running++
+		}
 	}
+	if running > 1 {
+		for _, l := range w.lanes {
+			l.weight = l.worked()
+			all += l.weight
+		}
+	}
+	at := w.clock.Now()
 	for _, l := range w.lanes {
 		if l.vm == nil {
 			continue
 		}
-		if !l.vm.budget.take(at, int64(delta*l.weight/all)) {
+		share := delta
+		if running > 1 {
+			share = min(delta*l.weight/all, allocationRate*l.weight)
+		}
+		if !l.vm.budget.take(at, int64(share)) {
 			w.trip(l, heapError(l.vm))
 		}
 		w.board.Use(l.index, l.vm.budget.used)
 	}
 }
 
-// worked is for how long, in nanoseconds, the lane's slice can have allocated:
-// by its CPU time once that is known, so that a call which only waits for its
-// turn beside a greedy one is not charged for it. 0 without a slice.
-func (l *lane) worked(at time.Time) float64 {
+// worked is the CPU time of the lane's slice in nanoseconds, 0 without one.
+func (l *lane) worked() float64 {
 	if l.vm == nil {
 		return 0
 	}
-	d := min(at.Sub(l.begun), watchTick)
-	if l.ticked {
-		d += threadCPU(l.thread) - l.base
-	}
-	return float64(max(d, 1))
+	return float64(max(threadCPU(l.thread)-l.start, 1))
 }
 
 func heapError(vm *VM) *fault.Error {
