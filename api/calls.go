@@ -13,30 +13,45 @@ import (
 // maxIdempotencyKey is the longest Idempotency-Key.
 const maxIdempotencyKey = 255
 
-// placeCall is POST /v1/calls: 202 for a new order, 200 for one that stood.
-func (s *server) placeCall(w http.ResponseWriter, r *http.Request) error {
-	body, err := object(r)
-	if err != nil {
-		return err
+// order is a request that orders something of a script.
+type order struct {
+	body   json.RawMessage
+	script string // "" when the body does not say: whoever takes it says what is wrong
+	key    string // Idempotency-Key
+}
+
+// ordered reads one. The token must cover its script.
+func ordered(r *http.Request) (o order, err error) {
+	if o.body, err = object(r); err != nil {
+		return o, err
 	}
 	var what struct {
 		Script string `json:"script"`
 	}
-	_ = json.Unmarshal(body, &what) // Place says what is wrong with it
-	if what.Script != "" {
-		if err := mayScript(r, what.Script); err != nil {
-			return err
+	_ = json.Unmarshal(o.body, &what)
+	if o.script = what.Script; o.script != "" {
+		if err := mayScript(r, o.script); err != nil {
+			return o, err
 		}
 	}
-	key, err := idempotencyKey(r)
+	o.key = r.Header.Get("Idempotency-Key")
+	if len(o.key) > maxIdempotencyKey {
+		return o, fault.New(fault.Invalid, "Idempotency-Key: longer than %d characters", maxIdempotencyKey)
+	}
+	return o, nil
+}
+
+// placeCall is POST /v1/calls: 202 for a new order, 200 for one that stood.
+func (s *server) placeCall(w http.ResponseWriter, r *http.Request) error {
+	o, err := ordered(r)
 	if err != nil {
 		return err
 	}
-	answer, created, err := s.Calls.Place(body, key)
+	answer, created, err := s.Calls.Place(o.body, o.key)
 	if err != nil {
 		return err
 	}
-	tell(r, "script %s, order %s", what.Script, idOf(answer))
+	tell(r, "script %s, order %s", o.script, idOf(answer))
 	if created {
 		return write(w, http.StatusAccepted, answer)
 	}

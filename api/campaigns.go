@@ -28,24 +28,11 @@ const (
 // createCampaign is POST /v1/campaigns: 201 for a new one, 200 for one that the
 // same request has made.
 func (s *server) createCampaign(w http.ResponseWriter, r *http.Request) error {
-	body, err := object(r)
+	o, err := ordered(r)
 	if err != nil {
 		return err
 	}
-	var what struct {
-		Script string `json:"script"`
-	}
-	_ = json.Unmarshal(body, &what) // CreateCampaign says what is wrong with it
-	if what.Script != "" {
-		if err := mayScript(r, what.Script); err != nil {
-			return err
-		}
-	}
-	key, err := idempotencyKey(r)
-	if err != nil {
-		return err
-	}
-	answer, created, err := s.Campaigns.CreateCampaign(body, key)
+	answer, created, err := s.Campaigns.CreateCampaign(o.body, o.key)
 	if err != nil {
 		return err
 	}
@@ -53,14 +40,6 @@ func (s *server) createCampaign(w http.ResponseWriter, r *http.Request) error {
 		return write(w, http.StatusCreated, answer)
 	}
 	return write(w, http.StatusOK, answer)
-}
-
-func idempotencyKey(r *http.Request) (string, error) {
-	key := r.Header.Get("Idempotency-Key")
-	if len(key) > maxIdempotencyKey {
-		return "", fault.New(fault.Invalid, "Idempotency-Key: longer than %d characters", maxIdempotencyKey)
-	}
-	return key, nil
 }
 
 func (s *server) listCampaigns(w http.ResponseWriter, r *http.Request) error {
@@ -91,63 +70,61 @@ func (s *server) mayCampaign(r *http.Request) (id string, err error) {
 	return id, err
 }
 
-func (s *server) showCampaign(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.mayCampaign(r)
-	if err != nil {
-		return err
-	}
-	v, err := s.Campaigns.ShowCampaign(id)
-	if err != nil {
-		return err
-	}
-	return write(w, http.StatusOK, v)
-}
-
-func (s *server) patchCampaign(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.mayCampaign(r)
-	if err != nil {
-		return err
-	}
-	body, err := object(r)
-	if err != nil {
-		return err
-	}
-	v, err := s.Campaigns.PatchCampaign(id, body)
-	if err != nil {
-		return err
-	}
-	return write(w, http.StatusOK, v)
-}
-
-func (s *server) rehearse(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.mayCampaign(r)
-	if err != nil {
-		return err
-	}
-	v, err := s.Campaigns.Rehearse(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	return write(w, http.StatusOK, v)
-}
-
-// commandCampaign makes the handler of one command.
-func commandCampaign(command string) func(*server, http.ResponseWriter, *http.Request) error {
+// ofCampaign makes the handler that answers with what do gives for a campaign
+// the token covers.
+func ofCampaign(do func(s *server, r *http.Request, id string) (any, error)) func(*server, http.ResponseWriter, *http.Request) error {
 	return func(s *server, w http.ResponseWriter, r *http.Request) error {
 		id, err := s.mayCampaign(r)
 		if err != nil {
 			return err
 		}
-		body, err := object(r)
-		if err != nil {
-			return err
-		}
-		v, err := s.Campaigns.CommandCampaign(id, command, body)
+		v, err := do(s, r, id)
 		if err != nil {
 			return err
 		}
 		return write(w, http.StatusOK, v)
 	}
+}
+
+// withBody is ofCampaign for a request that has an object as its body.
+func withBody(do func(s *server, r *http.Request, id string, body json.RawMessage) (any, error)) func(*server, http.ResponseWriter, *http.Request) error {
+	return ofCampaign(func(s *server, r *http.Request, id string) (any, error) {
+		body, err := object(r)
+		if err != nil {
+			return nil, err
+		}
+		return do(s, r, id, body)
+	})
+}
+
+func (s *server) showCampaign(_ *http.Request, id string) (any, error) {
+	return s.Campaigns.ShowCampaign(id)
+}
+
+func (s *server) patchCampaign(_ *http.Request, id string, body json.RawMessage) (any, error) {
+	return s.Campaigns.PatchCampaign(id, body)
+}
+
+func (s *server) rehearse(r *http.Request, id string) (any, error) {
+	return s.Campaigns.Rehearse(r.Context(), id)
+}
+
+func (s *server) showContact(r *http.Request, id string) (any, error) {
+	return s.Campaigns.ShowContact(id, contactKey(r))
+}
+
+func (s *server) patchContact(r *http.Request, id string, body json.RawMessage) (any, error) {
+	return s.Campaigns.PatchContact(id, contactKey(r), body)
+}
+
+// contactKey is the contact that the path names: by its key or its phone.
+func contactKey(r *http.Request) string { return plus(r.PathValue("key")) }
+
+// commandCampaign makes the handler of one command.
+func commandCampaign(command string) func(*server, http.ResponseWriter, *http.Request) error {
+	return withBody(func(s *server, _ *http.Request, id string, body json.RawMessage) (any, error) {
+		return s.Campaigns.CommandCampaign(id, command, body)
+	})
 }
 
 // addContacts streams the body into the campaign: it may be far larger than
@@ -237,40 +214,12 @@ func (s *server) listContacts(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusOK, map[string]any{"contacts": rows, "next": next})
 }
 
-func (s *server) showContact(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.mayCampaign(r)
-	if err != nil {
-		return err
-	}
-	v, err := s.Campaigns.ShowContact(id, plus(r.PathValue("key")))
-	if err != nil {
-		return err
-	}
-	return write(w, http.StatusOK, v)
-}
-
-func (s *server) patchContact(w http.ResponseWriter, r *http.Request) error {
-	id, err := s.mayCampaign(r)
-	if err != nil {
-		return err
-	}
-	body, err := object(r)
-	if err != nil {
-		return err
-	}
-	v, err := s.Campaigns.PatchContact(id, plus(r.PathValue("key")), body)
-	if err != nil {
-		return err
-	}
-	return write(w, http.StatusOK, v)
-}
-
 func (s *server) deleteContact(w http.ResponseWriter, r *http.Request) error {
 	id, err := s.mayCampaign(r)
 	if err != nil {
 		return err
 	}
-	if err := s.Campaigns.DeleteContact(id, plus(r.PathValue("key"))); err != nil {
+	if err := s.Campaigns.DeleteContact(id, contactKey(r)); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -18,20 +17,6 @@ func TestCheckFlows(t *testing.T) {
 		{"beside a call", `import { flow as durable } from "loopstart:flow"; export const onFlow = durable(async function (g) { await g.slep(1); }); export default async (call) => { await call.answer(); await fetch("https://a.ru"); };`,
 			"warning x.ts:1:110 a flow has no slep|did you mean sleep?"},
 	} {
-		var want []string
-		if c.want != "" {
-			want = strings.Split(c.want, ";")
-		}
-		got := lint(t, c.source)
-		if len(got) != len(want) {
-			t.Errorf("%s: %d findings, want %d: %+v", c.name, len(got), len(want), got)
-			continue
-		}
-		for i, f := range got {
-			message, hint, _ := strings.Cut(want[i], "|")
-			if said := string(f.Level) + " " + f.Place + " " + f.Message; !strings.HasPrefix(said, message) || !strings.HasPrefix(f.Hint, hint) {
-				t.Errorf("%s: %q, hint %q, want %q", c.name, said, f.Hint, want[i])
-			}
-		}
+		wantFindings(t, c.name, c.source, c.want)
 	}
 }

@@ -73,23 +73,32 @@ func TestLints(t *testing.T) {
 		{"scripts", `import { start } from "loopstart:flow"; import { schedule } from "loopstart:campaign"; start("ordr", { key }); schedule({ to: "+7", script: "servey" }); start("order"); start(name);`,
 			`error x.ts:1:94 there is no script "ordr"|did you mean order?;error x.ts:1:141 there is no script "servey"|did you mean survey?`},
 	} {
-		var want []string
-		if c.want != "" {
-			want = strings.Split(c.want, ";")
-		}
-		got := lint(t, c.source)
-		if len(got) != len(want) {
-			t.Errorf("%s: %d findings, want %d: %+v", c.name, len(got), len(want), got)
-			continue
-		}
-		for i, f := range got {
-			message, hint, _ := strings.Cut(want[i], "|")
-			if said := string(f.Level) + " " + f.Place + " " + f.Message; !strings.HasPrefix(said, message) || !strings.HasPrefix(f.Hint, hint) {
-				t.Errorf("%s: %q, hint %q, want %q", c.name, said, f.Hint, want[i])
-			}
+		for _, f := range wantFindings(t, c.name, c.source, c.want) {
 			if secret := strings.Contains(f.Message, "secret"); secret != (f.Frame == "") {
 				t.Errorf("%s: frame %q", c.name, f.Frame)
 			}
 		}
 	}
+}
+
+// wantFindings lints a source and compares: "level place message|hint", by
+// semicolons, each as it begins.
+func wantFindings(t *testing.T, name, source, wanted string) []Finding {
+	t.Helper()
+	var want []string
+	if wanted != "" {
+		want = strings.Split(wanted, ";")
+	}
+	got := lint(t, source)
+	if len(got) != len(want) {
+		t.Errorf("%s: %d findings, want %d: %+v", name, len(got), len(want), got)
+		return nil
+	}
+	for i, f := range got {
+		message, hint, _ := strings.Cut(want[i], "|")
+		if said := string(f.Level) + " " + f.Place + " " + f.Message; !strings.HasPrefix(said, message) || !strings.HasPrefix(f.Hint, hint) {
+			t.Errorf("%s: %q, hint %q, want %q", name, said, f.Hint, want[i])
+		}
+	}
+	return got
 }

@@ -135,20 +135,19 @@ func retailCRMConfig(cfg *config.Config) (c retailcrm.Config, ok bool) {
 
 // crmMethods are what scripts may ask of the connectors.
 func (e *Engine) crmMethods(all map[string]campaignhost.Method) {
-	for _, name := range bitrix24.Methods() {
+	offer(all, bitrix24.Module, &e.crm.bitrix24)
+	offer(all, retailcrm.Module, &e.crm.retailcrm)
+}
+
+// offer adds what one connector answers; without the connector it is
+// UNAVAILABLE.
+func offer[C any](all map[string]campaignhost.Method, m connector.Module[*C], now *atomic.Pointer[C]) {
+	for _, name := range m.Methods() {
 		all[name] = func(ctx context.Context, args json.RawMessage) (any, error) {
-			if c := e.crm.bitrix24.Load(); c != nil {
-				return c.Serve(ctx, name, args)
+			if c := now.Load(); c != nil {
+				return m.Serve(ctx, c, name, args)
 			}
-			return nil, noCRM("bitrix24")
-		}
-	}
-	for _, name := range retailcrm.Methods() {
-		all[name] = func(ctx context.Context, args json.RawMessage) (any, error) {
-			if c := e.crm.retailcrm.Load(); c != nil {
-				return c.Serve(ctx, name, args)
-			}
-			return nil, noCRM("retailcrm")
+			return nil, noCRM(strings.TrimSuffix(m.Prefix, "."))
 		}
 	}
 }

@@ -168,11 +168,7 @@ func (d *AnswerDetector) Feed(pcm []int16) (v Verdict, e AnswerEvidence, done bo
 
 // rhythm counts voice, silence and words.
 func (d *AnswerDetector) rhythm(pcm []int16) {
-	sum := 0
-	for _, s := range pcm {
-		sum += int(max(s, -s))
-	}
-	if len(pcm) == 0 || sum/len(pcm) < d.o.Threshold {
+	if len(pcm) == 0 || meanLevel(pcm) < d.o.Threshold {
 		if d.pause += FrameDuration; d.pause >= d.o.BetweenWords {
 			d.run, d.counted = 0, false
 		}

@@ -98,7 +98,7 @@ func machine(rnd *rand.Rand, say func(text, voice string) []int16, i int) scene 
 	words := drawn(rnd, say, machineWords, i)
 	pcm := append(hush(rnd, 100, 1500), words...)
 	pcm = append(append(pcm, hush(rnd, 200, 900)...), beep(rnd)...)
-	return scene{truth: "machine", greeting: time.Duration(len(words)) * time.Second / sampleRate, pcm: worsen(rnd, append(pcm, hush(rnd, 4000, 5000)...))}
+	return scene{truth: "machine", greeting: time.Duration(len(words)) * time.Second / SampleRate, pcm: worsen(rnd, append(pcm, hush(rnd, 4000, 5000)...))}
 }
 
 func fax(rnd *rand.Rand, i int) scene {
@@ -107,7 +107,7 @@ func fax(rnd *rand.Rand, i int) scene {
 		return scene{truth: "fax", pcm: worsen(rnd, append(pcm, pureTone(2100, 2800, 3000)...))}
 	}
 	for range 3 {
-		pcm = append(append(pcm, pureTone(1100, 500, 3000)...), make([]int16, 3*sampleRate)...)
+		pcm = append(append(pcm, pureTone(1100, 500, 3000)...), make([]int16, 3*SampleRate)...)
 	}
 	return scene{truth: "fax", pcm: worsen(rnd, pcm)}
 }
@@ -123,15 +123,15 @@ func beep(rnd *rand.Rand) []int16 {
 }
 
 func pureTone(hz float64, ms int, amplitude float64) []int16 {
-	out := make([]int16, ms*sampleRate/1000)
+	out := make([]int16, ms*SampleRate/1000)
 	for i := range out {
-		out[i] = int16(amplitude * math.Sin(2*math.Pi*hz*float64(i)/sampleRate))
+		out[i] = int16(amplitude * math.Sin(2*math.Pi*hz*float64(i)/SampleRate))
 	}
 	return out
 }
 
 func hush(rnd *rand.Rand, from, to int) []int16 {
-	return make([]int16, (from+rnd.IntN(to-from+1))*sampleRate/1000)
+	return make([]int16, (from+rnd.IntN(to-from+1))*SampleRate/1000)
 }
 
 // worsen adds the noise and the level of a telephone line, and A-law.
@@ -183,13 +183,13 @@ func TestBeepDetector(t *testing.T) {
 	for i, words := range machineWords {
 		language, text, _ := strings.Cut(words, ":")
 		for _, voice := range corpusVoices[language] {
-			pcm := append(say(text, voice), make([]int16, sampleRate)...)
-			said += len(pcm) / sampleRate
+			pcm := append(say(text, voice), make([]int16, SampleRate)...)
+			said += len(pcm) / SampleRate
 			if e, ok := first(worsen(rnd, pcm)); ok {
 				t.Errorf("the voice %s beeps in greeting %d: %+v", voice, i, e)
 			}
-			e, ok := first(worsen(rnd, append(append(slices.Clone(pcm), pureTone(1000, 400, 5000)...), make([]int16, sampleRate)...)))
-			if length := time.Duration(len(pcm)) * time.Second / sampleRate; !ok || e.After < length || e.ToneHz < 980 || e.ToneHz > 1020 {
+			e, ok := first(worsen(rnd, append(append(slices.Clone(pcm), pureTone(1000, 400, 5000)...), make([]int16, SampleRate)...)))
+			if length := time.Duration(len(pcm)) * time.Second / SampleRate; !ok || e.After < length || e.ToneHz < 980 || e.ToneHz > 1020 {
 				t.Errorf("the beep behind greeting %d of %s: %v %+v, not after %s", i, voice, ok, e, length)
 			}
 		}
@@ -204,10 +204,10 @@ func TestBeepDetector(t *testing.T) {
 		}
 		return out
 	}
-	gap := make([]int16, sampleRate/2)
+	gap := make([]int16, SampleRate/2)
 	for name, pcm := range map[string][]int16{
-		"European ring-back": slices.Concat(pureTone(425, 1000, 5000), make([]int16, 4*sampleRate), pureTone(425, 1000, 5000), gap),
-		"American ring-back": slices.Concat(dual(440, 480, 2000), make([]int16, 4*sampleRate)),
+		"European ring-back": slices.Concat(pureTone(425, 1000, 5000), make([]int16, 4*SampleRate), pureTone(425, 1000, 5000), gap),
+		"American ring-back": slices.Concat(dual(440, 480, 2000), make([]int16, 4*SampleRate)),
 		"American busy":      slices.Concat(dual(480, 620, 500), gap, dual(480, 620, 500), gap),
 		"a key":              slices.Concat(dual(697, 1209, 300), gap),
 		"SIT":                slices.Concat(pureTone(950, 330, 5000), pureTone(1400, 330, 5000), pureTone(1777, 330, 5000), gap),

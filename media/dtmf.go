@@ -189,28 +189,20 @@ func eventCode(key byte) uint8 {
 	return 0
 }
 
-// dialFrequencies are the rows and columns of the keypad, ITU-T Q.23.
-var dialFrequencies = map[byte][2]float64{
-	'1': {697, 1209}, '2': {697, 1336}, '3': {697, 1477}, 'A': {697, 1633},
-	'4': {770, 1209}, '5': {770, 1336}, '6': {770, 1477}, 'B': {770, 1633},
-	'7': {852, 1209}, '8': {852, 1336}, '9': {852, 1477}, 'C': {852, 1633},
-	'*': {941, 1209}, '0': {941, 1336}, '#': {941, 1477}, 'D': {941, 1633},
-}
-
 // dialTones is the audio of the steps for a peer without telephone-events,
 // each tone at −8 dBm0 (ITU-T Q.23, Q.24).
 func dialTones(steps []byte) *Prompt {
 	amplitude := 32767 * math.Pow(10, (-8-3.14)/20)
 	var pcm []int16
 	for _, key := range steps {
-		pair, ok := dialFrequencies[key]
+		row, column, ok := keyTones(key)
 		if !ok {
 			pcm = append(pcm, make([]int16, pauseFrames*FrameSamples)...)
 			continue
 		}
 		for i := range toneFrames * FrameSamples {
 			t := 2 * math.Pi * float64(i) / SampleRate
-			pcm = append(pcm, int16(amplitude*(math.Sin(t*pair[0])+math.Sin(t*pair[1]))))
+			pcm = append(pcm, int16(amplitude*(math.Sin(t*row)+math.Sin(t*column))))
 		}
 		pcm = append(pcm, make([]int16, gapFrames*FrameSamples)...)
 	}

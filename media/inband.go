@@ -16,7 +16,6 @@ const (
 	twistLow    = 10.0  // low group over high group: 10 dB
 	toneStray   = 0.025 // by which a frequency may be off: Q.24 takes 1.5 % and refuses 3.5 %
 	toneHarmony = 0.12  // of a column's power that may be in its double: voices have more
-	sampleRate  = 8000
 )
 
 // toneRows and toneColumns are the frequencies of Q.23 in Hz.
@@ -25,6 +24,18 @@ var (
 	toneColumns = [4]float64{1209, 1336, 1477, 1633}
 	toneKeys    = [4][4]byte{{'1', '2', '3', 'A'}, {'4', '5', '6', 'B'}, {'7', '8', '9', 'C'}, {'*', '0', '#', 'D'}}
 )
+
+// keyTones are the two frequencies of a key.
+func keyTones(key byte) (row, column float64, ok bool) {
+	for i, keys := range toneKeys {
+		for j, k := range keys {
+			if k == key {
+				return toneRows[i], toneColumns[j], true
+			}
+		}
+	}
+	return 0, 0, false
+}
 
 // bin is one frequency that is listened for (Goertzel's algorithm).
 type bin struct {
@@ -35,7 +46,7 @@ type bin struct {
 }
 
 func newBin(hz float64) bin {
-	w := 2 * math.Pi * hz / sampleRate
+	w := 2 * math.Pi * hz / SampleRate
 	return bin{cos2: 2 * math.Cos(w), cos: math.Cos(w), sin: math.Sin(w), turn: math.Mod(w*toneBlock, 2*math.Pi), hz: hz}
 }
 
@@ -177,7 +188,7 @@ func (t *toneReceiver) decide(news *toneNews) {
 		t.missed = 0
 	case t.active != 0:
 		if t.missed++; t.missed >= gapBlocks || t.same >= toneBlocks {
-			news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/sampleRate
+			news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/SampleRate
 			t.active = 0
 		}
 	}
@@ -199,7 +210,7 @@ func (t *toneReceiver) skip() {
 // stop ends a digit because no more audio comes.
 func (t *toneReceiver) stop() (news toneNews) {
 	if t.active != 0 {
-		news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/sampleRate
+		news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/SampleRate
 	}
 	t.active = 0
 	t.skip()
@@ -252,12 +263,12 @@ func stray(b *bin, before, after float64) float64 {
 	case d < -math.Pi:
 		d += 2 * math.Pi
 	}
-	return d / (2 * math.Pi) * sampleRate / toneBlock
+	return d / (2 * math.Pi) * SampleRate / toneBlock
 }
 
 // leak is the part of a tone's power that a bin sees which is off by so many Hz.
 func leak(hz float64) float64 {
-	x := math.Pi * hz * toneBlock / sampleRate
+	x := math.Pi * hz * toneBlock / SampleRate
 	if x == 0 {
 		return 1
 	}

@@ -35,7 +35,7 @@ func (w *toneWatch) agree(l *leg, sh *shard, rx *toneReceiver) {
 func (w *toneWatch) packet(l *leg, sh *shard, ts uint32, pcm []int16) {
 	var news toneNews
 	switch d := int32(ts - w.next); {
-	case d < 0 && d > -sampleRate && w.last != 0:
+	case d < 0 && d > -SampleRate && w.last != 0:
 		return // late: what it held has been judged without it
 	case d != 0:
 		w.rx.skip()

@@ -36,11 +36,7 @@ func findMark(pcm []int16) (number uint32, ok bool) {
 	if len(pcm) < FrameSamples {
 		return 0, false
 	}
-	sum := 0
-	for _, s := range pcm[:markBits] {
-		sum += int(max(s, -s))
-	}
-	mean := sum / markBits
+	mean := meanLevel(pcm[:markBits])
 	if mean < voiceLevel {
 		return 0, false
 	}

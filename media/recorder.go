@@ -277,10 +277,4 @@ func samplesOf(d time.Duration) int64 { return int64(d) * SampleRate / int64(tim
 func clip(v int32) int16 { return int16(max(-1<<15, min(1<<15-1, v))) }
 
 // loud reports whether the mean magnitude is above that of silence.
-func loud(pcm []int16) bool {
-	sum := 0
-	for _, v := range pcm {
-		sum += max(int(v), -int(v))
-	}
-	return sum > recordVoice*len(pcm)
-}
+func loud(pcm []int16) bool { return meanLevel(pcm) >= recordVoice }

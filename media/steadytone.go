@@ -117,21 +117,19 @@ func (t *steadyTone) fit() (hz, level float64) {
 	if math.Abs(c) >= 1 {
 		return 0, level
 	}
-	hz = math.Acos(c) * sampleRate / (2 * math.Pi)
+	hz = math.Acos(c) * SampleRate / (2 * math.Pi)
 	if hz < toneLowest || hz > toneHighest || t.share(hz) < tonePure {
 		return 0, level
 	}
 	return hz, level
 }
 
-// share is the part of the window's energy that is in the frequency (Goertzel's
-// algorithm). Of several tones none has all.
+// share is the part of the window's energy that is in the frequency. Of several
+// tones none has all.
 func (t *steadyTone) share(hz float64) float64 {
-	k := 2 * math.Cos(2*math.Pi*hz/sampleRate)
-	var s1, s2, energy float64
+	energy := 0.0
 	for _, x := range t.window {
-		s1, s2 = x+k*s1-s2, s1
 		energy += x * x
 	}
-	return (s1*s1 + s2*s2 - k*s1*s2) * 2 / (float64(len(t.window)) * energy)
+	return goertzel(t.window[:], hz) / energy
 }

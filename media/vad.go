@@ -151,8 +151,10 @@ func isKeyTone(pcm []int16) bool {
 	return share > keyShare*total
 }
 
-// goertzel is the energy of one frequency in a frame.
-func goertzel(pcm []int16, hz float64) float64 {
+// goertzel is the energy of one frequency in a piece of audio (Goertzel's
+// algorithm), as the squares of its samples would add up to if there were
+// nothing else.
+func goertzel[T int16 | float64](pcm []T, hz float64) float64 {
 	c := 2 * math.Cos(2*math.Pi*hz/SampleRate)
 	var a, b float64
 	for _, s := range pcm {

@@ -16,11 +16,7 @@ const voiceLevel = recordVoice
 
 // packet takes one packet of audio.
 func (v *voiceWatch) packet(l *leg, sh *shard, pcm []int16) {
-	sum := 0
-	for _, s := range pcm {
-		sum += int(max(s, -s))
-	}
-	if len(pcm) == 0 || sum/len(pcm) < voiceLevel {
+	if meanLevel(pcm) < voiceLevel {
 		return
 	}
 	if l.s.opts.Marks {
@@ -41,4 +37,13 @@ func (v *voiceWatch) idle(l *leg, sh *shard) {
 		v.speaking = false
 		sh.emit(l.s, Event{Kind: VoiceEnded})
 	}
+}
+
+// meanLevel is the mean of the samples without their signs, 0 of no samples.
+func meanLevel(pcm []int16) int {
+	sum := 0
+	for _, v := range pcm {
+		sum += max(int(v), -int(v))
+	}
+	return sum / max(len(pcm), 1)
 }

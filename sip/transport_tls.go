@@ -3,7 +3,6 @@ package sip
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"net"
 	"os"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/netx"
 )
 
 // SIP over TLS (RFC 3261 §26.2, RFC 5922): a TCP connection of the hub with a
@@ -87,33 +87,11 @@ func (e *Endpoint) serverTLS() *tls.Config {
 
 // clientTLS is how we shake hands with the server of that name.
 func (e *Endpoint) clientTLS(name string) (*tls.Config, error) {
-	roots, err := e.roots()
+	roots, err := netx.LoadRoots("sip.tls.ca", e.cfg.Load().TLS.CA)
 	if err != nil {
 		return nil, err
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: name, RootCAs: roots}, nil
-}
-
-// roots are the authorities that we trust; nil is the system's own set.
-func (e *Endpoint) roots() (*x509.CertPool, error) {
-	files := e.cfg.Load().TLS.CA
-	if len(files) == 0 {
-		return nil, nil //nolint:nilnil // crypto/tls means the system's by nil
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool() // a machine without any: those given are all there are
-	}
-	for _, name := range files {
-		pem, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fault.New(fault.Invalid, "sip.tls.ca: %w", err)
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fault.New(fault.Invalid, "sip.tls.ca: %s holds no certificate in PEM", name)
-		}
-	}
-	return pool, nil
 }
 
 // checkTLS says whether a tls listener can serve.

@@ -34,25 +34,37 @@ var restoreVerb = verb{
 }
 
 func runBackup(ctx context.Context, m *Main, args []string) error {
-	fs := flags("backup")
-	dev, force := fs.Bool("dev", false, ""), fs.Bool("force", false, "")
-	file, err := oneFile(fs, args)
+	on, err := m.stateAndFile("backup", args)
 	if err != nil {
 		return err
 	}
-	cfg, err := m.load("", config.Options{Dev: true})
-	if err != nil {
-		return err
-	}
-	write := func(w io.Writer) error { return m.backup(ctx, cfg, *dev, w) }
-	if file == "-" {
+	write := func(w io.Writer) error { return m.backup(ctx, on.cfg, on.dev, w) }
+	if on.file == "-" {
 		return write(m.Stdout)
 	}
-	size, err := saveWhole(file, *force, write)
+	size, err := saveWhole(on.file, on.force, write)
 	if err != nil {
 		return err
 	}
-	return m.answer(map[string]any{"file": file, "bytes": size}, func() { m.progress("saved %s, %d bytes", file, size) })
+	return m.answer(map[string]any{"file": on.file, "bytes": size}, func() { m.progress("saved %s, %d bytes", on.file, size) })
+}
+
+// onState is what a verb was told that reads or writes the whole state.
+type onState struct {
+	cfg        *config.Config
+	dev, force bool
+	file       string
+}
+
+func (m *Main) stateAndFile(verb string, args []string) (o onState, err error) {
+	fs := flags(verb)
+	fs.BoolVar(&o.dev, "dev", false, "")
+	fs.BoolVar(&o.force, "force", false, "")
+	if o.file, err = oneFile(fs, args); err != nil {
+		return o, err
+	}
+	o.cfg, err = m.load("", config.Options{Dev: true})
+	return o, err
 }
 
 // oneFile reads the options and the one argument.
@@ -105,26 +117,20 @@ func saveWhole(file string, force bool, write func(io.Writer) error) (size int64
 }
 
 func runRestore(_ context.Context, m *Main, args []string) error {
-	fs := flags("restore")
-	dev, force := fs.Bool("dev", false, ""), fs.Bool("force", false, "")
-	file, err := oneFile(fs, args)
-	if err != nil {
-		return err
-	}
-	cfg, err := m.load("", config.Options{Dev: true})
+	on, err := m.stateAndFile("restore", args)
 	if err != nil {
 		return err
 	}
 	in := m.Stdin
-	if file != "-" {
-		f, err := os.Open(file)
+	if on.file != "-" {
+		f, err := os.Open(on.file)
 		if err != nil {
 			return fault.New(fault.NotFound, "restore: %w", err)
 		}
 		defer f.Close()
 		in = f
 	}
-	done, err := engine.Restore(engine.RestoreOptions{Dir: stateDir(cfg, *dev), Force: *force, Log: m.logger("text", "error")}, in)
+	done, err := engine.Restore(engine.RestoreOptions{Dir: stateDir(on.cfg, on.dev), Force: on.force, Log: m.logger("text", "error")}, in)
 	if err != nil {
 		return err
 	}

@@ -36,22 +36,34 @@ type IdentityFiles struct {
 	Cert, Key string
 }
 
+// LoadRoots reads PEM files of authorities that are trusted beside the
+// system's; nil, with no files, is the system's own set. key is the
+// configuration's name for the files, for errors.
+func LoadRoots(key string, files []string) (*x509.CertPool, error) {
+	if len(files) == 0 {
+		return nil, nil //nolint:nilnil // crypto/tls means the system's by nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // a machine without any: those given are all there are
+	}
+	for _, file := range files {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "%s: %w", key, err)
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fault.New(fault.Invalid, "%s: %s holds no certificate in PEM", key, file)
+		}
+	}
+	return pool, nil
+}
+
 // LoadTLS reads PEM files: authorities that are trusted beside the system's,
 // and identities.
 func LoadTLS(authorities []string, identities []IdentityFiles) (t TLS, err error) {
-	if len(authorities) > 0 {
-		if t.Roots, err = x509.SystemCertPool(); err != nil {
-			t.Roots = x509.NewCertPool() // a machine without any: those given are all there are
-		}
-	}
-	for _, file := range authorities {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return t, fault.New(fault.Invalid, "http_client.ca: %w", err)
-		}
-		if !t.Roots.AppendCertsFromPEM(pem) {
-			return t, fault.New(fault.Invalid, "http_client.ca: %s holds no certificate in PEM", file)
-		}
+	if t.Roots, err = LoadRoots("http_client.ca", authorities); err != nil {
+		return t, err
 	}
 	for _, id := range identities {
 		c, err := tls.LoadX509KeyPair(id.Cert, id.Key)

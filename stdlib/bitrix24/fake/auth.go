@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/loopstart/loopstart/internal/connector"
 )
 
 // Lives of the two tokens.
@@ -39,7 +41,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	access, refresh := s.issueLocked()
-	s.log = append(s.log, Asked{Method: "oauth/token", At: s.opts.Clock.Now()})
+	s.Note(connector.Asked{Method: "oauth/token"})
 	send(w, 200, row{
 		"access_token": access, "refresh_token": refresh, "expires_in": int(accessLife.Seconds()), "member_id": "test-member", "status": "L",
 		"client_endpoint": s.opts.Portal + "/rest/", "domain": "oauth.bitrix24.tech", "scope": "crm,telephony,user,timeman,task,im", "user_id": 1,
@@ -120,10 +122,8 @@ func (s *Server) admit(path string, fields row) (method string, app bool, refuse
 	if refused := s.pour(); refused != nil {
 		return method, false, refused
 	}
-	if len(s.failures) > 0 {
-		f := s.failures[0]
-		s.failures = s.failures[1:]
-		return method, false, &refusal{f.status, f.name, "as ordered"}
+	if f, ordered := s.Next(); ordered {
+		return method, false, &refusal{f.Status, f.Says, "as ordered"}
 	}
 	app = len(parts) == 2
 	if refused := s.who(parts, fields); refused != nil {

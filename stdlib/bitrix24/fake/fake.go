@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,24 +56,21 @@ type Options struct {
 // row is one object of the portal.
 type row = map[string]any
 
-// Server is the portal.
+// Server is the portal. Its [connector.Trouble] is what tests order.
 type Server struct {
+	*connector.Trouble
+
 	opts Options
 
-	mu       sync.Mutex
-	level    float64 // of the bucket
-	at       time.Time
-	worked   map[string][]minute
-	access   map[string]time.Time // access tokens and their ends
-	refresh  map[string]bool
-	issued   int
-	rows     map[string][]row // by kind
-	ids      map[string]int
-	down     time.Time
-	slow     time.Duration
-	failures []failure
-	lose     int
-	log      []Asked
+	mu      sync.Mutex
+	level   float64 // of the bucket
+	at      time.Time
+	worked  map[string][]minute
+	access  map[string]time.Time // access tokens and their ends
+	refresh map[string]bool
+	issued  int
+	rows    map[string][]row // by kind
+	ids     map[string]int
 }
 
 // minute is the working time that a method has spent from a moment on.
@@ -82,23 +78,6 @@ type minute struct {
 	from  time.Time
 	spent time.Duration
 }
-
-// failure is an answer that was ordered.
-type failure struct {
-	status int
-	name   string
-}
-
-// Asked is one request that was carried out.
-type Asked struct {
-	Method string         `json:"method"`
-	Params map[string]any `json:"params"`
-	At     time.Time      `json:"at"`
-	Error  string         `json:"error,omitempty"`
-}
-
-// maxAsked is how many requests are remembered; older ones are forgotten.
-const maxAsked = 10_000
 
 // New makes a portal with one employee (ID 1, inner number 101, at work).
 func New(o Options) *Server {
@@ -118,7 +97,7 @@ func New(o Options) *Server {
 		o.Portal = Portal
 	}
 	s := &Server{
-		opts: o, at: o.Clock.Now(), worked: map[string][]minute{}, access: map[string]time.Time{}, refresh: map[string]bool{Refresh: true},
+		Trouble: connector.NewTrouble(o.Clock), opts: o, at: o.Clock.Now(), worked: map[string][]minute{}, access: map[string]time.Time{}, refresh: map[string]bool{Refresh: true},
 		rows: map[string][]row{}, ids: map[string]int{},
 	}
 	s.Add("user", row{"NAME": "Анна", "UF_PHONE_INNER": "101", "PERSONAL_MOBILE": "+79160000001", "SHIFT": "OPENED"})
@@ -166,43 +145,6 @@ func (s *Server) All(kind string) []map[string]any {
 	return out
 }
 
-// Requests are what was asked, in order.
-func (s *Server) Requests() []Asked {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.log)
-}
-
-// Down takes the portal away for a while.
-func (s *Server) Down(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.down = s.opts.Clock.Now().Add(d)
-}
-
-// Slow delays every answer from now on.
-func (s *Server) Slow(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.slow = d
-}
-
-// Fail answers the next requests with an error of the portal.
-func (s *Server) Fail(times, status int, name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for range times {
-		s.failures = append(s.failures, failure{status, name})
-	}
-}
-
-// Lose carries the next requests out and never answers them.
-func (s *Server) Lose(times int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lose = times
-}
-
 // Expire lets all access tokens run out.
 func (s *Server) Expire() {
 	s.mu.Lock()
@@ -222,14 +164,7 @@ func core(says string) *refusal { return &refusal{400, "ERROR_CORE", says} }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	slow, down := s.slow, s.opts.Clock.Now().Before(s.down)
-	s.mu.Unlock()
-	if slow > 0 {
-		connector.Pause(r.Context(), s.opts.Clock, slow)
-	}
-	if down {
-		connector.Lose(w)
+	if !s.Meets(w, r) {
 		return
 	}
 	if strings.HasPrefix(r.URL.Path, "/oauth/token") {
@@ -259,7 +194,7 @@ func (s *Server) answer(path string, fields row) (body row, status int, lost boo
 	if refused == nil {
 		result, refused = s.call(method, app, fields)
 	}
-	asked := Asked{Method: method, Params: fields, At: s.opts.Clock.Now()}
+	asked := connector.Asked{Method: method, Params: fields}
 	status = 200
 	body = row{"time": s.timeOf(method)}
 	if refused != nil {
@@ -273,14 +208,9 @@ func (s *Server) answer(path string, fields row) (body row, status int, lost boo
 				body["next"] = rows.next
 			}
 		}
-		if s.lose > 0 {
-			s.lose--
-			lost = true
-		}
+		lost = s.Loses()
 	}
-	if s.log = append(s.log, asked); len(s.log) > maxAsked {
-		s.log = s.log[1:]
-	}
+	s.Note(asked)
 	return body, status, lost
 }
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/loopstart/loopstart/internal/connector"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -19,14 +20,14 @@ const MaxBatch = 50
 
 // batch runs several methods in one request.
 func (c *Connector) batch(ctx context.Context, args json.RawMessage) (any, error) {
-	a, err := read[struct {
+	a, err := connector.Read[struct {
 		Commands []struct {
 			Name   string
 			Method string
 			Params json.RawMessage
 		}
 		Halt bool
-	}](args)
+	}](module, args)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/loopstart/loopstart/internal/connector"
 	"github.com/loopstart/loopstart/internal/fault"
@@ -43,12 +42,12 @@ type found struct {
 	ID       integer `json:"CRM_ENTITY_ID"`
 	Name     string  `json:"NAME"`
 	Assigned *struct {
-		ID     integer `json:"ID"`
-		Shift  string  `json:"TIMEMAN_STATUS"`
-		Inner  text    `json:"USER_PHONE_INNER"`
-		Work   text    `json:"WORK_PHONE"`
-		Own    text    `json:"PERSONAL_PHONE"`
-		Mobile text    `json:"PERSONAL_MOBILE"`
+		ID     integer        `json:"ID"`
+		Shift  string         `json:"TIMEMAN_STATUS"`
+		Inner  connector.Text `json:"USER_PHONE_INNER"`
+		Work   connector.Text `json:"WORK_PHONE"`
+		Own    connector.Text `json:"PERSONAL_PHONE"`
+		Mobile connector.Text `json:"PERSONAL_MOBILE"`
 	} `json:"ASSIGNED_BY"`
 }
 
@@ -67,40 +66,16 @@ func (n *integer) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// text is text that PHP may have written as a number, null or false.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(b []byte) error {
-	var s string
-	switch {
-	case string(b) == "null" || string(b) == "false":
-		*t = ""
-	case json.Unmarshal(b, &s) == nil:
-		*t = text(s)
-	default:
-		*t = text(b)
-	}
-	return nil
-}
-
-// callerTimeout is how long a caller waits for the look-up when nothing is
-// said, callerKept how long the last answer stands in for an absent portal.
-const (
-	callerTimeout = 2 * time.Second
-	callerKept    = 30 * 24 * time.Hour
-)
-
 // rank orders what one number belongs to.
 var rank = map[string]int{"CONTACT": 0, "COMPANY": 1, "LEAD": 2}
 
 // caller looks a number up. A portal that is slow, absent or refuses us is no
 // error: a call must go on.
 func (c *Connector) caller(ctx context.Context, args json.RawMessage) (any, error) {
-	a, err := read[struct {
+	a, err := connector.Read[struct {
 		Phone     string
 		TimeoutMs int64
-	}](args)
+	}](module, args)
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +83,7 @@ func (c *Connector) caller(ctx context.Context, args json.RawMessage) (any, erro
 	if !strings.HasPrefix(to, "+") {
 		return Caller{Available: true}, nil // hidden numbers and names belong to nobody
 	}
-	limit := callerTimeout
-	if a.TimeoutMs > 0 {
-		limit = time.Duration(a.TimeoutMs) * time.Millisecond
-	}
-	in, stop := connector.Within(ctx, c.serv.Clock, limit)
+	in, stop := connector.LookingUp(ctx, c.serv.Clock, a.TimeoutMs)
 	defer stop()
 	res, err := c.Call(in, "telephony.externalCall.searchCrmEntities", map[string]any{"PHONE_NUMBER": to}, true)
 	if err != nil {
@@ -123,9 +94,7 @@ func (c *Connector) caller(ctx context.Context, args json.RawMessage) (any, erro
 		return c.remembered(to, fault.New(fault.Unavailable, "bitrix24: the answer to the look-up cannot be read")), nil
 	}
 	who := c.whoIs(rows)
-	if raw, err := json.Marshal(who); err == nil {
-		_ = c.serv.KV.Set(callerKey(to), raw, callerKept) // a look-up is worth something without it
-	}
+	connector.Remember(c.serv.KV, callerKey(to), who)
 	return who, nil
 }
 
@@ -133,10 +102,7 @@ func callerKey(phone string) string { return "bitrix24:caller:" + phone }
 
 // remembered is what the portal said the last time.
 func (c *Connector) remembered(phone string, why error) Caller {
-	var who Caller
-	if raw, ok, err := c.serv.KV.Get(callerKey(phone)); err == nil && ok {
-		_ = json.Unmarshal(raw, &who)
-	}
+	who := connector.Recall[Caller](c.serv.KV, callerKey(phone))
 	who.Available, who.Error = false, why.Error()
 	if who.Manager != nil {
 		who.Manager.Shift, who.Manager.OnShift = "unknown", true // of another day

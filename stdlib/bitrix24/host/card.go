@@ -175,10 +175,10 @@ const cardTimeout = 3 * time.Second
 // openCard shows the card of a call in progress. A portal that is slow or
 // absent is no error; finishCall makes the card then.
 func (c *Connector) openCard(ctx context.Context, args json.RawMessage) (any, error) {
-	a, err := read[struct {
+	a, err := connector.Read[struct {
 		Call callFacts
 		cardOptions
-	}](args)
+	}](module, args)
 	if err != nil {
 		return nil, err
 	}
@@ -212,10 +212,10 @@ func (c *Connector) hideCard(ctx context.Context, args json.RawMessage) (any, er
 
 // cardFor shows or hides a card for employees; false when there is no card.
 func (c *Connector) cardFor(ctx context.Context, method string, args json.RawMessage) (any, error) {
-	a, err := read[struct {
+	a, err := connector.Read[struct {
 		Call  string
 		Users []int
-	}](args)
+	}](module, args)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/loopstart/loopstart/internal/connector"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -14,7 +15,7 @@ import (
 // webhook) and tells whether it is the portal's: auth[application_token] is the
 // only proof there is. Tokens in it are not passed on.
 func (c *Connector) event(_ context.Context, args json.RawMessage) (any, error) {
-	a, err := read[struct{ Body string }](args)
+	a, err := connector.Read[struct{ Body string }](module, args)
 	if err != nil {
 		return nil, err
 	}

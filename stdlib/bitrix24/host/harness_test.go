@@ -138,7 +138,7 @@ func (w *world) do(method, args string) (string, error) {
 	w.clk.Busy(1)
 	go func() {
 		defer w.clk.Busy(-1)
-		v, err := w.c.Serve(context.Background(), prefix+method, json.RawMessage(args))
+		v, err := Module.Serve(context.Background(), w.c, Module.Prefix+method, json.RawMessage(args))
 		done <- answer{v, err}
 	}()
 	for {

@@ -38,7 +38,6 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/connector"
-	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/ratelimit"
 )
 
@@ -144,13 +143,10 @@ func (c Config) Hosts() []string {
 	return out
 }
 
-// handler answers a request of a script.
-type handler func(c *Connector, ctx context.Context, args json.RawMessage) (any, error)
+const module = "bitrix24"
 
-// prefix of the requests of this module.
-const prefix = "bitrix24."
-
-var handlers = map[string]handler{
+// Module is what scripts can ask.
+var Module = connector.Module[*Connector]{Prefix: module + ".", Handlers: map[string]func(*Connector, context.Context, json.RawMessage) (any, error){
 	"rest":       (*Connector).rest,
 	"list":       (*Connector).list,
 	"batch":      (*Connector).batch,
@@ -162,40 +158,14 @@ var handlers = map[string]handler{
 	"hideCard":   (*Connector).hideCard,
 	"finishCall": (*Connector).finishCall,
 	"event":      (*Connector).event,
-}
-
-// Methods are the requests of this module.
-func Methods() []string {
-	var out []string
-	for name := range handlers {
-		out = append(out, prefix+name)
-	}
-	return out
-}
-
-// Serve answers a request. Its caller counts as busy.
-func (c *Connector) Serve(ctx context.Context, method string, args json.RawMessage) (any, error) {
-	h, ok := handlers[strings.TrimPrefix(method, prefix)]
-	if !ok {
-		return nil, fault.New(fault.NotFound, "no service %s", method)
-	}
-	return h(c, ctx, args)
-}
-
-// read decodes arguments.
-func read[T any](args json.RawMessage) (o T, err error) {
-	if err := json.Unmarshal(args, &o); err != nil {
-		return o, fault.New(fault.Invalid, "bitrix24: %w", err)
-	}
-	return o, nil
-}
+}}
 
 func (c *Connector) rest(ctx context.Context, args json.RawMessage) (any, error) {
-	a, err := read[struct {
+	a, err := connector.Read[struct {
 		Method    string
 		Params    json.RawMessage
 		TimeoutMs int64
-	}](args)
+	}](module, args)
 	if err != nil {
 		return nil, err
 	}
@@ -213,11 +183,11 @@ const maxListed = 5000
 
 // list collects pages of 50 (the portal's size) until there are enough.
 func (c *Connector) list(ctx context.Context, args json.RawMessage) (any, error) {
-	a, err := read[struct {
+	a, err := connector.Read[struct {
 		Method string
 		Params map[string]any
 		Limit  int
-	}](args)
+	}](module, args)
 	if err != nil {
 		return nil, err
 	}

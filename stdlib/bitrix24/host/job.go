@@ -69,7 +69,7 @@ func (r record) facts() callFacts {
 // finishCall puts the end of a call and its recording into the outbox: in that
 // order, once per call, until the portal has them.
 func (c *Connector) finishCall(_ context.Context, args json.RawMessage) (any, error) {
-	a, err := read[finishArgs](args)
+	a, err := connector.Read[finishArgs](module, args)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ type sendArgs struct {
 
 // send puts any method into the outbox, in order per key.
 func (c *Connector) send(_ context.Context, args json.RawMessage) (any, error) {
-	a, err := read[sendArgs](args)
+	a, err := connector.Read[sendArgs](module, args)
 	if err != nil {
 		return nil, err
 	}
@@ -139,14 +139,14 @@ func (c *Connector) Deliver(ctx context.Context, kind string, payload json.RawMe
 	switch kind {
 	case jobFinish, jobAttach:
 		var a finishArgs
-		if a, err = read[finishArgs](payload); err == nil && kind == jobFinish {
+		if a, err = connector.Read[finishArgs](module, payload); err == nil && kind == jobFinish {
 			err = c.finish(ctx, a)
 		} else if err == nil {
 			err = c.attach(ctx, a.Record)
 		}
 	case jobSend:
 		var a sendArgs
-		if a, err = read[sendArgs](payload); err == nil {
+		if a, err = connector.Read[sendArgs](module, payload); err == nil {
 			_, err = c.Call(ctx, a.Method, a.Params, false)
 		}
 	default:

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/loopstart/loopstart/internal/connector"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/phone"
 )
@@ -42,7 +43,7 @@ var entityTypes = map[string]int{"lead": 1, "contact": 3}
 // lead finds who has the number, or makes a lead or contact: one, however many
 // ask at once. Only we can see to that; the portal has no unique numbers.
 func (c *Connector) lead(ctx context.Context, args json.RawMessage) (any, error) {
-	a, err := read[leadArgs](args)
+	a, err := connector.Read[leadArgs](module, args)
 	if err != nil {
 		return nil, err
 	}

@@ -46,37 +46,17 @@ type Options struct {
 // row is one object of the account.
 type row = map[string]any
 
-// Server is the account.
+// Server is the account. Its [connector.Trouble] is what tests order.
 type Server struct {
+	*connector.Trouble
+
 	opts Options
 
-	mu       sync.Mutex
-	rows     map[string][]row
-	ids      map[string]int
-	recent   map[string][]time.Time // requests of the last second, by class
-	down     time.Time
-	slow     time.Duration
-	failures []failure
-	lose     int
-	log      []Asked
+	mu     sync.Mutex
+	rows   map[string][]row
+	ids    map[string]int
+	recent map[string][]time.Time // requests of the last second, by class
 }
-
-// failure is an answer that was ordered.
-type failure struct {
-	status int
-	says   string
-}
-
-// Asked is one request that was carried out.
-type Asked struct {
-	Method string         `json:"method"`
-	Params map[string]any `json:"params"`
-	At     time.Time      `json:"at"`
-	Error  string         `json:"error,omitempty"`
-}
-
-// maxAsked is how many requests are remembered; older ones are forgotten.
-const maxAsked = 10_000
 
 // New makes an account with one manager (id 1, code 101, at work).
 func New(o Options) *Server {
@@ -89,7 +69,7 @@ func New(o Options) *Server {
 	if o.Telephony <= 0 {
 		o.Telephony = 40
 	}
-	s := &Server{opts: o, rows: map[string][]row{}, ids: map[string]int{}, recent: map[string][]time.Time{}}
+	s := &Server{Trouble: connector.NewTrouble(o.Clock), opts: o, rows: map[string][]row{}, ids: map[string]int{}, recent: map[string][]time.Time{}}
 	s.Add("user", row{"firstName": "Анна", "code": "101", "atWork": true})
 	return s
 }
@@ -124,43 +104,6 @@ func (s *Server) All(kind string) []map[string]any {
 	return out
 }
 
-// Requests are what was asked, in order.
-func (s *Server) Requests() []Asked {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.log)
-}
-
-// Down takes the account away for a while.
-func (s *Server) Down(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.down = s.opts.Clock.Now().Add(d)
-}
-
-// Slow delays every answer from now on.
-func (s *Server) Slow(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.slow = d
-}
-
-// Fail answers the next requests with an error.
-func (s *Server) Fail(times, status int, says string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for range times {
-		s.failures = append(s.failures, failure{status, says})
-	}
-}
-
-// Lose carries the next requests out and never answers them.
-func (s *Server) Lose(times int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lose = times
-}
-
 // refusal is an error body of the account.
 type refusal struct {
 	status int
@@ -174,14 +117,7 @@ func wrong(field, says string) *refusal {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	slow, down := s.slow, s.opts.Clock.Now().Before(s.down)
-	s.mu.Unlock()
-	if slow > 0 {
-		connector.Pause(r.Context(), s.opts.Clock, slow)
-	}
-	if down {
-		connector.Lose(w)
+	if !s.Meets(w, r) {
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, 10<<20))
@@ -213,7 +149,7 @@ func (s *Server) answer(r *http.Request, form url.Values) (row, int, bool) {
 			body, refused = s.route(r.Method, path, form)
 		}
 	}
-	asked := Asked{Method: r.Method + " " + path, Params: row{}, At: s.opts.Clock.Now()}
+	asked := connector.Asked{Method: r.Method + " " + path, Params: row{}}
 	for name := range form {
 		asked.Params[name] = form.Get(name)
 	}
@@ -226,14 +162,9 @@ func (s *Server) answer(r *http.Request, form url.Values) (row, int, bool) {
 		}
 	} else {
 		body["success"] = true
-		if s.lose > 0 {
-			s.lose--
-			lost = true
-		}
+		lost = s.Loses()
 	}
-	if s.log = append(s.log, asked); len(s.log) > maxAsked {
-		s.log = s.log[1:]
-	}
+	s.Note(asked)
 	return body, status, lost
 }
 
@@ -249,10 +180,8 @@ func (s *Server) admit(r *http.Request, path string) *refusal {
 		return &refusal{503, "Service Temporarily Unavailable", nil}
 	}
 	s.recent[class] = append(s.recent[class], now)
-	if len(s.failures) > 0 {
-		f := s.failures[0]
-		s.failures = s.failures[1:]
-		return &refusal{f.status, f.says, nil}
+	if f, ordered := s.Next(); ordered {
+		return &refusal{f.Status, f.Says, nil}
 	}
 	switch r.Header.Get("X-Api-Key") {
 	case "":

@@ -54,7 +54,7 @@ const eventTimeout = 2 * time.Second
 // callEvent shows the managers that a call comes in, goes out or is over. An
 // account that does not answer is no error.
 func (c *Connector) callEvent(ctx context.Context, args json.RawMessage) (any, error) {
-	a, err := read[struct {
+	a, err := connector.Read[struct {
 		Call struct {
 			ID, Direction, Phone, Line string
 		}
@@ -62,7 +62,7 @@ func (c *Connector) callEvent(ctx context.Context, args json.RawMessage) (any, e
 		Codes               []string
 		Users               []int
 		TimeoutMs           int64
-	}](args)
+	}](module, args)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ type uploadJob struct {
 
 // finishCall puts a finished call into the outbox, once per call.
 func (c *Connector) finishCall(_ context.Context, args json.RawMessage) (any, error) {
-	a, err := read[uploadJob](args)
+	a, err := connector.Read[uploadJob](module, args)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func (c *Connector) upload(ctx context.Context, a uploadJob) error {
 
 // send puts any request into the outbox, in order per key.
 func (c *Connector) send(_ context.Context, args json.RawMessage) (any, error) {
-	a, err := read[restArgs](args)
+	a, err := connector.Read[restArgs](module, args)
 	if err != nil {
 		return nil, err
 	}
@@ -206,17 +206,17 @@ func (c *Connector) Deliver(ctx context.Context, kind string, payload json.RawMe
 	switch kind {
 	case jobUpload:
 		var a uploadJob
-		if a, err = read[uploadJob](payload); err == nil {
+		if a, err = connector.Read[uploadJob](module, payload); err == nil {
 			err = c.upload(ctx, a)
 		}
 	case jobOrder:
 		var a orderJob
-		if a, err = read[orderJob](payload); err == nil {
+		if a, err = connector.Read[orderJob](module, payload); err == nil {
 			err = c.change(ctx, a)
 		}
 	case jobSend:
 		var a restArgs
-		if a, err = read[restArgs](payload); err == nil {
+		if a, err = connector.Read[restArgs](module, payload); err == nil {
 			_, err = c.Call(ctx, a.Method, a.Path, a.Params)
 		}
 	default:

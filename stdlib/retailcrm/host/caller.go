@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/loopstart/loopstart/internal/connector"
 	"github.com/loopstart/loopstart/internal/phone"
@@ -33,36 +32,14 @@ type Manager struct {
 
 // person is a customer or manager as telephony/manager tells it.
 type person struct {
-	ID       text `json:"id"`
-	External text `json:"externalId"`
-	First    text `json:"firstName"`
-	Last     text `json:"lastName"`
-	Code     text `json:"code"`
+	ID       connector.Text `json:"id"`
+	External connector.Text `json:"externalId"`
+	First    connector.Text `json:"firstName"`
+	Last     connector.Text `json:"lastName"`
+	Code     connector.Text `json:"code"`
 }
 
 func (p person) name() string { return strings.TrimSpace(string(p.First) + " " + string(p.Last)) }
-
-// text is text that may come as a number or null.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(b []byte) error {
-	var s string
-	switch {
-	case string(b) == "null" || string(b) == "false":
-		*t = ""
-	case json.Unmarshal(b, &s) == nil:
-		*t = text(s)
-	default:
-		*t = text(b)
-	}
-	return nil
-}
-
-const (
-	callerTimeout = 2 * time.Second
-	callerKept    = 30 * 24 * time.Hour
-)
 
 func raw(v any) json.RawMessage {
 	b, _ := json.Marshal(v) // texts, numbers and maps of them
@@ -72,11 +49,11 @@ func raw(v any) json.RawMessage {
 // caller looks a number up. An account that is slow, absent or refuses us is no
 // error: a call must go on.
 func (c *Connector) caller(ctx context.Context, args json.RawMessage) (any, error) {
-	a, err := read[struct {
+	a, err := connector.Read[struct {
 		Phone        string
 		TimeoutMs    int64
 		IgnoreStatus bool
-	}](args)
+	}](module, args)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +61,7 @@ func (c *Connector) caller(ctx context.Context, args json.RawMessage) (any, erro
 	if !strings.HasPrefix(number, "+") {
 		return Caller{Available: true}, nil
 	}
-	limit := callerTimeout
-	if a.TimeoutMs > 0 {
-		limit = time.Duration(a.TimeoutMs) * time.Millisecond
-	}
-	in, stop := connector.Within(ctx, c.serv.Clock, limit)
+	in, stop := connector.LookingUp(ctx, c.serv.Clock, a.TimeoutMs)
 	defer stop()
 	params := map[string]json.RawMessage{"phone": raw(number), "details": raw("1")}
 	if a.IgnoreStatus {
@@ -100,7 +73,7 @@ func (c *Connector) caller(ctx context.Context, args json.RawMessage) (any, erro
 	}
 	var w struct {
 		Manager, Customer *person
-		Links             map[string]text
+		Links             map[string]connector.Text
 	}
 	if err := json.Unmarshal(body, &w); err != nil {
 		return c.remembered(number, err), nil
@@ -114,7 +87,7 @@ func (c *Connector) caller(ctx context.Context, args json.RawMessage) (any, erro
 			who.Links[name] = string(link)
 		}
 	}
-	_ = c.serv.KV.Set(callerKey(number), raw(who), callerKept) // a look-up is worth something without it
+	connector.Remember(c.serv.KV, callerKey(number), who)
 	return who, nil
 }
 
@@ -133,10 +106,7 @@ func (c *Connector) whoIs(m, customer *person) Caller {
 
 // remembered is what the account said the last time.
 func (c *Connector) remembered(number string, why error) Caller {
-	var who Caller
-	if raw, ok, err := c.serv.KV.Get(callerKey(number)); err == nil && ok {
-		_ = json.Unmarshal(raw, &who)
-	}
+	who := connector.Recall[Caller](c.serv.KV, callerKey(number))
 	who.Available, who.Error = false, why.Error()
 	c.serv.Log.Warn("retailcrm: the caller was not looked up", "known", who.Known, "err", why)
 	return who

@@ -101,13 +101,10 @@ func (c Config) Hosts() []string {
 	return nil
 }
 
-// handler answers a request of a script.
-type handler func(c *Connector, ctx context.Context, args json.RawMessage) (any, error)
+const module = "retailcrm"
 
-// prefix of the requests of this module.
-const prefix = "retailcrm."
-
-var handlers = map[string]handler{
+// Module is what scripts can ask.
+var Module = connector.Module[*Connector]{Prefix: module + ".", Handlers: map[string]func(*Connector, context.Context, json.RawMessage) (any, error){
 	"rest":        (*Connector).rest,
 	"send":        (*Connector).send,
 	"caller":      (*Connector).caller,
@@ -115,33 +112,7 @@ var handlers = map[string]handler{
 	"updateOrder": (*Connector).updateOrder,
 	"callEvent":   (*Connector).callEvent,
 	"finishCall":  (*Connector).finishCall,
-}
-
-// Methods are the requests of this module.
-func Methods() []string {
-	var out []string
-	for name := range handlers {
-		out = append(out, prefix+name)
-	}
-	return out
-}
-
-// Serve answers a request. Its caller counts as busy.
-func (c *Connector) Serve(ctx context.Context, method string, args json.RawMessage) (any, error) {
-	h, ok := handlers[strings.TrimPrefix(method, prefix)]
-	if !ok {
-		return nil, fault.New(fault.NotFound, "no service %s", method)
-	}
-	return h(c, ctx, args)
-}
-
-// read decodes arguments.
-func read[T any](args json.RawMessage) (o T, err error) {
-	if err := json.Unmarshal(args, &o); err != nil {
-		return o, fault.New(fault.Invalid, "retailcrm: %w", err)
-	}
-	return o, nil
-}
+}}
 
 // restPath is a path below /api/v5/; no segment leads out of it.
 var restPath = regexp.MustCompile(`^[A-Za-z0-9_-]+(/[A-Za-z0-9_.:@-]*[A-Za-z0-9_:@-])*$`)
@@ -156,7 +127,7 @@ type restArgs struct {
 }
 
 func (c *Connector) rest(ctx context.Context, args json.RawMessage) (any, error) {
-	a, err := read[restArgs](args)
+	a, err := connector.Read[restArgs](module, args)
 	if err != nil {
 		return nil, err
 	}

@@ -13,10 +13,10 @@ import (
 
 // orderRef names an order: by its number, its id, or its id in the shop.
 type orderRef struct {
-	ID       text   `json:"id,omitempty"`
-	External text   `json:"externalId,omitempty"`
-	Number   text   `json:"number,omitempty"`
-	Site     string `json:"site,omitempty"`
+	ID       connector.Text `json:"id,omitempty"`
+	External connector.Text `json:"externalId,omitempty"`
+	Number   connector.Text `json:"number,omitempty"`
+	Site     string         `json:"site,omitempty"`
 }
 
 // key names the order in the outbox.
@@ -75,7 +75,7 @@ func (c *Connector) byNumber(ctx context.Context, number string) (json.RawMessag
 }
 
 func (c *Connector) order(ctx context.Context, args json.RawMessage) (any, error) {
-	o, err := read[orderRef](args)
+	o, err := connector.Read[orderRef](module, args)
 	if err == nil {
 		err = o.check()
 	}
@@ -97,7 +97,7 @@ type orderJob struct {
 
 // updateOrder puts a change of an order into the outbox: in order per order.
 func (c *Connector) updateOrder(_ context.Context, args json.RawMessage) (any, error) {
-	a, err := read[orderJob](args)
+	a, err := connector.Read[orderJob](module, args)
 	if err == nil {
 		err = a.Order.check()
 	}
@@ -126,7 +126,7 @@ func (c *Connector) change(ctx context.Context, a orderJob) error {
 		if err != nil {
 			return err
 		}
-		var o struct{ ID text }
+		var o struct{ ID connector.Text }
 		if found == nil || json.Unmarshal(found, &o) != nil || o.ID == "" {
 			return fault.New(fault.NotFound, "retailcrm: there is no order %s", a.Order.Number)
 		}
