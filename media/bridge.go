@@ -93,8 +93,9 @@ func (l *leg) ready() bool {
 		!l.digitsOut.covers() && !l.feeding && (l.play == nil || l.play.codec != a.codec)
 }
 
-// carry passes an audio packet of the peer on to l.
-func (l *leg) carry(sh *shard, p *packet, codec *Codec) {
+// carry passes an audio packet of the peer on to l; pcm is what it says, if it
+// was decoded.
+func (l *leg) carry(sh *shard, p *packet, codec *Codec, pcm []int16) {
 	if !l.ready() {
 		return
 	}
@@ -108,6 +109,7 @@ func (l *leg) carry(sh *shard, p *packet, codec *Codec) {
 	payload := p.payload
 	if codec != l.agreed.codec {
 		payload = sh.code[:len(p.payload)]
+		pcm = nil
 		table := sh.engine.convert[codec.slot][l.agreed.codec.slot]
 		for i, b := range p.payload {
 			payload[i] = table[b]
@@ -117,9 +119,9 @@ func (l *leg) carry(sh *shard, p *packet, codec *Codec) {
 		l.send.next = end
 	}
 	l.send.gap, l.send.started = false, true
-	l.writeAs(sh, l.agreed.sendPT, marker, seq, ts, payload)
+	l.writeAs(sh, l.agreed.sendPT, marker, seq, ts*l.agreed.codec.factor(), payload)
 	if l.records > 0 || l.tapCount > 0 {
-		l.recordSent(sh, ts, payload)
+		l.recordSent(sh, ts, payload, pcm)
 	}
 }
 
@@ -140,7 +142,7 @@ func (l *leg) carryEvent(sh *shard, p *packet, hz int) {
 		return
 	}
 	g.at = sh.at
-	l.writeAs(sh, a.eventPT, p.marker || l.send.gap, seq, ts, p.payload)
+	l.writeAs(sh, a.eventPT, p.marker || l.send.gap, seq, ts*ticks(a.eventHz), p.payload)
 	l.send.gap, l.send.started = false, true
 }
 

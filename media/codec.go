@@ -1,40 +1,75 @@
 package media
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
 
-// The one shape of audio inside the package.
+// The timelines inside the package (sender, recordings, taps, bridges) count in
+// units of 1/8000 s whatever the codec: RTP clocks are translated where packets
+// come in and go out, see [Codec.units]. Audio is signed 16 bit at the rate of
+// its codec: a frame of FrameSamples units has [Codec.FrameLen] samples.
 const (
-	SampleRate    = 8000                  // samples a second
-	FrameDuration = 20 * time.Millisecond // one packet
-	FrameSamples  = 160                   // samples in a frame
+	SampleRate    = 8000                  // units of time in a second, and samples of narrowband audio
+	WideRate      = 16000                 // samples a second of wideband audio
+	FrameDuration = 20 * time.Millisecond // what all audio is made in
+	FrameSamples  = 160                   // units of time in a frame, and samples of a narrowband one
 	FramesPerSec  = int(time.Second / FrameDuration)
+
+	wideFrame = FrameSamples * WideRate / SampleRate // samples in a wideband frame
 )
 
-// Codec is an audio format on the wire. The package's own codecs ([PCMA],
-// [PCMU]) are the only ones that can encode; they are compared by pointer.
+// Codec is an audio format on the wire. Only the package's own codecs can
+// encode and decode; they are compared by pointer.
 type Codec struct {
-	Name       string // encoding name of the rtpmap, upper case
-	PT         uint8  // static payload type, RFC 3551 §6
-	Clock      int    // RTP clock rate in Hz
-	FrameBytes int    // payload of one 20 ms frame
+	Name     string // encoding name of the rtpmap
+	PT       uint8  // payload type of our offers: the static one of RFC 3551 §6, or a dynamic one
+	Clock    int    // RTP clock rate in Hz
+	Rate     int    // samples a second of its audio: SampleRate or WideRate
+	Channels int    // of the rtpmap; the audio itself is always mono
 
-	slot    int            // index of the encoded form in a Prompt
-	encode  *[1 << 14]byte // by the upper 14 bits of a sample
-	decode  *[1 << 8]int16 // by code word
-	silence [FrameSamples]byte
+	slot     int            // index of the encoded form in a Prompt
+	steady   bool           // payloads can be cut and joined at any byte: 64 kbit/s, no framing
+	silence  []byte         // a frame of it
+	g711     *companding    // nil for codecs with a memory
+	encoders func() Encoder // makes the state of a stream
+	decoders func() Decoder
 }
 
-// The codecs of ITU-T G.711.
-var (
-	PCMA = newG711("PCMA", 8, 0, alawEncode, alawDecode)
-	PCMU = newG711("PCMU", 0, 1, mulawEncode, mulawDecode)
+// Encoder is the sending side of one stream of a codec. It belongs to one
+// goroutine.
+type Encoder interface {
+	// Encode writes the payload of one frame, FrameLen samples, to dst and
+	// returns its length; dst has room for maxPayload bytes.
+	Encode(dst []byte, pcm []int16) int
+}
+
+// Decoder is the receiving side of one stream of a codec. It belongs to one
+// goroutine.
+type Decoder interface {
+	// Decode writes the audio of a payload to dst and returns how many samples
+	// it is: 0 for a payload that is damaged or longer than dst. dst has room for
+	// MaxDecoded samples.
+	Decode(dst []int16, payload []byte) int
+	// Conceal fills dst with what may stand for lost audio of that length. next
+	// is the payload that follows it, if it is there. It reports false when the
+	// codec has no way of its own to do so.
+	Conceal(dst []int16, next []byte) bool
+}
+
+// Sizes of payloads and of what becomes of them.
+const (
+	maxPayload = 1275     // bytes of one encoded frame: the most that Opus makes, RFC 6716 §3.4
+	MaxDecoded = 2 * 2048 // samples of one packet: a datagram of G.722
 )
 
-// codecSlots is the number of codecs that a prompt can be encoded in.
-const codecSlots = 2
+// The codecs that prompts can be encoded in, by slot.
+const (
+	slotPCMA = iota
+	slotPCMU
+	codecSlots
+)
 
 // Codecs returns all codecs in the order of preference.
 func Codecs() []*Codec { return []*Codec{PCMA, PCMU} }
@@ -49,26 +84,29 @@ func CodecByName(name string) (*Codec, bool) {
 	return nil, false
 }
 
-// Encode writes len(pcm) bytes to dst, which must be at least as long.
-func (c *Codec) Encode(dst []byte, pcm []int16) {
-	dst = dst[:len(pcm)]
-	table := c.encode
-	for i, s := range pcm {
-		dst[i] = table[uint16(s)>>2]
-	}
-}
+// NewEncoder makes the state of a stream that is sent.
+func (c *Codec) NewEncoder() Encoder { return c.encoders() }
 
-// Decode writes len(payload) samples to dst, which must be at least as long.
-func (c *Codec) Decode(dst []int16, payload []byte) {
-	dst = dst[:len(payload)]
-	table := c.decode
-	for i, b := range payload {
-		dst[i] = table[b]
-	}
-}
+// NewDecoder makes the state of a stream that is received.
+func (c *Codec) NewDecoder() Decoder { return c.decoders() }
+
+// FrameLen is the number of samples in a frame of 20 ms.
+func (c *Codec) FrameLen() int { return c.Rate / FramesPerSec }
+
+// Wide reports whether the codec carries wideband audio.
+func (c *Codec) Wide() bool { return c.Rate > SampleRate }
+
+// factor is the number of RTP clock ticks in a unit of time.
+func (c *Codec) factor() uint32 { return ticks(c.Clock) }
 
 // Silence is one encoded frame of silence, shared by all: do not write to it.
-func (c *Codec) Silence() []byte { return c.silence[:] }
+func (c *Codec) Silence() []byte { return c.silence }
 
-// String is the codec as in an rtpmap, "PCMA/8000".
-func (c *Codec) String() string { return c.Name + "/8000" }
+// String is the codec as in an rtpmap, "PCMA/8000" or "opus/48000/2".
+func (c *Codec) String() string {
+	s := c.Name + "/" + strconv.Itoa(c.Clock)
+	if c.Channels > 1 {
+		s += "/" + strconv.Itoa(c.Channels)
+	}
+	return s
+}

@@ -20,8 +20,8 @@ func TestCodecNumbersOfRFC3551(t *testing.T) {
 	}
 	slots := map[int]bool{}
 	for _, c := range Codecs() {
-		if c.Clock != 8000 || c.FrameBytes != 160 || slots[c.slot] || c.slot >= codecSlots {
-			t.Errorf("%s: clock %d, frame %d, slot %d", c, c.Clock, c.FrameBytes, c.slot)
+		if c.Clock%8000 != 0 || c.FrameLen() != c.Rate/50 || slots[c.slot] || c.slot >= codecSlots {
+			t.Errorf("%s: clock %d, frame %d, slot %d", c, c.Clock, c.FrameLen(), c.slot)
 		}
 		slots[c.slot] = true
 	}
@@ -66,10 +66,11 @@ func TestFramePathDoesNotAllocate(t *testing.T) {
 func BenchmarkEncodeFrame(b *testing.B) {
 	for _, c := range Codecs() {
 		b.Run(c.Name, func(b *testing.B) {
-			pcm, payload := sine(440, 8000, FrameSamples, 20000), make([]byte, FrameSamples)
+			pcm, payload := sine(440, float64(c.Rate), c.FrameLen(), 20000), make([]byte, maxPayload)
+			e := c.NewEncoder()
 			b.ReportAllocs()
 			for b.Loop() {
-				c.Encode(payload, pcm)
+				e.Encode(payload, pcm)
 			}
 		})
 	}
@@ -78,11 +79,12 @@ func BenchmarkEncodeFrame(b *testing.B) {
 func BenchmarkDecodeFrame(b *testing.B) {
 	for _, c := range Codecs() {
 		b.Run(c.Name, func(b *testing.B) {
-			pcm, payload := make([]int16, FrameSamples), make([]byte, FrameSamples)
-			c.Encode(payload, sine(440, 8000, FrameSamples, 20000))
+			pcm, payload := make([]int16, MaxDecoded), make([]byte, maxPayload)
+			payload = payload[:c.NewEncoder().Encode(payload, sine(440, float64(c.Rate), c.FrameLen(), 20000))]
+			d := c.NewDecoder()
 			b.ReportAllocs()
 			for b.Loop() {
-				c.Decode(pcm, payload)
+				d.Decode(pcm, payload)
 			}
 		})
 	}

@@ -169,14 +169,14 @@ func parseDigits(text string) ([]byte, error) {
 }
 
 // takesEvents reports whether a peer understands every one of the steps as an
-// event on our own clock.
+// event.
 func takesEvents(f EventFormat, steps []byte) bool {
 	for _, key := range steps {
 		if key != digitPause && !f.Has(int(eventCode(key))) {
 			return false
 		}
 	}
-	return f.PT != 0 && f.Clock == SampleRate
+	return f.PT != 0 && f.Clock%SampleRate == 0
 }
 
 // eventCode is the RFC 4733 event of a key.

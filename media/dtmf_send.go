@@ -56,9 +56,10 @@ func (d *digitSender) covers() bool {
 	return d.pos < len(d.head.steps) && d.head.steps[d.pos] != digitPause
 }
 
-// step decides about frame f; ts is the timestamp that audio would have. marker
+// step decides about frame f; ts is the timestamp that audio would have, in
+// units of time, tick the ticks of the event clock in one. marker
 // is set on the first packet of a digit, done when the batch is through.
-func (d *digitSender) step(f int64, ts uint32) (act digitAction, marker, done bool) {
+func (d *digitSender) step(f int64, ts, tick uint32) (act digitAction, marker, done bool) {
 	if d.head == nil {
 		return digitNone, false, false
 	}
@@ -85,9 +86,9 @@ func (d *digitSender) step(f int64, ts uint32) (act digitAction, marker, done bo
 			return digitNone, false, false
 		}
 		d.key = 0
-		return d.step(f, ts)
+		return d.step(f, ts, tick)
 	}
-	d.event(elapsed)
+	d.event(elapsed, int64(tick))
 	if d.ends < endRepeats {
 		return digitPacket, marker, false
 	}
@@ -99,14 +100,14 @@ func (d *digitSender) step(f int64, ts uint32) (act digitAction, marker, done bo
 }
 
 // event builds the packet of the running tone, elapsed frames after its begin.
-func (d *digitSender) event(elapsed int64) {
+func (d *digitSender) event(elapsed, tick int64) {
 	flags := byte(eventVolume)
 	if elapsed >= toneFrames-1 {
 		flags |= 0x80
 		d.ends++
 	}
 	d.payload[0], d.payload[1] = eventCode(d.key), flags
-	binary.BigEndian.PutUint16(d.payload[2:], uint16(min(elapsed+1, toneFrames)*FrameSamples))
+	binary.BigEndian.PutUint16(d.payload[2:], uint16(min(elapsed+1, toneFrames)*FrameSamples*tick))
 }
 
 // through goes on to the next batch.

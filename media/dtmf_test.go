@@ -333,7 +333,7 @@ func TestSendDigitPackets(t *testing.T) {
 	d.add(&digitBatch{steps: []byte("5w6")})
 	var got []string
 	for f := int64(0); f < 60 && d.head != nil; f++ {
-		act, marker, done := d.step(f, uint32(f*FrameSamples))
+		act, marker, done := d.step(f, uint32(f*FrameSamples), 1)
 		s := [...]string{".", "P", "_", "T"}[act]
 		if act == digitPacket {
 			ev, _ := parseEvent(d.payload[:])
@@ -372,7 +372,7 @@ func TestSendDigitsKeepsTheGap(t *testing.T) {
 	d.add(&digitBatch{steps: []byte("12")})
 	var begins []int64
 	for f := int64(0); f < 60 && d.head != nil; f++ {
-		if _, marker, _ := d.step(f, 0); marker {
+		if _, marker, _ := d.step(f, 0, 1); marker {
 			begins = append(begins, f)
 		}
 	}

@@ -53,7 +53,7 @@ type Engine struct {
 	shards  []*shard
 	notes   *notifier
 	writers *writerPool
-	convert [codecSlots][codecSlots]*[256]byte // transcoding tables by codec slot
+	convert [2][2]*[256]byte // between the codecs of G.711, by slot
 
 	ids        atomic.Uint32
 	recordings atomic.Int64
@@ -87,8 +87,8 @@ func NewEngine(cfg Config, clk clock.Clock, log *slog.Logger) (*Engine, error) {
 		writers: newWriterPool(clk), sessions: make(map[*Session]struct{}),
 	}
 	e.empty = sync.NewCond(&e.mu)
-	for _, from := range Codecs() {
-		for _, to := range Codecs() {
+	for _, from := range [...]*Codec{PCMA, PCMU} {
+		for _, to := range [...]*Codec{PCMA, PCMU} {
 			e.convert[from.slot][to.slot] = transcoder(from, to)
 		}
 	}

@@ -1,28 +1,73 @@
 package media
 
-import "math/bits"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // Companding as ITU-T G.711 defines it: A-law quantises a 13 bit number (Table
 // 1), mu-law a 14 bit one (Table 2). Samples carry it left-justified in 16 bits.
 // Negative values are taken by their one's complement, as in the reference
 // software ITU-T G.191, so that both signs quantise alike.
 
-func newG711(name string, pt uint8, slot int, encode func(int16) byte, decode func(byte) int16) *Codec {
-	c := &Codec{
-		Name: name, PT: pt, Clock: SampleRate, FrameBytes: FrameSamples,
-		slot: slot, encode: new([1 << 14]byte), decode: new([1 << 8]int16),
-	}
-	for i := range c.encode {
-		c.encode[i] = encode(int16(uint16(i) << 2))
-	}
-	for i := range c.decode {
-		c.decode[i] = decode(byte(i))
-	}
-	for i := range c.silence {
-		c.silence[i] = encode(0)
-	}
-	return c
+// The codecs of ITU-T G.711.
+var (
+	PCMA = newG711("PCMA", 8, slotPCMA, alawEncode, alawDecode)
+	PCMU = newG711("PCMU", 0, slotPCMU, mulawEncode, mulawDecode)
+)
+
+// companding is a codec without a memory: it is its own encoder and decoder.
+type companding struct {
+	encode [1 << 14]byte // by the upper 14 bits of a sample
+	decode [1 << 8]int16 // by code word
 }
+
+func newG711(name string, pt uint8, slot int, encode func(int16) byte, decode func(byte) int16) *Codec {
+	g := new(companding)
+	for i := range g.encode {
+		g.encode[i] = encode(int16(uint16(i) << 2))
+	}
+	for i := range g.decode {
+		g.decode[i] = decode(byte(i))
+	}
+	return &Codec{
+		Name: name, PT: pt, Clock: SampleRate, Rate: SampleRate, Channels: 1,
+		slot: slot, steady: true, silence: bytes.Repeat([]byte{encode(0)}, FrameSamples), g711: g,
+		encoders: func() Encoder { return g }, decoders: func() Decoder { return g },
+	}
+}
+
+// Encode implements Encoder, for any number of samples.
+func (g *companding) Encode(dst []byte, pcm []int16) int {
+	dst = dst[:len(pcm)]
+	for i, s := range pcm {
+		dst[i] = g.encode[uint16(s)>>2]
+	}
+	return len(pcm)
+}
+
+// Decode implements Decoder.
+func (g *companding) Decode(dst []int16, payload []byte) int {
+	if len(payload) > len(dst) {
+		return 0
+	}
+	dst = dst[:len(payload)]
+	for i, b := range payload {
+		dst[i] = g.decode[b]
+	}
+	return len(payload)
+}
+
+// Conceal implements Decoder.
+func (g *companding) Conceal([]int16, []byte) bool { return false }
+
+// Encode writes len(pcm) bytes to dst, which must be at least as long; for the
+// codecs of G.711 only, which need no [Encoder].
+func (c *Codec) Encode(dst []byte, pcm []int16) { c.g711.Encode(dst, pcm) }
+
+// Decode writes len(payload) samples to dst, which must be at least as long;
+// for the codecs of G.711 only, which need no [Decoder].
+func (c *Codec) Decode(dst []int16, payload []byte) { c.g711.Decode(dst, payload) }
 
 // alawEncode: sign, 3 bits of segment, 4 of step; even bits inverted.
 func alawEncode(s int16) byte {

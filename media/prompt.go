@@ -52,7 +52,7 @@ type Encoded struct {
 }
 
 func encodePrompt(p *Prompt, c *Codec) *Encoded {
-	data := make([]byte, p.Frames()*c.FrameBytes)
+	data := make([]byte, p.Frames()*FrameSamples)
 	c.Encode(data, p.pcm)
 	copy(data[len(p.pcm):], c.Silence())
 	return &Encoded{codec: c, data: data}
@@ -62,14 +62,18 @@ func encodePrompt(p *Prompt, c *Codec) *Encoded {
 func (e *Encoded) Codec() *Codec { return e.codec }
 
 // Frames is the number of frames.
-func (e *Encoded) Frames() int { return len(e.data) / e.codec.FrameBytes }
+func (e *Encoded) Frames() int { return len(e.data) / FrameSamples }
 
 // Frame is the payload of frame i, shared: do not write to it. The last frame
 // is padded with silence, and a frame that does not exist is silence.
 func (e *Encoded) Frame(i int) []byte {
-	n := e.codec.FrameBytes
+	const n = FrameSamples
 	if i < 0 || i >= len(e.data)/n {
 		return e.codec.Silence()
 	}
 	return e.data[i*n : (i+1)*n : (i+1)*n]
 }
+
+// Sound is the audio of frame i at the codec's rate, shared; nil where the
+// payload itself tells it (G.711).
+func (e *Encoded) Sound(i int) []int16 { return nil }

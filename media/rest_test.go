@@ -118,7 +118,7 @@ func TestMarks(t *testing.T) {
 	for _, number := range []uint32{0, 1, 0xffffffff, 0xdeadbeef} {
 		pcm := MarkFrame(number)
 		for _, c := range []*Codec{PCMA, PCMU} {
-			code, back := make([]byte, c.FrameBytes), make([]int16, FrameSamples)
+			code, back := make([]byte, len(c.Silence())), make([]int16, FrameSamples)
 			c.Encode(code, pcm)
 			c.Decode(back, code)
 			if got, ok := findMark(back); !ok || got != number {

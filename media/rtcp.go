@@ -92,7 +92,7 @@ func (l *leg) appendReports(b []byte, now time.Time, at time.Duration, bye bool)
 		b = be.AppendUint16(b, words+5)
 		b = be.AppendUint32(b, o.ssrc)
 		b = be.AppendUint64(b, ntp(now))
-		b = be.AppendUint32(b, o.clockAt(at, l.slot))
+		b = be.AppendUint32(b, o.clockAt(at, l.slot)*l.factor())
 		b = be.AppendUint32(b, o.packets)
 		b = be.AppendUint32(b, o.octets)
 	} else {
@@ -126,7 +126,7 @@ func (l *leg) appendBlock(b []byte, at time.Duration) []byte {
 	lost := min(st.missing(), 1<<23-1)
 	b = be.AppendUint32(b, uint32(st.fraction())<<24|lost)
 	b = be.AppendUint32(b, st.highest)
-	b = be.AppendUint32(b, uint32(st.jitter))
+	b = be.AppendUint32(b, uint32(st.jitter)*max(1, l.clock.factor))
 	if !l.rtcp.haveSR {
 		return append(b, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
@@ -197,7 +197,7 @@ func (l *leg) readReport(pt byte, body []byte, blocks int, now time.Time, at tim
 		loss := be.Uint32(rest[4:])
 		c.remoteFraction.Store(loss >> 24)
 		c.remoteLost.Store(uint64(loss & 0xffffff))
-		c.remoteJitter.Store(be.Uint32(rest[12:]))
+		c.remoteJitter.Store(be.Uint32(rest[12:]) / l.factor())
 		if sr := be.Uint32(rest[16:]); sr != 0 {
 			trip := int32(uint32(ntp(now)>>16) - sr - be.Uint32(rest[20:]))
 			if trip >= 0 && trip < 10<<16 {

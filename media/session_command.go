@@ -33,6 +33,7 @@ type command struct {
 	play    *player
 	recoded *player // the latest playback in the codec of agreed
 	agreed  *agreement
+	coders  coders // with agreed
 	digits  *digitBatch
 	tones   *toneReceiver // with agreed: listens for keys in the audio
 	other   *Session

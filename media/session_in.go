@@ -143,20 +143,22 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 		// Comfort noise stands for silence, which is what its absence is.
 	default:
 		codec := l.agreed.formats[kind-1].Codec
+		p.ts = l.clock.units(p.ssrc, p.ts, codec.factor())
 		if place != arrivalLate {
 			l.rx.timing(p.ts, sh.at-age)
 			c.setJitter(l.rx.jitter)
 		}
-		l.audio(sh, p, codec, age)
+		l.audio(sh, p, codec, l.decs[kind-1], age)
 	}
 	c.lost.Store(l.rx.lost + uint64(l.rx.missing()))
 }
 
 // audio records a packet and passes it on.
-func (l *leg) audio(sh *shard, p *packet, codec *Codec, age time.Duration) {
-	pcm := sh.pcm[:len(p.payload)]
-	if l.records > 0 || l.s.opts.Voice > 0 || l.tones.rx != nil || l.tapCount > 0 {
-		codec.Decode(pcm, p.payload)
+func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, age time.Duration) {
+	var full, pcm []int16
+	if l.listens() {
+		full = sh.pcm[:dec.Decode(sh.pcm[:], p.payload)]
+		pcm = l.heardFit.to(SampleRate, sh.narrow[:], full, codec.Rate)
 	}
 	if l.s.opts.Voice > 0 {
 		l.voice.packet(l, sh, pcm)
@@ -176,8 +178,16 @@ func (l *leg) audio(sh *shard, p *packet, codec *Codec, age time.Duration) {
 		}
 	}
 	if l.peer != nil && !l.muted && !l.held {
-		l.peer.leg.carry(sh, p, codec)
+		l.peer.leg.carry(sh, p, codec, full)
 	}
+}
+
+// listens reports whether what comes has to be decoded.
+func (l *leg) listens() bool {
+	if l.records > 0 || l.s.opts.Voice > 0 || l.tones.rx != nil || l.tapCount > 0 {
+		return true
+	}
+	return l.peer != nil && (l.peer.leg.records > 0 || l.peer.leg.tapCount > 0)
 }
 
 // event takes a telephone-event packet.
@@ -192,6 +202,7 @@ func (l *leg) event(sh *shard, p *packet, hz int, arrived time.Time) {
 		l.report(sh, news, arrived)
 	}
 	if l.peer != nil && !l.muted && !l.held && !l.keepDigits {
+		p.ts = l.events.units(p.ssrc, p.ts, ticks(hz))
 		l.peer.leg.carryEvent(sh, p, hz)
 	}
 }

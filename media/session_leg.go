@@ -26,6 +26,12 @@ type leg struct {
 	digitsOut digitSender
 	play      *player
 
+	enc                       Encoder    // of the agreed codec
+	decs                      []Decoder  // of the agreed formats
+	clock                     mediaClock // of the peer's audio
+	events                    mediaClock // of its telephone-events
+	heardFit, sentFit, fedFit fitting    // of what comes, of what was sent, of what taps feed
+
 	peer       *Session // bridge
 	passage    passage  // of the peer's packets to us
 	muted      bool
@@ -117,6 +123,7 @@ func (l *leg) do(sh *shard, c *command) {
 // agree puts a new agreement into force.
 func (l *leg) agree(sh *shard, c *command) {
 	a := c.agreed
+	l.newCoders(c)
 	l.agreed = a
 	l.tones.agree(l, sh, c.tones)
 	if c.recoded != nil && l.play != nil && l.play.id == c.recoded.id {

@@ -92,23 +92,24 @@ func (l *leg) frame(sh *shard) {
 		return
 	}
 	ts := l.send.stamp(l.due)
-	act, marker, done := l.digitsOut.step(l.due, ts)
+	act, marker, done := l.digitsOut.step(l.due, ts, ticks(a.eventHz))
 	switch {
 	case act == digitPacket && a.eventPT == 0:
 		// A new agreement has taken the events away under way.
-		l.sendAudio(sh, ts, a.codec.Silence())
+		l.sendSilence(sh, ts)
 		l.digitsDone(sh, done)
 	case act == digitPacket:
-		l.write(sh, a.eventPT, marker, l.digitsOut.ts, l.digitsOut.payload[:])
+		l.write(sh, a.eventPT, marker, l.digitsOut.ts*ticks(a.eventHz), l.digitsOut.payload[:])
 		l.passage.broken = true
 		l.digitsDone(sh, done)
 	case act == digitTone && l.digitsOut.head.tones.codec == a.codec:
-		l.sendAudio(sh, ts, l.digitsOut.head.tones.next())
+		payload, pcm := l.digitsOut.head.tones.next()
+		l.sendAudio(sh, ts, payload, pcm)
 	case act == digitTone:
 		l.digitsOut.head.tones.advance()
-		l.sendAudio(sh, ts, a.codec.Silence())
+		l.sendSilence(sh, ts)
 	case act == digitSilence:
-		l.sendAudio(sh, ts, a.codec.Silence())
+		l.sendSilence(sh, ts)
 	default:
 		l.digitsDone(sh, done)
 		l.usual(sh, ts)
@@ -122,7 +123,8 @@ func (l *leg) usual(sh *shard, ts uint32) {
 	}
 	switch {
 	case l.play != nil && l.play.codec == l.agreed.codec:
-		l.sendAudio(sh, ts, l.play.next())
+		payload, pcm := l.play.next()
+		l.sendAudio(sh, ts, payload, pcm)
 		if l.play.over() {
 			l.endPlay(sh, ReasonEnd)
 		}
@@ -132,7 +134,7 @@ func (l *leg) usual(sh *shard, ts uint32) {
 		// What was passed on ran ahead of the clock. Silence that kept the lead
 		// would leave no room for the peer's next packets.
 	default:
-		l.sendAudio(sh, ts, l.agreed.codec.Silence())
+		l.sendSilence(sh, ts)
 	}
 }
 
@@ -143,9 +145,9 @@ func (l *leg) fromTaps(sh *shard, ts uint32) bool {
 		l.skipFeeds(sh)
 		return false
 	}
-	payload, ok := l.fed(sh)
+	payload, pcm, ok := l.fed(sh)
 	if ok {
-		l.sendAudio(sh, ts, payload)
+		l.sendAudio(sh, ts, payload, pcm)
 	}
 	return ok
 }
@@ -159,20 +161,30 @@ func (l *leg) digitsDone(sh *shard, done bool) {
 	sh.emit(l.s, Event{Kind: DigitsSent})
 }
 
-// sendAudio sends audio of our own.
-func (l *leg) sendAudio(sh *shard, ts uint32, payload []byte) {
+// sendSilence sends a frame of silence.
+func (l *leg) sendSilence(sh *shard, ts uint32) {
+	c := l.agreed.codec
+	l.sendAudio(sh, ts, c.silence, sh.quiet[:c.FrameLen()])
+}
+
+// sendAudio sends a frame of our own. pcm is what it says at the codec's rate;
+// nil where the payload tells (G.711).
+func (l *leg) sendAudio(sh *shard, ts uint32, payload []byte, pcm []int16) {
 	l.passage.broken = true
 	l.send.next = ts + FrameSamples
-	l.write(sh, l.agreed.sendPT, false, ts, payload)
+	l.write(sh, l.agreed.sendPT, false, ts*l.agreed.codec.factor(), payload)
 	if l.records > 0 || l.tapCount > 0 {
-		l.recordSent(sh, ts, payload)
+		l.recordSent(sh, ts, payload, pcm)
 	}
 }
 
 // recordSent gives what was sent to the recordings and taps.
-func (l *leg) recordSent(sh *shard, ts uint32, payload []byte) {
-	pcm := sh.pcm[:len(payload)]
-	l.agreed.codec.Decode(pcm, payload)
+func (l *leg) recordSent(sh *shard, ts uint32, payload []byte, pcm []int16) {
+	c := l.agreed.codec
+	if pcm == nil && c.g711 != nil {
+		pcm = sh.pcm[:c.g711.Decode(sh.pcm[:], payload)]
+	}
+	pcm = l.sentFit.to(SampleRate, sh.narrow[:], pcm, c.Rate)
 	l.tapSent(ts, pcm)
 	for _, r := range l.recs[:l.records] {
 		if r.reason == "" {
@@ -181,7 +193,7 @@ func (l *leg) recordSent(sh *shard, ts uint32, payload []byte) {
 	}
 }
 
-// write sends the next packet of our stream.
+// write sends the next packet of our stream; ts is in ticks of the RTP clock.
 func (l *leg) write(sh *shard, pt uint8, marker bool, ts uint32, payload []byte) {
 	o := &l.send
 	o.seq++

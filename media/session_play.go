@@ -49,12 +49,13 @@ func (p *player) recode(again *player) {
 // over reports whether nothing is left to play.
 func (p *player) over() bool { return p.frames == 0 || p.part >= len(p.parts) }
 
-// next is the payload of the next frame; not to be called when over.
-func (p *player) next() []byte {
-	payload := p.parts[p.part].Frame(p.frame)
+// next is the payload of the next frame, and its audio as in Encoded.Sound; not to be called when over.
+func (p *player) next() (payload []byte, pcm []int16) {
+	e := p.parts[p.part]
+	payload, pcm = e.Frame(p.frame), e.Sound(p.frame)
 	p.advance()
 	p.sent++
-	return payload
+	return payload, pcm
 }
 
 // advance moves on by one frame that may not have been sent.

@@ -69,7 +69,7 @@ func (s *Session) Accept(answer []byte) error {
 func (s *Session) agree(l Local, r Remote) {
 	recode := s.agreed && s.remote.Codec != r.Codec || !s.agreed
 	s.local, s.remote, s.agreed = l, r, true
-	c := command{kind: cmdAgree, agreed: newAgreement(r), tones: s.tonesFor(r)}
+	c := command{kind: cmdAgree, agreed: newAgreement(r), coders: newCoders(r), tones: s.tonesFor(r)}
 	if recode && s.current != nil {
 		again := newPlayer(s.current.id, s.partsAsked, s.current.loop)
 		again.encode(s.partsAsked, r.Codec)

@@ -38,7 +38,10 @@ type shard struct {
 	buf    [maxPacket]byte
 	rtp    rtp.Header      // scratch of parseRTP
 	code   [maxPacket]byte // transcoded payload
-	pcm    [maxPacket]int16
+	pcm    [MaxDecoded]int16
+	narrow [MaxDecoded]int16 // pcm at 8 kHz
+	wide   [wideFrame]int16
+	quiet  [wideFrame]int16 // silence
 	head   [rtpHeader]byte
 	feed   [FrameSamples]int16 // mixed feeds of taps
 }

@@ -127,7 +127,7 @@ func (t *Tap) emit(sh *shard, track Track) {
 
 // fed mixes what the taps feed into one encoded frame; ok is false when they
 // have nothing.
-func (l *leg) fed(sh *shard) (payload []byte, ok bool) {
+func (l *leg) fed(sh *shard) (payload []byte, wide []int16, ok bool) {
 	pcm := sh.feed[:]
 	for _, t := range l.taps[:l.tapCount] {
 		if t.empty() {
@@ -142,11 +142,10 @@ func (l *leg) fed(sh *shard) (payload []byte, ok bool) {
 	}
 	l.feeding = ok
 	if !ok {
-		return nil, false
+		return nil, nil, false
 	}
-	payload = sh.code[:FrameSamples]
-	l.agreed.codec.Encode(payload, pcm)
-	return payload, true
+	wide = l.fedFit.to(l.agreed.codec.Rate, sh.wide[:], pcm, SampleRate)
+	return sh.code[:l.enc.Encode(sh.code[:], wide)], wide, true
 }
 
 // empty reports whether nothing is to be played or reported, and drops what

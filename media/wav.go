@@ -195,9 +195,9 @@ func (f waveFormat) decode(dst []float32, b []byte) {
 func (f waveFormat) sample(b []byte) float32 {
 	switch f.tag {
 	case waveALaw:
-		return float32(PCMA.decode[b[0]])
+		return float32(PCMA.g711.decode[b[0]])
 	case waveMuLaw:
-		return float32(PCMU.decode[b[0]])
+		return float32(PCMU.g711.decode[b[0]])
 	case waveFloat:
 		return f.float(b)
 	}

@@ -1,0 +1,59 @@
+package media
+
+import "math/rand/v2"
+
+// coders are the states of a session's streams. The host makes them, because
+// the shard does not allocate.
+type coders struct {
+	enc  Encoder
+	decs []Decoder // of the formats that may come
+}
+
+func newCoders(r Remote) coders {
+	c := coders{enc: r.Codec.NewEncoder(), decs: make([]Decoder, len(r.Formats))}
+	for i, f := range r.Formats {
+		c.decs[i] = f.Codec.NewDecoder()
+	}
+	return c
+}
+
+// newCoders takes over the states for the agreement of c. Streams that go on
+// keep theirs; a stream whose clock changes becomes another source, because a
+// source has one clock (RFC 7160 §4.1).
+func (l *leg) newCoders(c *command) {
+	old, a := l.agreed, c.agreed
+	if old == nil || old.codec != a.codec {
+		l.enc = c.coders.enc
+	}
+	for i, f := range a.formats {
+		if d := l.decoder(f.Codec); d != nil {
+			c.coders.decs[i] = d
+		}
+	}
+	l.decs = c.coders.decs
+	if old != nil && old.codec.Clock != a.codec.Clock {
+		l.send.ssrc, l.send.packets, l.send.octets, l.send.gap = rand.Uint32(), 0, 0, true
+		l.rtcp.sentBefore = 0
+	}
+}
+
+// decoder is the state of what comes in a codec, nil when it is new.
+func (l *leg) decoder(c *Codec) Decoder {
+	if l.agreed == nil {
+		return nil
+	}
+	for i, f := range l.agreed.formats {
+		if f.Codec == c {
+			return l.decs[i]
+		}
+	}
+	return nil
+}
+
+// factor is the number of ticks of our RTP clock in a unit of time.
+func (l *leg) factor() uint32 {
+	if l.agreed == nil {
+		return 1
+	}
+	return l.agreed.codec.factor()
+}
