@@ -1,10 +1,12 @@
 package call
 
 import (
+	"strings"
+	"time"
+
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/sip"
-	"time"
 )
 
 // The life of a call: an inbound dialog or an outbound dial makes the first
@@ -37,7 +39,27 @@ func (c *Call) refuse(l *Leg, code int, err error) {
 	l.note("media", err.Error(), "")
 	l.code, l.reason = code, "media"
 	c.endedBy, c.outcome = "system", Failed
-	_ = l.dialog.Reject(code, "")
+	var why []sip.Header
+	if code == 488 {
+		why = append(why, warning(err))
+	}
+	_ = l.dialog.Reject(code, "", why...)
+}
+
+// warning tells the peer what of its offer could not be taken (RFC 3261
+// §20.43): 302 is about the transport, 305 about the formats.
+func warning(err error) sip.Header {
+	code, text := "305", strings.TrimPrefix(err.Error(), "media: sdp: ")
+	if strings.Contains(text, "transport") {
+		code = "302"
+	}
+	clean := strings.Map(func(r rune) rune {
+		if r < ' ' || r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, text)
+	return sip.Header{Name: "Warning", Value: code + ` loopstart "` + clean + `"`}
 }
 
 // Originate dials the first leg. When it answers, Observer.Answered attaches

@@ -7,13 +7,14 @@ import (
 
 // SIP is where SIP is listened to and who may use it.
 type SIP struct {
-	Listen    []Listener     `yaml:"listen" default:"[udp://0.0.0.0:5060, tcp://0.0.0.0:5060]" unbuilt:"ws wss" doc:"udp://, tcp://, tls://, ws:// or wss:// addresses."`
+	Listen    []Listener     `yaml:"listen" default:"[udp://0.0.0.0:5060, tcp://0.0.0.0:5060]" doc:"udp://, tcp://, tls://, ws:// or wss:// addresses."`
 	Advertise netip.Addr     `yaml:"advertise" doc:"Public address behind NAT; default: the interface's."`
 	Trust     []netip.Prefix `yaml:"trust" default:"[127.0.0.0/8, \"::1\"]" doc:"Sources that reach the routes unchallenged and are never banned."`
 	Users     []User         `yaml:"users,keyed" doc:"Accounts that may register here."`
 	Realm     string         `yaml:"realm" default:"loopstart" doc:"Realm of the digest challenge."`
 	Agent     string         `yaml:"agent" default:"loopstart" doc:"User-Agent and Server header."`
 	TLS       SIPTLS         `yaml:"tls" doc:"SIP over TLS."`
+	Origins   []string       `yaml:"origins" doc:"Pages of other hosts that may open ws:// and wss:// listeners: host patterns such as phone.example.ru or *.example.ru; * is any."`
 }
 
 // Listener is one address of sip.listen.
@@ -25,7 +26,7 @@ type Listener struct {
 // SIPTLS is our certificate for tls:// listeners, and whose certificates we
 // believe. The files are read again when they change.
 type SIPTLS struct {
-	Cert string   `yaml:"cert" doc:"PEM file of the certificate chain; tls:// listeners need one."`
+	Cert string   `yaml:"cert" doc:"PEM file of the certificate chain; tls:// and wss:// listeners need one."`
 	Key  string   `yaml:"key" doc:"PEM file of the private key."`
 	CA   []string `yaml:"ca" doc:"PEM files of authorities that are trusted beside the system's, for trunks over TLS."`
 }

@@ -179,8 +179,8 @@ func (v checker) tls() {
 		v.fail("sip.tls", "name both: the PEM chain and its private key", "cert and key belong together")
 	}
 	for _, l := range v.c.SIP.Listen {
-		if l.Transport == "tls" && t.Cert == "" && t.Key == "" {
-			v.fail("sip.listen", "add sip.tls: {cert: cert.pem, key: key.pem}", "tls://%s has no certificate", l.Addr)
+		if (l.Transport == "tls" || l.Transport == "wss") && t.Cert == "" && t.Key == "" {
+			v.fail("sip.listen", "add sip.tls: {cert: cert.pem, key: key.pem}", "%s://%s has no certificate", l.Transport, l.Addr)
 		}
 	}
 }

@@ -30,6 +30,7 @@ func (e *Engine) sipConfig(cfg *config.Config) sip.Config {
 	s := sip.Config{
 		Advertise: cfg.SIP.Advertise, Trust: cfg.SIP.Trust, Agent: cfg.SIP.Agent, Realm: cfg.SIP.Realm, Register: !e.opts.Dev || e.opts.Live != "",
 	}
+	s.Origins = cfg.SIP.Origins
 	s.TLS = sip.TLSFiles{Cert: inProject(cfg, cfg.SIP.TLS.Cert), Key: inProject(cfg, cfg.SIP.TLS.Key)}
 	for _, file := range cfg.SIP.TLS.CA {
 		s.TLS.CA = append(s.TLS.CA, inProject(cfg, file))

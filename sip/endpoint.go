@@ -46,7 +46,7 @@ type Endpoint struct {
 
 // hop is one place to send a request to.
 type hop struct {
-	transport string // "udp", "tcp" or "tls"
+	transport string // "udp", "tcp", "tls", "ws" or "wss"
 	addr      netip.AddrPort
 	name      string // of the server, for the certificate of TLS; "" is the address
 }
@@ -204,7 +204,7 @@ func (e *Endpoint) sentBy(h hop) (host string, port uint16) {
 	if h.stream() {
 		port = e.hub.localAddr(h.transport, remote).Port()
 	}
-	if s := e.socketFor(remote); port == 0 && s != nil && h.transport != "tls" {
+	if s := e.socketFor(remote); port == 0 && s != nil && h.transport != "tls" && !isWS(h.transport) {
 		port = s.local.Port()
 	}
 	if port == 0 {
@@ -215,8 +215,13 @@ func (e *Endpoint) sentBy(h hop) (host string, port uint16) {
 
 // defaultPort is that of a URI without one.
 func defaultPort(transport string) uint16 {
-	if transport == "tls" {
+	switch transport {
+	case "tls":
 		return 5061
+	case "ws":
+		return 80 // RFC 7118 §5.4
+	case "wss":
+		return 443
 	}
 	return 5060
 }

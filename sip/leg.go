@@ -86,6 +86,8 @@ func nextHop(uri string, peer hop, user bool) hop {
 	switch t, _ := a.Param("transport"); {
 	case strings.EqualFold(t, "tls"), a.Scheme == "sips":
 		h.transport = "tls"
+	case isWS(strings.ToLower(t)):
+		return peer // nobody can be called there: the connection that is there is the way
 	case strings.EqualFold(t, "tcp"):
 		h.transport = "tcp"
 	case t == "" && ip == from:

@@ -35,12 +35,13 @@ type Config struct {
 	Agent     string // User-Agent and Server header; "" sends "loopstart"
 	Realm     string // digest realm; "" means "loopstart"
 	TLS       TLSFiles
-	Register  bool // false: we neither register nor ping anywhere
+	Origins   []string // pages of other hosts that may open a WebSocket: host patterns
+	Register  bool     // false: we neither register nor ping anywhere
 }
 
 // Listener is one socket to listen on.
 type Listener struct {
-	Transport string // "udp", "tcp" or "tls"
+	Transport string // "udp", "tcp", "tls", "ws" or "wss"
 	Addr      netip.AddrPort
 }
 

@@ -94,9 +94,9 @@ func (e *Endpoint) bind(l Listener) error {
 		if s, err = e.listenUDP(l.Addr); err == nil {
 			e.udp = append(e.udp, s)
 		}
-	case "tcp":
+	case "tcp", "ws":
 		err = e.hub.listen(l.Transport, l.Addr)
-	case "tls":
+	case "tls", "wss":
 		if err := e.checkTLS(); err != nil {
 			return err
 		}

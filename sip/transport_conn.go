@@ -22,7 +22,7 @@ import (
 type tcpConn struct {
 	net.Conn
 	hub        *tcpHub
-	transport  string // "tcp" or "tls"
+	transport  string // "tcp", "tls", "ws" or "wss"
 	key        string // of the connection in the hub and in sipgo's pool
 	source     netip.AddrPort
 	accepted   bool
@@ -91,7 +91,7 @@ func (c *tcpConn) next() error {
 		return err
 	}
 	c.in.source = c.source
-	pass, answer := c.hub.e.inspect(&c.in.raw, message, c.source, true, &c.in.out)
+	pass, answer := c.hub.e.inspect(&c.in.raw, message, c.source, !isWS(c.transport), &c.in.out)
 	if answer {
 		_, _ = c.Write(c.in.out.Bytes()) // a dead connection shows in the next read
 	}
@@ -119,6 +119,9 @@ func (c *tcpConn) parses() bool {
 // frame returns the next message of the stream. With errFraming it returns
 // what can still be answered before the connection ends.
 func (c *tcpConn) frame() ([]byte, error) {
+	if w, ok := c.Conn.(*wsConn); ok {
+		return c.nextWS(w)
+	}
 	for {
 		if err := c.skipKeepAlives(); err != nil {
 			return nil, err

@@ -87,8 +87,12 @@ func (h *tcpHub) acceptLoop(l streamListener) {
 			h.pause()
 			continue
 		}
-		if l.transport == "tls" {
+		switch l.transport {
+		case "tls":
 			h.greet(c)
+			continue
+		case "ws", "wss":
+			h.greetWS(c, l.transport)
 			continue
 		}
 		if _, err := h.adopt(c, l.transport, true); err != nil {
@@ -218,6 +222,9 @@ func (h *tcpHub) dial(ctx context.Context, to hop, over chan struct{}) error {
 		delete(h.dialing, key)
 		close(over)
 	}()
+	if isWS(to.transport) {
+		return fault.New(fault.Network, "sip: the WebSocket of %s is gone, and it cannot be called", key)
+	}
 	d := net.Dialer{Timeout: connectTimeout}
 	c, err := d.DialContext(ctx, "tcp", key)
 	if err != nil {

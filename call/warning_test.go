@@ -1,0 +1,36 @@
+package call
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/loopstart/loopstart/media"
+)
+
+// TestOfferRefusedSaysWhy: a page that offers WebRTC audio learns what is wrong.
+func TestOfferRefusedSaysWhy(t *testing.T) {
+	const head = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+	for offer, want := range map[string]string{
+		"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n": `Warning: 302 loopstart "`,
+		"m=audio 9 RTP/AVP 99\r\na=rtpmap:99 x\"y/8000\r\n":                `Warning: 305 loopstart "`,
+	} {
+		w := newWorld(t)
+		p := w.phone("caller")
+		p.offer = []byte(head + offer)
+		w.call = New(Spec{ID: "c1.1", Order: "c1", Script: "test", Session: media.SessionOptions{Bind: loopback}}, w.deps)
+		w.call.Inbound(p)
+		w.call.Attach(w)
+		w.pass(0)
+		p.mu.Lock()
+		log := strings.Join(p.log, "\n")
+		p.mu.Unlock()
+		i := strings.Index(log, want)
+		if i < 0 || !strings.Contains(log, "488") {
+			t.Fatalf("no %q in\n%s", want, log)
+		}
+		line, _, _ := strings.Cut(log[i:], "\n")
+		if strings.Count(line, `"`) != 2 {
+			t.Errorf("%q", line)
+		}
+	}
+}

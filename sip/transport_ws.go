@@ -1,0 +1,236 @@
+package sip
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+
+	"github.com/loopstart/loopstart/internal/clock"
+)
+
+// SIP over WebSocket (RFC 7118): a connection of the hub with an HTTP upgrade
+// in front, in which a WebSocket message is a SIP message. We only accept: a
+// browser has no port that could be called, so everything for it goes down the
+// connection that it opened (RFC 5626).
+
+const (
+	wsProtocol    = "sip"            // the subprotocol, RFC 7118 §4
+	maxUpgrade    = 16 << 10         // bytes of the HTTP request
+	wsPing        = 30 * time.Second // between our pings, below what proxies and NATs allow
+	wsPong        = 10 * time.Second // for the answer to one
+	wsReadLimit   = MaxMessage       // bytes of one WebSocket message
+	upgradeWindow = handshakeTimeout // for the whole upgrade
+)
+
+// isWS tells that the transport runs over WebSocket.
+func isWS(transport string) bool { return transport == "ws" || transport == "wss" }
+
+// wsConn is a WebSocket as the hub sees it. Deadlines are the socket's own.
+type wsConn struct {
+	net.Conn // the socket below
+	ws       *websocket.Conn
+}
+
+// Read is not used: messages come whole, from message.
+func (c *wsConn) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// message is the next WebSocket message. Both kinds are taken (RFC 7118 §5.1).
+func (c *wsConn) message() ([]byte, error) {
+	_, data, err := c.ws.Read(context.Background()) // the socket's deadline bounds it
+	return data, err
+}
+
+// Write sends one SIP message.
+func (c *wsConn) Write(p []byte) (int, error) {
+	kind := websocket.MessageText
+	if !utf8.Valid(p) {
+		kind = websocket.MessageBinary
+	}
+	if err := c.ws.Write(context.Background(), kind, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Close ends the connection without a farewell, which could block.
+func (c *wsConn) Close() error { return c.ws.CloseNow() }
+
+// nextWS is frame for a WebSocket: what is read is a message already.
+func (c *tcpConn) nextWS(w *wsConn) ([]byte, error) {
+	for {
+		idle := idleTimeout
+		switch {
+		case !c.begun:
+			idle = firstMessage
+		case c.kept.Load():
+			idle = keptIdleTimeout
+		}
+		if c.begun || !c.timed {
+			if err := c.SetReadDeadline(c.hub.deadline(idle)); err != nil {
+				return nil, err
+			}
+		}
+		c.timed = true
+		data, err := w.message()
+		if err != nil {
+			return nil, err
+		}
+		if !isKeepAlive(data) {
+			return data, nil
+		}
+		if len(data) == 4 { // RFC 5626 §3.5.1
+			if _, err := c.Write([]byte("\r\n")); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// greetWS upgrades an accepted connection beside the accept loop.
+func (h *tcpHub) greetWS(c net.Conn, transport string) {
+	if h.greeting.Add(1) > maxHandshakes {
+		h.greeting.Add(-1)
+		h.refuse(c)
+		return
+	}
+	h.e.spawn(func() {
+		defer h.greeting.Add(-1)
+		stop := context.AfterFunc(h.e.ctx, func() { _ = c.Close() })
+		w, err := h.upgrade(c, transport)
+		stop()
+		if err != nil {
+			h.e.count.handshakes.Add(1)
+			_ = c.Close()
+			return
+		}
+		t, err := h.adopt(w, transport, true)
+		if err != nil {
+			h.refuse(w)
+			return
+		}
+		h.e.spawn(func() { h.ping(t, w) })
+	})
+}
+
+var errNoSubprotocol = errors.New("the subprotocol sip was not asked for")
+
+// upgrade shakes hands: TLS for wss, then HTTP.
+func (h *tcpHub) upgrade(c net.Conn, transport string) (*wsConn, error) {
+	if err := c.SetDeadline(h.deadline(upgradeWindow)); err != nil {
+		return nil, err
+	}
+	if transport == "wss" {
+		t := tls.Server(c, h.e.serverTLS())
+		if err := t.HandshakeContext(h.e.ctx); err != nil {
+			return nil, err
+		}
+		c = t
+	}
+	in := bufio.NewReader(io.LimitReader(c, maxUpgrade))
+	r, err := http.ReadRequest(in)
+	if err != nil {
+		return nil, err
+	}
+	w := &upgradeWriter{conn: c, in: in, header: http.Header{}}
+	if !offersSIP(r) {
+		http.Error(w, errNoSubprotocol.Error(), http.StatusBadRequest)
+		return nil, errNoSubprotocol
+	}
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols: []string{wsProtocol}, OriginPatterns: h.e.cfg.Load().Origins,
+		CompressionMode: websocket.CompressionDisabled,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ws.SetReadLimit(wsReadLimit)
+	return &wsConn{Conn: c, ws: ws}, c.SetDeadline(time.Time{})
+}
+
+func offersSIP(r *http.Request) bool {
+	for _, v := range r.Header.Values("Sec-WebSocket-Protocol") {
+		if slices.ContainsFunc(strings.Split(v, ","), func(p string) bool { return strings.EqualFold(strings.TrimSpace(p), wsProtocol) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// ping keeps the way open through NATs and proxies, which a page cannot do
+// itself, and finds out when the page is gone.
+func (h *tcpHub) ping(t *tcpConn, w *wsConn) {
+	for h.wait(wsPing / time.Duration(max(h.e.hurry, 1))) {
+		if h.lookup(t.key) != t {
+			return
+		}
+		ctx, cancel := context.WithTimeout(h.e.ctx, wsPong)
+		err := w.ws.Ping(ctx)
+		cancel()
+		if err != nil {
+			_ = t.Close()
+			return
+		}
+	}
+}
+
+// wait is a pause; false means that the hub closed.
+func (h *tcpHub) wait(d time.Duration) bool {
+	over := make(chan struct{})
+	t := clock.System().AfterFunc(d, func() { close(over) })
+	defer t.Stop()
+	select {
+	case <-over:
+		return true
+	case <-h.closed:
+		return false
+	}
+}
+
+// upgradeWriter is the least http.ResponseWriter that an upgrade needs.
+type upgradeWriter struct {
+	conn   net.Conn
+	in     *bufio.Reader
+	header http.Header
+	begun  bool
+}
+
+// Header implements http.ResponseWriter.
+func (w *upgradeWriter) Header() http.Header { return w.header }
+
+// WriteHeader sends the status line and the header.
+func (w *upgradeWriter) WriteHeader(code int) {
+	if w.begun {
+		return
+	}
+	w.begun = true
+	if code != http.StatusSwitchingProtocols {
+		w.header.Set("Connection", "close")
+	}
+	out := bufio.NewWriter(w.conn)
+	_, _ = out.WriteString("HTTP/1.1 " + strconv.Itoa(code) + " " + http.StatusText(code) + "\r\n")
+	_ = w.header.Write(out)
+	_, _ = out.WriteString("\r\n")
+	_ = out.Flush() // a dead connection shows in the next read
+}
+
+// Write implements http.ResponseWriter.
+func (w *upgradeWriter) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.conn.Write(p)
+}
+
+// Hijack implements http.Hijacker.
+func (w *upgradeWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.conn, bufio.NewReadWriter(w.in, bufio.NewWriter(w.conn)), nil
+}
