@@ -167,7 +167,7 @@ var behind = map[string][]string{
 	"github.com/pion/rtcp":          {"media"},
 	"github.com/goccy/go-yaml":      {"config"},
 	"github.com/hajimehoshi/go-mp3": {"media"},
-	"github.com/coder/websocket":    {"internal/netx", "examples/agent"},
+	"github.com/coder/websocket":    {"internal/netx", "examples/agent", "sip"},
 }
 
 func foreign(folder, name string) string {
