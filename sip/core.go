@@ -80,11 +80,13 @@ const (
 	tmEarly                        // a request before the answer waits no longer
 	tmPrack                        // repeat a reliable 1xx
 	tmSilent                       // nothing at all has come back
+	tmRefer                        // the call has not decided on a REFER
 )
 
 var timerNames = [...]string{
 	tm2xx: "2xx", tm1xx: "1xx", tmGap: "gap", tmParked: "parked", tmOffer: "offer", tmGlare: "glare",
 	tmRing: "ring", tmCancel: "cancel", tmEnded: "ended", tmSession: "session", tmEarly: "early", tmPrack: "prack", tmSilent: "silent",
+	tmRefer: "refer",
 }
 
 // core is the state of a dialog for both roles. It does no I/O and reads no
@@ -108,7 +110,9 @@ type core struct {
 	ours      *localOffer
 	queue     []command // requests of the call, sent one after the other
 	active    *activeRequest
-	referring bool
+	referring bool      // a REFER of ours is under way
+	referral  *referral // of the peer
+	referrals uint64    // so far
 	session   session
 	rel       reliable
 
@@ -221,8 +225,12 @@ func (c *core) onCommand(cmd command) {
 		c.reoffer(cmd.body)
 	case cmd.kind == cmdRespond:
 		c.answerOffer(cmd)
-	case cmd.kind == cmdInfo || cmd.kind == cmdRefer:
+	case cmd.kind.queued():
 		c.enqueue(cmd)
+	case cmd.kind == cmdConsent:
+		c.consent(cmd)
+	case cmd.kind == cmdProgress:
+		c.progress(cmd)
 	case c.uas:
 		c.commandUAS(cmd)
 	case cmd.kind == cmdAccept && c.phase == phAccepted:
@@ -308,6 +316,7 @@ func (c *core) refusePending(code int, reason string) {
 		c.respond(c.parked.tx, code, reason, nil)
 		c.parked = nil
 	}
+	c.refuseReferral()
 	for _, m := range c.early {
 		c.respond(m.tx, 481, "Call/Transaction Does Not Exist", nil)
 	}
@@ -350,6 +359,8 @@ func (c *core) onTimer(t timerName) {
 		c.admitEarly()
 	case tmSession:
 		c.onSessionTimer()
+	case tmRefer:
+		c.refuseReferral()
 	}
 }
 
@@ -406,7 +417,7 @@ func (c *core) onByeResponse(m *message) {
 		return
 	}
 	if len(m.auth) > 0 {
-		c.retry(m.tx, "BYE", append(append([]Header(nil), c.byeFields...), m.auth...), "", nil)
+		c.retry(m.tx, &c.leg, "BYE", append(append([]Header(nil), c.byeFields...), m.auth...), "", nil)
 		return
 	}
 	c.tellEnd()
@@ -414,10 +425,10 @@ func (c *core) onByeResponse(m *message) {
 }
 
 // retry sends a challenged request again as the same client transaction number.
-func (c *core) retry(tx uint64, method string, headers []Header, ctype string, body []byte) {
+func (c *core) retry(tx uint64, l *leg, method string, headers []Header, ctype string, body []byte) {
 	c.localSeq++
-	l := c.leg
-	c.emit(effect{kind: fxRequest, tx: tx, method: method, seq: c.localSeq, leg: &l,
+	at := *l
+	c.emit(effect{kind: fxRequest, tx: tx, method: method, seq: c.localSeq, leg: &at,
 		headers: headers, ctype: ctype, body: body})
 }
 

@@ -54,7 +54,7 @@ func (c *core) onOfferResponse(m *message) {
 		c.emit(effect{kind: fxAck, tx: m.tx, leg: &l, seq: m.seq})
 		c.agree(m)
 	case len(m.auth) > 0:
-		c.retry(o.tx, "INVITE", append(c.sessionFields(), m.auth...), "application/sdp", o.body)
+		c.retry(o.tx, &c.leg, "INVITE", append(c.sessionFields(), m.auth...), "application/sdp", o.body)
 		return
 	case m.code == 491:
 		c.glare(m)
@@ -87,65 +87,5 @@ func (c *core) settleOffer(m *message) {
 	if later := c.session.later; later != nil {
 		c.session.later = nil
 		c.reoffer(later)
-	}
-}
-
-// enqueue sends INFO and REFER one after the other, so that digits stay in
-// order.
-func (c *core) enqueue(cmd command) {
-	if c.phase < phProceeding || len(c.queue) >= maxQueued || !c.uas && c.phase < phAccepted {
-		if cmd.kind == cmdRefer {
-			c.event(Event{Kind: Referred, Code: 503, Reason: "Service Unavailable", ID: 1})
-		}
-		return
-	}
-	c.queue = append(c.queue, cmd)
-	c.sendNext()
-}
-
-func (c *core) sendNext() {
-	if c.active != nil || len(c.queue) == 0 || c.phase >= phClosing {
-		return
-	}
-	cmd := c.queue[0]
-	c.queue = c.queue[1:]
-	a := &activeRequest{cmd: cmd}
-	c.active = a
-	if cmd.kind == cmdRefer {
-		c.referring = true
-		a.tx = c.request(&c.leg, "REFER", append([]Header{{"Refer-To", cmd.reason}}, cmd.headers...), "", nil)
-		return
-	}
-	a.tx = c.request(&c.leg, "INFO", cmd.headers, cmd.reason, cmd.body)
-}
-
-func (c *core) onActiveResponse(m *message) {
-	if m.code < 200 {
-		return
-	}
-	a := c.active
-	if len(m.auth) > 0 {
-		headers, ctype := append(append([]Header(nil), a.cmd.headers...), m.auth...), a.cmd.reason
-		method := "INFO"
-		if a.cmd.kind == cmdRefer {
-			method, ctype = "REFER", ""
-			headers = append([]Header{{"Refer-To", a.cmd.reason}}, headers...)
-		}
-		c.retry(a.tx, method, headers, ctype, a.cmd.body)
-		return
-	}
-	c.active = nil
-	if a.cmd.kind == cmdRefer {
-		ev := Event{Kind: Referred, Code: m.code, Reason: m.reason, Headers: m.headers}
-		if m.code >= 300 {
-			ev.ID = 1
-			c.referring = false
-		} else {
-			ev.Code = 100 // accepted: what the new call does comes by NOTIFY
-		}
-		c.event(ev)
-	}
-	if !c.lost(m) {
-		c.sendNext()
 	}
 }

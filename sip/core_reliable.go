@@ -180,10 +180,7 @@ func (c *core) onPrackResponse(m *message) {
 	}
 	p := c.client.pracks[m.tx]
 	if len(m.auth) > 0 && c.phase < phClosing {
-		c.localSeq++
-		l := p.fork.leg
-		c.emit(effect{kind: fxRequest, tx: m.tx, method: "PRACK", seq: c.localSeq, leg: &l,
-			headers: append([]Header{{"RAck", p.rack}}, m.auth...)})
+		c.retry(m.tx, &p.fork.leg, "PRACK", append([]Header{{"RAck", p.rack}}, m.auth...), "", nil)
 		return
 	}
 	delete(c.client.pracks, m.tx)

@@ -7,7 +7,7 @@ import (
 )
 
 // supported are the option tags that a peer may require of us.
-var supported = []string{"timer", "100rel"}
+var supported = []string{"timer", "100rel", "replaces", "norefersub"}
 
 // onRequest takes a request inside the dialog and puts it into order.
 func (c *core) onRequest(m *message) {
@@ -119,7 +119,9 @@ func (c *core) dispatch(m *message) {
 	case "NOTIFY":
 		c.onNotify(m)
 	case "REFER":
-		c.respond(m.tx, 603, "Decline", nil)
+		c.onRefer(m)
+	case "MESSAGE":
+		c.onMessage(m)
 	case "PRACK":
 		c.onPrack(m)
 	default:
@@ -315,7 +317,7 @@ func (c *core) onInfo(m *message) {
 	switch {
 	case len(m.body) == 0:
 		c.respond(m.tx, 200, "OK", nil)
-	case t == "application/dtmf-relay", t == "application/dtmf", slices.Contains(c.accept(), t):
+	case t == "application/dtmf-relay", t == "application/dtmf", slices.Contains(c.accept(), t), slices.Contains(c.accept(), AnyInfo):
 		c.respond(m.tx, 200, "OK", nil)
 		c.event(Event{Kind: Info, ContentType: t, Body: m.body, Headers: m.headers})
 	default:

@@ -152,7 +152,7 @@ func (c *core) onUpdateResponse(m *message) {
 		return
 	}
 	if len(m.auth) > 0 {
-		c.retry(s.tx, "UPDATE", append(c.sessionFields(), m.auth...), "", nil)
+		c.retry(s.tx, &c.leg, "UPDATE", append(c.sessionFields(), m.auth...), "", nil)
 		return
 	}
 	s.tx = 0

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"maps"
@@ -80,7 +81,7 @@ func replay(t *testing.T, text string) string {
 //	> ack seq [body]                 an ACK came
 //	> cancel                         a CANCEL came
 //	< code METHOD [tag] [body] [Name:value]  a response to our newest such request
-//	! accept|provisional|reject|hangup|reoffer|respond|info|refer [arg]  a command
+//	! accept|provisional|reject|hangup|reoffer|respond|info|message|refer|consent|progress [arg]  a command
 //	* timer|timeout|broken|close|read|routed [arg]
 func (s *script) input(w []string) {
 	switch w[0] {
@@ -196,6 +197,8 @@ func (s *script) command(w []string) {
 		"accept": {kind: cmdAccept, body: []byte(arg)}, "provisional": {kind: cmdProvisional, code: code, body: body(w, 2)},
 		"reject": {kind: cmdReject, code: code}, "hangup": {kind: cmdHangup}, "reoffer": {kind: cmdReoffer, body: []byte(arg)},
 		"respond": {kind: cmdRespond, id: s.c.offered, code: code, body: body(w, 2)},
+		"consent": {kind: cmdConsent, id: s.c.referrals, code: code}, "progress": {kind: cmdProgress, id: s.c.referrals, code: code},
+		"message": {kind: cmdMessage, reason: "text/plain", body: []byte(arg)},
 		"info":    {kind: cmdInfo, reason: "application/dtmf", body: []byte(arg)}, "refer": {kind: cmdRefer, reason: "<" + arg + ">"},
 	}
 	cmd, ok := kinds[w[0]]
@@ -307,7 +310,7 @@ func show(f effect) string {
 		b.WriteString(" [" + strings.Join(hs, "; ") + "]")
 	}
 	if len(f.body) > 0 {
-		fmt.Fprintf(&b, " body=%s", f.body)
+		fmt.Fprintf(&b, " body=%s", bytes.TrimRight(f.body, "\r\n"))
 	}
 	return b.String()
 }
@@ -395,13 +398,24 @@ func (w *watcher) random(s *script, b byte) {
 		if n%2 == 0 {
 			m.body, m.headers = []byte("x"), Headers{{"Content-Type", "application/sdp"}}
 		}
+		if m.method == "REFER" && n%4 > 0 {
+			m.headers = append(m.headers, Header{"Refer-To", "<sip:c@z>"})
+		}
 		m.tx = s.tx(m.method)
 		w.open[m.tx] = m.method
 		s.c.step(input{kind: inRequest, msg: m})
 	case 2:
-		kind := commandKind(n%int(cmdRefer) + 1)
-		code := map[commandKind]int{cmdProvisional: 180, cmdAccept: 200, cmdReject: 486, cmdRespond: 200 + 288*(n%2)}[kind]
-		s.c.step(input{kind: inCommand, cmd: command{kind: kind, code: code, reason: "r", body: []byte("b"), id: s.c.offered}})
+		kind := commandKind(n%int(cmdProgress) + 1)
+		code := map[commandKind]int{cmdProvisional: 180, cmdAccept: 200, cmdReject: 486, cmdRespond: 200 + 288*(n%2),
+			cmdConsent: 202 + 401*(n/16%2), cmdProgress: 180 + 20*(n%2)}[kind]
+		id := s.c.offered
+		switch kind {
+		case cmdNotify:
+			kind = cmdInfo // only the core itself sends those
+		case cmdConsent, cmdProgress:
+			id = s.c.referrals
+		}
+		s.c.step(input{kind: inCommand, cmd: command{kind: kind, code: code, reason: "r", body: []byte("b"), id: id}})
 	case 3:
 		w.respond(s, n)
 	case 4:

@@ -30,16 +30,19 @@ type Dialog struct {
 	plan        *plan // outbound
 	base        leg   // outbound: as the INVITE began
 
-	box      mailbox
-	events   chan Event
-	remote   atomic.Pointer[Address]
-	accepts  atomic.Pointer[[]string] // INFO content types beside DTMF
-	hangup   atomic.Bool
-	overran  atomic.Bool
-	told     atomic.Bool // Ended is out: no more commands
-	seen     seenSeqs
-	firstSeq atomic.Uint64 // 1 + CSeq of the first request of a callee
-	done     chan struct{} // closed when the goroutine has ended
+	box       mailbox
+	events    chan Event
+	remote    atomic.Pointer[Address]
+	remoteTag atomic.Pointer[string]
+	replaces  *Dialog                  // what the INVITE asks to replace (RFC 3891); nil: nothing
+	accepts   atomic.Pointer[[]string] // INFO content types beside DTMF
+	hangup    atomic.Bool
+	overran   atomic.Bool
+	told      atomic.Bool // Ended is out: no more commands
+	up        atomic.Bool // answered
+	seen      seenSeqs
+	firstSeq  atomic.Uint64 // 1 + CSeq of the first request of a callee
+	done      chan struct{} // closed when the goroutine has ended
 
 	// Owned by the goroutine.
 	core    *core
@@ -158,20 +161,15 @@ func (d *Dialog) Info(contentType string, body []byte) error {
 	return d.command(command{kind: cmdInfo, reason: contentType, body: body})
 }
 
+// AnyInfo stands for every content type.
+const AnyInfo = "*"
+
 // AcceptInfo names content types of INFO that the call takes beside
-// application/dtmf-relay and application/dtmf; others are answered 415.
+// application/dtmf-relay and application/dtmf, or AnyInfo; others are answered
+// 415.
 func (d *Dialog) AcceptInfo(contentTypes ...string) {
 	list := append([]string(nil), contentTypes...)
 	d.accepts.Store(&list)
-}
-
-// Refer asks the peer to call target; Referred events tell how that goes.
-func (d *Dialog) Refer(target string, h ...Header) error {
-	a, err := ParseAddress(target)
-	if err != nil {
-		return fault.New(fault.Invalid, "sip: refer: %w", err)
-	}
-	return d.command(command{kind: cmdRefer, reason: "<" + a.URI() + ">", headers: h})
 }
 
 func (d *Dialog) command(c command) error {
@@ -210,6 +208,10 @@ const (
 	cmdRespond
 	cmdInfo
 	cmdRefer
+	cmdMessage
+	cmdNotify // of our own making, see core.report
+	cmdConsent
+	cmdProgress
 )
 
 // input is one thing that a dialog's goroutine has to do.

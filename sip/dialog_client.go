@@ -38,7 +38,7 @@ func (d *Dialog) prepare(f effect, h hop) (*gosip.Request, error) {
 	}
 	contact := ""
 	switch f.method {
-	case "INVITE", "UPDATE", "REFER":
+	case "INVITE", "UPDATE", "REFER", "NOTIFY":
 		contact = d.e.contact(h, d.contactUser)
 	}
 	return d.e.address(dr, h, contact)
@@ -48,7 +48,7 @@ func (d *Dialog) prepare(f effect, h hop) (*gosip.Request, error) {
 func (d *Dialog) furnish(f effect) []Header {
 	hs := slices.Clone(f.headers)
 	if f.method == "INVITE" {
-		hs = append(hs, Header{"Allow", allowed}, Header{"Accept", acceptTypes}, Header{"Supported", "100rel"})
+		hs = append(hs, Header{"Allow", allowed}, Header{"Accept", acceptTypes}, Header{"Supported", "100rel, replaces, norefersub"})
 	}
 	return hs
 }

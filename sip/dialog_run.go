@@ -342,6 +342,12 @@ func (d *Dialog) setTarget() {
 	if a, err := parseURI(d.core.leg.target); err == nil {
 		d.remote.Store(&a)
 	}
+	if tag := d.core.leg.remoteTag; tag != d.tagOfPeer() {
+		d.remoteTag.Store(&tag)
+	}
+	if d.core.phase >= phAccepted && d.core.phase <= phConfirmed {
+		d.up.Store(true)
+	}
 }
 
 func (d *Dialog) acceptedInfo() []string {

@@ -95,6 +95,10 @@ func (e *Endpoint) onOutside(req *gosip.Request, tx *gosip.ServerTx) {
 	case gosip.OPTIONS:
 		e.respond(tx, req, 200, "OK", Header{"Allow", allowed}, Header{"Accept", acceptTypes},
 			Header{"Supported", strings.Join(supported, ", ")})
+	case gosip.MESSAGE:
+		e.onPage(req, tx)
+	case gosip.REFER: // only within a call, by its script's consent
+		e.respond(tx, req, 403, "Forbidden")
 	case gosip.BYE, gosip.INFO, gosip.UPDATE, gosip.PRACK, gosip.NOTIFY:
 		e.count.unmatched.Add(1)
 		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
@@ -132,7 +136,13 @@ func (e *Endpoint) onInvite(req *gosip.Request, tx *gosip.ServerTx) {
 		e.respond(tx, req, code, reason, h...)
 		return
 	}
+	replaces, code := e.toReplace(m, origin)
+	if code != 0 {
+		e.respond(tx, req, code, statusText(code))
+		return
+	}
 	d := e.newInbound(m, origin)
+	d.replaces = replaces
 	switch e.dialogs.add(d, e.maxCalls(d.account)) {
 	case nil:
 	case errUserBusy:
@@ -171,6 +181,8 @@ func (e *Endpoint) screen(req *gosip.Request, m *message) (code int, reason stri
 	case e.dialogs.copyOf(req, e.clk.Now()):
 		e.count.merged.Add(1)
 		return 482, "Loop Detected", nil
+	case strings.TrimSpace(m.headers.Get("Max-Forwards")) == "0":
+		return 483, "Too Many Hops", nil // a call that is passed on in a circle ends here (RFC 7332)
 	case e.draining.Load():
 		e.count.drained.Add(1)
 		return 503, "Service Unavailable", []Header{retryAfter(retryAfterSeconds)}

@@ -26,6 +26,14 @@ const (
 	Reoffered
 	// Info is an INFO, already answered 200.
 	Info
+	// Messaged is a MESSAGE (RFC 3428), already answered 200.
+	Messaged
+	// Sent is the result of our Info or Message, in the order of the calls.
+	Sent
+	// Asked is a REFER: the peer wants the other side of this call to talk with
+	// somebody else, the value of whose Refer-To is Line. The call must Consent
+	// to ID, and when it agreed tell by Progress how that goes.
+	Asked
 	// Referred is progress of our Refer: Code is that of the new call, 0 < Code
 	// < 200 while it is set up; ID is 1 on the last one.
 	Referred
@@ -66,7 +74,7 @@ type Event struct {
 
 var eventNames = [...]string{
 	Provisional: "provisional", Answered: "answered", Confirmed: "confirmed", Offered: "offered",
-	Reoffered: "reoffered", Info: "info", Referred: "referred", Traced: "traced", Ended: "ended",
+	Reoffered: "reoffered", Info: "info", Messaged: "messaged", Sent: "sent", Asked: "asked", Referred: "referred", Traced: "traced", Ended: "ended",
 }
 
 // String is the kind's name in lower case.

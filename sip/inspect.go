@@ -11,7 +11,7 @@ import (
 )
 
 // allowed are the methods that a dialog of ours understands.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY, REGISTER"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY, REFER, MESSAGE, REGISTER"
 
 // MaxTransactions is how many server transactions may be open, most of them
 // answered and waiting for retransmissions; beyond it new requests get 503

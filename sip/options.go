@@ -86,6 +86,10 @@ type Deps struct {
 	Log      *slog.Logger        // nil: no log
 	Incoming func(*Dialog)       // a new call; on its own goroutine, must return soon
 	Register func(RegisterEvent) // registrations in and out; may be nil
+	// Message takes a MESSAGE outside of calls and says with which status it is
+	// answered; nil answers 404. It is called on its own goroutine and must
+	// return within a second, before the sender repeats.
+	Message func(Page) int
 	// Saved are the users' bindings of an earlier process, and Bound hears of
 	// each change of a user's bindings (see location.Options); both may be nil.
 	Saved []Binding

@@ -290,7 +290,7 @@ func TestOtherMethodsInsideADialog(t *testing.T) {
 	r := newRig(t, nil)
 	p, c, _ := r.established()
 	for method, code := range map[string]int{
-		"OPTIONS": 200, "MESSAGE": 405, "SUBSCRIBE": 405, "REFER": 603, "NOTIFY": 481, "PRACK": 481, "UPDATE": 200,
+		"OPTIONS": 200, "MESSAGE": 200, "SUBSCRIBE": 405, "NOTIFY": 481, "PRACK": 481, "UPDATE": 200,
 	} {
 		c.request(method, "", "Refer-To: <sip:x@192.0.2.1>", "Event: refer")
 		if w := p.final(method); w.code() != code {
@@ -320,7 +320,7 @@ func TestOutsideRequests(t *testing.T) {
 	r := newRig(t, nil)
 	p := r.peer()
 	for method, code := range map[string]int{
-		"OPTIONS": 200, "MESSAGE": 405, "SUBSCRIBE": 405, "PUBLISH": 405, "REFER": 405,
+		"OPTIONS": 200, "MESSAGE": 404, "SUBSCRIBE": 405, "PUBLISH": 405, "REFER": 403,
 		"BYE": 481, "INFO": 481, "UPDATE": 481, "NOTIFY": 481, "PRACK": 481, "NEWMETHOD": 405, "invite": 405,
 	} {
 		c := p.newCall()
