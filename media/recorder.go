@@ -24,8 +24,9 @@ type RecorderOptions struct {
 }
 
 // Recorder writes one WAV file (s16le, 8 kHz) by RTP timestamps: what was lost
-// on the way is silence of the same length, and what came in A-law or mu-law is
-// there sample by sample as decoded.
+// on the way is concealed in its place, and what came in A-law or mu-law is
+// there sample by sample as decoded, but for the seams with what was concealed
+// and for a clock of the peer that has to be followed (see lane).
 //
 // It is created by the host, lent to one session by Session.Record, and gives
 // its file back with RecordEnded; the file is not closed. The shard fills two
@@ -103,20 +104,17 @@ func (r *Recorder) begin(ts uint32) {
 	r.chunk = <-r.free
 }
 
-// received takes decoded samples of the party with RTP timestamp ts; now is
-// our own timestamp at their arrival.
-func (r *Recorder) received(ts uint32, pcm []int16, now uint32) {
+// received takes decoded samples of the party with RTP timestamp ts; gap is as
+// for a lane, now is our own timestamp at their arrival.
+func (r *Recorder) received(ts uint32, pcm []int16, gap int, now uint32) {
 	if r.paused.Load() {
 		return
 	}
 	at := int64(int32(now - r.origin))
-	pos := r.lanes[0].place(ts, at)
+	pos := r.lanes[0].put(ts, pcm, gap, at, r.done, !r.masked.Load())
 	if (r.opts.Silence > 0 || r.rests) && loud(pcm) {
 		r.lastVoice = max(r.lastVoice, pos+int64(len(pcm)))
 		r.lastLoud = max(r.lastLoud, r.lastVoice)
-	}
-	if !r.masked.Load() {
-		r.lanes[0].put(pos, pcm, r.done)
 	}
 }
 
@@ -126,7 +124,7 @@ func (r *Recorder) sent(ts uint32, pcm []int16) {
 		r.lastLoud = max(r.lastLoud, int64(int32(ts-r.origin))+int64(len(pcm)))
 	}
 	if !r.paused.Load() && (r.opts.Stereo || r.opts.Mixed) {
-		r.lanes[1].put(int64(int32(ts-r.origin)), pcm, r.done)
+		r.lanes[1].fill(int64(int32(ts-r.origin)), pcm, len(pcm), r.done)
 	}
 }
 
@@ -206,15 +204,18 @@ func (r *Recorder) oversleep(now uint32) {
 
 // flush takes the samples before end out of the lanes into the chunk.
 func (r *Recorder) flush(end int64) {
+	var theirs, ours [FrameSamples]int16
 	for r.done < end {
-		i := r.done & laneMask
-		left, right := r.lanes[0].ring[i], r.lanes[1].ring[i]
-		r.lanes[0].ring[i], r.lanes[1].ring[i] = 0, 0
-		r.done++
-		if r.opts.Mixed && r.channels == 1 {
-			left = clip(int32(left) + int32(right))
+		n := int(min(end-r.done, FrameSamples))
+		r.lanes[0].take(theirs[:n], r.done)
+		r.lanes[1].pull(ours[:n], r.done)
+		r.done += int64(n)
+		for i, left := range theirs[:n] {
+			if r.opts.Mixed && r.channels == 1 {
+				left = clip(int32(left) + int32(ours[i]))
+			}
+			r.keep(left, ours[i])
 		}
-		r.keep(left, right)
 	}
 }
 

@@ -84,6 +84,7 @@ type receiveStats struct {
 	base     uint32 // extended sequence number of the first packet
 	window   uint64 // bit n: highest−n has arrived
 	received uint32 // of this source
+	gap      int    // packets missing right before the newest one
 	lost     uint64 // of the sources before
 	jumpSeq  uint16
 	jumps    int
@@ -104,6 +105,7 @@ func (st *receiveStats) seen(ssrc uint32, seq uint16) arrival {
 	switch {
 	case ahead > 0 && ahead < maxDropout:
 		st.highest += uint32(ahead)
+		st.gap = int(ahead) - 1
 		if ahead >= seqWindow {
 			st.window = 1
 		} else {

@@ -148,13 +148,18 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 			l.rx.timing(p.ts, sh.at-age)
 			c.setJitter(l.rx.jitter)
 		}
-		l.audio(sh, p, codec, l.decs[kind-1], age)
+		gap := l.rx.gap
+		if place == arrivalLate {
+			gap = -1
+		}
+		l.audio(sh, p, codec, l.decs[kind-1], gap, age)
 	}
 	c.lost.Store(l.rx.lost + uint64(l.rx.missing()))
 }
 
-// audio records a packet and passes it on.
-func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, age time.Duration) {
+// audio records a packet and passes it on; gap is how many are missing right
+// before it, −1 for one that fills a hole itself.
+func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, age time.Duration) {
 	var full, pcm []int16
 	if l.listens() {
 		full = sh.pcm[:dec.Decode(sh.pcm[:], p.payload)]
@@ -167,13 +172,13 @@ func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, age time.Du
 		l.tones.packet(l, sh, p.ts, pcm)
 	}
 	if l.tapCount > 0 {
-		l.tapReceived(p.ts, pcm, l.send.clockAt(sh.at-age, l.slot))
+		l.tapReceived(p.ts, pcm, gap, l.send.clockAt(sh.at-age, l.slot))
 	}
 	if l.records > 0 {
 		now := l.send.clockAt(sh.at-age, l.slot)
 		for _, r := range l.recs[:l.records] {
 			if r.reason == "" {
-				r.received(p.ts, pcm, now)
+				r.received(p.ts, pcm, gap, now)
 			}
 		}
 	}

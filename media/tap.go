@@ -10,7 +10,9 @@ import (
 const (
 	tapsPerSession = 4
 	tapFrames      = 64                // frames that wait for the reader, 1.28 s of one track
-	tapDelay       = 3 * FrameSamples  // reordering and jitter that is waited for, 60 ms
+	tapDelay       = 3 * FrameSamples  // reordering and jitter that is waited for at least, 60 ms …
+	tapMost        = 10 * FrameSamples // … and at most, 200 ms
+	tapMemory      = 10 * SampleRate   // how long a longer wait is kept
 	tapQuiet       = 2 * time.Second   // of silence, after which a tap keeps no shard awake
 	feedLead       = 2 * FrameSamples  // queued before a feed begins, against a jittery sender
 	feedWait       = 2                 // frames that it is waited for
@@ -77,16 +79,19 @@ type Tap struct {
 	refused atomic.Uint64 // samples of the feed
 
 	// What follows is owned by the session's shard.
-	now    uint32 // our RTP timestamp of the latest frame
-	at     int64  // samples from the beginning to now
-	done   int64  // samples taken out of the lanes
-	voiced int64  // at, when something was last heard
-	lanes  [trackCount]lane
-	head   *feedNode
-	offset int // samples of head.next that are played
-	lead   int // frames that the feed has waited for more
-	flows  bool
-	ended  bool
+	now     uint32 // our RTP timestamp of the latest frame
+	at      int64  // samples from the beginning to now
+	done    int64  // samples taken out of the lanes
+	voiced  int64  // at, when something was last heard
+	delay   int64  // samples that are waited for late packets
+	worst   int64  // the latest packet since worstAt
+	worstAt int64
+	lanes   [trackCount]lane
+	head    *feedNode
+	offset  int // samples of head.next that are played
+	lead    int // frames that the feed has waited for more
+	flows   bool
+	ended   bool
 }
 
 // feedNode is a piece of the feed. The consumer stands on a node that it is
@@ -107,7 +112,7 @@ func NewTap(o TapOptions) *Tap {
 	if o.Inbound && o.Outbound {
 		n *= 2
 	}
-	t := &Tap{opts: o, full: make(chan *TapFrame, n), free: make(chan *TapFrame, n), limit: samplesOf(min(o.Feed, MaxFeed))}
+	t := &Tap{opts: o, full: make(chan *TapFrame, n), free: make(chan *TapFrame, n), limit: samplesOf(min(o.Feed, MaxFeed)), delay: tapDelay}
 	for range n {
 		t.free <- new(TapFrame)
 	}

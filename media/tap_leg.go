@@ -41,15 +41,16 @@ func (t *Tap) end(sh *shard, s *Session, reason string) {
 	sh.emit(s, Event{Kind: TapEnded, Tap: t, Reason: reason})
 }
 
-// tapReceived takes decoded samples of the party; now is our timestamp at
-// their arrival.
-func (l *leg) tapReceived(ts uint32, pcm []int16, now uint32) {
+// tapReceived takes decoded samples of the party; gap is as for a lane, now is
+// our timestamp at their arrival.
+func (l *leg) tapReceived(ts uint32, pcm []int16, gap int, now uint32) {
 	for _, t := range l.taps[:l.tapCount] {
 		if !t.opts.Inbound {
 			continue
 		}
-		lane := &t.lanes[TrackInbound]
-		lane.put(lane.place(ts, t.at+int64(int32(now-t.now))), pcm, t.done)
+		at := t.at + int64(int32(now-t.now))
+		pos := t.lanes[TrackInbound].put(ts, pcm, gap, at, t.done, true)
+		t.late(at - pos + int64(len(pcm)))
 		if loud(pcm) {
 			t.voiced = t.at
 		}
@@ -62,11 +63,22 @@ func (l *leg) tapSent(ts uint32, pcm []int16) {
 		if !t.opts.Outbound {
 			continue
 		}
-		t.lanes[TrackOutbound].put(t.at+int64(int32(ts-t.now)), pcm, t.done)
+		t.lanes[TrackOutbound].fill(t.at+int64(int32(ts-t.now)), pcm, len(pcm), t.done)
 		if loud(pcm) {
 			t.voiced = t.at
 		}
 	}
+}
+
+// late takes how late a packet was there as a whole. A tap waits longer as soon
+// as one has come too late, and again less long after a while without such.
+func (t *Tap) late(by int64) {
+	if t.at-t.worstAt > tapMemory {
+		t.delay = max(tapDelay, min(t.delay, t.worst+FrameSamples))
+		t.worst, t.worstAt = 0, t.at
+	}
+	t.worst = max(t.worst, min(by, tapMost))
+	t.delay = max(t.delay, t.worst)
 }
 
 // advanceTaps moves the taps on to the present frame.
@@ -81,12 +93,12 @@ func (l *leg) advanceTaps(sh *shard) {
 func (t *Tap) advance(sh *shard, now uint32) {
 	t.at += int64(int32(now - t.now))
 	t.now = now
-	ready := t.at - tapDelay
+	ready := t.at - t.delay
 	if ready-t.done > laneSize/2 {
 		// Frames were left out, in a rest of seconds or hours: so are theirs.
 		t.done = (ready - FrameSamples) / FrameSamples * FrameSamples
 		for i := range t.lanes {
-			clear(t.lanes[i].ring[:])
+			t.lanes[i].reset()
 		}
 	}
 	for ; t.done+FrameSamples <= ready; t.done += FrameSamples {
@@ -116,10 +128,10 @@ func (t *Tap) emit(sh *shard, track Track) {
 		}
 	}
 	f.Track, f.At = track, time.Duration(t.done)*time.Second/SampleRate
-	ring := &t.lanes[track].ring
-	for i := range f.PCM {
-		at := (t.done + int64(i)) & laneMask
-		f.PCM[i], ring[at] = ring[at], 0
+	if track == TrackInbound {
+		t.lanes[track].take(f.PCM[:], t.done)
+	} else {
+		t.lanes[track].pull(f.PCM[:], t.done)
 	}
 	sh.engine.clk.Busy(1)
 	t.full <- f // there are as many places as frames
