@@ -166,6 +166,7 @@ var behind = map[string][]string{
 	"github.com/pion/sdp":           {"media"},
 	"github.com/pion/rtp":           {"media"},
 	"github.com/pion/rtcp":          {"media"},
+	"github.com/pion/srtp":          {"media"},
 	"github.com/goccy/go-yaml":      {"config"},
 	"github.com/hajimehoshi/go-mp3": {"media"},
 	"github.com/coder/websocket":    {"internal/netx", "examples/agent", "sip"},

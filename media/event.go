@@ -13,18 +13,19 @@ type EventKind uint8
 
 // The kinds of events.
 const (
-	DigitBegan  EventKind = iota + 1 // Digit, At = arrival of its first packet
-	DigitEnded                       // Digit, DurationMs
-	PlayEnded                        // Play, PlayedMs, TotalMs, Completed, Reason
-	FirstPacket                      // the peer's audio has begun
-	MediaLost                        // nothing received for the media timeout; again after the next loss
-	DigitsSent                       // one SendDigits is through
-	RecordEnded                      // Recorder, Reason, DurationMs; the file is complete
-	VoiceBegan                       // the peer speaks; with SessionOptions.Voice only
-	VoiceEnded                       // the peer has been silent for SessionOptions.Voice
-	TapEnded                         // Tap, Reason; its frames are closed
-	FeedMark                         // Tap, Mark; Completed = what was fed before it has been sent
-	MarkHeard                        // the audio carries a Mark; with SessionOptions.Marks only
+	DigitBegan      EventKind = iota + 1 // Digit, At = arrival of its first packet
+	DigitEnded                           // Digit, DurationMs
+	PlayEnded                            // Play, PlayedMs, TotalMs, Completed, Reason
+	FirstPacket                          // the peer's audio has begun
+	MediaLost                            // nothing received for the media timeout; again after the next loss
+	DigitsSent                           // one SendDigits is through
+	RecordEnded                          // Recorder, Reason, DurationMs; the file is complete
+	VoiceBegan                           // the peer speaks; with SessionOptions.Voice only
+	VoiceEnded                           // the peer has been silent for SessionOptions.Voice
+	TapEnded                             // Tap, Reason; its frames are closed
+	FeedMark                             // Tap, Mark; Completed = what was fed before it has been sent
+	MarkHeard                            // the audio carries a Mark; with SessionOptions.Marks only
+	MediaUnreadable                      // packet after packet comes that the agreed SRTP keys do not open
 )
 
 // Reasons of PlayEnded and RecordEnded.

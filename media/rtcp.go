@@ -71,6 +71,12 @@ func (l *leg) sendReports(sh *shard, bye bool) {
 		return
 	}
 	b := l.appendReports(sh.code[:0], sh.now, sh.at, bye)
+	if a := l.agreed; a != nil && a.secured {
+		if b = a.sealReports(sh, b); b == nil {
+			sh.stats.drops[DropCrypto].Add(1)
+			return
+		}
+	}
 	if !sh.io.send(l.s.rtcpSock, &l.ctrl, b, nil) {
 		sh.stats.drops[DropSend].Add(1)
 	}
@@ -139,6 +145,12 @@ func (l *leg) readReports(sh *shard, b []byte, from netip.AddrPort, stamp int64)
 	if from.Addr() != l.src.current.Addr() {
 		sh.stats.drops[DropSource].Add(1)
 		return
+	}
+	if a := l.agreed; a != nil && a.secured {
+		if b = a.openReports(sh, b); b == nil {
+			sh.stats.drops[DropCrypto].Add(1)
+			return
+		}
 	}
 	now := sh.now.Add(-sh.age1s(stamp))
 	at := now.Sub(sh.engine.base)

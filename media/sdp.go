@@ -62,6 +62,7 @@ type mediaBlock struct {
 	ptime       int    // ms, 0 = not said
 	rtpmaps     map[uint8]string
 	fmtps       map[uint8]string
+	crypto      []string // values of a=crypto
 }
 
 // connection is a c= line.
@@ -196,6 +197,10 @@ func (m *mediaBlock) attribute(value string) {
 		}
 	case "rtcp":
 		m.rtcp = rest
+	case "crypto":
+		if len(m.crypto) < maxCryptoLines {
+			m.crypto = append(m.crypto, rest)
+		}
 	default:
 		if dir, ok := parseDirection(name); ok {
 			m.direction = dir

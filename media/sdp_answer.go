@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -24,7 +25,12 @@ type Remote struct {
 	OnHold    bool      // they do not want to hear us
 	Lines     []Line    // the m= lines, for our next offer
 
+	// Suite is the crypto suite of RFC 4568 that encrypts both directions; "" is
+	// plain RTP.
+	Suite string
+
 	ourEventPT uint8
+	crypto     *cryptoLine // theirs
 }
 
 // BuildAnswer answers an offer: one codec (the first offered that l has), the
@@ -35,7 +41,7 @@ func BuildAnswer(l Local, offer []byte) ([]byte, Remote, error) {
 	if err != nil {
 		return nil, Remote{}, err
 	}
-	active, audio, err := d.choose(l.Codecs)
+	active, audio, err := d.choose(l)
 	if err != nil {
 		return nil, Remote{}, err
 	}
@@ -50,6 +56,7 @@ func BuildAnswer(l Local, offer []byte) ([]byte, Remote, error) {
 	r.Effective = l.Direction.And(r.Direction.Reverse())
 	r.ourEventPT = r.EventSend.PT
 	r.Lines = d.lines(active)
+	l.secure(&r, m)
 
 	var b strings.Builder
 	l.header(&b, d.answerTiming())
@@ -63,6 +70,9 @@ func BuildAnswer(l Local, offer []byte) ([]byte, Remote, error) {
 			events = []EventFormat{r.EventSend}
 		}
 		l.audioLine(&b, m.proto, audio[:1], events, r.Effective)
+		if r.crypto != nil {
+			l.writeCrypto(&b, []cryptoLine{*r.crypto})
+		}
 	}
 	return []byte(b.String()), r, nil
 }
@@ -74,7 +84,8 @@ func ReadAnswer(l Local, answer []byte) (Remote, error) {
 	if err != nil {
 		return Remote{}, err
 	}
-	active, audio, err := d.choose(l.Codecs)
+	l.reading = true
+	active, audio, err := d.choose(l)
 	if err != nil {
 		return Remote{}, err
 	}
@@ -89,12 +100,27 @@ func ReadAnswer(l Local, answer []byte) (Remote, error) {
 	r.Effective = l.Direction.And(r.Direction.Reverse())
 	r.ourEventPT = l.eventPT()
 	r.Lines = d.lines(active)
+	l.secure(&r, m)
 	return l.withoutEvents(r), nil
 }
 
-// choose finds the first audio line that can be served, and its formats.
-func (d *description) choose(codecs []*Codec) (int, []AudioFormat, error) {
+// choose finds the first audio line that can be served, and its formats; an
+// encrypted one goes before a plain one.
+func (d *description) choose(l Local) (int, []AudioFormat, error) {
+	if l.SRTP == SecurityOptional && !l.reading {
+		first := l
+		first.SRTP = SecurityRequired
+		if i, audio, err := d.pick(first); err == nil {
+			return i, audio, nil
+		}
+	}
+	return d.pick(l)
+}
+
+func (d *description) pick(l Local) (int, []AudioFormat, error) {
+	codecs := l.Codecs
 	cause := "no audio line"
+	var bare error
 	for i, m := range d.media {
 		if m.kind != "audio" {
 			continue
@@ -103,15 +129,21 @@ func (d *description) choose(codecs []*Codec) (int, []AudioFormat, error) {
 		switch {
 		case m.port == 0:
 			cause = "the audio line is refused with port 0"
-		case !plainRTP(m.proto):
-			cause = "the transport " + printable(m.proto) + " is not supported"
+		case l.takes(m) != nil:
+			err := l.takes(m)
+			if cause = err.Error(); errors.Is(err, ErrUnsecured) {
+				bare = err
+			}
 		case len(audio) == 0:
 			cause = "no common codec, they have " + printable(m.formatNames()) + ", we have " + codecNames(codecs)
 		default:
 			return i, audio, nil
 		}
 	}
-	return 0, nil, notAcceptable("%s", cause).WithHint("the peer must offer plain RTP with %s", codecNames(codecs))
+	if bare != nil {
+		return 0, nil, unsecured(bare)
+	}
+	return 0, nil, notAcceptable("%s", cause).WithHint("the peer must offer %s with %s", map[bool]string{true: "plain RTP", false: "RTP"}[l.SRTP == SecurityOff], codecNames(codecs))
 }
 
 // plainRTP accepts the profiles without encryption (RFC 3551, RFC 4585).

@@ -19,6 +19,13 @@ type Local struct {
 	EventPT uint8  // payload type of telephone-event in our offers; 0 = 101
 	Plain   bool   // no telephone-event: keys travel in the audio or by SIP INFO
 	Lines   []Line // m= lines of the exchange before; the others stay refused
+
+	SRTP Security
+	Keys *Keyring // of this session; nil only where SRTP is off
+
+	agreedCrypto *cryptoLine // of the exchange before
+	plainSince   bool        // the exchange before has agreed on no encryption
+	reading      bool        // an answer is read, not an offer
 }
 
 // DefaultEventPT is the payload type offered for telephone-event.
@@ -29,6 +36,7 @@ const DefaultEventPT = 101
 func (l Local) Following(r Remote) Local {
 	l.Version++
 	l.Lines = r.Lines
+	l.agreedCrypto, l.plainSince = r.crypto, r.crypto == nil
 	if r.ourEventPT != 0 {
 		l.EventPT = r.ourEventPT
 	}
@@ -63,12 +71,14 @@ func BuildOffer(l Local) []byte {
 	var b strings.Builder
 	l.header(&b, "0 0")
 	if len(l.Lines) == 0 {
-		l.audioLine(&b, "RTP/AVP", l.offered(), l.events(), l.Direction)
+		l.audioLine(&b, l.offerProto(), l.offered(), l.events(), l.Direction)
+		l.writeCrypto(&b, l.cryptoOffer())
 		return []byte(b.String())
 	}
 	for _, line := range l.Lines {
 		if line.Active {
 			l.audioLine(&b, line.Proto, l.offered(), l.events(), l.Direction)
+			l.writeCrypto(&b, l.cryptoOffer())
 			continue
 		}
 		refuse(&b, line)

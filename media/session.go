@@ -34,6 +34,8 @@ type SessionOptions struct {
 
 	// Digits says how keys travel.
 	Digits DigitMethod
+	// SRTP says whether the audio is encrypted.
+	SRTP Security
 
 	// Sink takes the session's events, one at a time and in order, on a
 	// goroutine of the engine. It must not block.
@@ -82,6 +84,8 @@ type Session struct {
 	plays      uint32
 	current    *player   // latest playback as the host knows it, for another codec
 	partsAsked []*Prompt // its audio, volume applied
+	opener     *opener   // of opens, while the audio is encrypted
+	opens      *cryptoLine
 
 	leg leg
 }
@@ -98,6 +102,7 @@ func newSession(e *Engine, o SessionOptions, port uint16, rtp, rtcp socketID) *S
 	s := &Session{engine: e, opts: o, id: e.ids.Add(1), port: port, sock: rtp, rtcpSock: rtcp}
 	id := rand.Uint64() >> 2
 	s.local = Local{Addr: o.Advertise, Port: port, SessionID: id, Version: id, Codecs: o.Codecs, Plain: o.Digits == DigitsInband || o.Digits == DigitsInfo}
+	s.local.SRTP, s.local.Keys = o.SRTP, NewKeyring(nil)
 	s.leg.init(s)
 	return s
 }

@@ -92,6 +92,11 @@ func (sh *shard) age(stamp int64) time.Duration {
 
 // datagram takes one datagram of the RTP socket.
 func (l *leg) datagram(sh *shard, b []byte, from netip.AddrPort, stamp int64) {
+	if l.agreed.secured {
+		if b = l.unseal(sh, b, from); b == nil {
+			return
+		}
+	}
 	var p packet
 	if !parseRTP(b, &p, &sh.rtp) {
 		l.drop(sh, DropMalformed)

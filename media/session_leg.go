@@ -124,6 +124,7 @@ func (l *leg) do(sh *shard, c *command) {
 func (l *leg) agree(sh *shard, c *command) {
 	a := c.agreed
 	l.newCoders(c)
+	l.rekey(sh, l.agreed, a)
 	l.agreed = a
 	l.tones.agree(l, sh, c.tones)
 	if c.recoded != nil && l.play != nil && l.play.id == c.recoded.id {

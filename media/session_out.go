@@ -20,7 +20,9 @@ type sender struct {
 }
 
 func (o *sender) init() {
-	o.ssrc, o.seq, o.base = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32()
+	// A number that does not begin anew at once: who misses the first packets of
+	// an encrypted stream could not tell (RFC 3711 §3.3.1).
+	o.ssrc, o.seq, o.base = rand.Uint32(), uint16(rand.Uint32N(1<<15)), rand.Uint32()
 }
 
 func (o *sender) begin(f int64) { o.first, o.gap = f, true }
@@ -203,7 +205,14 @@ func (l *leg) write(sh *shard, pt uint8, marker bool, ts uint32, payload []byte)
 
 func (l *leg) writeAs(sh *shard, pt uint8, marker bool, seq uint16, ts uint32, payload []byte) {
 	putRTP(&sh.head, marker, pt, seq, ts, l.send.ssrc)
-	if !sh.io.send(l.s.sock, &l.dest, sh.head[:], payload) {
+	head, body := sh.head[:], payload
+	if l.agreed.secured {
+		if head, body = l.sealed(sh, payload), nil; head == nil {
+			l.drop(sh, DropCrypto)
+			return
+		}
+	}
+	if !sh.io.send(l.s.sock, &l.dest, head, body) {
 		sh.stats.drops[DropSend].Add(1)
 		return
 	}

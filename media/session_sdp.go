@@ -29,6 +29,12 @@ func (s *Session) offer(dir Direction) []byte {
 // first one.
 func (s *Session) following() Local {
 	if s.agreed {
+		// Only the key in use stays; what comes later begins with a fresh one.
+		var used *suite
+		if c := s.remote.crypto; c != nil {
+			used = c.suite
+		}
+		s.local.Keys.keep(used)
 		return s.local.Following(s.remote)
 	}
 	return s.local
@@ -70,6 +76,7 @@ func (s *Session) agree(l Local, r Remote) {
 	recode := s.agreed && s.remote.Codec != r.Codec || !s.agreed
 	s.local, s.remote, s.agreed = l, r, true
 	c := command{kind: cmdAgree, agreed: newAgreement(r), coders: newCoders(r), tones: s.tonesFor(r)}
+	s.secure(c.agreed, r.crypto)
 	if recode && s.current != nil {
 		again := newPlayer(s.current.id, s.partsAsked, s.current.loop)
 		again.encode(s.partsAsked, r.Codec)
@@ -106,6 +113,9 @@ type agreement struct {
 	receives  bool // they may send
 	formats   []AudioFormat
 	events    []EventFormat
+	secured   bool       // SRTP: nothing is sent or taken without
+	seal      *sealer    // of what we send
+	open      *opener    // of what they send
 	byPT      [128]uint8 // 0 unknown, 1… index+1 in formats, eventKind+index in events
 }
 

@@ -43,6 +43,7 @@ type shard struct {
 	wide   [wideFrame]int16
 	quiet  [wideFrame]int16 // silence
 	head   [rtpHeader]byte
+	seal   sealScratch
 	feed   [FrameSamples]int16 // mixed feeds of taps
 }
 

@@ -20,10 +20,11 @@ const (
 	DropEvent                   // not a telephone-event
 	DropBridge                  // could not be passed on
 	DropSend                    // the kernel refused to send it
+	DropCrypto                  // SRTP that the agreed keys do not open, or no SRTP
 	dropKinds
 )
 
-var dropNames = [dropKinds]string{"malformed", "payload_type", "source", "learning", "duplicate", "held", "event", "bridge", "send"}
+var dropNames = [dropKinds]string{"malformed", "payload_type", "source", "learning", "duplicate", "held", "event", "bridge", "send", "srtp"}
 
 // String is the reason as a metric label.
 func (d Drop) String() string {

@@ -1,0 +1,112 @@
+package media
+
+import (
+	"crypto/rand"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/pion/srtp/v3"
+)
+
+// Security says whether the audio of a session is encrypted (SRTP, RFC 3711)
+// with keys from the session descriptions (SDES, RFC 4568).
+type Security uint8
+
+// The policies.
+const (
+	SecurityOff      Security = iota // RTP/AVP; keys of an offer are ignored
+	SecurityOptional                 // offered beside plain RTP (RFC 8643), taken when it is offered
+	SecurityRequired                 // nothing else is offered, taken or sent
+)
+
+// suite is a crypto suite of RFC 4568 §6.2, RFC 6188 §4 or RFC 7714 §14.1.
+type suite struct {
+	name    string
+	alias   string // an older name that some peers write
+	profile srtp.ProtectionProfile
+	key     int // bytes of the master key
+	salt    int
+}
+
+// suites are all that are understood, the ones that we offer first.
+var suites = []*suite{
+	{"AEAD_AES_256_GCM", "", srtp.ProtectionProfileAeadAes256Gcm, 32, 12},
+	{"AES_256_CM_HMAC_SHA1_80", "AES_CM_256_HMAC_SHA1_80", srtp.ProtectionProfileAes256CmHmacSha1_80, 32, 14},
+	{"AES_CM_128_HMAC_SHA1_80", "", srtp.ProtectionProfileAes128CmHmacSha1_80, 16, 14},
+	{"AEAD_AES_128_GCM", "", srtp.ProtectionProfileAeadAes128Gcm, 16, 12},
+	{"AES_256_CM_HMAC_SHA1_32", "AES_CM_256_HMAC_SHA1_32", srtp.ProtectionProfileAes256CmHmacSha1_32, 32, 14},
+	{"AES_CM_128_HMAC_SHA1_32", "", srtp.ProtectionProfileAes128CmHmacSha1_32, 16, 14},
+}
+
+// offeredSuites is how many of them stand in our offers. More would only make
+// an INVITE too long for a datagram; the others are taken when they come.
+const offeredSuites = 3
+
+// suiteByName finds a suite by a name of RFC 4568 or an older one; nil: none.
+func suiteByName(name string) *suite {
+	i := slices.IndexFunc(suites, func(s *suite) bool {
+		return strings.EqualFold(s.name, name) || strings.EqualFold(s.alias, name) && name != ""
+	})
+	if i < 0 {
+		return nil
+	}
+	return suites[i]
+}
+
+// SuiteNames are the crypto suites that are understood.
+func SuiteNames() []string {
+	names := make([]string, len(suites))
+	for i, s := range suites {
+		names[i] = s.name
+	}
+	return names
+}
+
+// Keyring holds the master keys with which one session encrypts what it sends,
+// one for each suite, made when they are first needed. It belongs to the host
+// half of its session.
+type Keyring struct {
+	random io.Reader
+	keys   map[*suite]*sealKey
+}
+
+// sealKey is a master key of ours. Its sealer lives as long as it does, so that
+// no packet index is ever used twice under it (RFC 3711 §9.1).
+type sealKey struct {
+	material []byte // key and salt
+	seal     *sealer
+}
+
+// NewKeyring makes keys from random; nil is the system's.
+func NewKeyring(random io.Reader) *Keyring {
+	if random == nil {
+		random = rand.Reader
+	}
+	return &Keyring{random: random, keys: map[*suite]*sealKey{}}
+}
+
+// of is the key for a suite.
+func (k *Keyring) of(s *suite) *sealKey {
+	if key := k.keys[s]; key != nil {
+		return key
+	}
+	key := &sealKey{material: make([]byte, s.key+s.salt)}
+	if _, err := io.ReadFull(k.random, key.material); err != nil {
+		// No randomness means no key: one that cannot be guessed is not to be
+		// had, and crypto/rand itself ends the process in that case.
+		panic("media: no random numbers for an SRTP key: " + err.Error())
+	}
+	k.keys[s] = key
+	return key
+}
+
+// keep forgets all keys but that of one suite; nil forgets all. A stream that
+// becomes secured again begins with a fresh key.
+func (k *Keyring) keep(s *suite) {
+	for other := range k.keys {
+		if other != s {
+			delete(k.keys, other)
+		}
+	}
+}
