@@ -71,12 +71,13 @@ func (l *leg) part(sh *shard) {
 	sh.speed(other, fastBridge, false)
 }
 
-// move takes l to the shard of the session that it is to be bridged with. It
-// leaves right after a frame, so that the other shard, which wakes for every
-// frame of the other session, takes it in before the next one is due.
-func (l *leg) move(sh *shard, other *Session) {
-	target := other.home.Load()
+// move takes l to the shard of the session that it is to be bridged with, or of
+// its mixer. It leaves right after a frame, so that the other shard, which is
+// woken or wakes for every frame of its sessions, takes it in before the next
+// one is due.
+func (l *leg) move(sh, target *shard) {
 	l.part(sh)
+	l.exit()
 	l.out(sh, frameAt(sh.at, l.slot))
 	sh.remove(l.s)
 	sh.count--
@@ -90,7 +91,7 @@ func (l *leg) move(sh *shard, other *Session) {
 func (l *leg) ready() bool {
 	a := l.agreed
 	return a != nil && a.sends && l.begun && !l.closing && !l.held &&
-		!l.digitsOut.covers() && !l.feeding && (l.play == nil || l.play.codec != a.codec)
+		!l.digitsOut.covers() && !l.feeding && !l.hearsMix() && (l.play == nil || l.play.codec != a.codec)
 }
 
 // carry passes an audio packet of the peer on to l; pcm is what it says, if it

@@ -97,6 +97,6 @@ func (d *timerDriver) stop() {
 	d.mu.Unlock()
 	d.tick.Lock()
 	defer d.tick.Unlock()
-	for d.sh.expel(d.clk.Now(), d.io); d.sh.count > 0; d.sh.expel(d.clk.Now(), d.io) {
+	for d.sh.expel(d.clk.Now(), d.io); d.sh.count > 0 || d.sh.incoming.some.Load(); d.sh.expel(d.clk.Now(), d.io) {
 	}
 }

@@ -3,6 +3,7 @@ package media
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -64,7 +65,8 @@ type Engine struct {
 	mu       sync.Mutex
 	closed   bool
 	sessions map[*Session]struct{}
-	empty    *sync.Cond // sessions is empty
+	mixers   map[*Mixer]struct{}
+	empty    *sync.Cond // sessions and mixers are empty
 }
 
 // socketMaker opens the sockets that a shard's netIO then uses.
@@ -84,7 +86,7 @@ func NewEngine(cfg Config, clk clock.Clock, log *slog.Logger) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, clk: clk, log: log, base: clk.Now(),
 		ports: newPortPool(cfg.PortMin, cfg.PortMax), notes: newNotifier(clk),
-		writers: newWriterPool(clk), sessions: make(map[*Session]struct{}),
+		writers: newWriterPool(clk), sessions: make(map[*Session]struct{}), mixers: make(map[*Mixer]struct{}),
 	}
 	e.empty = sync.NewCond(&e.mu)
 	for _, from := range [...]*Codec{PCMA, PCMU} {
@@ -211,7 +213,7 @@ func (e *Engine) release(s *Session, io netIO) {
 	e.ports.give(s.port)
 	e.mu.Lock()
 	delete(e.sessions, s)
-	if len(e.sessions) == 0 {
+	if len(e.sessions)+len(e.mixers) == 0 {
 		e.empty.Broadcast()
 	}
 	e.mu.Unlock()
@@ -230,9 +232,13 @@ func (e *Engine) Close() error {
 	for s := range e.sessions {
 		all = append(all, s)
 	}
+	mixers := slices.Collect(maps.Keys(e.mixers))
 	e.mu.Unlock()
 	for _, s := range all {
 		s.Close()
+	}
+	for _, m := range mixers {
+		m.Close()
 	}
 	if e.cfg.Fabric != nil {
 		for _, sh := range e.shards {
@@ -240,7 +246,7 @@ func (e *Engine) Close() error {
 		}
 	}
 	e.mu.Lock()
-	for len(e.sessions) > 0 {
+	for len(e.sessions)+len(e.mixers) > 0 {
 		e.empty.Wait()
 	}
 	e.mu.Unlock()

@@ -54,6 +54,9 @@ func (w *toneWatch) idle(l *leg, sh *shard) {
 	l.report(sh, w.stop().digit(), sh.now)
 }
 
+// pressed reports whether a key is in the audio now.
+func (w *toneWatch) pressed() bool { return w.rx != nil && w.rx.active != 0 }
+
 func (w *toneWatch) stop() (news toneNews) {
 	if w.rx != nil {
 		news = w.rx.stop()

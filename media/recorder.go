@@ -43,9 +43,9 @@ type Recorder struct {
 	failed   atomic.Bool  // a write failed
 	thinned  atomic.Int64 // samples per channel that were dropped
 
-	session *Session
-	free    chan []byte // empty chunks; capacity recordChunks
-	disk    recordFile  // owned by the writers, one job at a time
+	owner recordOwner
+	free  chan []byte // empty chunks; capacity recordChunks
+	disk  recordFile  // owned by the writers, one job at a time
 
 	// What follows is owned by the session's shard.
 	origin    uint32 // our RTP timestamp at position 0
@@ -83,13 +83,22 @@ func (r *Recorder) Thinned() time.Duration {
 	return time.Duration(r.thinned.Load()) * time.Second / SampleRate
 }
 
-// claim lends the recorder to s, once.
-func (r *Recorder) claim(s *Session) bool {
+// recordOwner is the session or mixer that a recorder is lent to.
+type recordOwner struct {
+	engine *Engine
+	id     uint32 // picks the writer
+	sink   func(Event)
+}
+
+func (s *Session) recordOwner() recordOwner { return recordOwner{s.engine, s.id, s.opts.Sink} }
+
+// claim lends the recorder, once.
+func (r *Recorder) claim(by recordOwner) bool {
 	if !r.claimed.CompareAndSwap(false, true) {
 		return false
 	}
-	r.session = s
-	if f := s.engine.cfg.Fabric; f != nil {
+	r.owner = by
+	if f := by.engine.cfg.Fabric; f != nil {
 		r.rests = f.Rest
 	}
 	for range recordChunks {
@@ -246,7 +255,7 @@ func (r *Recorder) keep(left, right int16) {
 // thrown away and its place in the file stays silence.
 func (r *Recorder) hand() {
 	n := int64(len(r.chunk))
-	if r.session.engine.writers.write(writeJob{rec: r, data: r.chunk, at: r.offset}) {
+	if r.owner.engine.writers.write(writeJob{rec: r, data: r.chunk, at: r.offset}) {
 		r.chunk = nil
 	} else {
 		r.thinned.Add(n / int64(2*r.channels))
@@ -265,7 +274,7 @@ func (r *Recorder) last(at time.Time) bool {
 			DurationMs: int(r.done * 1000 / SampleRate),
 		},
 	}
-	if !r.session.engine.writers.write(job) {
+	if !r.owner.engine.writers.write(job) {
 		return false
 	}
 	r.chunk = nil

@@ -307,7 +307,7 @@ func TestSlowDiskThinsTheRecording(t *testing.T) {
 	r := NewRecorder(f, RecorderOptions{})
 	st := newStudio(t, 1)
 	p := st.open(nil)
-	if !r.claim(p.s) || r.claim(p.s) {
+	if !r.claim(p.s.recordOwner()) || r.claim(p.s.recordOwner()) {
 		t.Fatal("a recorder is lent once")
 	}
 	r.begin(0)
@@ -358,7 +358,7 @@ func TestWriterQueueIsBoundedAndKeepsRoomForEnds(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.open(nil)
 	r := NewRecorder(tempFile(t), RecorderOptions{})
-	r.session = p.s
+	r.owner = p.s.recordOwner()
 	pool := &writerPool{clk: st.clk}
 	for i := range pool.queues {
 		pool.queues[i] = make(chan writeJob, writerQueue/writerCount)

@@ -48,7 +48,7 @@ func newWriterPool(clk clock.Clock) *writerPool {
 
 // write queues a job without waiting and reports whether there was room.
 func (p *writerPool) write(job writeJob) bool {
-	q := p.queues[job.rec.session.id%writerCount]
+	q := p.queues[job.rec.owner.id%writerCount]
 	if !job.final && len(q) > cap(q)-writerReserve/writerCount {
 		p.thinned.Add(1)
 		return false
@@ -91,9 +91,8 @@ func (p *writerPool) do(job writeJob) {
 		e.Reason, e.Err = ReasonDisk, r.disk.err
 		e.DurationMs = int(r.disk.size * 1000 / int64(2*r.channels) / SampleRate)
 	}
-	s := r.session
-	s.engine.recordings.Add(-1)
-	s.engine.notes.post(s.opts.Sink, e)
+	r.owner.engine.recordings.Add(-1)
+	r.owner.engine.notes.post(r.owner.sink, e)
 }
 
 // close waits until everything is written.

@@ -113,6 +113,9 @@ func (sh *shard) quietFor() time.Duration {
 // take; forever when there are none.
 func (l *leg) quietFor() time.Duration {
 	most := forever
+	if l.mix != nil {
+		most = l.mix.mixer.quietFor()
+	}
 	now := l.send.clock(l.due)
 	for _, r := range l.recs[:l.records] {
 		most = min(most, time.Duration(r.quiet(now))*time.Second/SampleRate)
@@ -150,7 +153,7 @@ func (sh *shard) idle() bool {
 
 func (l *leg) idle(sh *shard) bool {
 	return l.begun && !l.closing && !l.s.inbox.waiting.Load() && l.play == nil && l.digitsOut.head == nil && !l.digitsIn.active &&
-		l.quietFor() > restLeast && l.tapsRest() && !l.voice.speaking && l.flood == 0 && !l.missing(sh)
+		l.quietFor() > restLeast && l.tapsRest() && !l.voice.speaking && l.flood == 0 && (l.mix == nil || l.mix.mixer.idle()) && !l.missing(sh)
 }
 
 // missing reports whether packets that the media timeout waits for do not
@@ -200,6 +203,9 @@ func (l *leg) oversleep(next int64, slept time.Duration) {
 		l.heard += slept
 	}
 	l.passage.at += slept
+	if l.mix != nil {
+		l.mix.mixer.oversleep(next - 1)
+	}
 	for _, r := range l.recs[:l.records] {
 		r.oversleep(l.send.clock(l.due))
 	}

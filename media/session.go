@@ -238,7 +238,7 @@ func (s *Session) Unbridge() { s.command(command{kind: cmdUnbridge}) }
 
 // Record starts a recording of the session; up to recordersPerSession at once.
 func (s *Session) Record(r *Recorder) {
-	if r == nil || !r.claim(s) {
+	if r == nil || !r.claim(s.recordOwner()) {
 		return
 	}
 	s.command(command{kind: cmdRecord, rec: r})

@@ -18,6 +18,8 @@ const (
 	cmdPassDigits
 	cmdBridge
 	cmdUnbridge
+	cmdMix
+	cmdUnmix
 	cmdRecord
 	cmdStopRecord
 	cmdTap
@@ -39,6 +41,8 @@ type command struct {
 	other   *Session
 	rec     *Recorder
 	tap     *Tap
+	mix     *mixMember
+	sound   *mixSound // for a mixer
 }
 
 // commandLimit bounds the commands that wait for one session's next frame. A

@@ -187,6 +187,9 @@ func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, ag
 			}
 		}
 	}
+	if l.mix != nil {
+		l.mix.spoken(l, p, pcm)
+	}
 	if l.peer != nil && !l.muted && !l.held {
 		l.peer.leg.carry(sh, p, codec, full)
 	}
@@ -194,7 +197,7 @@ func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, ag
 
 // listens reports whether what comes has to be decoded.
 func (l *leg) listens() bool {
-	if l.records > 0 || l.s.opts.Voice > 0 || l.tones.rx != nil || l.tapCount > 0 {
+	if l.records > 0 || l.s.opts.Voice > 0 || l.tones.rx != nil || l.tapCount > 0 || l.mix != nil {
 		return true
 	}
 	return l.peer != nil && (l.peer.leg.records > 0 || l.peer.leg.tapCount > 0)

@@ -38,6 +38,7 @@ type leg struct {
 	held       bool
 	moves      int  // shards passed through on the way to a bridge
 	keepDigits bool // do not pass digits on
+	mix        *mixMember
 
 	recs    [recordersPerSession]*Recorder
 	records int
@@ -69,18 +70,29 @@ func (l *leg) obey(sh *shard) bool {
 		return !l.closing || l.leave(sh)
 	}
 	for i := range batch {
-		if batch[i].kind == cmdBridge && !l.join(sh, batch[i].other) {
+		if target := l.elsewhere(sh, &batch[i]); target != nil {
 			// The session moves; what is left goes with it.
-			other := batch[i].other
 			l.s.inbox.requeue(batch[i:])
 			l.s.inbox.done(batch)
-			l.move(sh, other)
+			l.move(sh, target)
 			return false
 		}
 		l.do(sh, &batch[i])
 	}
 	l.s.inbox.done(batch)
 	return !l.closing || l.leave(sh)
+}
+
+// elsewhere begins a bridge or a mix; it returns the shard that the session must
+// move to first, else nil.
+func (l *leg) elsewhere(sh *shard, c *command) *shard {
+	switch {
+	case c.kind == cmdBridge && !l.join(sh, c.other):
+		return c.other.home.Load()
+	case c.kind == cmdMix && !l.enter(sh, c.mix):
+		return c.mix.mixer.shard
+	}
+	return nil
 }
 
 // do carries out one command.
@@ -107,6 +119,8 @@ func (l *leg) do(sh *shard, c *command) {
 		l.keepDigits = !c.on
 	case cmdUnbridge:
 		l.part(sh)
+	case cmdUnmix:
+		l.exit()
 	case cmdRecord:
 		l.record(sh, c.rec)
 	case cmdStopRecord:
@@ -229,6 +243,7 @@ func (l *leg) advanceRecords(sh *shard) {
 func (l *leg) close(sh *shard) {
 	l.closing = true
 	l.part(sh)
+	l.exit()
 	l.endPlay(sh, ReasonClosed)
 	for b := l.digitsOut.head; b != nil; b = b.next {
 		l.s.pendingDigits.Add(int32(-len(b.steps)))

@@ -59,6 +59,9 @@ func (l *leg) out(sh *shard, f int64) {
 		behind = maxBurst
 	}
 	for range behind {
+		if l.mix != nil {
+			l.mix.mixer.advance(sh, l.due)
+		}
 		l.frame(sh)
 		l.due++
 	}
@@ -130,11 +133,14 @@ func (l *leg) usual(sh *shard, ts uint32) {
 		if l.play.over() {
 			l.endPlay(sh, ReasonEnd)
 		}
-	case l.peer != nil && l.passage.flows(sh.at) && !l.held:
+	case l.peer != nil && l.passage.flows(sh.at) && !l.held && !l.hearsMix():
 		// The peer's packets are passed on as they come.
 	case int32(ts-l.send.clock(l.due)) >= FrameSamples:
 		// What was passed on ran ahead of the clock. Silence that kept the lead
 		// would leave no room for the peer's next packets.
+	case l.hearsMix():
+		payload, pcm := l.mix.heard(sh, l.enc, l.agreed.codec, l.due)
+		l.sendAudio(sh, ts, payload, pcm)
 	default:
 		l.sendSilence(sh, ts)
 	}

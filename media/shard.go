@@ -20,9 +20,10 @@ type shard struct {
 	stats  shardStats
 
 	incoming struct {
-		mu    sync.Mutex
-		queue []*Session // to be adopted; bounded by sessionLimit
-		some  atomic.Bool
+		mu     sync.Mutex
+		queue  []*Session // to be adopted; bounded by sessionLimit
+		mixers []*Mixer   // to be looked at; one for each command
+		some   atomic.Bool
 	}
 
 	// Owned by whoever runs tick.
@@ -122,7 +123,15 @@ func (sh *shard) takeIn() {
 		in.queue[i] = nil
 	}
 	in.queue = in.queue[:0]
-	in.some.Store(false)
+	left := in.mixers[:0]
+	for _, m := range in.mixers {
+		if !m.look(sh) {
+			left = append(left, m)
+		}
+	}
+	clear(in.mixers[len(left):])
+	in.mixers = left
+	in.some.Store(len(left) > 0)
 }
 
 // slotIn carries out commands and reads the sockets of a slot that is due.
@@ -155,8 +164,10 @@ func (sh *shard) slotOut(k int) {
 }
 
 // emit queues an event of a session.
-func (sh *shard) emit(s *Session, e Event) {
-	if s.opts.Sink == nil {
+func (sh *shard) emit(s *Session, e Event) { sh.emitTo(s.opts.Sink, e) }
+
+func (sh *shard) emitTo(sink func(Event), e Event) {
+	if sink == nil {
 		return
 	}
 	if len(sh.outbox) >= outboxLimit {
@@ -167,7 +178,7 @@ func (sh *shard) emit(s *Session, e Event) {
 		e.At = sh.now
 	}
 	sh.engine.clk.Busy(1)
-	sh.outbox = append(sh.outbox, notice{s.opts.Sink, e})
+	sh.outbox = append(sh.outbox, notice{sink, e})
 }
 
 // full reports whether so many events wait that nothing more should be read.

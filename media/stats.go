@@ -183,6 +183,7 @@ func latenessBucket(late time.Duration) int {
 // EngineStats are the figures of an engine, for metrics and admission.
 type EngineStats struct {
 	Sessions      int    // open now
+	Mixers        int    // open now
 	Opened        uint64 // ever
 	Refused       uint64 // Open failed
 	PortsInUse    int    // pairs
@@ -214,7 +215,7 @@ func (e *Engine) Stats() EngineStats {
 		EventsDropped: e.notes.dropped.Load(), Commands: e.overflows.Load(), WriteErrors: e.writers.failed.Load(), WritesThinned: e.writers.thinned.Load(),
 	}
 	e.mu.Lock()
-	st.Sessions = len(e.sessions)
+	st.Sessions, st.Mixers = len(e.sessions), len(e.mixers)
 	e.mu.Unlock()
 	var recent [latenessBuckets]uint64
 	for _, sh := range e.shards {
