@@ -58,6 +58,7 @@ type connecting struct {
 	winner  *Leg
 	limit   *timer
 	settled bool
+	rings   bool // our ring tone plays to the caller
 }
 
 // Connect rings targets and talks with the first that accepts.
@@ -210,8 +211,12 @@ func (k *connecting) ringHeard(l *Leg) {
 		l.told = true
 		c.callback(k.opts.OnRing, map[string]any{"target": l.place.Name, "code": 180})
 	}
+	if l.route.Early == EarlyRingback {
+		k.ringback()
+		return
+	}
 	if l.state == legRinging {
-		if k.caller.state < legRinging {
+		if k.caller.state < legRinging && (l.route.Early == EarlyPass || l.alerted) {
 			k.caller.Ring(Verb{At: k.verb.At, Reply: func(any, error) {}})
 		}
 		return
@@ -223,6 +228,17 @@ func (k *connecting) ringHeard(l *Leg) {
 	if k.caller.early(k.verb.At) == nil {
 		k.caller.interrupt()
 		c.join(k.caller, l, nil)
+	}
+}
+
+// ringback lets the caller hear our own ring tone until somebody answers. One
+// who has been answered already has the music of the connect.
+func (k *connecting) ringback() {
+	if k.rings || k.caller.state == legUp && len(k.opts.Music) > 0 || k.caller.talk != nil {
+		return
+	}
+	if k.rings = k.caller.early(k.verb.At) == nil; k.rings {
+		k.caller.speak([]Part{{Play: RingTone}}, PromptOptions{Loop: true}, k.verb.At, func(PromptResult, error) {})
 	}
 }
 

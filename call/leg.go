@@ -58,6 +58,7 @@ type Leg struct {
 	holding   bool // by us
 	rfc4733   bool // digits have come as RFC 4733 events
 	told      bool // onRing was called
+	alerted   bool // a 180 came
 
 	typed     string
 	play      *playing
@@ -190,7 +191,8 @@ func (l *Leg) provisional(ev sip.Event) {
 	if l.state < legRinging && ev.Code >= 180 {
 		l.state = legRinging
 	}
-	if len(ev.Body) > 0 {
+	l.alerted = l.alerted || ev.Code == 180
+	if len(ev.Body) > 0 && l.route.Early == EarlyPass {
 		if err := l.session.Accept(ev.Body); err != nil {
 			l.note("media", "early media refused: "+err.Error(), "")
 		} else {

@@ -82,10 +82,22 @@ type Route struct {
 	From     string // as presented
 	Outgoing sip.Outgoing
 	Media    media.SessionOptions
+	Early    EarlyMedia // what comes before the callee's answer
 	// Seize takes a line of the trunk before the INVITE; free gives it back when
 	// the dialog is over. nil: lines are not counted.
 	Seize func() (free func(), err error)
 }
+
+// EarlyMedia says what becomes of the audio that a callee's side sends before
+// the answer (RFC 3960).
+type EarlyMedia uint8
+
+// The ways with early media.
+const (
+	EarlyPass     EarlyMedia = iota // the caller hears it
+	EarlyRingback                   // the caller hears a ring tone of ours instead
+	EarlyIgnore                     // the caller hears nothing; ringing is still passed on
+)
 
 // Prompts turns parts into audio. Ready answers at once from memory; Load may
 // read files, fetch URLs and synthesise.

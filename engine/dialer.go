@@ -182,10 +182,13 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 			Target: sip.Target{Trunk: account, Number: phone.Format(number, style, cfg.Project.Country)},
 			From:   sip.Address{User: user}, Headers: r.Headers, Timeout: r.Timeout,
 		},
-		Media: session,
+		Media: session, Early: earlyMedia[t.EarlyMedia],
 		Seize: func() (func(), error) { return d.e.lines.seize(t, d.e.clk.Now(), false) },
 	}
 }
+
+// earlyMedia is trunks.X.early_media in the words of package call.
+var earlyMedia = map[string]call.EarlyMedia{"ringback": call.EarlyRingback, "ignore": call.EarlyIgnore} // pass is the zero value
 
 // trunkHost is the address packets to the trunk go to, once it is resolved.
 func (e *Engine) trunkHost(t *config.Trunk) string {
