@@ -211,11 +211,11 @@ func (k *connecting) ringHeard(l *Leg) {
 		l.told = true
 		c.callback(k.opts.OnRing, map[string]any{"target": l.place.Name, "code": 180})
 	}
-	if l.route.Early == EarlyRingback {
+	switch {
+	case l.route.Early == EarlyRingback:
 		k.ringback()
 		return
-	}
-	if l.state == legRinging {
+	case l.state == legRinging || l.route.Early == EarlyIgnore:
 		if k.caller.state < legRinging && (l.route.Early == EarlyPass || l.alerted) {
 			k.caller.Ring(Verb{At: k.verb.At, Reply: func(any, error) {}})
 		}

@@ -192,7 +192,7 @@ func (l *Leg) provisional(ev sip.Event) {
 		l.state = legRinging
 	}
 	l.alerted = l.alerted || ev.Code == 180
-	if len(ev.Body) > 0 && l.route.Early == EarlyPass {
+	if len(ev.Body) > 0 {
 		if err := l.session.Accept(ev.Body); err != nil {
 			l.note("media", "early media refused: "+err.Error(), "")
 		} else {

@@ -38,7 +38,7 @@ type passage struct {
 func (g *passage) flows(at time.Duration) bool { return g.open && at-g.at < passageStall }
 
 // join connects l with other; false means that l must move to other's shard.
-func (l *leg) join(sh *shard, other *Session) bool {
+func (l *leg) join(sh *shard, other *Session, turn uint64) bool {
 	home := other.home.Load()
 	if home == nil || l.closing {
 		return true // the other one never started or has gone
@@ -48,7 +48,11 @@ func (l *leg) join(sh *shard, other *Session) bool {
 		return l.moves > maxMoves
 	}
 	l.moves = 0
-	if other.leg.closing || other.leg.peer == l.s {
+	if other.leg.closing || turn < max(l.parted, other.leg.parted) {
+		return true // gone, or the end of this bridge overtook it
+	}
+	l.joined, other.leg.joined = max(l.joined, turn), max(other.leg.joined, turn)
+	if other.leg.peer == l.s {
 		return true
 	}
 	l.part(sh)

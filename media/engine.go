@@ -61,6 +61,7 @@ type Engine struct {
 	opened     atomic.Uint64
 	refused    atomic.Uint64
 	overflows  atomic.Uint64 // commands refused
+	turns      atomic.Uint64 // bridges and their ends
 
 	mu       sync.Mutex
 	closed   bool

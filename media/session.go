@@ -230,11 +230,13 @@ func (s *Session) Bridge(other *Session) {
 	if mover.id < anchor.id {
 		mover, anchor = anchor, mover
 	}
-	mover.command(command{kind: cmdBridge, other: anchor})
+	mover.command(command{kind: cmdBridge, other: anchor, turn: s.engine.turns.Add(1)})
 }
 
 // Unbridge leaves the bridge; both sides go on with silence.
-func (s *Session) Unbridge() { s.command(command{kind: cmdUnbridge}) }
+func (s *Session) Unbridge() {
+	s.command(command{kind: cmdUnbridge, turn: s.engine.turns.Add(1)})
+}
 
 // Record starts a recording of the session; up to recordersPerSession at once.
 func (s *Session) Record(r *Recorder) {

@@ -39,6 +39,7 @@ type command struct {
 	digits  *digitBatch
 	tones   *toneReceiver // with agreed: listens for keys in the audio
 	other   *Session
+	turn    uint64 // of a bridge or its end: their order, whichever session they are told to
 	rec     *Recorder
 	tap     *Tap
 	mix     *mixMember

@@ -33,6 +33,8 @@ type leg struct {
 	heardFit, sentFit, fedFit fitting    // of what comes, of what was sent, of what taps feed
 
 	peer       *Session // bridge
+	joined     uint64   // turn of the newest bridge
+	parted     uint64   // and of its end
 	passage    passage  // of the peer's packets to us
 	muted      bool
 	held       bool
@@ -87,7 +89,7 @@ func (l *leg) obey(sh *shard) bool {
 // move to first, else nil.
 func (l *leg) elsewhere(sh *shard, c *command) *shard {
 	switch {
-	case c.kind == cmdBridge && !l.join(sh, c.other):
+	case c.kind == cmdBridge && !l.join(sh, c.other, c.turn):
 		return c.other.home.Load()
 	case c.kind == cmdMix && !l.enter(sh, c.mix):
 		return c.mix.mixer.shard
@@ -118,7 +120,10 @@ func (l *leg) do(sh *shard, c *command) {
 	case cmdPassDigits:
 		l.keepDigits = !c.on
 	case cmdUnbridge:
-		l.part(sh)
+		if c.turn > l.joined { // else the bridge, told to the other side, came after it
+			l.part(sh)
+		}
+		l.parted = max(l.parted, c.turn)
 	case cmdUnmix:
 		l.exit()
 	case cmdRecord:
