@@ -251,7 +251,7 @@ func TestAnswerCorpus(t *testing.T) {
 		}
 	}
 	t.Log("\n" + text.String())
-	keepPage(t, answerPage, text.String())
+	keepPage(t, "matrix", text.String())
 }
 
 // matrix counts verdicts by truth.
@@ -304,22 +304,22 @@ func (m matrix) demand(t *testing.T, name string, shares map[string]float64) {
 
 // keepPage writes the generated part of a page with -update. It is not
 // compared: another version of the speech engine speaks a little differently.
-func keepPage(t *testing.T, page, text string) {
+func keepPage(t *testing.T, part, text string) {
 	t.Helper()
-	const begin, end = "<!-- matrix: written by go test ./media -run TestAnswerCorpus -update -->\n", "<!-- end of matrix -->\n"
-	old, err := os.ReadFile(page)
+	begin, end := "<!-- "+part+": written by go test ./media -run "+t.Name()+" -update -->\n", "<!-- end of "+part+" -->\n"
+	old, err := os.ReadFile(answerPage)
 	if err != nil {
 		t.Fatal(err)
 	}
 	head, rest, ok1 := strings.Cut(string(old), begin)
 	_, tail, ok2 := strings.Cut(rest, end)
 	if !ok1 || !ok2 {
-		t.Fatal("the page has no matrix")
+		t.Fatal("the page has no " + part)
 	}
 	if !*update {
 		return
 	}
-	if err := os.WriteFile(page, []byte(head+begin+text+end+tail), 0o644); err != nil {
+	if err := os.WriteFile(answerPage, []byte(head+begin+text+end+tail), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
