@@ -36,6 +36,7 @@ type Record struct {
 	Attempt    int               `json:"attempt"`
 	Quality    Quality           `json:"quality"`
 	Recording  string            `json:"recording,omitempty"`
+	EarlyMedia string            `json:"early_media,omitempty"` // heard before the answer: ringback, busy, reorder, sit, voice, silence
 	Data       json.RawMessage   `json:"data,omitempty"`
 	Keyed      bool              `json:"-"` // a key was pressed
 }
@@ -95,7 +96,7 @@ func (c *Call) record() Record {
 }
 
 func (c *Call) fillLeg(r *Record, l *Leg) {
-	r.Code = l.code
+	r.Code, r.EarlyMedia = l.code, l.preanswer.word()
 	if !l.endedAt.IsZero() {
 		r.EndedAt = l.endedAt
 	}

@@ -43,6 +43,7 @@ type LegResult struct {
 	Status string `json:"status"`
 	Code   int    `json:"code"`
 	RingMs int64  `json:"ringMs"`
+	Early  string `json:"early,omitempty"` // heard before the answer: ringback, busy, reorder, sit, voice, silence
 }
 
 // connecting is the one connect of a call: ringing, then talking.
@@ -376,7 +377,7 @@ func (k *connecting) gone(l *Leg) {
 }
 
 func (k *connecting) legResult(l *Leg, status string) LegResult {
-	r := LegResult{Target: l.place.Name, Status: status, Code: l.code}
+	r := LegResult{Target: l.place.Name, Status: status, Code: l.code, Early: l.preanswer.word()}
 	switch {
 	case status == "completed":
 		r.Code, r.RingMs = 200, l.answeredAt.Sub(l.began).Milliseconds()

@@ -11,6 +11,7 @@ type DialResult struct {
 	Code    int
 	Leg     *Leg
 	Machine *Answered // when DialRequest.Machine asked for it
+	Early   string    // heard before the answer, as in LegResult
 }
 
 // Dial rings a target and gives the script the leg of whoever answers first.
@@ -93,7 +94,7 @@ func (d *dialling) changed(l *Leg) {
 	case l.state == legEnded:
 		d.legs[l].stop()
 		delete(d.legs, l)
-		d.worst = DialResult{Status: legStatus(l), Code: l.code}
+		d.worst = DialResult{Status: legStatus(l), Code: l.code, Early: l.preanswer.word()}
 		if d.worst.Status == "cancelled" {
 			d.worst = DialResult{Status: "no_answer", Code: 487}
 		}
@@ -103,7 +104,7 @@ func (d *dialling) changed(l *Leg) {
 
 // answered settles the dial, after finding who it was if that is wanted.
 func (d *dialling) answered(l *Leg) {
-	result := DialResult{Status: "answered", Code: 200, Leg: l}
+	result := DialResult{Status: "answered", Code: 200, Leg: l, Early: l.preanswer.word()}
 	if d.machine == nil {
 		d.settle(result)
 		return

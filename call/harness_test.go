@@ -37,6 +37,8 @@ type world struct {
 	events  []string
 	dir     string
 	early   EarlyMedia // of every route
+
+	noteTones bool // of all routes
 }
 
 var start = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
@@ -164,7 +166,7 @@ func (w *world) Resolve(r DialRequest) ([]Place, error) {
 	for _, name := range strings.Split(r.Target, ",") {
 		p := Place{Name: name}
 		for _, trunk := range strings.Split(name, "|") {
-			p.Routes = append(p.Routes, Route{Trunk: trunk, Outgoing: sip.Outgoing{Target: sip.Target{URI: trunk}}, Media: media.SessionOptions{Bind: loopback}, Early: w.early})
+			p.Routes = append(p.Routes, Route{Trunk: trunk, Outgoing: sip.Outgoing{Target: sip.Target{URI: trunk}}, Media: media.SessionOptions{Bind: loopback}, Early: w.early, NoteTones: w.noteTones})
 		}
 		out = append(out, p)
 	}

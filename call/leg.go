@@ -70,6 +70,7 @@ type Leg struct {
 	talk      *talk
 	streams   map[uint32]*streaming // by the number of the script
 	detectors []*listening
+	preanswer *preanswer // of an outbound leg with early media
 	reoffer   []func(code int, body []byte)
 	transfer  *Verb
 	referTo   string // where the transfer goes
@@ -198,6 +199,7 @@ func (l *Leg) provisional(ev sip.Event) {
 		} else {
 			l.state = legEarly
 			l.begin()
+			l.hearEarly()
 		}
 	}
 	l.changed()
@@ -217,6 +219,7 @@ func (l *Leg) answered(ev sip.Event) {
 // up marks the leg answered.
 func (l *Leg) up(at time.Time) {
 	l.state, l.answeredAt = legUp, at
+	l.preanswer.over()
 	l.begin()
 	l.note("state", "answered", "")
 	if l == l.call.main {

@@ -47,20 +47,23 @@ type listening struct {
 	verb Verb
 }
 
-// listen gives every frame to hear, until that returns what to do on the call's
-// goroutine.
-func (l *Leg) listen(v Verb, hear func(pcm []int16) (done func())) *listening {
+// listen gives every frame to hear. What that returns is done on the call's
+// goroutine; with over it is the last.
+func (l *Leg) listen(v Verb, hear func(pcm []int16) (act func(), over bool)) *listening {
 	w := &listening{leg: l, tap: media.NewTap(media.TapOptions{Inbound: true}), verb: v}
 	l.detectors = append(l.detectors, w)
 	l.session.Tap(w.tap)
 	go func() {
 		for f := range w.tap.Frames() {
 			if hear != nil {
-				if done := hear(f.PCM[:]); done != nil {
+				act, over := hear(f.PCM[:])
+				if over {
 					hear = nil
+				}
+				if act != nil {
 					l.call.post(func() {
-						if w.leave() {
-							done()
+						if w.listens() && (!over || w.leave()) {
+							act()
 						}
 					})
 				}
@@ -70,6 +73,8 @@ func (l *Leg) listen(v Verb, hear func(pcm []int16) (done func())) *listening {
 	}()
 	return w
 }
+
+func (w *listening) listens() bool { return slices.Contains(w.leg.detectors, w) }
 
 // leave ends the listening; false when that had happened already.
 func (w *listening) leave() bool {
@@ -109,10 +114,10 @@ func (l *Leg) DetectMachine(o media.AnswerOptions, v Verb) (cancel func()) {
 
 func (l *Leg) detect(o media.AnswerOptions, at string, v Verb, tell func(Answered)) *listening {
 	d := media.NewAnswerDetector(o)
-	return l.listen(v, func(pcm []int16) func() {
+	return l.listen(v, func(pcm []int16) (func(), bool) {
 		verdict, e, done := d.Feed(pcm)
 		if !done {
-			return nil
+			return nil, false
 		}
 		return func() {
 			a := Answered{Verdict: verdict.String(), AfterMs: e.After.Milliseconds(), Evidence: evidence(e)}
@@ -121,7 +126,7 @@ func (l *Leg) detect(o media.AnswerOptions, at string, v Verb, tell func(Answere
 				l.call.facts.machine = verdict == media.VerdictMachine || verdict == media.VerdictBeep || verdict == media.VerdictFax
 			}
 			tell(a)
-		}
+		}, true
 	})
 }
 
@@ -148,12 +153,12 @@ func (l *Leg) WaitForBeep(timeout time.Duration, v Verb) (cancel func()) {
 		v.ok(Beep{Beep: heard, AfterMs: l.call.clk.Now().Sub(began).Milliseconds(), ToneHz: e.ToneHz})
 	}
 	var d media.BeepDetector
-	w := l.listen(v, func(pcm []int16) func() {
+	w := l.listen(v, func(pcm []int16) (func(), bool) {
 		e, heard := d.Feed(pcm)
 		if !heard {
-			return nil
+			return nil, false
 		}
-		return func() { answer(e, true) }
+		return func() { answer(e, true) }, true
 	})
 	l.call.after(timeout, func() {
 		if w.leave() {

@@ -83,6 +83,9 @@ type Route struct {
 	Outgoing sip.Outgoing
 	Media    media.SessionOptions
 	Early    EarlyMedia // what comes before the callee's answer
+	// NoteTones only notes a busy or reorder tone before the answer; else it ends
+	// the dial.
+	NoteTones bool
 	// Seize takes a line of the trunk before the INVITE; free gives it back when
 	// the dialog is over. nil: lines are not counted.
 	Seize func() (free func(), err error)

@@ -68,6 +68,7 @@ type Trunk struct {
 	Codecs       []string       `yaml:"codecs" enum:"PCMA PCMU G722 opus" unbuilt:"G722 opus" doc:"Order of the offer; default: media.codecs."`
 	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" doc:"How keys travel; auto: in the audio only if telephone-event is not agreed."`
 	EarlyMedia   string         `yaml:"early_media" default:"pass" enum:"pass ringback ignore" doc:"What the caller hears before the answer: what the trunk sends, our ring tone, or nothing."`
+	EarlyTones   string         `yaml:"early_tones" default:"act" enum:"act note" doc:"A busy or reorder tone before the answer ends the dial, or is only noted."`
 	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" unbuilt:"optional required" doc:"Media encryption."`
 	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" doc:"accept, off or an interval such as 1800s."`
 	Options      time.Duration  `yaml:"options" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`

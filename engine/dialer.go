@@ -182,7 +182,7 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 			Target: sip.Target{Trunk: account, Number: phone.Format(number, style, cfg.Project.Country)},
 			From:   sip.Address{User: user}, Headers: r.Headers, Timeout: r.Timeout,
 		},
-		Media: session, Early: earlyMedia[t.EarlyMedia],
+		Media: session, Early: earlyMedia[t.EarlyMedia], NoteTones: t.EarlyTones == "note",
 		Seize: func() (func(), error) { return d.e.lines.seize(t, d.e.clk.Now(), false) },
 	}
 }

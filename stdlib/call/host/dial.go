@@ -116,6 +116,9 @@ func dial(q *request) {
 		if d, ok := value.(call.DialResult); ok {
 			answer := map[string]any{"status": d.Status, "code": d.Code}
 			told(answer, d.Machine)
+			if d.Early != "" {
+				answer["early"] = d.Early
+			}
 			if d.Leg != nil {
 				answer["call"] = LegFacts(q.s.call, d.Leg, o.Data)
 			}

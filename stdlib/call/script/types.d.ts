@@ -150,6 +150,8 @@ declare module "loopstart:call" {
     onAnswer?(leg: { target: string; code: number }): unknown;
     signal?: AbortSignal;
   }
+  /** What a leg sounded like last before it was answered: tones of the network, an announcement (or music), or nothing. */
+  export type EarlyMedia = "ringback" | "busy" | "reorder" | "sit" | "voice" | "silence";
   export interface Connected {
     status: "completed" | "busy" | "no_answer" | "rejected" | "failed" | "abandoned";
     code: number;
@@ -157,7 +159,7 @@ declare module "loopstart:call" {
     ringMs: number;
     talkMs: number;
     endedBy?: "caller" | "callee" | "script";
-    legs: { target: string; status: string; code: number; ringMs: number }[];
+    legs: { target: string; status: string; code: number; ringMs: number; early?: EarlyMedia }[];
   }
 
   export interface StreamOptions {
@@ -481,7 +483,7 @@ declare module "loopstart:call" {
     data?: any;
     detectMachine?: boolean | MachineOptions;
     signal?: AbortSignal;
-  }): Promise<{ status: "answered" | "busy" | "no_answer" | "rejected" | "failed"; code: number; call?: Call; machine?: Answered }>;
+  }): Promise<{ status: "answered" | "busy" | "no_answer" | "rejected" | "failed"; code: number; call?: Call; machine?: Answered; early?: EarlyMedia }>;
 
   /**
    * `static config` beside the default export: a constant, read when the script is loaded.
@@ -564,6 +566,8 @@ declare module "loopstart:call" {
     attempt: number;
     quality: { loss: number; jitter_ms: number; mos?: number };
     recording?: string;
+    /** Heard before the answer. */
+    early_media?: EarlyMedia;
     data?: any;
   }
 
