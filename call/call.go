@@ -69,6 +69,7 @@ type Call struct {
 	streams    int // made so far, for their names
 	dials      map[uint32]*dialling
 	quality    Quality
+	suite      string // that encrypts the first leg
 }
 
 // New makes a call. It does nothing until Answerable or Originate.

@@ -35,6 +35,7 @@ type Record struct {
 	Tags       map[string]string `json:"tags,omitempty"`
 	Attempt    int               `json:"attempt"`
 	Quality    Quality           `json:"quality"`
+	SRTP       string            `json:"srtp,omitempty"` // crypto suite of the first leg; absent: not encrypted
 	Recording  string            `json:"recording,omitempty"`
 	EarlyMedia string            `json:"early_media,omitempty"` // heard before the answer: ringback, busy, reorder, sit, voice, silence
 	Data       json.RawMessage   `json:"data,omitempty"`
@@ -83,7 +84,7 @@ func (c *Call) record() Record {
 		Direction: direction(c.spec.Outbound), From: c.caller().Number(), To: c.spec.To.Number(), Trunk: cmp.Or(c.trunk, c.spec.Trunk),
 		StartedAt: c.started, EndedAt: c.clk.Now(), EndedBy: c.endedBy, Outcome: c.outcome, Final: true,
 		Heard: Heard{Ms: c.heardMs, Percent: int(f.percent)}, Result: c.result, Tags: c.tags, Attempt: max(c.spec.Attempt.N, 1),
-		Quality: c.quality, Recording: c.fileID, Data: c.spec.Data, Campaign: c.spec.Campaign, Keyed: c.facts.keyPressed,
+		Quality: c.quality, SRTP: c.suite, Recording: c.fileID, Data: c.spec.Data, Campaign: c.spec.Campaign, Keyed: c.facts.keyPressed,
 	}
 	if l != nil {
 		c.fillLeg(&r, l)

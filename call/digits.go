@@ -28,6 +28,8 @@ func (l *Leg) mediaEvent(ev media.Event) {
 		l.streamEvent(ev)
 	case media.FirstPacket:
 		l.call.line.Add(ev.At, "media", l.name, "first packet received", "")
+	case media.MediaUnreadable:
+		l.note("media", "packets come that the agreed SRTP keys do not open; they are dropped", "")
 	case media.MediaLost:
 		l.note("media", "no packets: media timeout", "")
 		l.reason = "media timeout"

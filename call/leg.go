@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -54,11 +55,14 @@ type Leg struct {
 	described []byte // our side, once it has been told
 	started   bool   // the session sends
 	answering []Verb
-	held      bool // by the other side
-	holding   bool // by us
-	rfc4733   bool // digits have come as RFC 4733 events
-	told      bool // onRing was called
-	alerted   bool // a 180 came
+	suite     string         // SRTP, as agreed; "" is plain
+	policy    media.Security // what was wished for
+	bareTold  bool           // that it is plain has been noted
+	held      bool           // by the other side
+	holding   bool           // by us
+	rfc4733   bool           // digits have come as RFC 4733 events
+	told      bool           // onRing was called
+	alerted   bool           // a 180 came
 
 	typed     string
 	play      *playing
@@ -108,6 +112,7 @@ func (l *Leg) Name() string { return l.name }
 // open makes the leg's media session.
 func (l *Leg) open(o media.SessionOptions) error {
 	o.Sink = func(ev media.Event) { l.call.post(func() { l.mediaEvent(ev) }) }
+	l.policy, l.suite, l.bareTold = o.SRTP, "", false
 	s, err := l.call.deps.Open(o)
 	if err != nil {
 		return err
@@ -197,6 +202,7 @@ func (l *Leg) provisional(ev sip.Event) {
 		if err := l.session.Accept(ev.Body); err != nil {
 			l.note("media", "early media refused: "+err.Error(), "")
 		} else {
+			l.encryption()
 			l.state = legEarly
 			l.begin()
 			l.hearEarly()
@@ -208,11 +214,10 @@ func (l *Leg) provisional(ev sip.Event) {
 // answered handles the 2xx to our INVITE.
 func (l *Leg) answered(ev sip.Event) {
 	if err := l.session.Accept(ev.Body); err != nil {
-		l.note("media", "answer refused: "+err.Error(), "")
-		l.code, l.reason = 488, "media"
-		l.hangup()
+		l.unfit(err)
 		return
 	}
+	l.encryption()
 	l.up(ev.At)
 }
 
@@ -234,9 +239,11 @@ func (l *Leg) confirmed(ev sip.Event) {
 	if l.lateOffer && (len(ev.Body) > 0 || l.session.Negotiated().Codec == nil) {
 		if err := l.session.Accept(ev.Body); err != nil {
 			l.note("media", "answer in ACK refused: "+err.Error(), "")
+			l.reason = mediaReason(err)
 			l.hangup()
 			return
 		}
+		l.encryption()
 		l.lateOffer = false
 		l.begin()
 	}
@@ -261,6 +268,7 @@ func (l *Leg) offered(ev sip.Event) {
 		return
 	}
 	_ = l.dialog.Respond(ev.ID, 200, answer)
+	l.encryption()
 	held := l.session.Negotiated().OnHold
 	if held == l.held {
 		return
@@ -280,6 +288,12 @@ func (l *Leg) reoffered(ev sip.Event) {
 	if ev.Code/100 == 2 {
 		if err := l.session.Accept(ev.Body); err != nil {
 			l.note("media", "answer refused: "+err.Error(), "")
+			if errors.Is(err, media.ErrUnsecured) {
+				l.reason = reasonDowngrade
+				l.hangup()
+			}
+		} else {
+			l.encryption()
 		}
 	}
 	next(ev.Code, ev.Body)

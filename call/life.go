@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (c *Call) Inbound(d Dialog) {
 
 func (c *Call) refuse(l *Leg, code int, err error) {
 	l.note("media", err.Error(), "")
-	l.code, l.reason = code, "media"
+	l.code, l.reason = code, mediaReason(err)
 	c.endedBy, c.outcome = "system", Failed
 	var why []sip.Header
 	if code == 488 {
@@ -50,7 +51,7 @@ func (c *Call) refuse(l *Leg, code int, err error) {
 // §20.43): 302 is about the transport, 305 about the formats.
 func warning(err error) sip.Header {
 	code, text := "305", strings.TrimPrefix(err.Error(), "media: sdp: ")
-	if strings.Contains(text, "transport") {
+	if strings.Contains(text, "transport") || errors.Is(err, media.ErrUnsecured) {
 		code = "302"
 	}
 	clean := strings.Map(func(r rune) rune {

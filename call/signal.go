@@ -76,6 +76,7 @@ func (l *Leg) describe() ([]byte, error) {
 	body, err := l.session.Answer(offer)
 	if err == nil {
 		l.described = body
+		l.encryption()
 	}
 	return body, err
 }

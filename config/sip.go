@@ -45,6 +45,7 @@ type User struct {
 	Mobile   string   `yaml:"mobile" doc:"Number that belongs to the same person."`
 	MaxCalls int      `yaml:"max_calls" default:"1" range:"1..1000" doc:"Calls at once."`
 	Dial     []string `yaml:"dial" default:"[users]" doc:"What this user may dial: users, or prefixes such as +7."`
+	SRTP     string   `yaml:"srtp" default:"auto" enum:"auto off optional required" doc:"Encryption of the audio; auto: taken when the phone offers it, offered over TLS."`
 	Transfer string   `yaml:"transfer" default:"users" enum:"off users any" doc:"Where this user may transfer a call to."`
 }
 
@@ -69,7 +70,7 @@ type Trunk struct {
 	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" doc:"How keys travel; auto: in the audio only if telephone-event is not agreed."`
 	EarlyMedia   string         `yaml:"early_media" default:"pass" enum:"pass ringback ignore" doc:"What the caller hears before the answer: what the trunk sends, our ring tone, or nothing."`
 	EarlyTones   string         `yaml:"early_tones" default:"act" enum:"act note" doc:"A busy or reorder tone before the answer ends the dial, or is only noted."`
-	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" unbuilt:"optional required" doc:"Media encryption."`
+	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" doc:"Encryption of the audio (SRTP, keys in the session description); required: calls without are refused."`
 	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" doc:"accept, off or an interval such as 1800s."`
 	Options      time.Duration  `yaml:"options" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`
 	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" doc:"Calls at once, both directions."`

@@ -168,6 +168,7 @@ func Check(ctx context.Context, cfg *config.Config, o CheckOptions) (Report, err
 	c.routes()
 	c.names()
 	c.crmWarnings()
+	c.security()
 	return c.report(), nil
 }
 

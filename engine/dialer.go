@@ -87,17 +87,22 @@ func (d dialer) member(cfg *config.Config, r call.DialRequest) ([]call.Place, er
 // user does not answer.
 func (d dialer) user(name string, r call.DialRequest) []call.Place {
 	cfg := d.e.Config()
-	if u, ok := cfg.User(name); ok && u.MaxCalls > 0 && d.e.calls.withUser(name) >= u.MaxCalls {
+	u, ok := cfg.User(name)
+	if ok && u.MaxCalls > 0 && d.e.calls.withUser(name) >= u.MaxCalls {
 		return nil
 	}
 	var out []call.Place
 	for _, b := range d.e.sip.Bindings(name) {
+		session := d.e.sessionFor(b.Source.Addr(), cfg.Media.Codecs, true)
+		if ok {
+			session.SRTP = offerSecurity(u, b.Transport)
+		}
 		out = append(out, call.Place{Name: name, Routes: []call.Route{{
 			From: r.From,
 			Outgoing: sip.Outgoing{
 				Target: sip.Target{User: name, Binding: b.ID}, From: sip.Address{User: d.presented(r)}, Headers: r.Headers, Timeout: r.Timeout,
 			},
-			Media: d.e.sessionFor(b.Source.Addr(), cfg.Media.Codecs, true),
+			Media: session,
 		}}})
 	}
 	return out
@@ -126,10 +131,12 @@ func (d dialer) uri(cfg *config.Config, r call.DialRequest) ([]call.Place, error
 		return nil, fault.New(fault.Denied, "sip: address %s may not be dialled", a.Host).
 			WithHint("name the host in the script's config: permissions: {sip: [%q]}, or in sip.trust", a.Host)
 	}
+	session := d.e.sessionFor(host, cfg.Media.Codecs, false)
+	session.SRTP = addressSecurity(a)
 	return []call.Place{{Name: r.Target, Routes: []call.Route{{
 		From:     r.From,
 		Outgoing: sip.Outgoing{Target: sip.Target{URI: r.Target}, From: sip.Address{User: d.presented(r)}, Headers: r.Headers, Timeout: r.Timeout},
-		Media:    d.e.sessionFor(host, cfg.Media.Codecs, false),
+		Media:    session,
 	}}}}, nil
 }
 
@@ -171,6 +178,7 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 	remote, _ := parseHost(d.e.trunkHost(t))
 	session := d.e.sessionFor(remote, names, true)
 	session.Digits = digitMethod(t)
+	session.SRTP = trunkSecurity(t)
 	account, login := accountFor(cfg, t, from)
 	user := phone.Format(from, style, cfg.Project.Country)
 	if user == "" {

@@ -251,6 +251,7 @@ func (e *Engine) inboundSpec(cfg *config.Config, d Incoming, in incomingCall, ro
 		Session: e.sessionFor(o.Source.Addr(), names, o.Kind == sip.FromUser || o.Kind == sip.FromTrunk), Attempt: call.Attempt{N: 1, Of: 1, Order: id},
 	}
 	s.Session.Digits = digitMethod(in.trunk)
+	s.Session.SRTP = answerSecurity(cfg, o, in.trunk)
 	if max := cfg.ScriptLimits(route.Script).CallDuration; max > 0 {
 		s.MaxDuration = max
 	}

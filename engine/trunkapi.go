@@ -36,7 +36,7 @@ type TrunkCheck struct {
 
 // TrunkCheckStep is one message of a check and its answer in words.
 type TrunkCheckStep struct {
-	What   string `json:"what"` // resolve, options, register
+	What   string `json:"what"` // resolve, options, register, srtp
 	Target string `json:"target"`
 	Code   int    `json:"code,omitempty"`
 	Reason string `json:"reason,omitempty"`
@@ -102,7 +102,7 @@ func (a *surface) CheckTrunk(name string) (any, error) {
 	if err != nil {
 		return nil, named(a.e().Config(), name, err)
 	}
-	return checkOf(r), nil
+	return checkOf(a.e().Config(), r), nil
 }
 
 // named gives the error for an unknown trunk the nearest name.
@@ -125,7 +125,7 @@ func named(cfg *config.Config, name string, err error) error {
 // inTime puts a deadline into words.
 var inTime = strings.NewReplacer("no answer: context deadline exceeded", "no answer in time", "context deadline exceeded", "no answer in time")
 
-func checkOf(r sip.TrunkReport) TrunkCheck {
+func checkOf(cfg *config.Config, r sip.TrunkReport) TrunkCheck {
 	out := TrunkCheck{Name: r.Name, OK: true, Steps: []TrunkCheckStep{}, Inbound: []TrunkCheckPlace{}}
 	for i, s := range r.Steps {
 		out.Steps = append(out.Steps, TrunkCheckStep{
@@ -134,6 +134,10 @@ func checkOf(r sip.TrunkReport) TrunkCheck {
 		// A challenge is a step on the way: what counts is how it ends.
 		challenge := s.What == "register" && (s.Code == 401 || s.Code == 407) && i < len(r.Steps)-1
 		out.OK = out.OK && (s.OK || challenge)
+	}
+	t, _ := trunkOf(cfg, r.Name)
+	if s, ok := securityStep(t, r.Status.Transport); ok {
+		out.Steps = append(out.Steps, s)
 	}
 	if r.Inbound != nil {
 		for _, p := range r.Inbound.Places {
@@ -159,5 +163,5 @@ func CheckTrunkAlone(ctx context.Context, cfg *config.Config, name string, log *
 	if err != nil {
 		return TrunkCheck{}, err
 	}
-	return checkOf(r), nil
+	return checkOf(cfg, r), nil
 }

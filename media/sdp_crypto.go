@@ -225,7 +225,7 @@ func (l Local) takes(m *mediaBlock) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: encryption is %s, they have %w", ErrUnsecured, map[bool]string{true: "required", false: "agreed on"}[l.SRTP == SecurityRequired], err)
+	return fmt.Errorf("%w: SRTP is %s, they have %w", ErrUnsecured, map[bool]string{true: "required", false: "agreed on"}[l.SRTP == SecurityRequired], err)
 }
 
 // unsecured is the error of a description without the keys that it needs.

@@ -565,6 +565,8 @@ declare module "loopstart:call" {
     tags?: { [name: string]: string };
     attempt: number;
     quality: { loss: number; jitter_ms: number; mos?: number };
+    /** The crypto suite that encrypts the first leg's audio, e.g. `AES_CM_128_HMAC_SHA1_80`; absent: it is not encrypted. */
+    srtp?: string;
     recording?: string;
     /** Heard before the answer. */
     early_media?: EarlyMedia;

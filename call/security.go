@@ -1,0 +1,50 @@
+package call
+
+import (
+	"errors"
+
+	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/sip"
+)
+
+// reasonDowngrade is the end of a leg that was to be encrypted and would not be.
+const reasonDowngrade = "refusing downgrade"
+
+// mediaReason is why an exchange of session descriptions has failed.
+func mediaReason(err error) string {
+	if errors.Is(err, media.ErrUnsecured) {
+		return reasonDowngrade
+	}
+	return "media"
+}
+
+// unfit ends a leg whose other side has answered with media that cannot be
+// taken. Nothing has been sent to it.
+func (l *Leg) unfit(err error) {
+	l.note("media", "answer refused: "+err.Error(), "")
+	l.code, l.reason = 488, mediaReason(err)
+	if l == l.call.main && l.reason == reasonDowngrade {
+		l.call.endedBy, l.call.outcome = "system", Failed
+	}
+	l.hangup(sip.Header{Name: "Reason", Value: `SIP;cause=488;text="` + l.reason + `"`})
+}
+
+// encryption notes whether the leg is encrypted when that has changed, and that
+// somebody to whom we have offered it does without.
+func (l *Leg) encryption() {
+	now := l.session.Negotiated().Suite
+	switch {
+	case now == l.suite && (now != "" || l.policy == media.SecurityOff || !l.outbound || l.bareTold):
+		return
+	case now != "":
+		l.note("media", "encrypted with SRTP, "+now, "")
+	case l.suite != "":
+		l.note("media", "not encrypted any more: the other side has dropped SRTP", "")
+	default:
+		l.note("media", "not encrypted: the other side does without SRTP", "")
+	}
+	l.suite, l.bareTold = now, now == ""
+	if l == l.call.main {
+		l.call.suite = now
+	}
+}
