@@ -22,6 +22,7 @@ type Counters struct {
 	Started, Ended    atomic.Int64
 	Overflows, Panics atomic.Int64
 	Fallbacks         atomic.Int64
+	DeadAir           atomic.Int64 // calls in which nobody heard anything
 	Refused           atomic.Int64 // verbs refused with LIMIT
 }
 
@@ -43,6 +44,7 @@ type Call struct {
 	gone       chan struct{}          // closed when that goroutine has ended
 
 	// Below: owned by the call's goroutine.
+	dead       bool // nobody hears anything, and that was told
 	main       *Leg
 	legs       map[string]*Leg
 	made       int // legs made so far, for their names

@@ -117,8 +117,10 @@ func (w *world) say(s string) {
 	w.events = append(w.events, s)
 }
 
-func (w *world) Ringing(*Call)  { w.say("ringing") }
-func (w *world) Answered(*Call) { w.say("answered") }
+func (w *world) Ringing(*Call)                    { w.say("ringing") }
+func (w *world) Answered(*Call)                   { w.say("answered") }
+func (w *world) DeadAir(_ *Call, d time.Duration) { w.say("dead air " + d.String()) }
+
 func (w *world) Result(_ *Call, r json.RawMessage) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -243,6 +243,7 @@ func (c *Call) mainUp() {
 	if c.spec.Outbound {
 		c.limitDuration()
 	}
+	c.watchAir()
 	c.deps.Observer.Answered(c)
 }
 

@@ -132,6 +132,8 @@ type Observer interface {
 	Ringing(*Call)
 	Answered(*Call)
 	Result(*Call, json.RawMessage)
+	// DeadAir: an answered call in which nobody has heard anything for so long.
+	DeadAir(*Call, time.Duration)
 	Ended(*Call, Record)
 }
 
@@ -152,6 +154,7 @@ type Deps struct {
 	Talked    func(member string)
 	Apology   func(language string) *media.Prompt // spoken when nothing else can be
 	MaxRecord time.Duration                       // longest recording; 0 is DefaultMaxRecord
+	DeadAir   time.Duration                       // after which Observer.DeadAir is told; 0 is never
 	// Veil hides the secrets of the configuration in a line of the timeline;
 	// nil hides nothing.
 	Veil func(detail string) string

@@ -8,6 +8,7 @@ type Limits struct {
 	CPS            float64       `yaml:"cps" default:"100" range:"0.01..100000" doc:"New calls a second."`
 	CallDuration   time.Duration `yaml:"call_duration" default:"2h" doc:"Longest call."`
 	Ring           time.Duration `yaml:"ring" default:"60s" doc:"Longest ringing of an outgoing call."`
+	DeadAir        time.Duration `yaml:"dead_air" default:"30s" off:"yes" doc:"Answered calls in which nobody hears anything for so long raise an alarm, or off."`
 	Drain          time.Duration `yaml:"drain" default:"5m" doc:"How long a stopping process waits for its calls."`
 	ScriptCPU      time.Duration `yaml:"script_cpu" default:"200ms" doc:"CPU time of one slice of a script."`
 	ScriptHeap     Bytes         `yaml:"script_heap" default:"64MB" range:"1048576..17179869184" doc:"Allocation budget of one call."`

@@ -136,6 +136,13 @@ func (e *Engine) Answered(c *call.Call) {
 // Result implements call.Observer.
 func (e *Engine) Result(c *call.Call, result json.RawMessage) { e.tell("call.result", c, result) }
 
+// DeadAir implements call.Observer: an alarm, for the feed and for the log.
+func (e *Engine) DeadAir(c *call.Call, silent time.Duration) {
+	e.log.Warn("dead air: nobody hears anything", "call", c.ID(), "script", c.Spec().Script, "for", silent.Round(time.Second).String())
+	data, _ := json.Marshal(map[string]int64{"silent_ms": silent.Milliseconds()}) // a number
+	e.tell("call.dead_air", c, data)
+}
+
 // Ended implements call.Observer: the call is over, its record is kept.
 func (e *Engine) Ended(c *call.Call, r call.Record) {
 	l := e.calls.find(c.ID())

@@ -166,6 +166,7 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 // before it, −1 for one that fills a hole itself.
 func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, age time.Duration) {
 	var full, pcm []int16
+	l.heardIn(sh, p.payload, codec)
 	if l.listens() {
 		full = sh.pcm[:dec.Decode(sh.pcm[:], p.payload)]
 		pcm = l.heardFit.to(SampleRate, sh.narrow[:], full, codec.Rate)

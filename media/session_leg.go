@@ -51,6 +51,7 @@ type leg struct {
 
 	started   time.Duration // of the first frame
 	heard     time.Duration // last good packet, or since when one is awaited; 0 = not awaited
+	sounded   time.Duration // when something was last heard, either way; see deadair.go
 	everHeard bool
 	lost      bool // MediaLost was reported
 	drain     bool // read until the socket is empty

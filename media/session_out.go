@@ -129,6 +129,7 @@ func (l *leg) usual(sh *shard, ts uint32) {
 	switch {
 	case l.play != nil && l.play.codec == l.agreed.codec:
 		payload, pcm := l.play.next()
+		l.sound(sh)
 		l.sendAudio(sh, ts, payload, pcm)
 		if l.play.over() {
 			l.endPlay(sh, ReasonEnd)
@@ -139,6 +140,7 @@ func (l *leg) usual(sh *shard, ts uint32) {
 		// What was passed on ran ahead of the clock. Silence that kept the lead
 		// would leave no room for the peer's next packets.
 	case l.hearsMix():
+		l.sound(sh)
 		payload, pcm := l.mix.heard(sh, l.enc, l.agreed.codec, l.due)
 		l.sendAudio(sh, ts, payload, pcm)
 	default:
@@ -155,6 +157,7 @@ func (l *leg) fromTaps(sh *shard, ts uint32) bool {
 	}
 	payload, pcm, ok := l.fed(sh)
 	if ok {
+		l.sound(sh)
 		l.sendAudio(sh, ts, payload, pcm)
 	}
 	return ok

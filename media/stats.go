@@ -47,6 +47,7 @@ type counters struct {
 	remoteFraction, remoteJitter  atomic.Uint32
 	remoteLost                    atomic.Uint64
 	rtt                           atomic.Int64
+	sound                         atomic.Int64 // Unix ns when something was heard
 }
 
 func (c *counters) setJitter(j float64) { c.jitter.Store(math.Float64bits(j)) }

@@ -224,7 +224,8 @@ declare module "loopstart:call" {
     end: { endedBy: "caller" | "callee" | "script" | "system"; code: number };
     hold: { held: boolean };
     transfer: { to: string; status?: string; code?: number };
-    media: { state: "lost" | "back" };
+    /** lost: no packets come; silent: nobody hears anything (`limits.dead_air`); heard: that is over. */
+    media: { state: "lost" | "silent" | "heard" };
     /** `POST /v1/calls/{id}/commands {do: "message", body}` */
     command: { body: any };
     info: { type: string; body: string };
