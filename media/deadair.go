@@ -13,7 +13,7 @@ const (
 
 // heardIn looks at a packet of the peer.
 func (l *leg) heardIn(sh *shard, payload []byte, c *Codec) {
-	if sh.at-l.sounded < soundEvery || !sounds(payload, c) {
+	if sh.at-l.sounded < soundEvery || !audible(payload, c) {
 		return
 	}
 	l.sound(sh)
@@ -31,8 +31,8 @@ func (l *leg) sound(sh *shard) {
 	l.s.counters.sound.Store(sh.now.UnixNano())
 }
 
-// sounds reports whether a payload holds more than silence.
-func sounds(payload []byte, c *Codec) bool {
+// audible reports whether a payload holds more than silence.
+func audible(payload []byte, c *Codec) bool {
 	if c.g711 == nil {
 		return len(payload) > soundBytes
 	}
