@@ -24,6 +24,7 @@ type Counters struct {
 	Fallbacks         atomic.Int64
 	DeadAir           atomic.Int64 // calls in which nobody heard anything
 	Refused           atomic.Int64 // verbs refused with LIMIT
+	Quality           Qualities
 }
 
 // Call is one call: its legs, its script and what it leaves behind.

@@ -3,7 +3,6 @@ package call
 import (
 	"cmp"
 	"encoding/json"
-	"math"
 	"time"
 )
 
@@ -48,28 +47,6 @@ type Heard struct {
 	Percent int   `json:"percent"`
 }
 
-// Quality is the first leg's audio as received.
-type Quality struct {
-	Loss     float64 `json:"loss"` // 0–1
-	JitterMs float64 `json:"jitter_ms"`
-	MOS      float64 `json:"mos,omitempty"`
-}
-
-// measure keeps the figures of the first leg before its session is closed.
-func (c *Call) measure(l *Leg) {
-	if l != c.main {
-		return
-	}
-	s := l.session.Stats()
-	c.quality = Quality{JitterMs: rounded(s.JitterMs, 100), MOS: rounded(s.MOS, 100)}
-	if n := s.Received + s.Lost; n > 0 {
-		c.quality.Loss = rounded(float64(s.Lost)/float64(n), 10_000)
-	}
-}
-
-// rounded is x to one part in so many: more digits would only be noise.
-func rounded(x, parts float64) float64 { return math.Round(x*parts) / parts }
-
 // record computes the row of the call as it stands.
 func (c *Call) record() Record {
 	l := c.main
@@ -84,7 +61,7 @@ func (c *Call) record() Record {
 		Direction: direction(c.spec.Outbound), From: c.caller().Number(), To: c.spec.To.Number(), Trunk: cmp.Or(c.trunk, c.spec.Trunk),
 		StartedAt: c.started, EndedAt: c.clk.Now(), EndedBy: c.endedBy, Outcome: c.outcome, Final: true,
 		Heard: Heard{Ms: c.heardMs, Percent: int(f.percent)}, Result: c.result, Tags: c.tags, Attempt: max(c.spec.Attempt.N, 1),
-		Quality: c.quality, SRTP: c.suite, Recording: c.fileID, Data: c.spec.Data, Campaign: c.spec.Campaign, Keyed: c.facts.keyPressed,
+		Quality: c.quality.told(), SRTP: c.suite, Recording: c.fileID, Data: c.spec.Data, Campaign: c.spec.Campaign, Keyed: c.facts.keyPressed,
 	}
 	if l != nil {
 		c.fillLeg(&r, l)

@@ -24,6 +24,7 @@ import (
 type world struct {
 	t      *testing.T
 	clk    *clock.Virtual
+	fabric *media.Fabric
 	engine *media.Engine
 	phones *media.Engine
 	deps   Deps
@@ -48,6 +49,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, clk: clock.NewVirtual(start), callees: map[string]func(*phone){}, dir: t.TempDir()}
 	log := slog.New(slog.DiscardHandler)
 	fabric := media.NewFabric(w.clk)
+	w.fabric = fabric
 	var err error
 	if w.engine, err = media.NewEngine(media.Config{PortMin: 40000, PortMax: 40099, Shards: 1, Fabric: fabric}, w.clk, log); err != nil {
 		t.Fatal(err)

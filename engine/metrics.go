@@ -46,6 +46,7 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 	g.media(out)
 	g.workers(out)
 	g.trunks(out)
+	g.quality(out)
 }
 
 func (g gauges) figures() []figure {

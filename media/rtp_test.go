@@ -2,7 +2,6 @@ package media
 
 import (
 	"math"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -117,18 +116,6 @@ func TestJitter(t *testing.T) {
 	}
 	if ms := st.jitter / 8; math.Abs(ms-5) > 0.2 {
 		t.Fatalf("%.2f ms", ms)
-	}
-}
-
-func TestMeanOpinion(t *testing.T) {
-	good, bad := meanOpinion(0, 0, 0), meanOpinion(0.05, 30, 400)
-	if good < 4.3 || good > 4.5 || bad > 3.5 || bad < 1 {
-		t.Fatalf("%.2f %.2f", good, bad)
-	}
-	for range 1000 {
-		if m := meanOpinion(rand.Float64(), rand.Float64()*500, rand.Float64()*5000); m < 1 || m > 4.5 {
-			t.Fatal(m)
-		}
 	}
 }
 

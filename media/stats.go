@@ -77,21 +77,9 @@ func (s *Session) Stats() Stats {
 	}
 	if st.Received > 0 {
 		loss := float64(st.Lost) / float64(st.Received+st.Lost)
-		st.MOS = meanOpinion(loss, st.JitterMs, st.RTTMs)
+		st.MOS = meanOpinion(s.Negotiated().Codec, loss, st.JitterMs, st.RTTMs)
 	}
 	return st
-}
-
-// meanOpinion estimates the quality by the E-model, ITU-T G.107, for G.711
-// with loss concealment (G.113 Appendix I: Ie 0, Bpl 25.1).
-func meanOpinion(loss, jitterMs, rttMs float64) float64 {
-	delay := rttMs/2 + 2*jitterMs + 20
-	r := 93.2 - 0.024*delay - 95*(loss*100)/(loss*100+25.1)
-	if delay > 177.3 {
-		r -= 0.11 * (delay - 177.3)
-	}
-	r = max(0, min(100, r))
-	return max(1, 1+0.035*r+r*(r-60)*(100-r)*7e-6)
 }
 
 // shardStats are the figures of a shard, written by its driver.

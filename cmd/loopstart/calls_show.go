@@ -102,7 +102,7 @@ func (m *Main) printRecord(r shown) {
 		rows = append(rows, [2]string{"ended", fmt.Sprintf("%s  by %s, %d %s", when(r.EndedAt), r.EndedBy, r.Code, r.Cause)},
 			[2]string{"outcome", string(r.Outcome)}, [2]string{"rang", seconds(r.RingMs)}, [2]string{"talked", seconds(r.TalkMs)},
 			[2]string{"heard", fmt.Sprintf("%d%%, %s", r.Heard.Percent, seconds(r.Heard.Ms))},
-			[2]string{"quality", fmt.Sprintf("loss %.1f%%, jitter %.1f ms", r.Quality.Loss*100, r.Quality.JitterMs)})
+			[2]string{"quality", qualityWords(r.Record)})
 	}
 	rows = append(rows, [2]string{"result", compact(r.Result)}, [2]string{"tags", tagList(r.Tags)}, [2]string{"data", compact(r.Data)},
 		[2]string{"recording", r.Recording}, [2]string{"reason", clean(r.Reason)}, [2]string{"next", r.NextAt})
@@ -192,4 +192,17 @@ func (m *Main) printEvent(data []byte) {
 		detail = fmt.Sprintf("%s → %s, %s", clean(ev.Record.From), clean(ev.Record.To), summary(*ev.Record))
 	}
 	fmt.Fprintf(m.Stdout, "%s  %-16s %s  %s\n", ev.At.Local().Format("15:04:05.000"), ev.Type, ev.Call, detail)
+}
+
+// qualityWords is how the first leg sounded.
+func qualityWords(r engine.Record) string {
+	q := r.Quality
+	s := fmt.Sprintf("loss %.1f%%, jitter %.1f ms", q.Loss*100, q.JitterMs)
+	if q.RTTMs > 0 {
+		s += fmt.Sprintf(", round trip %.0f ms", q.RTTMs)
+	}
+	if q.MOS > 0 {
+		s += fmt.Sprintf(", MOS %.1f", q.MOS)
+	}
+	return s
 }

@@ -565,7 +565,11 @@ declare module "loopstart:call" {
     result?: any;
     tags?: { [name: string]: string };
     attempt: number;
-    quality: { loss: number; jitter_ms: number; mos?: number };
+    /** The first leg's audio as received; `legs` tells all of them when there were several. See docs/media.md. */
+    quality: {
+      loss: number; jitter_ms: number; rtt_ms?: number; mos?: number;
+      legs?: { leg: string; codec?: string; loss: number; jitter_ms: number; rtt_ms?: number; mos?: number }[];
+    };
     /** The crypto suite that encrypts the first leg's audio, e.g. `AES_CM_128_HMAC_SHA1_80`; absent: it is not encrypted. */
     srtp?: string;
     recording?: string;
