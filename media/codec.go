@@ -68,6 +68,7 @@ const (
 const (
 	slotPCMA = iota
 	slotPCMU
+	slotG722
 	codecSlots
 )
 
