@@ -98,9 +98,9 @@ func (l *leg) ready() bool {
 		!l.digitsOut.covers() && !l.feeding && !l.hearsMix() && (l.play == nil || l.play.codec != a.codec)
 }
 
-// carry passes an audio packet of the peer on to l; pcm is what it says, if it
-// was decoded.
-func (l *leg) carry(sh *shard, p *packet, codec *Codec, pcm []int16) {
+// carry passes an audio packet of the peer on to l; heard is what it says, if
+// it was decoded.
+func (l *leg) carry(sh *shard, p *packet, codec *Codec, heard sound) {
 	if !l.ready() {
 		return
 	}
@@ -114,7 +114,6 @@ func (l *leg) carry(sh *shard, p *packet, codec *Codec, pcm []int16) {
 	payload := p.payload
 	if codec != l.agreed.codec {
 		payload = sh.code[:len(p.payload)]
-		pcm = nil
 		table := sh.engine.convert[codec.slot][l.agreed.codec.slot]
 		for i, b := range p.payload {
 			payload[i] = table[b]
@@ -126,7 +125,7 @@ func (l *leg) carry(sh *shard, p *packet, codec *Codec, pcm []int16) {
 	l.send.gap, l.send.started = false, true
 	l.writeAs(sh, l.agreed.sendPT, marker, seq, ts*l.agreed.codec.factor(), payload)
 	if l.records > 0 || l.tapCount > 0 {
-		l.recordSent(sh, ts, payload, pcm)
+		l.recordSent(sh, ts, payload, heard)
 	}
 }
 

@@ -69,11 +69,12 @@ const (
 	slotPCMA = iota
 	slotPCMU
 	slotG722
+	slotOpus
 	codecSlots
 )
 
 // Codecs returns all codecs in the order of preference.
-func Codecs() []*Codec { return []*Codec{PCMA, PCMU} }
+func Codecs() []*Codec { return []*Codec{PCMA, PCMU, G722, Opus} }
 
 // CodecByName finds a codec by its encoding name in any case.
 func CodecByName(name string) (*Codec, bool) {

@@ -6,7 +6,7 @@ import (
 )
 
 func TestCodecByName(t *testing.T) {
-	for name, want := range map[string]*Codec{"PCMA": PCMA, "pcmu": PCMU, "G722": nil, "": nil} {
+	for name, want := range map[string]*Codec{"PCMA": PCMA, "pcmu": PCMU, "g722": G722, "OPUS": Opus, "G729": nil, "": nil} {
 		got, ok := CodecByName(name)
 		if got != want || ok != (want != nil) {
 			t.Errorf("%q: %v %v", name, got, ok)

@@ -28,7 +28,7 @@ const (
 type Config struct {
 	PortMin, PortMax uint16        // pool of RTP (even) and RTCP (odd) ports; 0 = the defaults
 	Shards           int           // pacer threads; 0 = one per core
-	Codecs           []*Codec      // what sessions offer unless they say otherwise; nil = all
+	Codecs           []*Codec      // what sessions offer unless they say otherwise; nil = PCMA and PCMU
 	SilenceTimeout   time.Duration // media timeout of sessions that set none; 0 = off
 
 	// Fabric replaces the machine's sockets by a network inside the process,
@@ -62,6 +62,8 @@ type Engine struct {
 	refused    atomic.Uint64
 	overflows  atomic.Uint64 // commands refused
 	turns      atomic.Uint64 // bridges and their ends
+	encoding   atomic.Int64  // prompts that are being encoded
+	stopped    atomic.Bool   // ends them
 
 	mu       sync.Mutex
 	closed   bool
@@ -125,7 +127,7 @@ func (c *Config) complete(clk clock.Clock) error {
 	}
 	c.Shards = min(c.Shards, maxShards)
 	if len(c.Codecs) == 0 {
-		c.Codecs = Codecs()
+		c.Codecs = []*Codec{PCMA, PCMU}
 	}
 	if _, virtual := clk.(*clock.Virtual); virtual && c.Fabric == nil {
 		c.Fabric = NewFabric(clk)
@@ -229,6 +231,7 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.closed = true
+	e.stopped.Store(true)
 	all := make([]*Session, 0, len(e.sessions))
 	for s := range e.sessions {
 		all = append(all, s)

@@ -107,7 +107,7 @@ func (q quantiser) code(v int) byte {
 }
 
 func TestG711RoundTripKeepsEveryCode(t *testing.T) {
-	for _, c := range Codecs() {
+	for _, c := range []*Codec{PCMA, PCMU} {
 		var sample [1]int16
 		var code [1]byte
 		for i := range 256 {

@@ -11,19 +11,51 @@ var G722 = newG722()
 const g722PreRoll = 50
 
 func newG722() *Codec {
+	atRest := *rested()
 	c := &Codec{
 		Name: "G722", PT: 9, Clock: SampleRate, Rate: WideRate, Channels: 1, slot: slotG722, steady: true,
-		encoders: func() Encoder { return rested() }, decoders: func() Decoder { return newG722Decoder() },
+		encoders: func() Encoder { e := atRest; return &e }, decoders: func() Decoder { return newG722Decoder() },
 	}
 	c.silence = make([]byte, FrameSamples)
-	rested().Encode(c.silence, make([]int16, wideFrame))
+	c.NewEncoder().Encode(c.silence, make([]int16, wideFrame))
 	return c
+}
+
+// qmfPast are the samples that the mirror filters look back at, and g722Chunk
+// how many are filtered at once.
+const (
+	qmfPast   = 22
+	g722Chunk = wideFrame
+)
+
+// qmfWindow is a run of samples behind those that came before it.
+type qmfWindow [qmfPast + g722Chunk]int32
+
+// sums are the two halves of the filter over the 24 samples from at on, which
+// is even: that of the older sample of each pair and that of the newer.
+func (w *qmfWindow) sums(at int) (older, newer int32) {
+	x := (*[24]int32)(w[at:])
+	for k := range 12 {
+		older += x[2*k] * qmfEven[k]
+		newer += x[2*k+1] * qmfEven[11-k]
+	}
+	return older, newer
+}
+
+// sumsBack is sums with the halves of the filter changed over.
+func (w *qmfWindow) sumsBack(at int) (older, newer int32) {
+	x := (*[24]int32)(w[at:])
+	for k := range 12 {
+		older += x[2*k] * qmfEven[11-k]
+		newer += x[2*k+1] * qmfEven[k]
+	}
+	return older, newer
 }
 
 // g722Encoder is the sending side of a stream.
 type g722Encoder struct {
 	low, high subBand
-	past      [24]int32 // the latest samples, newest last
+	window    qmfWindow // the latest qmfPast samples first
 }
 
 func newG722Encoder() *g722Encoder {
@@ -44,15 +76,17 @@ func rested() *g722Encoder {
 // Encode implements Encoder, for any even number of samples.
 func (e *g722Encoder) Encode(dst []byte, pcm []int16) int {
 	dst = dst[:len(pcm)/2]
-	for i := range dst {
-		copy(e.past[:], e.past[2:])
-		e.past[22], e.past[23] = int32(pcm[2*i]), int32(pcm[2*i+1])
-		var even, odd int32
-		for k, h := range qmfEven {
-			odd += e.past[2*k] * h
-			even += e.past[2*k+1] * qmfEven[11-k]
+	for done := 0; done < len(dst); {
+		n := min(len(dst)-done, g722Chunk/2)
+		for i, v := range pcm[2*done : 2*(done+n)] {
+			e.window[qmfPast+i] = int32(v)
 		}
-		dst[i] = e.high.encodeHigh((even-odd)>>14)<<6 | e.low.encodeLow((even+odd)>>14)
+		for i := range n {
+			older, newer := e.window.sums(2 * i)
+			dst[done+i] = e.high.encodeHigh((newer-older)>>14)<<6 | e.low.encodeLow((newer+older)>>14)
+		}
+		copy(e.window[:qmfPast], e.window[2*n:])
+		done += n
 	}
 	return len(dst)
 }
@@ -60,7 +94,7 @@ func (e *g722Encoder) Encode(dst []byte, pcm []int16) int {
 // g722Decoder is the receiving side of a stream.
 type g722Decoder struct {
 	low, high subBand
-	past      [24]int32 // sums and differences of the bands, newest last
+	window    qmfWindow // differences and sums of the bands by turns
 }
 
 func newG722Decoder() *g722Decoder {
@@ -72,16 +106,19 @@ func (d *g722Decoder) Decode(dst []int16, payload []byte) int {
 	if 2*len(payload) > len(dst) {
 		return 0
 	}
-	for i, code := range payload {
-		low, high := d.low.decodeLow(code&63), d.high.decodeHigh(code>>6)
-		copy(d.past[:], d.past[2:])
-		d.past[22], d.past[23] = low-high, low+high
-		var first, second int32
-		for k, h := range qmfEven {
-			first += d.past[2*k] * qmfEven[11-k]
-			second += d.past[2*k+1] * h
+	for done := 0; done < len(payload); {
+		n := min(len(payload)-done, g722Chunk/2)
+		for i, code := range payload[done : done+n] {
+			low, high := d.low.decodeLow(code&63), d.high.decodeHigh(code>>6)
+			d.window[qmfPast+2*i], d.window[qmfPast+2*i+1] = low-high, low+high
 		}
-		dst[2*i], dst[2*i+1] = int16(saturate(first>>11)), int16(saturate(second>>11))
+		out := dst[2*done : 2*(done+n)]
+		for i := range n {
+			first, second := d.window.sumsBack(2 * i)
+			out[2*i], out[2*i+1] = int16(saturate(first>>11)), int16(saturate(second>>11))
+		}
+		copy(d.window[:qmfPast], d.window[2*n:])
+		done += n
 	}
 	return 2 * len(payload)
 }

@@ -91,13 +91,27 @@ type fitting struct {
 	up   wider
 }
 
-// to returns pcm of one rate at another: itself, or in dst.
-func (f *fitting) to(rate int, dst, pcm []int16, from int) []int16 {
+// sound is a piece of audio at one of the two rates.
+type sound struct {
+	pcm  []int16
+	rate int
+}
+
+// to returns s at a rate: as it is, or in dst.
+func (f *fitting) to(rate int, dst []int16, s sound) []int16 {
 	switch {
-	case rate == from:
-		return pcm
-	case rate < from:
-		return f.down.process(dst, pcm)
+	case rate == s.rate || len(s.pcm) == 0:
+		return s.pcm
+	case rate < s.rate:
+		return f.down.process(dst, s.pcm)
 	}
-	return f.up.process(dst, pcm)
+	return f.up.process(dst, s.pcm)
+}
+
+// narrowed is audio at 16 kHz, at 8 kHz, without the delay of the filter.
+func narrowed(pcm []int16) []int16 {
+	var f narrower
+	const delay = halfTaps - 1 // samples at 8 kHz
+	padded := append(append(make([]int16, 0, len(pcm)+2*delay+1), pcm...), make([]int16, 2*delay+len(pcm)&1)...)
+	return f.process(make([]int16, len(padded)/2), padded)[delay:]
 }

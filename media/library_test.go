@@ -76,17 +76,17 @@ func TestLibraryAppliesOptions(t *testing.T) {
 func TestLibraryMakesRoomByUse(t *testing.T) {
 	dir := t.TempDir()
 	const samples = 8000
-	l := NewLibrary(LibraryOptions{MaxBytes: 3 * samples * 4})
+	l := NewLibrary(LibraryOptions{MaxBytes: 3 * samples * (2 + codecSlots)})
 	path := func(i int) string { return filepath.Join(dir, fmt.Sprintf("%d.wav", i)) }
 	for i := range 3 {
 		load(t, l, wavFile(t, path(i), samples))
 	}
-	if s := l.Stats(); s.Bytes != 3*samples*4 || s.Evictions != 0 {
+	if s := l.Stats(); s.Bytes != 3*samples*(2+codecSlots) || s.Evictions != 0 {
 		t.Fatalf("at the limit: %+v", s)
 	}
 	load(t, l, path(0)) // 1 is the oldest now
 	load(t, l, wavFile(t, path(3), samples))
-	if s := l.Stats(); s.Prompts != 3 || s.Bytes != 3*samples*4 || s.Evictions != 1 {
+	if s := l.Stats(); s.Prompts != 3 || s.Bytes != 3*samples*(2+codecSlots) || s.Evictions != 1 {
 		t.Fatalf("%+v", s)
 	}
 	misses := l.Stats().Misses

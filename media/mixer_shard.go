@@ -264,33 +264,33 @@ func (m *Mixer) flat(fr *mixFrame) {
 	}
 }
 
-// heard is what a member hears in frame f: encoded, and at the codec's rate. enc
+// heard is what a member hears in frame f, encoded and as it is. enc
 // is the session's own encoder, for what nobody else hears.
-func (x *mixMember) heard(sh *shard, enc Encoder, codec *Codec, f int64) ([]byte, []int16) {
+func (x *mixMember) heard(sh *shard, enc Encoder, codec *Codec, f int64) ([]byte, sound) {
 	m, i := x.mixer, f&mixMask
 	fr := &m.frames[i]
 	coached := m.coaches > 0 && m.coached(x, i)
 	switch {
 	case fr.number != f || !fr.sounds && !coached:
-		return codec.Silence(), sh.quiet[:codec.FrameLen()]
+		return codec.Silence(), sound{sh.quiet[:FrameSamples], SampleRate}
 	case x.added[i] || coached:
 		x.without(fr, i, coached)
-		pcm := x.fit.to(codec.Rate, sh.wide[:], m.pcm[:], SampleRate)
-		return m.code[:enc.Encode(m.code[:], pcm)], pcm
+		pcm := sound{m.pcm[:], SampleRate}
+		return m.code[:enc.Encode(m.code[:], x.fit.to(codec.Rate, sh.wide[:], pcm))], pcm
 	}
 	return m.common(fr, codec)
 }
 
 // common is the frame for all who hear the same, encoded once for a codec.
-func (m *Mixer) common(fr *mixFrame, codec *Codec) ([]byte, []int16) {
+func (m *Mixer) common(fr *mixFrame, codec *Codec) ([]byte, sound) {
 	e := &fr.encoded[codec.slot]
 	if !e.ready {
 		m.flat(fr)
-		pcm := m.fits[codec.slot].to(codec.Rate, e.pcm[:], m.pcm[:], SampleRate)
+		pcm := m.fits[codec.slot].to(codec.Rate, e.pcm[:], sound{m.pcm[:], SampleRate})
 		copy(e.pcm[:], pcm)
 		e.size, e.ready = m.encoders[codec.slot].Encode(e.data[:], pcm), true
 	}
-	return e.data[:e.size], e.pcm[:codec.FrameLen()]
+	return e.data[:e.size], sound{e.pcm[:codec.FrameLen()], codec.Rate}
 }
 
 // without puts the sum less x's own voice, and with that of its coaches, into

@@ -5,10 +5,12 @@ import (
 	"time"
 )
 
-// Prompt is immutable audio, mono, 16 bit, 8 kHz. It is encoded once per codec
-// and the frames are shared by every call that plays it.
+// Prompt is immutable audio, mono, 16 bit, 8 kHz, and the same at 16 kHz if its
+// source had more than a telephone carries. It is encoded once per codec and the
+// frames are shared by every call that plays it.
 type Prompt struct {
 	pcm     []int16
+	wide    []int16 // at WideRate; nil: made of pcm where it is needed
 	endless bool
 	encoded [codecSlots]struct {
 		once sync.Once
@@ -16,8 +18,13 @@ type Prompt struct {
 	}
 }
 
-// NewPrompt takes over pcm, which must not be changed any more.
+// NewPrompt takes over pcm at 8 kHz, which must not be changed any more.
 func NewPrompt(pcm []int16) *Prompt { return &Prompt{pcm: pcm} }
+
+// NewWidePrompt takes over pcm at 16 kHz.
+func NewWidePrompt(pcm []int16) *Prompt {
+	return &Prompt{pcm: narrowed(pcm), wide: pcm}
+}
 
 // Frames is the number of 20 ms frames; the last one may be partly padding.
 func (p *Prompt) Frames() int { return (len(p.pcm) + FrameSamples - 1) / FrameSamples }
@@ -27,53 +34,43 @@ func (p *Prompt) Duration() time.Duration {
 	return time.Duration(len(p.pcm)) * time.Second / SampleRate
 }
 
-// PCM is the audio itself, shared: do not write to it.
+// PCM is the audio itself at 8 kHz, shared: do not write to it.
 func (p *Prompt) PCM() []int16 { return p.pcm }
+
+// Wide is the audio at 16 kHz, shared; nil when there is no more in it than at
+// 8 kHz.
+func (p *Prompt) Wide() []int16 { return p.wide }
 
 // Endless reports whether the audio is one period of a sound without an end,
 // such as a tone with no duration: a player starts it again by itself.
 func (p *Prompt) Endless() bool { return p.endless }
 
-// Encoded is the prompt as payloads of c. The first call per codec encodes,
-// about 0.3 ms per minute of audio; later calls cost one atomic load.
-func (p *Prompt) Encoded(c *Codec) *Encoded {
-	e := &p.encoded[c.slot]
-	e.once.Do(func() { e.form = encodePrompt(p, c) })
-	return e.form
-}
-
-// bytes is what the prompt can grow to: samples plus every encoded form.
-func (p *Prompt) bytes() int64 { return int64(len(p.pcm)) * (2 + codecSlots) }
-
-// Encoded is a prompt in the payload format of one codec.
-type Encoded struct {
-	codec *Codec
-	data  []byte // whole frames
-}
-
-func encodePrompt(p *Prompt, c *Codec) *Encoded {
-	data := make([]byte, p.Frames()*FrameSamples)
-	c.Encode(data, p.pcm)
-	copy(data[len(p.pcm):], c.Silence())
-	return &Encoded{codec: c, data: data}
-}
-
-// Codec is the format of the frames.
-func (e *Encoded) Codec() *Codec { return e.codec }
-
-// Frames is the number of frames.
-func (e *Encoded) Frames() int { return len(e.data) / FrameSamples }
-
-// Frame is the payload of frame i, shared: do not write to it. The last frame
-// is padded with silence, and a frame that does not exist is silence.
-func (e *Encoded) Frame(i int) []byte {
-	const n = FrameSamples
-	if i < 0 || i >= len(e.data)/n {
-		return e.codec.Silence()
+// best is the audio for a codec of a rate: what is there.
+func (p *Prompt) best(rate int) sound {
+	if rate == WideRate && p.wide != nil {
+		return sound{p.wide, WideRate}
 	}
-	return e.data[i*n : (i+1)*n : (i+1)*n]
+	return sound{p.pcm, SampleRate}
 }
 
-// Sound is the audio of frame i at the codec's rate, shared; nil where the
-// payload itself tells it (G.711).
-func (e *Encoded) Sound(i int) []int16 { return nil }
+// Encoded is the prompt as payloads of c. The first call per codec encodes:
+// about 0.3 ms per minute of audio in G.711, a hundred times that in G.722 and a
+// thousand times in Opus. Later calls cost one atomic load.
+func (p *Prompt) Encoded(c *Codec) *Encoded {
+	e := p.form(c)
+	e.complete(nil)
+	return e
+}
+
+// form is the prompt in c with its first frames encoded; see Encoded.complete.
+func (p *Prompt) form(c *Codec) *Encoded {
+	x := &p.encoded[c.slot]
+	x.once.Do(func() { x.form = encodePrompt(p, c) })
+	return x.form
+}
+
+// bytes is what the prompt can grow to: samples, and encoded forms of a byte a
+// sample or less.
+func (p *Prompt) bytes() int64 {
+	return int64(len(p.pcm))*(2+codecSlots) + int64(len(p.wide))*2
+}

@@ -22,6 +22,9 @@ func TestPromptFramesAndPadding(t *testing.T) {
 			if e.Frames() != tc.frames || e.Codec() != c {
 				t.Fatalf("%s: %d frames", c, e.Frames())
 			}
+			if c.g711 == nil {
+				continue // what they say is looked at in prompt_wide_test.go
+			}
 			want := bytes.Repeat(c.Silence()[:1], tc.frames*160)
 			c.Encode(want, pcm)
 			var got []byte

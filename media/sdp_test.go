@@ -15,6 +15,9 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
+// narrowCodecs are those of a description that does not name its own.
+var narrowCodecs = []*Codec{PCMA, PCMU}
+
 // TestSDPTranscripts runs testdata/sdp: what a peer says, what we answer and
 // what we then believe. An "offer" is answered, a "reply" answers our offer.
 func TestSDPTranscripts(t *testing.T) {
@@ -73,7 +76,7 @@ func runTranscript(t *testing.T, archive *txtar.Archive) []txtar.File {
 // localOf reads "addr=… port=… codecs=… direction=… event=…".
 func localOf(t *testing.T, text string) Local {
 	t.Helper()
-	l := Local{SessionID: 7, Version: 3, Codecs: Codecs()}
+	l := Local{SessionID: 7, Version: 3, Codecs: narrowCodecs}
 	for field := range strings.FieldsSeq(text) {
 		key, value, _ := strings.Cut(field, "=")
 		n, _ := strconv.Atoi(value)
@@ -122,7 +125,7 @@ func checkAnswer(t *testing.T, offer, answer []byte, r Remote) {
 	if active != 1 {
 		t.Errorf("%d streams accepted", active)
 	}
-	peer := Local{Codecs: Codecs(), Direction: r.Direction}
+	peer := Local{Codecs: narrowCodecs, Direction: r.Direction}
 	seen, err := ReadAnswer(peer, answer)
 	mustNil(t, err)
 	if seen.Codec != r.Codec || seen.SendPT != r.RecvPT || seen.EventSend.PT != r.EventSend.PT || seen.Effective != r.Effective.Reverse() {
@@ -154,7 +157,7 @@ func describeEvent(f EventFormat) string {
 }
 
 func testLocal() Local {
-	return Local{Addr: netip.MustParseAddr("192.0.2.10"), Port: 40000, SessionID: 7, Version: 3, Codecs: Codecs()}
+	return Local{Addr: netip.MustParseAddr("192.0.2.10"), Port: 40000, SessionID: 7, Version: 3, Codecs: narrowCodecs}
 }
 
 func TestOffer(t *testing.T) {

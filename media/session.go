@@ -160,7 +160,7 @@ func (s *Session) Play(pb Playback) uint32 {
 	s.plays++
 	p := newPlayer(s.plays, parts, pb.Loop)
 	if s.agreed {
-		p.encode(parts, s.remote.Codec)
+		p.encode(s.engine, parts, s.remote.Codec)
 	}
 	s.current, s.partsAsked = p, parts
 	s.post(command{kind: cmdPlay, play: p})
@@ -200,7 +200,7 @@ func (s *Session) sendDigits(digits string, inband bool) error {
 	b := &digitBatch{steps: steps}
 	if inband || !takesEvents(s.remote.EventSend, steps) {
 		b.tones = newPlayer(0, nil, false)
-		b.tones.encode([]*Prompt{dialTones(steps)}, s.remote.Codec)
+		b.tones.encode(s.engine, []*Prompt{dialTones(steps)}, s.remote.Codec)
 	}
 	s.post(command{kind: cmdDigits, digits: b})
 	return nil

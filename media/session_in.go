@@ -165,11 +165,12 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 // audio records a packet and passes it on; gap is how many are missing right
 // before it, −1 for one that fills a hole itself.
 func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, age time.Duration) {
-	var full, pcm []int16
+	var full sound
+	var pcm []int16
 	l.heardIn(sh, p.payload, codec)
 	if l.listens() {
-		full = sh.pcm[:dec.Decode(sh.pcm[:], p.payload)]
-		pcm = l.heardFit.to(SampleRate, sh.narrow[:], full, codec.Rate)
+		full = sound{sh.pcm[:dec.Decode(sh.pcm[:], p.payload)], codec.Rate}
+		pcm = l.heardFit.to(SampleRate, sh.narrow[:], full)
 	}
 	if l.s.opts.Voice > 0 {
 		l.voice.packet(l, sh, pcm)

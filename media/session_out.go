@@ -108,8 +108,8 @@ func (l *leg) frame(sh *shard) {
 		l.passage.broken = true
 		l.digitsDone(sh, done)
 	case act == digitTone && l.digitsOut.head.tones.codec == a.codec:
-		payload, pcm := l.digitsOut.head.tones.next()
-		l.sendAudio(sh, ts, payload, pcm)
+		payload, heard := l.digitsOut.head.tones.next()
+		l.sendAudio(sh, ts, payload, heard)
 	case act == digitTone:
 		l.digitsOut.head.tones.advance()
 		l.sendSilence(sh, ts)
@@ -128,9 +128,9 @@ func (l *leg) usual(sh *shard, ts uint32) {
 	}
 	switch {
 	case l.play != nil && l.play.codec == l.agreed.codec:
-		payload, pcm := l.play.next()
+		payload, heard := l.play.next()
 		l.sound(sh)
-		l.sendAudio(sh, ts, payload, pcm)
+		l.sendAudio(sh, ts, payload, heard)
 		if l.play.over() {
 			l.endPlay(sh, ReasonEnd)
 		}
@@ -141,8 +141,8 @@ func (l *leg) usual(sh *shard, ts uint32) {
 		// would leave no room for the peer's next packets.
 	case l.hearsMix():
 		l.sound(sh)
-		payload, pcm := l.mix.heard(sh, l.enc, l.agreed.codec, l.due)
-		l.sendAudio(sh, ts, payload, pcm)
+		payload, heard := l.mix.heard(sh, l.enc, l.agreed.codec, l.due)
+		l.sendAudio(sh, ts, payload, heard)
 	default:
 		l.sendSilence(sh, ts)
 	}
@@ -155,10 +155,10 @@ func (l *leg) fromTaps(sh *shard, ts uint32) bool {
 		l.skipFeeds(sh)
 		return false
 	}
-	payload, pcm, ok := l.fed(sh)
+	payload, heard, ok := l.fed(sh)
 	if ok {
 		l.sound(sh)
-		l.sendAudio(sh, ts, payload, pcm)
+		l.sendAudio(sh, ts, payload, heard)
 	}
 	return ok
 }
@@ -175,27 +175,26 @@ func (l *leg) digitsDone(sh *shard, done bool) {
 // sendSilence sends a frame of silence.
 func (l *leg) sendSilence(sh *shard, ts uint32) {
 	c := l.agreed.codec
-	l.sendAudio(sh, ts, c.silence, sh.quiet[:c.FrameLen()])
+	l.sendAudio(sh, ts, c.silence, sound{sh.quiet[:FrameSamples], SampleRate})
 }
 
-// sendAudio sends a frame of our own. pcm is what it says at the codec's rate;
-// nil where the payload tells (G.711).
-func (l *leg) sendAudio(sh *shard, ts uint32, payload []byte, pcm []int16) {
+// sendAudio sends a frame of our own. heard is what it says; none where the
+// payload tells (G.711).
+func (l *leg) sendAudio(sh *shard, ts uint32, payload []byte, heard sound) {
 	l.passage.broken = true
 	l.send.next = ts + FrameSamples
 	l.write(sh, l.agreed.sendPT, false, ts*l.agreed.codec.factor(), payload)
 	if l.records > 0 || l.tapCount > 0 {
-		l.recordSent(sh, ts, payload, pcm)
+		l.recordSent(sh, ts, payload, heard)
 	}
 }
 
 // recordSent gives what was sent to the recordings and taps.
-func (l *leg) recordSent(sh *shard, ts uint32, payload []byte, pcm []int16) {
-	c := l.agreed.codec
-	if pcm == nil && c.g711 != nil {
-		pcm = sh.pcm[:c.g711.Decode(sh.pcm[:], payload)]
+func (l *leg) recordSent(sh *shard, ts uint32, payload []byte, heard sound) {
+	if g := l.agreed.codec.g711; g != nil {
+		heard = sound{sh.pcm[:g.Decode(sh.pcm[:], payload)], SampleRate}
 	}
-	pcm = l.sentFit.to(SampleRate, sh.narrow[:], pcm, c.Rate)
+	pcm := l.sentFit.to(SampleRate, sh.narrow[:], heard)
 	l.tapSent(ts, pcm)
 	for _, r := range l.recs[:l.records] {
 		if r.reason == "" {

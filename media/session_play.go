@@ -27,16 +27,16 @@ func newPlayer(id uint32, prompts []*Prompt, loop bool) *player {
 
 // encode fetches the frames for c; it may take milliseconds and so happens
 // before the shard sees the player.
-func (p *player) encode(prompts []*Prompt, c *Codec) {
+func (p *player) encode(e *Engine, prompts []*Prompt, c *Codec) {
 	p.codec = c
 	p.parts = make([]*Encoded, 0, len(prompts))
 	p.endless = make([]bool, 0, len(prompts))
 	p.frames = 0
 	for _, prompt := range prompts {
-		if e := prompt.Encoded(c); e.Frames() > 0 {
-			p.parts = append(p.parts, e)
+		if form := e.encoded(prompt, c); form.Frames() > 0 {
+			p.parts = append(p.parts, form)
 			p.endless = append(p.endless, prompt.Endless())
-			p.frames += e.Frames()
+			p.frames += form.Frames()
 		}
 	}
 }
@@ -49,13 +49,13 @@ func (p *player) recode(again *player) {
 // over reports whether nothing is left to play.
 func (p *player) over() bool { return p.frames == 0 || p.part >= len(p.parts) }
 
-// next is the payload of the next frame, and its audio as in Encoded.Sound; not to be called when over.
-func (p *player) next() (payload []byte, pcm []int16) {
+// next is the payload of the next frame, and its audio as in Encoded.sound; not to be called when over.
+func (p *player) next() (payload []byte, heard sound) {
 	e := p.parts[p.part]
-	payload, pcm = e.Frame(p.frame), e.Sound(p.frame)
+	payload, heard = e.Frame(p.frame), e.sound(p.frame)
 	p.advance()
 	p.sent++
-	return payload, pcm
+	return payload, heard
 }
 
 // advance moves on by one frame that may not have been sent.
@@ -86,16 +86,46 @@ func (p *player) playedMs() int {
 	return ms
 }
 
+// encodingLimit bounds the prompts that are encoded in the background at once;
+// beyond it whoever plays one waits for it.
+const encodingLimit = 64
+
+// encoded is a prompt in c, of which half a second at least can be played at once.
+// Where time is virtual it may run faster than the background: all is done here.
+func (e *Engine) encoded(p *Prompt, c *Codec) *Encoded {
+	form := p.form(c)
+	switch {
+	case form.done():
+	case e.cfg.Fabric != nil:
+		form.complete(nil)
+	case e.encoding.Add(1) > encodingLimit:
+		form.complete(&e.stopped)
+		e.encoding.Add(-1)
+	default:
+		go func() {
+			form.complete(&e.stopped)
+			e.encoding.Add(-1)
+		}()
+	}
+	return form
+}
+
 // scaled are private copies of the prompts at another volume.
 func scaled(prompts []*Prompt, volume float64) []*Prompt {
 	out := make([]*Prompt, len(prompts))
 	for i, p := range prompts {
-		pcm := make([]int16, len(p.PCM()))
-		for j, v := range p.PCM() {
-			pcm[j] = int16(max(math.MinInt16, min(math.MaxInt16, math.Round(float64(v)*volume))))
-		}
-		out[i] = NewPrompt(pcm)
-		out[i].endless = p.endless
+		out[i] = &Prompt{pcm: louder(p.pcm, volume), wide: louder(p.wide, volume), endless: p.endless}
+	}
+	return out
+}
+
+func louder(pcm []int16, volume float64) []int16 {
+	if pcm == nil {
+		return nil
+	}
+	out := make([]int16, len(pcm))
+	for i, v := range pcm {
+		out[i] = int16(max(math.MinInt16, min(math.MaxInt16, math.Round(float64(v)*volume))))
 	}
 	return out
 }

@@ -26,7 +26,7 @@ func framesOf(c *Codec, prompts ...*Prompt) (frames [][]byte) {
 }
 
 func TestPlayIsGaplessAndExact(t *testing.T) {
-	for _, c := range Codecs() {
+	for _, c := range narrowCodecs {
 		st := newStudio(t, 1)
 		p := st.leg(nil, c)
 		a, b := ramp(30), NewPrompt(ramp(20).PCM()[:19*FrameSamples+40])

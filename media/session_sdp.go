@@ -79,7 +79,7 @@ func (s *Session) agree(l Local, r Remote) {
 	s.secure(c.agreed, r.crypto)
 	if recode && s.current != nil {
 		again := newPlayer(s.current.id, s.partsAsked, s.current.loop)
-		again.encode(s.partsAsked, r.Codec)
+		again.encode(s.engine, s.partsAsked, r.Codec)
 		c.recoded = again
 	}
 	s.post(c)

@@ -139,7 +139,7 @@ func (t *Tap) emit(sh *shard, track Track) {
 
 // fed mixes what the taps feed into one encoded frame; ok is false when they
 // have nothing.
-func (l *leg) fed(sh *shard) (payload []byte, wide []int16, ok bool) {
+func (l *leg) fed(sh *shard) (payload []byte, heard sound, ok bool) {
 	pcm := sh.feed[:]
 	for _, t := range l.taps[:l.tapCount] {
 		if t.empty() {
@@ -154,10 +154,11 @@ func (l *leg) fed(sh *shard) (payload []byte, wide []int16, ok bool) {
 	}
 	l.feeding = ok
 	if !ok {
-		return nil, nil, false
+		return nil, heard, false
 	}
-	wide = l.fedFit.to(l.agreed.codec.Rate, sh.wide[:], pcm, SampleRate)
-	return sh.code[:l.enc.Encode(sh.code[:], wide)], wide, true
+	heard = sound{pcm, SampleRate}
+	full := l.fedFit.to(l.agreed.codec.Rate, sh.wide[:], heard)
+	return sh.code[:l.enc.Encode(sh.code[:], full)], heard, true
 }
 
 // empty reports whether nothing is to be played or reported, and drops what

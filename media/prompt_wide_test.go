@@ -1,0 +1,85 @@
+package media
+
+import (
+	"sync/atomic"
+	"testing"
+)
+
+// heardIn is what a listener hears of a prompt in a codec.
+func heardIn(p *Prompt, c *Codec) []int16 {
+	e, d := p.Encoded(c), c.NewDecoder()
+	var out []int16
+	pcm := make([]int16, MaxDecoded)
+	for i := range e.Frames() {
+		out = append(out, pcm[:d.Decode(pcm, e.Frame(i))]...)
+	}
+	return out
+}
+
+// A prompt sounds the same in every codec, whatever its own rate.
+func TestPromptInEveryCodec(t *testing.T) {
+	for name, p := range map[string]*Prompt{
+		"narrow": NewPrompt(sine(1000, SampleRate, 2*SampleRate, 8000)),
+		"wide":   NewWidePrompt(sine(1000, WideRate, 2*WideRate, 8000)),
+	} {
+		if p.Frames() != 100 {
+			t.Errorf("%s: %d frames", name, p.Frames())
+		}
+		for _, c := range Codecs() {
+			out := heardIn(p, c)[c.Rate/2 : 2*c.Rate-c.Rate/10]
+			share := goertzelAt(out, 1000, c.Rate) / (power(out) * float64(len(out)))
+			if level := levelAgainst(out, 8000); level < -1.5 || level > 1.5 || share < 0.97 {
+				t.Errorf("%s in %s: %.1f dB, share of the tone %.3f", name, c, level, share)
+			}
+		}
+	}
+}
+
+// What a telephone does not carry is heard where the codec is wide.
+func TestWidePromptKeepsItsHighs(t *testing.T) {
+	p := NewWidePrompt(sine(6000, WideRate, 2*WideRate, 8000))
+	for _, c := range Codecs() {
+		out := heardIn(p, c)[c.Rate/2 : 2*c.Rate-c.Rate/10]
+		if level := levelAgainst(out, 8000); c.Wide() != (level > -3) || !c.Wide() && level > -45 {
+			t.Errorf("%s: %.1f dB", c, level)
+		}
+	}
+}
+
+// The first half second can be played while the rest is not encoded yet, and
+// what is not there is silence.
+func TestPromptIsEncodedBitByBit(t *testing.T) {
+	p := NewPrompt(sine(500, SampleRate, 5*SampleRate, 8000))
+	e := p.form(G722)
+	if int(e.ready.Load()) != encodeAhead || e.done() {
+		t.Fatalf("%d frames at once", e.ready.Load())
+	}
+	if &e.Frame(encodeAhead)[0] != &G722.Silence()[0] || &e.Frame(0)[0] == &G722.Silence()[0] {
+		t.Error("a frame that is not there is no silence")
+	}
+	var stop atomic.Bool
+	stop.Store(true)
+	if e.complete(&stop); e.done() {
+		t.Error("not stopped")
+	}
+	if e.complete(nil); !e.done() || e.encoder != nil {
+		t.Error("not completed")
+	}
+}
+
+func TestWideFramesDoNotAllocate(t *testing.T) {
+	p := NewPrompt(sine(500, SampleRate, SampleRate, 8000))
+	e, d := p.Encoded(G722), G722.NewDecoder()
+	enc, code, pcm := G722.NewEncoder(), make([]byte, maxPayload), make([]int16, MaxDecoded)
+	var fit fitting
+	i := 0
+	n := testing.AllocsPerRun(100, func() {
+		m := d.Decode(pcm, e.Frame(i%50))
+		fit.to(SampleRate, pcm, sound{pcm[:m], WideRate})
+		enc.Encode(code, pcm[:m])
+		i++
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a frame", n)
+	}
+}
