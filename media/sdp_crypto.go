@@ -225,12 +225,13 @@ func (l Local) takes(m *mediaBlock) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: SRTP is %s, they have %w", ErrUnsecured, map[bool]string{true: "required", false: "agreed on"}[l.SRTP == SecurityRequired], err)
+	return fmt.Errorf("%w: SRTP is %s: %w", ErrUnsecured, map[bool]string{true: "required", false: "agreed on"}[l.SRTP == SecurityRequired], err)
 }
 
 // unsecured is the error of a description without the keys that it needs.
 func unsecured(cause error) *fault.Error {
-	return fault.New(fault.Media, "media: sdp: %w: %w", ErrNotAcceptable, cause).
+	both := fmt.Errorf("%w: %w", ErrNotAcceptable, cause)
+	return fault.New(fault.Media, "media: sdp: %w", both).
 		WithHint("the other side must offer SRTP with keys in the session description (a=crypto); srtp: optional takes calls without")
 }
 

@@ -1,0 +1,262 @@
+package media
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/loopstart/loopstart/internal/veil"
+)
+
+func keyText(n int) string { return base64.StdEncoding.EncodeToString(make([]byte, n)) }
+
+// TestParseCrypto is the grammar of RFC 4568 §9.2 with what peers make of it.
+func TestParseCrypto(t *testing.T) {
+	k30, k46, k28, k44 := keyText(30), keyText(46), keyText(28), keyText(44)
+	const cm = "1 AES_CM_128_HMAC_SHA1_80 inline:"
+	for _, c := range []struct{ value, want string }{
+		{cm + k30, "1 AES_CM_128_HMAC_SHA1_80"},
+		{"999999999 AES_CM_128_HMAC_SHA1_32 inline:" + k30, "999999999 AES_CM_128_HMAC_SHA1_32"},
+		{"2  aes_cm_128_hmac_sha1_80\tINLINE:" + k30, "2 AES_CM_128_HMAC_SHA1_80"},
+		{"3 AES_256_CM_HMAC_SHA1_80 inline:" + k46, "3 AES_256_CM_HMAC_SHA1_80"},
+		{"3 AES_256_CM_HMAC_SHA1_32 inline:" + strings.TrimRight(k46, "="), "3 AES_256_CM_HMAC_SHA1_32"},
+		{"3 AES_CM_256_HMAC_SHA1_80 inline:" + k46, "3 AES_256_CM_HMAC_SHA1_80"},
+		{"4 AEAD_AES_128_GCM inline:" + k28, "4 AEAD_AES_128_GCM"},
+		{"5 AEAD_AES_256_GCM inline:" + k44, "5 AEAD_AES_256_GCM"},
+		{cm + k30 + "|2^20", "1 AES_CM_128_HMAC_SHA1_80"},
+		{cm + k30 + "|1048576", "1 AES_CM_128_HMAC_SHA1_80"},
+		{cm + k30 + "|2^31|1:4", "1 AES_CM_128_HMAC_SHA1_80 mki 00000001"},
+		{cm + k30 + "|66051:3", "1 AES_CM_128_HMAC_SHA1_80 mki 010203"},
+		{cm + k30 + "|1:128", "1 AES_CM_128_HMAC_SHA1_80 mki " + strings.Repeat("00", 127) + "01"},
+		{cm + k30 + " WSH=128", "1 AES_CM_128_HMAC_SHA1_80"},
+		{cm + k30 + " KDR=0 -unknown=7", "1 AES_CM_128_HMAC_SHA1_80"},
+
+		{"", "a=crypto is short"},
+		{"1 AES_CM_128_HMAC_SHA1_80", "a=crypto is short"},
+		{"x AES_CM_128_HMAC_SHA1_80 inline:" + k30, "the tag of a=crypto is no number"},
+		{"-1 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "the tag of a=crypto is no number"},
+		{"1234567890 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "the tag of a=crypto is no number"},
+		{"1 F8_128_HMAC_SHA1_80 inline:" + k30, "the suite F8_128_HMAC_SHA1_80 is not known"},
+		{"1 NULL_HMAC_SHA1_80 inline:" + k30, "the suite NULL_HMAC_SHA1_80 is not known"},
+		{"1 AES_CM_128_HMAC_SHA1_80 prompt:" + k30, "the key method prompt is not supported"},
+		{"1 AES_CM_128_HMAC_SHA1_80 " + k30, "the key method " + k30 + " is not supported"},
+		{cm + "!" + k30[1:], "the key is no base64"},
+		{cm + k28, "the key has 28 bytes, AES_CM_128_HMAC_SHA1_80 takes 30"},
+		{cm + k46, "the key has 46 bytes, AES_CM_128_HMAC_SHA1_80 takes 30"},
+		{cm, "the key has 0 bytes, AES_CM_128_HMAC_SHA1_80 takes 30"},
+		{cm + k30 + ";inline:" + k30, "several keys in one a=crypto are not supported"},
+		{cm + k30 + "|2^49", "the lifetime of the key makes no sense"},
+		{cm + k30 + "|0", "the lifetime of the key makes no sense"},
+		{cm + k30 + "|", "the lifetime of the key makes no sense"},
+		{cm + k30 + "|2^20|1", "the MKI makes no sense"},
+		{cm + k30 + "|2^20|256:1", "the MKI is longer than it says"},
+		{cm + k30 + "|1:0", "the MKI makes no sense"},
+		{cm + k30 + "|1:129", "the MKI makes no sense"},
+		{cm + k30 + "|-1:4", "the MKI makes no sense"},
+		{cm + k30 + "|2^20|1:4|x", "something follows the key"},
+		{cm + k30 + " UNENCRYPTED_SRTP", "the session parameter UNENCRYPTED_SRTP is not supported"},
+		{cm + k30 + " UNENCRYPTED_SRTCP", "the session parameter UNENCRYPTED_SRTCP is not supported"},
+		{cm + k30 + " UNAUTHENTICATED_SRTP", "the session parameter UNAUTHENTICATED_SRTP is not supported"},
+		{cm + k30 + " KDR=1", "the session parameter KDR=1 is not supported"},
+		{cm + k30 + " FEC_ORDER=FEC_SRTP", "the session parameter FEC_ORDER=FEC_SRTP is not supported"},
+		{cm + k30 + " whatever", "the session parameter whatever is not supported"},
+	} {
+		got := ""
+		p, err := parseCrypto(c.value)
+		switch {
+		case err != nil:
+			got = err.Error()
+		default:
+			got = fmt.Sprintf("%d %s", p.tag, p.suite.name)
+			if p.mki != nil {
+				got += fmt.Sprintf(" mki %x", p.mki)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%q: %q, not %q", c.value, got, c.want)
+		}
+	}
+}
+
+func FuzzCrypto(f *testing.F) {
+	f.Add("1 AES_CM_128_HMAC_SHA1_80 inline:" + keyText(30) + "|2^20|1:4 WSH=64")
+	f.Add("1 AEAD_AES_256_GCM inline:" + keyText(44))
+	f.Fuzz(func(t *testing.T, value string) {
+		c, err := parseCrypto(value)
+		if err != nil {
+			if fields := strings.Fields(value); len(fields) > 2 {
+				if i := strings.Index(fields[2], ":"); i > 0 && len(fields[2]) > i+13 && strings.EqualFold(fields[2][:i], "inline") && strings.Contains(err.Error(), fields[2][i+1:]) {
+					t.Fatalf("the key stands in %q", err)
+				}
+			}
+			return
+		}
+		if len(c.material) != c.suite.key+c.suite.salt || c.tag < 0 || len(c.mki) > maxMKI {
+			t.Fatalf("%+v", c)
+		}
+		if _, err := newOpener(c, true); err != nil {
+			t.Fatal(err)
+		}
+		if hidden := veil.Keys("a=crypto:" + value); strings.Contains(hidden, strings.TrimRight(base64.StdEncoding.EncodeToString(c.material), "=")) {
+			t.Fatalf("the key is readable in %q", hidden)
+		}
+	})
+}
+
+func side(policy Security, last byte) Local {
+	return Local{Addr: netip.AddrFrom4([4]byte{192, 0, 2, last}), Port: 4000 + uint16(last)*2, Codecs: []*Codec{PCMA}, SRTP: policy, Keys: NewKeyring(nil)}
+}
+
+// TestSecurityPolicies is every policy that offers against every one that
+// answers: the suite, or why there is no call.
+func TestSecurityPolicies(t *testing.T) {
+	const best, refused = "AEAD_AES_256_GCM", "refused"
+	want := map[[2]Security]string{
+		{SecurityOff, SecurityOff}: "", {SecurityOff, SecurityOptional}: "", {SecurityOff, SecurityRequired}: refused,
+		{SecurityOptional, SecurityOff}: "", {SecurityOptional, SecurityOptional}: best, {SecurityOptional, SecurityRequired}: best,
+		{SecurityRequired, SecurityOff}: refused, {SecurityRequired, SecurityOptional}: best, {SecurityRequired, SecurityRequired}: best,
+	}
+	for pair, suite := range want {
+		a, b := side(pair[0], 1), side(pair[1], 2)
+		got := func() string {
+			answer, atB, err := BuildAnswer(b, BuildOffer(a))
+			if err != nil {
+				if !errors.Is(err, ErrNotAcceptable) || errors.Is(err, ErrUnsecured) != (pair[1] == SecurityRequired) {
+					t.Errorf("%v: %v", pair, err)
+				}
+				return refused
+			}
+			atA, err := ReadAnswer(a, answer)
+			mustNil(t, err)
+			if atA.Suite != atB.Suite || string(atA.crypto.keyBytes()) != string(b.Keys.bytes(atB.crypto)) || string(atB.crypto.keyBytes()) != string(a.Keys.bytes(atA.crypto)) {
+				t.Errorf("%v: %q and %q with other keys", pair, atA.Suite, atB.Suite)
+			}
+			return atA.Suite
+		}()
+		if got != suite {
+			t.Errorf("%v: %q, not %q", pair, got, suite)
+		}
+	}
+}
+
+func (c *cryptoLine) keyBytes() []byte {
+	if c == nil {
+		return nil
+	}
+	return c.material
+}
+
+func (k *Keyring) bytes(c *cryptoLine) []byte {
+	if c == nil {
+		return nil
+	}
+	return k.of(c.suite).material
+}
+
+// TestCryptoAnswers: the first suite of an offer that we know, the tag and the
+// transport as they came, our own key.
+func TestCryptoAnswers(t *testing.T) {
+	body := func(proto string, lines ...string) []byte {
+		text := "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 " + proto + " 8\r\n"
+		for _, l := range lines {
+			text += "a=crypto:" + l + "\r\n"
+		}
+		return []byte(text)
+	}
+	k30, k46 := keyText(30), keyText(46)
+	cm, cm32, cm256 := "1 AES_CM_128_HMAC_SHA1_80 inline:"+k30, "2 AES_CM_128_HMAC_SHA1_32 inline:"+k30, "3 AES_CM_256_HMAC_SHA1_80 inline:"+k46
+	for _, c := range []struct {
+		policy Security
+		offer  []byte
+		want   string // "transport tag suite" of the answer, or words of the error
+	}{
+		{SecurityRequired, body("RTP/SAVP", cm, cm256), "RTP/SAVP 1 AES_CM_128_HMAC_SHA1_80"},
+		{SecurityRequired, body("RTP/SAVP", cm32, cm), "RTP/SAVP 2 AES_CM_128_HMAC_SHA1_32"},
+		{SecurityRequired, body("RTP/SAVPF", cm256), "RTP/SAVPF 3 AES_CM_256_HMAC_SHA1_80"},
+		{SecurityRequired, body("RTP/SAVP", "7 NEW_SUITE inline:x", cm), "RTP/SAVP 1 AES_CM_128_HMAC_SHA1_80"},
+		{SecurityRequired, body("RTP/AVP", cm), "RTP/AVP 1 AES_CM_128_HMAC_SHA1_80"},
+		{SecurityOptional, body("RTP/AVP", cm), "RTP/AVP 1 AES_CM_128_HMAC_SHA1_80"},
+		{SecurityOptional, body("RTP/AVP"), "RTP/AVP"},
+		{SecurityOptional, body("RTP/AVP", "7 NEW_SUITE inline:x"), "RTP/AVP"},
+		{SecurityOff, body("RTP/AVP", cm), "RTP/AVP"},
+		{SecurityOff, body("RTP/SAVP", cm), "the transport RTP/SAVP is not supported"},
+		{SecurityOptional, body("RTP/SAVP"), "refusing downgrade: SRTP is agreed on: no a=crypto"},
+		{SecurityRequired, body("RTP/SAVP"), "refusing downgrade: SRTP is required: no a=crypto"},
+		{SecurityRequired, body("RTP/AVP"), "refusing downgrade: SRTP is required: no a=crypto"},
+		{SecurityRequired, body("RTP/SAVP", cm+" UNENCRYPTED_SRTP"), "SRTP is required: the session parameter UNENCRYPTED_SRTP is not supported"},
+		{SecurityRequired, body("UDP/TLS/RTP/SAVP", cm), "the transport UDP/TLS/RTP/SAVP is not supported"},
+		// Two lines, the plain one first: the encrypted one is taken.
+		{SecurityOptional, append(body("RTP/AVP"), []byte("m=audio 4002 RTP/SAVP 8\r\na=crypto:"+cm+"\r\n")...), "RTP/SAVP 1 AES_CM_128_HMAC_SHA1_80"},
+		{SecurityOff, append(body("RTP/SAVP", cm), []byte("m=audio 4002 RTP/AVP 8\r\n")...), "RTP/AVP"},
+	} {
+		l := side(c.policy, 1)
+		answer, r, err := BuildAnswer(l, c.offer)
+		if err != nil {
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q: %v, not %s", c.offer, err, c.want)
+			}
+			continue
+		}
+		d, err := parseSDP(answer)
+		mustNil(t, err)
+		got := ""
+		for _, m := range d.media {
+			if m.port == 0 {
+				continue
+			}
+			got = m.proto
+			for _, line := range m.crypto {
+				f := strings.Fields(line)
+				got += " " + f[0] + " " + f[1]
+				if f[2] == "inline:"+k30 || f[2] == "inline:"+k46 {
+					t.Errorf("%q: our key is theirs", c.offer)
+				}
+			}
+			if len(m.crypto) == 0 != (r.Suite == "") {
+				t.Errorf("%q: suite %q", c.offer, r.Suite)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%q: %q, not %q", c.offer, got, c.want)
+		}
+	}
+}
+
+// TestCryptoReplies: what an answer may say to our offer.
+func TestCryptoReplies(t *testing.T) {
+	k30, k44 := keyText(30), keyText(44)
+	for _, c := range []struct {
+		policy              Security
+		proto, crypto, want string
+	}{
+		{SecurityRequired, "RTP/SAVP", "3 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
+		{SecurityRequired, "RTP/AVP", "3 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
+		{SecurityRequired, "RTP/SAVP", "1 AEAD_AES_256_GCM inline:" + k44, "AEAD_AES_256_GCM"},
+		{SecurityRequired, "RTP/SAVP", "1 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "a=crypto:1 AES_CM_128_HMAC_SHA1_80 was not offered"},
+		{SecurityRequired, "RTP/SAVP", "9 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "was not offered"},
+		{SecurityRequired, "RTP/SAVP", "", "refusing downgrade"},
+		{SecurityRequired, "RTP/AVP", "", "refusing downgrade"},
+		{SecurityOptional, "RTP/AVP", "", ""},
+		{SecurityOptional, "RTP/AVP", "3 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
+		{SecurityOptional, "RTP/AVP", "9 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "was not offered"},
+		{SecurityOptional, "RTP/SAVP", "", "refusing downgrade"},
+		{SecurityOff, "RTP/SAVP", "1 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "the transport RTP/SAVP is not supported"},
+	} {
+		text := "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 " + c.proto + " 8\r\n"
+		if c.crypto != "" {
+			text += "a=crypto:" + c.crypto + "\r\n"
+		}
+		l := side(c.policy, 1)
+		BuildOffer(l)
+		r, err := ReadAnswer(l, []byte(text))
+		switch {
+		case err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%d %s %s: %v", c.policy, c.proto, c.crypto, err)
+		case err == nil && r.Suite != c.want:
+			t.Errorf("%d %s %s: %q", c.policy, c.proto, c.crypto, r.Suite)
+		}
+	}
+}
