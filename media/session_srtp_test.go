@@ -1,0 +1,304 @@
+package media
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// pair are two sessions that talk to each other, as two engines would.
+type pair struct {
+	a, b           *Session
+	heardA, heardB *diary
+}
+
+func (st *studio) secured(a, b Security) *pair {
+	st.t.Helper()
+	p := &pair{heardA: &diary{}, heardB: &diary{}}
+	var err error
+	for _, x := range []struct {
+		to  **Session
+		how Security
+		d   *diary
+	}{{&p.a, a, p.heardA}, {&p.b, b, p.heardB}} {
+		if *x.to, err = st.engine.Open(SessionOptions{SRTP: x.how, Sink: x.d.note, Voice: 300 * time.Millisecond, Codecs: []*Codec{PCMA}}); err != nil {
+			st.t.Fatal(err)
+		}
+	}
+	p.exchange(st, SendRecv)
+	p.a.Start()
+	p.b.Start()
+	return p
+}
+
+// exchange is an offer of a and the answer of b.
+func (p *pair) exchange(st *studio, dir Direction) (offer, answer []byte) {
+	st.t.Helper()
+	offer = p.a.Reoffer(dir)
+	answer, err := p.b.Answer(offer)
+	if err == nil {
+		err = p.a.Accept(answer)
+	}
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	return offer, answer
+}
+
+// talks checks that a key pressed on each side arrives at the other.
+func (p *pair) talks(st *studio, what string) {
+	st.t.Helper()
+	da, db := p.heardA.digits(), p.heardB.digits()
+	mustSend(st, p.a, "5")
+	mustSend(st, p.b, "7")
+	st.run(400*time.Millisecond, nil)
+	if a, b := p.heardA.digits(), p.heardB.digits(); a != da+"7" || b != db+"5" {
+		st.t.Errorf("%s: a heard %q after %q, b %q after %q", what, a, da, b, db)
+	}
+}
+
+func mustSend(st *studio, s *Session, digits string) {
+	st.t.Helper()
+	if err := s.SendDigits(digits); err != nil {
+		st.t.Fatal(err)
+	}
+}
+
+// cryptoOf are the a=crypto lines of a description.
+func cryptoOf(body []byte) string {
+	var out []string
+	for line := range strings.Lines(string(body)) {
+		if strings.HasPrefix(line, "a=crypto:") {
+			out = append(out, strings.TrimSpace(line))
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+func TestSecuredSessions(t *testing.T) {
+	st := newStudio(t, 1)
+	p := st.secured(SecurityRequired, SecurityOptional)
+	st.run(200*time.Millisecond, nil)
+	p.talks(st, "at first")
+	if a, b := p.a.Negotiated().Suite, p.b.Negotiated().Suite; a != "AEAD_AES_256_GCM" || b != a {
+		t.Errorf("suites %q and %q", a, b)
+	}
+
+	// A refresh, hold and resume keep the keys and the contexts.
+	open, first := p.a.opener, ""
+	for _, dir := range []Direction{SendRecv, SendOnly, SendRecv, Inactive, SendRecv} {
+		offer, answer := p.exchange(st, dir)
+		both := cryptoOf(offer) + cryptoOf(answer)
+		if first == "" {
+			first = both
+		}
+		if both != first || strings.Count(both, "a=crypto") != 2 {
+			t.Errorf("%s: keys change: %s, were %s", dir, both, first)
+		}
+		st.run(300*time.Millisecond, nil)
+	}
+	if p.a.opener != open {
+		t.Error("the context was made anew")
+	}
+	p.talks(st, "after hold and refresh")
+
+	// The same answer a second time, as 183 and 200 have it.
+	answer, err := p.b.Answer(p.a.Reoffer(SendRecv))
+	mustNil(t, err)
+	mustNil(t, p.a.Accept(answer))
+	mustNil(t, p.a.Accept(answer))
+	p.talks(st, "after an answer that came twice")
+	if n := st.engine.Stats().Dropped[DropCrypto]; n != 0 {
+		t.Errorf("%d dropped", n)
+	}
+	// Reports go both ways as SRTCP.
+	st.run(12*time.Second, nil)
+	if n := st.engine.Stats().Dropped[DropCrypto]; n != 0 || p.a.Stats().RTTMs < 0 || p.a.rtcpHeard() == 0 {
+		t.Errorf("%d dropped, reports %d", n, p.a.rtcpHeard())
+	}
+}
+
+// rtcpHeard reports whether a sender report of the peer was read.
+func (s *Session) rtcpHeard() int {
+	if s.leg.rtcp.haveSR {
+		return 1
+	}
+	return 0
+}
+
+// The peer begins with a new key in a re-INVITE.
+func TestRekeying(t *testing.T) {
+	st := newStudio(t, 1)
+	p := st.secured(SecurityOptional, SecurityOptional)
+	st.run(200*time.Millisecond, nil)
+	p.talks(st, "at first")
+	was := p.b.opener
+	delete(p.a.local.Keys.keys, suites[0]) // a new key, as some peers have it with every offer
+	p.exchange(st, SendRecv)
+	st.run(100*time.Millisecond, nil)
+	if p.b.opener == was {
+		t.Fatal("the key has not changed")
+	}
+	p.talks(st, "with a new key")
+	if n := st.engine.Stats().Dropped[DropCrypto]; n != 0 {
+		t.Errorf("%d packets were lost at the change", n)
+	}
+}
+
+// SecurityRequired never sends a plain packet, whatever the other side tries.
+func TestRefusingDowngrade(t *testing.T) {
+	st := newStudio(t, 1)
+	p := st.secured(SecurityRequired, SecurityOptional)
+	st.run(200*time.Millisecond, nil)
+	bare := BuildOffer(Local{Addr: p.b.LocalAddr().Addr(), Port: p.b.LocalAddr().Port(), Codecs: []*Codec{PCMA}})
+	if _, err := p.a.Answer(bare); err == nil || !strings.Contains(err.Error(), "refusing downgrade") {
+		t.Errorf("a re-INVITE without keys: %v", err)
+	}
+	p.a.Reoffer(SendRecv)
+	if err := p.a.Accept(bare); err == nil || !strings.Contains(err.Error(), "refusing downgrade") {
+		t.Errorf("an answer without keys: %v", err)
+	}
+	p.talks(st, "afterwards")
+
+	// Before there are keys nothing is sent at all.
+	s, err := st.engine.Open(SessionOptions{SRTP: SecurityRequired, Codecs: []*Codec{PCMA}})
+	mustNil(t, err)
+	s.Offer()
+	if err := s.Accept(bare); err == nil {
+		t.Error("a plain answer is taken")
+	}
+	s.Start()
+	st.run(200*time.Millisecond, nil)
+	if n := s.Stats().Sent; n != 0 {
+		t.Errorf("%d packets without keys", n)
+	}
+}
+
+// optional follows a peer that drops encryption, and begins anew with a fresh
+// key when it comes back.
+func TestOptionalGoesBothWays(t *testing.T) {
+	st := newStudio(t, 1)
+	p := st.secured(SecurityOptional, SecurityOptional)
+	st.run(100*time.Millisecond, nil)
+	key := string(p.b.local.Keys.of(suites[0]).material)
+	p.a.local.SRTP = SecurityOff
+	p.exchange(st, SendRecv)
+	if p.a.Negotiated().Suite+p.b.Negotiated().Suite != "" {
+		t.Fatal("still encrypted")
+	}
+	p.talks(st, "plain")
+	p.a.local.SRTP, p.a.remote.crypto = SecurityRequired, nil
+	p.exchange(st, SendRecv)
+	if p.b.Negotiated().Suite == "" || string(p.b.local.Keys.of(suites[0]).material) == key {
+		t.Fatal("not encrypted, or with the key of before")
+	}
+	p.talks(st, "encrypted again")
+}
+
+// Bridges between different keys, and between encrypted and plain.
+func TestBridgedSecurity(t *testing.T) {
+	for _, kinds := range [][2]Security{{SecurityRequired, SecurityRequired}, {SecurityRequired, SecurityOff}, {SecurityOff, SecurityRequired}} {
+		t.Run(fmt.Sprint(kinds), func(t *testing.T) {
+			st := newStudio(t, 1)
+			left, right := st.secured(kinds[0], kinds[0]), st.secured(kinds[1], kinds[1])
+			st.run(100*time.Millisecond, nil)
+			left.b.Bridge(right.b)
+			st.run(100*time.Millisecond, nil)
+			mustSend(st, left.a, "3")
+			mustSend(st, right.a, "8")
+			left.a.Play(Playback{Parts: []*Prompt{ramp(50)}})
+			st.run(1500*time.Millisecond, nil)
+			if l, r := left.heardA.digits(), right.heardA.digits(); l != "8" || r != "3" {
+				t.Errorf("heard %q and %q", l, r)
+			}
+			if n := st.engine.Stats().Dropped[DropCrypto]; n != 0 {
+				t.Errorf("%d dropped", n)
+			}
+			if len(right.heardA.of(VoiceBegan)) == 0 {
+				t.Error("the prompt is not heard on the other side")
+			}
+		})
+	}
+}
+
+// TestWrongKey: nothing is heard, everything is counted, one event tells, the
+// call goes on, and the right key mends it.
+func TestWrongKey(t *testing.T) {
+	st := newStudio(t, 1)
+	p := st.secured(SecurityRequired, SecurityRequired)
+	right := p.a.leg.agreedWith(st)
+	wrong, err := newSealer(suites[0], bytes.Repeat([]byte{9}, 44))
+	mustNil(t, err)
+	good := right.seal
+	right.seal = wrong
+	mustSend(st, p.a, "1")
+	st.run(3*time.Second, nil)
+	if n := p.heardB.digits(); n != "" {
+		t.Errorf("heard %q", n)
+	}
+	if got := p.b.Stats(); got.Dropped < 140 || got.Received > 3 {
+		t.Errorf("%+v", got)
+	}
+	if n := len(p.heardB.of(MediaUnreadable)); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	if n := st.engine.Stats().Dropped[DropCrypto]; n < 140 {
+		t.Errorf("%d counted", n)
+	}
+	right.seal = good
+	st.run(100*time.Millisecond, nil)
+	p.talks(st, "with the right key again")
+}
+
+// agreedWith is the agreement in force, once the shard has it.
+func (l *leg) agreedWith(st *studio) *agreement {
+	st.run(60*time.Millisecond, nil)
+	return l.agreed
+}
+
+// A third party's packets are dropped before any cryptography, plain ones of
+// the peer's own address after it; nobody hears either.
+func TestForeignPacketsOfASecuredSession(t *testing.T) {
+	st := newStudio(t, 1)
+	p := st.open(func(o *SessionOptions) { o.SRTP = SecurityRequired })
+	p.local.SRTP, p.local.Keys = SecurityRequired, NewKeyring(nil)
+	p.offer(SendRecv)
+	p.s.Start()
+	st.run(50*time.Millisecond, nil)
+	stranger := st.open(nil)
+	for n := range 50 {
+		p.sendFrom(stranger.conn, PCMA.PT, false, uint16(n), uint32(n)*160, voice(n))
+		p.say(voice(n))
+		st.run(20*time.Millisecond, nil)
+	}
+	if got := p.s.Stats(); got.Received != 0 {
+		t.Errorf("%+v", got)
+	}
+	// The stranger's do not even pass the connected socket.
+	if d := st.engine.Stats().Dropped; d[DropCrypto] != 50 {
+		t.Errorf("%v", d)
+	}
+}
+
+// TestNoAllocationPerSecuredFrame: one pass over 20 ms of two sessions that
+// send to each other.
+func TestNoAllocationPerSecuredFrame(t *testing.T) {
+	st := newStudio(t, 1)
+	p := st.secured(SecurityRequired, SecurityRequired)
+	p.a.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
+	p.b.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
+	st.run(time.Second, nil)
+	sh := st.engine.shards[0]
+	now := st.clk.Now()
+	if n := testing.AllocsPerRun(200, func() {
+		for range slotCount {
+			now = now.Add(slotLength)
+			sh.tick(now, st.fabric)
+			sh.observe(now)
+		}
+	}); n >= 0.2 {
+		t.Errorf("%.2f allocations in 20 ms", n)
+	}
+}
