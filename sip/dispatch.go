@@ -16,10 +16,7 @@ const retryAfterSeconds = 10
 // onRequest is called by the transaction layer for every new request, each on
 // a goroutine of its own. It must answer, or the transaction lives for ever.
 func (e *Endpoint) onRequest(req *gosip.Request, tx *gosip.ServerTx) {
-	e.transactions.Add(1)
-	if !tx.OnTerminate(func(string, error) { e.transactions.Add(-1) }) {
-		e.transactions.Add(-1)
-	}
+	e.countTransaction(req, tx)
 	defer func() {
 		if r := recover(); r != nil {
 			e.panicked(r, debug.Stack())
@@ -36,6 +33,19 @@ func (e *Endpoint) onRequest(req *gosip.Request, tx *gosip.ServerTx) {
 		e.onOutside(req, tx)
 	default:
 		e.onInside(req, tx)
+	}
+}
+
+// countTransaction holds the place of a transaction in the caps until its end.
+func (e *Endpoint) countTransaction(req *gosip.Request, tx *gosip.ServerTx) {
+	source, _ := parseAddrPort(req.Source())
+	count := func(d int) {
+		e.transactions.Add(int64(d))
+		e.busy.add(source.Addr(), d)
+	}
+	count(1)
+	if !tx.OnTerminate(func(string, error) { count(-1) }) {
+		count(-1)
 	}
 }
 

@@ -34,7 +34,9 @@ type Endpoint struct {
 	dialogs      dialogTable
 	arrivals     *arrivals
 	limiter      *limiter
-	secret       [16]byte // of our tags
+	bans         *bans
+	busy         perSource // transactions of each source
+	secret       [16]byte  // of our tags
 	transactions atomic.Int64
 	sequence     atomic.Uint64  // of dialog IDs
 	sends        sync.WaitGroup // requests of dialogs that are not on the wire yet
@@ -77,7 +79,7 @@ func Open(cfg Config, deps Deps) (*Endpoint, error) {
 }
 
 func open(cfg Config, deps Deps, hurry int) (*Endpoint, error) {
-	e := &Endpoint{deps: deps, clk: deps.Clock, log: deps.Log, limiter: newLimiter(), arrivals: newArrivals(), hurry: hurry}
+	e := &Endpoint{deps: deps, clk: deps.Clock, log: deps.Log, limiter: newLimiter(), bans: newBans(), arrivals: newArrivals(), hurry: hurry}
 	if e.clk == nil {
 		e.clk = clock.System()
 	}
@@ -167,6 +169,7 @@ func (e *Endpoint) Stats() Stats {
 	s := e.count.snapshot()
 	s.Dialogs = e.dialogs.size()
 	s.Connections = e.hub.size()
+	s.Bans = e.bans.began.Load()
 	e.transports.mu.Lock()
 	s.Sources = e.sources.size()
 	e.transports.mu.Unlock()

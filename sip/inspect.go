@@ -13,19 +13,19 @@ import (
 // allowed are the methods that a dialog of ours understands.
 const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY, REFER, MESSAGE, REGISTER"
 
-// MaxTransactions is how many server transactions may be open, most of them
-// answered and waiting for retransmissions; beyond it new requests get 503
-// before a transaction exists.
-const MaxTransactions = 65536
-
 // inspect validates one message. It returns the canonical bytes for the
 // parser, or an answer to send back, or neither. Both live until m is used
 // again.
 func (e *Endpoint) inspect(m *rawMessage, data []byte, source netip.AddrPort, stream bool, out *bytes.Buffer) (pass, answer bool) {
 	out.Reset()
+	inDialog, ok := e.admit(data, source, stream)
+	if !ok {
+		return false, false
+	}
 	bad := m.parseRaw(data, stream)
-	if bad == nil && m.method != "" {
-		bad = e.admitRaw(m, source)
+	if bad == nil && !inDialog && m.method != "" && m.method != "ACK" && m.method != "CANCEL" && e.crowded(source.Addr()) {
+		e.count.crowded.Add(1)
+		bad = refuseBusy
 	}
 	if bad == nil {
 		e.count.received.Add(1)
@@ -37,22 +37,6 @@ func (e *Endpoint) inspect(m *rawMessage, data []byte, source netip.AddrPort, st
 	}
 	e.count.malformed.Add(1)
 	return false, bad.code > 0 && e.refuseRaw(m, bad, source, out)
-}
-
-// admitRaw applies what protects the transaction layer from floods.
-func (e *Endpoint) admitRaw(m *rawMessage, source netip.AddrPort) *refusal {
-	if m.method == "ACK" {
-		return nil
-	}
-	_, inDialog := param(m.get("to").value, "tag")
-	if !inDialog && !e.knows(source.Addr()) && !e.limiter.allow(source.Addr(), e.clk.Now()) {
-		e.count.limited.Add(1)
-		return dropped
-	}
-	if e.transactions.Load() >= MaxTransactions && !inDialog && m.method != "CANCEL" {
-		return refuseBusy
-	}
-	return nil
 }
 
 // refuseRaw writes an answer from what could be read of the request.

@@ -14,7 +14,7 @@ const (
 	MaxMessage              = 64 << 10        // bytes of one SIP message
 	MaxHeaders              = 128             // header fields of one message
 	MaxHeaderLine           = 8 << 10         // bytes of one header field, unfolded
-	MaxConnections          = 1024            // TCP connections, both directions
+	MaxConnections          = 4096            // TCP connections, both directions
 	MaxConnectionsPerSource = 64              // TCP connections accepted from one unknown IP address
 	MaxConnectionsPerPeer   = 512             // TCP connections accepted from one trusted or trunk address
 	MaxForks                = 16              // early dialogs of one outgoing INVITE
@@ -35,8 +35,9 @@ type Config struct {
 	Agent     string // User-Agent and Server header; "" sends "loopstart"
 	Realm     string // digest realm; "" means "loopstart"
 	TLS       TLSFiles
-	Origins   []string // pages of other hosts that may open a WebSocket: host patterns
-	Register  bool     // false: we neither register nor ping anywhere
+	Origins   []string      // pages of other hosts that may open a WebSocket: host patterns
+	Register  bool          // false: we neither register nor ping anywhere
+	Ban       time.Duration // of a source that fails again and again; 0: DefaultBanTime, negative: none is banned
 }
 
 // Listener is one socket to listen on.
@@ -90,6 +91,7 @@ type Deps struct {
 	// answered; nil answers 404. It is called on its own goroutine and must
 	// return within a second, before the sender repeats.
 	Message func(Page) int
+	Banned  func(Ban) // a source was banned; on its own goroutine; may be nil
 	// Saved are the users' bindings of an earlier process, and Bound hears of
 	// each change of a user's bindings (see location.Options); both may be nil.
 	Saved []Binding

@@ -125,7 +125,8 @@ func refusedCases() []rawCase {
 }
 
 func inspectEndpoint() *Endpoint {
-	e := &Endpoint{limiter: newLimiter()}
+	e := &Endpoint{limiter: newLimiter(), bans: newBans()}
+	e.dialogs.init()
 	e.cfg.Store(&Config{Trust: loopback})
 	e.clk = clock.System()
 	return e

@@ -84,40 +84,75 @@ func (e *Endpoint) isUser(name string) bool {
 	return ok
 }
 
-// admitUser checks the credentials of a request other than REGISTER from a
-// user of Config.Users. refusal is the 401 or 403 to answer with, nil when user
-// is admitted. A wrong password and an unknown user with credentials get the
-// same answer after the same work; only a From that names nobody of ours is
-// refused without a challenge.
+// admitUser checks the credentials of a request other than REGISTER. refusal is
+// the 401 or 403 to answer with, nil when user is admitted. Nothing in it
+// depends on whether a user exists: who claims to be of our domain, or comes
+// from where a user has proved who it is, is challenged, and a wrong password
+// and an unknown user get the same answer after the same work; a stranger is
+// refused at once.
 func (e *Endpoint) admitUser(req *gosip.Request, source netip.AddrPort) (user string, refusal *gosip.Response) {
-	from := unescapeUser(req.From().Address.User)
-	challenge := e.isUser(from) || len(req.GetHeaders("Authorization")) > 0
+	challenge := len(*e.accounts.Load()) > 0 &&
+		(len(req.GetHeaders("Authorization")) > 0 || e.claimsOurs(req) || e.isUserSource(source.Addr()))
 	if !challenge {
+		e.strike(source.Addr(), 1, e.transportOf(req) != "udp", "calls without being a trunk or a user")
 		return "", newResponse(req, 403, "Forbidden")
 	}
-	return e.prove(req, from, source)
+	return e.prove(req, unescapeUser(req.From().Address.User), source)
+}
+
+// isUserSource tells whether a user is registered from an address or has proved
+// who it is there.
+func (e *Endpoint) isUserSource(a netip.Addr) bool {
+	return e.limiter.isKnown(a, e.clk.Now()) || e.locations.At(a) > 0
+}
+
+// claimsOurs tells whether From names somebody of our domain: that of the
+// Request-URI, the realm, or one of our addresses, at a port of ours.
+func (e *Endpoint) claimsOurs(req *gosip.Request) bool {
+	from := req.From().Address
+	host := strings.ToLower(strings.Trim(from.Host, "[]"))
+	cfg := e.cfg.Load()
+	if from.Port != 0 && !slices.ContainsFunc(cfg.Listen, func(l Listener) bool { return int(l.Addr.Port()) == from.Port || int(e.LocalAddr(l.Transport).Port()) == from.Port }) {
+		return false
+	}
+	if host == strings.ToLower(strings.Trim(req.Recipient.Host, "[]")) || cfg.Realm != "" && strings.EqualFold(host, cfg.Realm) {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && (ip == cfg.Advertise || slices.ContainsFunc(cfg.Listen, func(l Listener) bool { return l.Addr.Addr() == ip }))
 }
 
 // prove verifies that the request comes from the user it claims.
 func (e *Endpoint) prove(req *gosip.Request, claimed string, source netip.AddrPort) (user string, refusal *gosip.Response) {
-	user, verdict := e.guard.Verify(digest.Request{Method: string(req.Method), URI: req.Recipient.String()},
-		values(req, "Authorization"), e.password)
+	fields := values(req, "Authorization")
+	user, verdict := e.guard.Verify(digest.Request{Method: string(req.Method), URI: req.Recipient.String()}, fields, e.password)
 	switch {
 	case verdict == digest.Passed && user == claimed:
 		e.limiter.spare(source.Addr(), e.clk.Now())
+		e.bans.lift(source.Addr())
 		return user, nil
 	case verdict == digest.Missing, verdict == digest.Stale:
-		return "", e.challenge(req, verdict == digest.Stale)
+		return "", e.challenge(req, source, verdict == digest.Stale)
 	}
+	e.strike(source.Addr(), 1, e.transportOf(req) != "udp" || e.answered(fields, source), "wrong user name or password")
 	return "", newResponse(req, 403, "Forbidden")
+}
+
+// answered tells whether credentials answer a challenge that went to that
+// address.
+func (e *Endpoint) answered(fields []string, source netip.AddrPort) bool {
+	return slices.ContainsFunc(fields, func(f string) bool {
+		c, err := digest.ParseCredentials(f)
+		return err == nil && e.guard.Answers(c.Nonce, source.Addr().String())
+	})
 }
 
 // challenge asks for credentials. MD5 stands first although RFC 8760 §2.3 puts
 // the strongest there: phones older than that RFC (and SIPp) read the first
 // header only and give up at SHA-256; those that know both find it.
-func (e *Endpoint) challenge(req *gosip.Request, stale bool) *gosip.Response {
+func (e *Endpoint) challenge(req *gosip.Request, source netip.AddrPort, stale bool) *gosip.Response {
 	res := newResponse(req, 401, "Unauthorized")
-	values := e.guard.Challenges(stale)
+	values := e.guard.ChallengesFor(source.Addr().String(), stale)
 	slices.Reverse(values)
 	if onlyMD5(req) {
 		values = values[:1]
@@ -155,7 +190,7 @@ func (e *Endpoint) onRegister(req *gosip.Request, tx *gosip.ServerTx) {
 		return
 	}
 	r, err := readRegister(req, user, source)
-	r.Transport = e.transportOf(req)
+	r.Transport, r.Peer = e.transportOf(req), e.knows(source.Addr())
 	if err != nil {
 		e.respond(tx, req, 400, "Bad Contact")
 		return

@@ -200,8 +200,10 @@ func TestInviteOfUsers(t *testing.T) {
 		t.Fatalf("a user's call reached %s, not the application", m.line)
 	}
 	stranger := newPhone(t, e, "alice", "x")
-	if m := stranger.ask(stranger.to, "INVITE", "sip:200@pbx", "alice", "Contact: "+stranger.contact); m.code() != 403 {
-		t.Fatalf("a stranger: %s", m.line)
+	if m := stranger.ask(stranger.to, "INVITE", "sip:200@pbx", "alice", "Contact: "+stranger.contact); m.code() != 401 {
+		t.Fatalf("a stranger who claims to be ours: %s", m.line)
+	} else if m = stranger.ask(stranger.to, "INVITE", "sip:200@pbx", "alice", "Contact: "+stranger.contact, stranger.credentials("INVITE", "sip:200@pbx", m)); m.code() != 403 {
+		t.Fatalf("a stranger with credentials: %s", m.line)
 	}
 	// The credentials of one number do not dial another.
 	challenged := p.ask(p.to, "INVITE", "sip:200@pbx", "101", "Contact: "+p.contact)

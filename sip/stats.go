@@ -12,7 +12,11 @@ type Stats struct {
 	Received  uint64 // messages that passed raw validation
 	Malformed uint64 // messages refused by raw validation
 	Answered  uint64 // of those, with 400, 505 and the like
-	Limited   uint64 // requests of unknown sources over the rate limit
+	Limited   uint64 // messages dropped because their source is over its rate
+	Banned    uint64 // messages dropped because their source is banned
+	Scanners  uint64 // messages dropped because they are a scanner's
+	Crowded   uint64 // requests answered 503 by a cap of transactions
+	Bans      uint64 // sources that were banned
 	Rejected  uint64 // requests refused by origin rules
 
 	Inbound      uint64 // dialogs by incoming INVITE
@@ -39,12 +43,13 @@ type counters struct {
 	inbound, outbound, dialogsFull, drained, merged, unmatched       atomic.Uint64
 	overflows, outOfOrder, reordered, panics, lateAnswers, forkEnded atomic.Uint64
 	connects, connsRefused, handshakes, writeErrors                  atomic.Uint64
+	banned, scanners, crowded                                        atomic.Uint64
 }
 
 func (c *counters) snapshot() Stats {
 	return Stats{
 		Received: c.received.Load(), Malformed: c.malformed.Load(), Answered: c.answered.Load(),
-		Limited: c.limited.Load(), Rejected: c.rejected.Load(),
+		Limited: c.limited.Load(), Banned: c.banned.Load(), Scanners: c.scanners.Load(), Crowded: c.crowded.Load(), Rejected: c.rejected.Load(),
 		Inbound: c.inbound.Load(), Outbound: c.outbound.Load(), DialogsFull: c.dialogsFull.Load(),
 		Drained: c.drained.Load(), Merged: c.merged.Load(), Unmatched: c.unmatched.Load(),
 		Overflows: c.overflows.Load(), OutOfOrder: c.outOfOrder.Load(), Reordered: c.reordered.Load(),

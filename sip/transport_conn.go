@@ -27,7 +27,9 @@ type tcpConn struct {
 	source     netip.AddrPort
 	accepted   bool
 	registered chan struct{}
+	since      time.Time   // when it came
 	kept       atomic.Bool // a user, a trunk or a trusted peer
+	spoke      atomic.Bool // a whole message came
 	once       sync.Once
 	ended      sync.Once
 
@@ -96,6 +98,7 @@ func (c *tcpConn) next() error {
 		_, _ = c.Write(c.in.out.Bytes()) // a dead connection shows in the next read
 	}
 	if pass && c.parses() {
+		c.spoke.Store(true)
 		c.begun, c.timed = true, false
 		c.in.pending = true
 		c.left = c.in.out.Bytes()

@@ -34,6 +34,7 @@ type tcpHub struct {
 	closed    chan struct{}
 
 	mu      sync.Mutex
+	most    int                      // connections; MaxConnections but in tests
 	conns   map[string]*tcpConn      // by remote address
 	dialing map[string]chan struct{} // closed when the attempt is over
 	per     map[netip.Addr]int       // accepted connections of each source
@@ -51,7 +52,7 @@ var errConnLimit = errors.New("too many TCP connections")
 
 func newTCPHub(e *Endpoint) *tcpHub {
 	return &tcpHub{
-		e: e, ready: make(chan *tcpConn), closed: make(chan struct{}),
+		e: e, most: MaxConnections, ready: make(chan *tcpConn), closed: make(chan struct{}),
 		conns: map[string]*tcpConn{}, dialing: map[string]chan struct{}{}, per: map[netip.Addr]int{},
 	}
 }
@@ -143,20 +144,46 @@ func (h *tcpHub) register(t *tcpConn) error {
 	if h.e.knows(ip) {
 		limit = MaxConnectionsPerPeer
 	}
+	victim, err := h.enter(t, limit)
+	if victim != nil {
+		h.e.count.connsRefused.Add(1)
+		_ = victim.Close()
+	}
+	return err
+}
+
+// enter gives a connection its place. When all are taken, the oldest of those
+// that have not said a word makes room: victim is to be closed.
+func (h *tcpHub) enter(t *tcpConn, limit int) (victim *tcpConn, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	ip := t.source.Addr()
 	switch {
 	case h.down:
-		return net.ErrClosed
-	case len(h.conns) >= MaxConnections, h.conns[t.key] != nil,
-		t.accepted && h.per[ip] >= limit:
-		return errConnLimit
+		return nil, net.ErrClosed
+	case h.conns[t.key] != nil, t.accepted && h.per[ip] >= limit:
+		return nil, errConnLimit
+	case len(h.conns) >= h.most:
+		if victim = h.silentLocked(); victim == nil {
+			return nil, errConnLimit
+		}
 	}
 	h.conns[t.key] = t
+	t.since = clock.System().Now()
 	if t.accepted {
 		h.per[ip]++
 	}
-	return nil
+	return victim, nil
+}
+
+// silentLocked is the oldest accepted connection on which no message has come.
+func (h *tcpHub) silentLocked() (oldest *tcpConn) {
+	for _, c := range h.conns {
+		if c.accepted && !c.spoke.Load() && !c.kept.Load() && (oldest == nil || c.since.Before(oldest.since)) {
+			oldest = c
+		}
+	}
+	return oldest
 }
 
 func (h *tcpHub) forget(t *tcpConn) {

@@ -249,34 +249,6 @@ func TestUnknownSourcesAreLimitedAndRefused(t *testing.T) {
 	other.response(200, "OPTIONS")
 }
 
-func TestLimiterIsBounded(t *testing.T) {
-	l := newLimiter()
-	now := testStart
-	for i := range 3 * MaxLimitedSources {
-		l.allow(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
-		now = now.Add(10 * time.Millisecond)
-	}
-	if n := l.size(); n > MaxLimitedSources {
-		t.Fatalf("%d sources", n)
-	}
-	a := netip.MustParseAddr("192.0.2.1")
-	for range UnknownBurst {
-		if !l.allow(a, now) {
-			t.Fatal("refused within the burst")
-		}
-	}
-	if l.allow(a, now) {
-		t.Fatal("allowed beyond the burst")
-	}
-	l.spare(a, now)
-	if !l.allow(a, now) {
-		t.Fatal("a known source is limited")
-	}
-	if l.allow(a, now.Add(knownFor)); !l.allow(a, now.Add(knownFor)) {
-		t.Fatal("the bucket is not refilled")
-	}
-}
-
 func TestRecent(t *testing.T) {
 	var dropped []int
 	r := newRecent(4, func(k int, _ string) { dropped = append(dropped, k) })

@@ -253,12 +253,21 @@ var wireStart = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 // registration events.
 func openWire(t *testing.T, cfg Config) (*Endpoint, *clock.Virtual, chan RegisterEvent) {
 	t.Helper()
+	return openWireWith(t, cfg, nil)
+}
+
+func openWireWith(t *testing.T, cfg Config, edit func(*Deps)) (*Endpoint, *clock.Virtual, chan RegisterEvent) {
+	t.Helper()
 	before := runtime.NumGoroutine()
 	v := clock.NewVirtual(wireStart)
 	events := make(chan RegisterEvent, 64)
 	loop := netip.MustParseAddrPort("127.0.0.1:0")
 	cfg.Listen = []Listener{{"udp", loop}, {"tcp", loop}}
-	e, err := Open(cfg, Deps{Clock: v, Incoming: func(d *Dialog) { _ = d.Reject(486, "Busy Here") }, Register: func(ev RegisterEvent) { events <- ev }})
+	deps := Deps{Clock: v, Incoming: func(d *Dialog) { _ = d.Reject(486, "Busy Here") }, Register: func(ev RegisterEvent) { events <- ev }}
+	if edit != nil {
+		edit(&deps)
+	}
+	e, err := Open(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,16 +9,20 @@ import (
 	"time"
 )
 
-// A nonce is base64url(issue time ‖ random ‖ mac): nobody but the holder of
-// the secret can make one, and it says itself how old it is.
+// A nonce is base64url(issue time ‖ random ‖ peer ‖ mac): nobody but the holder
+// of the secret can make one, and it says itself how old it is and to whom it
+// was given. Others may use it too: a phone behind a large NAT changes its
+// address between the challenge and the answer.
 const (
 	nonceTime   = 8
 	nonceRandom = 8
+	nonceTo     = 4
 	nonceMAC    = 16
-	nonceBytes  = nonceTime + nonceRandom + nonceMAC
+	noncePeer   = nonceTime + nonceRandom + nonceTo // where the peer's mark ends
+	nonceBytes  = noncePeer + nonceMAC
 )
 
-func (s *Server) newNonce(now time.Time) string {
+func (s *Server) newNonce(now time.Time, peer string) string {
 	raw := make([]byte, nonceTime+nonceRandom, nonceBytes)
 	binary.BigEndian.PutUint64(raw, uint64(now.UnixNano()))
 	s.randomMu.Lock()
@@ -27,8 +31,11 @@ func (s *Server) newNonce(now time.Time) string {
 	if err != nil {
 		s.count(func(st *Stats) { st.RandomFailed++ }) // still bound to time and secret
 	}
+	raw = append(raw, s.peerMark(peer)...)
 	return base64.RawURLEncoding.EncodeToString(append(raw, s.mac(raw)...))
 }
+
+func (s *Server) peerMark(peer string) []byte { return s.mac([]byte("peer " + peer))[:nonceTo] }
 
 func (s *Server) mac(raw []byte) []byte {
 	h := hmac.New(sha256.New, s.secret)
@@ -43,8 +50,8 @@ func (s *Server) issued(nonce string) (at time.Time, ok bool) {
 	if err != nil || len(raw) != nonceBytes {
 		return time.Time{}, false
 	}
-	body := raw[:nonceTime+nonceRandom]
-	if !hmac.Equal(raw[nonceTime+nonceRandom:], s.mac(body)) {
+	body := raw[:noncePeer]
+	if !hmac.Equal(raw[noncePeer:], s.mac(body)) {
 		return time.Time{}, false
 	}
 	return time.Unix(0, int64(binary.BigEndian.Uint64(body))), true

@@ -1,8 +1,10 @@
 package digest
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"encoding/hex"
 	"io"
 	"strings"
@@ -68,9 +70,13 @@ func NewServer(o ServerOptions) *Server {
 
 // Challenges returns the values of the challenge headers, strongest first
 // (RFC 8760 §2.3): one for SHA-256 and one for MD5, with the same fresh nonce.
-func (s *Server) Challenges(stale bool) []string {
+func (s *Server) Challenges(stale bool) []string { return s.ChallengesFor("", stale) }
+
+// ChallengesFor is Challenges with a nonce that Answers knows to have been given
+// to that peer, an address in any form.
+func (s *Server) ChallengesFor(peer string, stale bool) []string {
 	c := Challenge{
-		Realm: s.realm, Nonce: s.newNonce(s.clock.Now()), Opaque: s.opaque,
+		Realm: s.realm, Nonce: s.newNonce(s.clock.Now(), peer), Opaque: s.opaque,
 		QOP: []string{qopAuth}, Stale: stale,
 	}
 	var out []string
@@ -79,6 +85,18 @@ func (s *Server) Challenges(stale bool) []string {
 		out = append(out, c.String())
 	}
 	return out
+}
+
+// Answers tells whether a nonce was given to that very peer and is not too old:
+// who sends it from there has read what we sent there, so the source is no
+// forgery. It says nothing about a password and costs two hashes.
+func (s *Server) Answers(nonce, peer string) bool {
+	issued, ours := s.issued(nonce)
+	if now := s.clock.Now(); !ours || now.Sub(issued) > s.lifetime || issued.After(now) {
+		return false
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(nonce)
+	return err == nil && hmac.Equal(raw[nonceTime+nonceRandom:noncePeer], s.peerMark(peer))
 }
 
 // Verdict is the outcome of Verify.

@@ -287,3 +287,35 @@ func ExampleServer() {
 	fmt.Println(v)
 	// Output: missing
 }
+
+// A nonce proves that its sender has read what we sent to that address.
+func TestAnswers(t *testing.T) {
+	b := newBench(0)
+	c, err := ParseChallenge(b.ChallengesFor("192.0.2.7", false)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		what, nonce, peer string
+		want              bool
+	}{
+		{"the one it was given to", c.Nonce, "192.0.2.7", true},
+		{"somebody else", c.Nonce, "192.0.2.8", false},
+		{"a made-up one", "n" + c.Nonce[1:], "192.0.2.7", false},
+		{"no nonce at all", "x", "192.0.2.7", false},
+	} {
+		if got := b.Answers(tt.nonce, tt.peer); got != tt.want {
+			t.Errorf("%s: %v", tt.what, got)
+		}
+	}
+	// Another address may use it all the same: NATs move phones.
+	creds := Credentials{Username: "101", Realm: c.Realm, Nonce: c.Nonce, URI: "sip:200@pbx", Algorithm: c.Algorithm, CNonce: "cn", QOP: "auth", NC: 1}
+	creds.Response = creds.response("secret", invite)
+	if _, v := b.Verify(invite, []string{creds.String()}, passwords); v != Passed {
+		t.Error(v)
+	}
+	b.clock.Advance(MaxLifetime + time.Second)
+	if b.Answers(c.Nonce, "192.0.2.7") {
+		t.Error("an old nonce")
+	}
+}

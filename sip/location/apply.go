@@ -23,7 +23,7 @@ func (t *Table) Apply(r Register) ([]Binding, error) {
 	if t.total+len(after)-len(before) > t.o.Total {
 		t.sweepAllLocked(now)
 	}
-	if grow := len(after) - len(before); grow > 0 && t.total+grow > t.o.Total {
+	if grow := len(after) - len(before); grow > 0 && (t.total+grow > t.o.Total || !r.Peer && t.at[r.Source.Addr()]+grow > t.o.PerSource) {
 		t.stats.Refused++
 		return nil, &Refusal{Code: 503, Reason: "Too Many Registrations"}
 	}
@@ -150,6 +150,8 @@ func (t *Table) storeLocked(user string, before, after []Binding) {
 
 func (t *Table) putLocked(user string, before int, after []Binding) {
 	t.total += len(after) - before
+	t.countLocked(t.users[user], -1)
+	t.countLocked(after, 1)
 	if t.o.Changed != nil {
 		t.o.Changed(user, after)
 	}
@@ -158,6 +160,16 @@ func (t *Table) putLocked(user string, before int, after []Binding) {
 		return
 	}
 	t.users[user] = after
+}
+
+// countLocked keeps the number of bindings of each address.
+func (t *Table) countLocked(list []Binding, d int) {
+	for _, b := range list {
+		a := b.Source.Addr()
+		if t.at[a] += d; t.at[a] <= 0 {
+			delete(t.at, a)
+		}
+	}
 }
 
 // ordered is a copy, highest q first, then the one refreshed last.

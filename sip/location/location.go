@@ -15,7 +15,7 @@
 //
 // # Limits
 //
-// [Options] name the bindings per user and in total and the shortest and
+// [Options] name the bindings per user, per source address and in total and the shortest and
 // longest expiry; a request has at most [MaxContacts] contacts, a binding at
 // most [MaxPath] Path entries. A user over the limit loses the binding that was
 // refreshed longest ago, which is counted; a full table refuses.
@@ -45,6 +45,7 @@ const (
 const (
 	DefaultPerUser    = 8
 	DefaultTotal      = 20000
+	DefaultPerSource  = 2048 // of one IP address
 	DefaultMinExpires = 30 * time.Second
 	DefaultMaxExpires = time.Hour
 	DefaultExpires    = 5 * time.Minute
@@ -54,6 +55,7 @@ const (
 type Options struct {
 	PerUser    int
 	Total      int
+	PerSource  int           // of one IP address, unless the REGISTER came from a Peer
 	MinExpires time.Duration // shorter wishes are refused with 423
 	MaxExpires time.Duration // longer wishes are cut
 	Expires    time.Duration // when the request has no wish
@@ -107,6 +109,7 @@ type Register struct {
 	Expires   time.Duration // Expires header; negative: absent
 	Star      bool          // Contact: *
 	Contacts  []Contact     // none: a query
+	Peer      bool          // Source is a proxy that we know: many users are behind it
 }
 
 // Refusal is a REGISTER that changes nothing.
@@ -135,6 +138,7 @@ type Table struct {
 	mu     sync.Mutex
 	users  map[string][]Binding
 	total  int
+	at     map[netip.Addr]int // bindings by address
 	nextID uint64
 	stats  Stats
 }
@@ -148,6 +152,7 @@ func New(o Options) *Table {
 	}
 	orInt(&o.PerUser, DefaultPerUser)
 	orInt(&o.Total, DefaultTotal)
+	orInt(&o.PerSource, DefaultPerSource)
 	orTime := func(v *time.Duration, def time.Duration) {
 		if *v <= 0 {
 			*v = def
@@ -156,7 +161,7 @@ func New(o Options) *Table {
 	orTime(&o.MinExpires, DefaultMinExpires)
 	orTime(&o.MaxExpires, DefaultMaxExpires)
 	orTime(&o.Expires, DefaultExpires)
-	t := &Table{o: o, users: make(map[string][]Binding)}
+	t := &Table{o: o, users: make(map[string][]Binding), at: make(map[netip.Addr]int)}
 	t.restore(o.Saved)
 	t.o.Saved = nil
 	return t
@@ -175,6 +180,7 @@ func (t *Table) restore(saved []Binding) {
 		}
 		if len(t.users[b.User]) < t.o.PerUser && t.total < t.o.Total {
 			t.users[b.User] = append(t.users[b.User], b)
+			t.at[b.Source.Addr()]++
 			t.total++
 		}
 	}

@@ -388,3 +388,23 @@ func TestSaved(t *testing.T) {
 		t.Fatal("who is no user any more stays on disk")
 	}
 }
+
+func TestLimitPerSource(t *testing.T) {
+	b := newBench(Options{PerSource: 2})
+	b.apply(t, b.register("101", time.Minute, "sip:101@h"))
+	b.apply(t, b.register("102", time.Minute, "sip:102@h"))
+	third := b.register("103", time.Minute, "sip:103@h")
+	if _, err := b.Apply(third); code(err) != 503 || b.At(third.Source.Addr()) != 2 {
+		t.Fatalf("%v", err)
+	}
+	third.Peer = true // a proxy with many users behind it
+	b.apply(t, third)
+	if n := b.At(third.Source.Addr()); n != 3 {
+		t.Fatalf("%d at the proxy", n)
+	}
+	b.clock.Advance(2 * time.Minute)
+	fourth := b.register("104", time.Minute, "sip:104@h")
+	if _, err := b.Apply(fourth); code(err) != 503 {
+		b.apply(t, fourth)
+	}
+}

@@ -1,6 +1,7 @@
 package location
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,13 @@ func (t *Table) Lookup(user string) []Binding {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return ordered(alive(t.users[user], t.o.Clock.Now()))
+}
+
+// At is how many bindings came from an address; some may have expired.
+func (t *Table) At(a netip.Addr) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.at[a]
 }
 
 // Users returns the names that have a live binding, sorted.
