@@ -247,6 +247,19 @@ func (h *house) RetryDelivery(id string) error {
 	return h.fail
 }
 
+func (h *house) Bans() any { return []any{} }
+
+func (h *house) LiftBan(source string) (bool, error) { return source == "203.0.113.9" || source == "{source}", h.fail }
+
+func (h *house) Ladder(id string) (any, error) { return map[string]any{"call": id}, h.fail }
+
+func (h *house) Capture(id string, w io.Writer) error {
+	if h.fail == nil {
+		_, _ = io.WriteString(w, "pcap of "+id)
+	}
+	return h.fail
+}
+
 func (h *house) Trunks() any { return []any{} }
 
 func (h *house) CheckTrunk(name string) (any, error) {
@@ -282,7 +295,7 @@ const (
 
 func (h *house) options() Options {
 	return Options{
-		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, People: h, Audit: h, Backups: h, Health: h, Metrics: h,
+		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, Sources: h, People: h, Audit: h, Backups: h, Health: h, Metrics: h,
 		Tokens: func() []Token { return tokens }, MaxBody: maxBody, MaxUpload: maxUpload, Version: "1.2.3",
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Clock: clock.System(),
 	}

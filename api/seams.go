@@ -22,6 +22,9 @@ type Calls interface {
 	Show(id string) (any, error)
 	List(q Query) (rows []json.RawMessage, next string, err error)
 	Timeline(id string) (any, error)
+	// Ladder is the SIP messages of a call, and Capture writes them as a pcap file.
+	Ladder(id string) (any, error)
+	Capture(id string, w io.Writer) error
 	Cancel(id string) error
 	// OpenOrder is the id of the open order that has the key.
 	OpenOrder(key string) (id string, err error)
@@ -119,6 +122,13 @@ type Trunks interface {
 	Trunks() any
 	// CheckTrunk sends our OPTIONS and REGISTER and tells the answers in words.
 	CheckTrunk(name string) (any, error)
+}
+
+// Bans are the sources that are not heard for a while.
+type Bans interface {
+	Bans() any
+	// LiftBan ends the ban of an address; was is false when there is none.
+	LiftBan(source string) (was bool, err error)
 }
 
 // StopList is the numbers that are not dialled on our own account.
@@ -242,6 +252,7 @@ type Options struct {
 	Feed        Feed
 	Outbox      Outbox
 	Trunks      Trunks
+	Sources     Bans
 	People      People
 	Backups     Backups
 	Audit       Audit

@@ -127,6 +127,7 @@ func (l *Leg) open(o media.SessionOptions) error {
 // dialog has ended.
 func (l *Leg) follow(d Dialog, over func()) {
 	l.dialog = d
+	l.call.line.watch(l.name, d)
 	go func() {
 		defer over()
 		for ev := range d.Events() {

@@ -1,8 +1,11 @@
 package call
 
 import (
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/loopstart/loopstart/sip"
 )
 
 // MaxTimeline is how many entries a timeline keeps. Later ones are counted in
@@ -28,11 +31,13 @@ var foreignText = map[string]bool{"log": true, "step": true, "http": true, "webh
 //
 // Any goroutine may add to it or read it.
 type Timeline struct {
-	mu      sync.Mutex
-	start   time.Time
-	entries []Entry
-	dropped int
-	veil    func(string) string // nil: nothing is hidden
+	mu        sync.Mutex
+	start     time.Time
+	entries   []Entry
+	dropped   int
+	wires     []watched
+	unwatched int
+	veil      func(string) string // nil: nothing is hidden
 }
 
 func newTimeline(start time.Time, veil func(string) string) *Timeline {
@@ -72,4 +77,62 @@ func (t *Timeline) Entries() []Entry {
 		out = append(out, Entry{AtMs: last.AtMs, Kind: "limit", Detail: "further entries were dropped: the timeline is full"})
 	}
 	return out
+}
+
+// MaxWatched is how many dialogs of one call have their wire messages kept, and
+// MaxWire how many bytes of these together. What comes later is counted.
+const (
+	MaxWatched = 64
+	MaxWire    = 256 << 10
+)
+
+// Wire is a SIP message of one of the call's legs.
+type Wire struct {
+	Leg string
+	sip.WireMessage
+}
+
+// watched is a dialog's trace under the name of its leg.
+type watched struct {
+	leg   string
+	trace *sip.Trace
+}
+
+// watch makes the wire messages of a leg's dialog part of the timeline. Dialogs
+// in virtual time have none.
+func (t *Timeline) watch(leg string, d Dialog) {
+	w, ok := d.(interface{ Wire() *sip.Trace })
+	if !ok || w.Wire() == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.wires) < MaxWatched {
+		t.wires = append(t.wires, watched{leg, w.Wire()})
+	} else {
+		t.unwatched++
+	}
+}
+
+// Wire is the SIP messages of all legs in the order of the wire, and how many
+// messages or dialogs were left out.
+func (t *Timeline) Wire() (list []Wire, dropped int) {
+	t.mu.Lock()
+	wires := t.wires
+	dropped = t.unwatched
+	t.mu.Unlock()
+	size := 0
+	for _, w := range wires {
+		messages, lost := w.trace.Messages()
+		dropped += lost
+		for _, m := range messages {
+			if size += len(m.Text); size > MaxWire {
+				dropped++
+				continue
+			}
+			list = append(list, Wire{w.leg, m})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Wire) int { return a.At.Compare(b.At) })
+	return list, dropped
 }

@@ -15,6 +15,8 @@ type SIP struct {
 	Agent     string         `yaml:"agent" default:"loopstart" doc:"User-Agent and Server header."`
 	TLS       SIPTLS         `yaml:"tls" doc:"SIP over TLS."`
 	Origins   []string       `yaml:"origins" doc:"Pages of other hosts that may open ws:// and wss:// listeners: host patterns such as phone.example.ru or *.example.ru; * is any."`
+	Ban       time.Duration  `yaml:"ban" default:"10m" off:"yes" doc:"How long a source is not heard that scans or guesses passwords; off: none is."`
+	Trace     bool           `yaml:"trace" default:"true" doc:"Keep the SIP messages of each call, secrets masked, with its timeline."`
 }
 
 // Listener is one address of sip.listen.

@@ -24,7 +24,7 @@ import (
 func (e *Engine) Handler(extra ...api.Token) http.Handler {
 	a := (*surface)(e)
 	return api.New(api.Options{
-		Calls: a, Recordings: a, Scripts: a, Deployments: a, KV: a, Flows: a, Hooks: a, Installs: e, Feed: a, Outbox: a, Trunks: a, People: a, Audit: a, Backups: a, StopList: a, Campaigns: a, Health: e, Metrics: e.metrics(),
+		Calls: a, Recordings: a, Scripts: a, Deployments: a, KV: a, Flows: a, Hooks: a, Installs: e, Feed: a, Outbox: a, Trunks: a, Sources: a, People: a, Audit: a, Backups: a, StopList: a, Campaigns: a, Health: e, Metrics: e.metrics(),
 		Tokens: func() []api.Token {
 			list := append([]api.Token(nil), extra...)
 			for _, t := range e.Config().HTTP.Tokens {
@@ -222,10 +222,21 @@ func (a *surface) Timeline(id string) (any, error) {
 	if l := e.calls.find(id); l != nil {
 		return l.Timeline().Entries(), nil
 	}
+	_, list, err := e.storedTimeline(id)
+	if err != nil {
+		return nil, err
+	}
+	entries, _ := cutLadder(list)
+	return entries, nil
+}
+
+// storedTimeline is the timeline of a call that is over, or of an order's last
+// one, with the call's id.
+func (e *Engine) storedTimeline(id string) (string, []call.Entry, error) {
 	if !strings.Contains(id, ".") {
 		rows, _, err := e.store.ListRecords(store.Query{Order: id, Limit: 1})
 		if err != nil {
-			return nil, err
+			return id, nil, err
 		}
 		if len(rows) > 0 {
 			id = rows[0].ID
@@ -234,11 +245,15 @@ func (a *surface) Timeline(id string) (any, error) {
 	raw, ok, err := e.store.GetTimeline(id)
 	switch {
 	case err != nil:
-		return nil, err
+		return id, nil, err
 	case !ok:
-		return nil, fault.New(fault.NotFound, "no timeline of call %q", id)
+		return id, nil, fault.New(fault.NotFound, "no timeline of call %q", id)
 	}
-	return raw, nil
+	var list []call.Entry
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return id, nil, fault.New(fault.Internal, "timeline of call %s: %w", id, err)
+	}
+	return id, list, nil
 }
 
 // Cancel implements api.Calls.

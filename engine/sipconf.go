@@ -16,7 +16,7 @@ func (e *Engine) openSIP(cfg *config.Config) (err error) {
 		return err
 	}
 	real, err := sip.Open(e.sipConfig(cfg), sip.Deps{
-		Clock: e.clk, Log: e.log, Incoming: func(d *sip.Dialog) { e.incoming(d) }, Register: e.registered,
+		Clock: e.clk, Log: e.log, Incoming: func(d *sip.Dialog) { e.incoming(d) }, Register: e.registered, Banned: e.banned,
 		Saved: e.bindings.load(), Bound: e.bindings.changed,
 	})
 	if err == nil {
@@ -31,6 +31,10 @@ func (e *Engine) sipConfig(cfg *config.Config) sip.Config {
 		Advertise: cfg.SIP.Advertise, Trust: cfg.SIP.Trust, Agent: cfg.SIP.Agent, Realm: cfg.SIP.Realm, Register: !e.opts.Dev || e.opts.Live != "",
 	}
 	s.Origins = cfg.SIP.Origins
+	s.NoTrace, s.Ban = !cfg.SIP.Trace, cfg.SIP.Ban
+	if s.Ban <= 0 {
+		s.Ban = -1 // off
+	}
 	s.TLS = sip.TLSFiles{Cert: inProject(cfg, cfg.SIP.TLS.Cert), Key: inProject(cfg, cfg.SIP.TLS.Key)}
 	for _, file := range cfg.SIP.TLS.CA {
 		s.TLS.CA = append(s.TLS.CA, inProject(cfg, file))

@@ -29,6 +29,7 @@ type Dialog struct {
 	contactUser string
 	plan        *plan // outbound
 	base        leg   // outbound: as the INVITE began
+	wire        *Trace
 
 	box       mailbox
 	events    chan Event

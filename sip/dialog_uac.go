@@ -134,7 +134,10 @@ func (e *Endpoint) ownHost(p plan) string {
 }
 
 // abandon forgets a dialog that never began.
-func (d *Dialog) abandon() { d.box.close() }
+func (d *Dialog) abandon() {
+	d.e.untap(d)
+	d.box.close()
+}
 
 // route finds the hops, in the background when names are to be looked up, and
 // then begins the INVITE.

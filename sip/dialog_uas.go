@@ -2,6 +2,7 @@ package sip
 
 import (
 	"fmt"
+	"strings"
 
 	gosip "github.com/emiago/sipgo/sip"
 
@@ -32,6 +33,7 @@ func (e *Endpoint) newDialog(k dialogKey, outbound bool) *Dialog {
 		server: map[uint64]*serverTx{}, timers: map[timerName]*dialogTimer{}, client: map[uint64]*clientTx{},
 	}
 	d.box.init(e.clk)
+	e.tap(d)
 	return d
 }
 
@@ -39,6 +41,7 @@ func (e *Endpoint) newDialog(k dialogKey, outbound bool) *Dialog {
 // outrun it becomes a dialog all the same, which is over at once: every call
 // leaves a trace.
 func (d *Dialog) serve(req *gosip.Request, tx *gosip.ServerTx, m *message) {
+	d.traceFirst(req, m)
 	m.tx = d.enter(req, tx)
 	d.core = newUAS(m, &d.seen, d.acceptedInfo, jitter)
 	if t := find(*d.e.live.Load(), d.origin.Name); t != nil && d.origin.Kind == FromTrunk {
@@ -51,6 +54,17 @@ func (d *Dialog) serve(req *gosip.Request, tx *gosip.ServerTx, m *message) {
 	}
 	d.e.arrivals.begin(m.toTag, d, m.tx)
 	d.e.wg.Go(d.run)
+}
+
+// traceFirst keeps the INVITE itself, which came before there was a dialog. Our
+// tag, which it has got meanwhile, was not in it.
+func (d *Dialog) traceFirst(req *gosip.Request, m *message) {
+	if d.wire == nil {
+		return
+	}
+	text := strings.Replace(req.String(), ";tag="+m.toTag, "", 1)
+	local := d.e.LocalAddr(d.peer.transport)
+	d.e.noteWire([]byte(d.key.callID), []byte(text), false, local, d.peer.addr, d.peer.transport)
 }
 
 // enter numbers a server transaction.

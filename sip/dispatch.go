@@ -156,9 +156,11 @@ func (e *Endpoint) onInvite(req *gosip.Request, tx *gosip.ServerTx) {
 	switch e.dialogs.add(d, e.maxCalls(d.account)) {
 	case nil:
 	case errUserBusy:
+		e.untap(d)
 		e.respond(tx, req, 486, "Busy Here")
 		return
 	default:
+		e.untap(d)
 		e.count.dialogsFull.Add(1)
 		e.respond(tx, req, 503, "Service Unavailable", retryAfter(retryAfterSeconds))
 		return

@@ -36,7 +36,8 @@ type Endpoint struct {
 	limiter      *limiter
 	bans         *bans
 	busy         perSource // transactions of each source
-	secret       [16]byte  // of our tags
+	taps         taps
+	secret       [16]byte // of our tags
 	transactions atomic.Int64
 	sequence     atomic.Uint64  // of dialog IDs
 	sends        sync.WaitGroup // requests of dialogs that are not on the wire yet

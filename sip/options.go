@@ -37,6 +37,7 @@ type Config struct {
 	TLS       TLSFiles
 	Origins   []string      // pages of other hosts that may open a WebSocket: host patterns
 	Register  bool          // false: we neither register nor ping anywhere
+	NoTrace   bool          // dialogs keep no wire messages
 	Ban       time.Duration // of a source that fails again and again; 0: DefaultBanTime, negative: none is banned
 }
 

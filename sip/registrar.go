@@ -112,7 +112,9 @@ func (e *Endpoint) claimsOurs(req *gosip.Request) bool {
 	from := req.From().Address
 	host := strings.ToLower(strings.Trim(from.Host, "[]"))
 	cfg := e.cfg.Load()
-	if from.Port != 0 && !slices.ContainsFunc(cfg.Listen, func(l Listener) bool { return int(l.Addr.Port()) == from.Port || int(e.LocalAddr(l.Transport).Port()) == from.Port }) {
+	if from.Port != 0 && !slices.ContainsFunc(cfg.Listen, func(l Listener) bool {
+		return int(l.Addr.Port()) == from.Port || int(e.LocalAddr(l.Transport).Port()) == from.Port
+	}) {
 		return false
 	}
 	if host == strings.ToLower(strings.Trim(req.Recipient.Host, "[]")) || cfg.Realm != "" && strings.EqualFold(host, cfg.Realm) {

@@ -99,6 +99,7 @@ func (c *tcpConn) next() error {
 	}
 	if pass && c.parses() {
 		c.spoke.Store(true)
+		c.hub.e.heard(&c.in.raw, message, c.local(), c.source, c.transport)
 		c.begun, c.timed = true, false
 		c.in.pending = true
 		c.left = c.in.out.Bytes()
@@ -232,6 +233,7 @@ func (c *tcpConn) Write(p []byte) (int, error) {
 	if err != nil {
 		c.hub.e.count.writeErrors.Add(1)
 	}
+	c.hub.e.said(p, c.local(), c.source, c.transport)
 	return n, err
 }
 

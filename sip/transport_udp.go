@@ -116,6 +116,7 @@ func (s *udpSocket) ReadFrom(p []byte) (int, net.Addr, error) {
 			s.answer()
 		case pass && s.in.out.Len() <= len(p):
 			s.in.pending = true
+			s.e.heard(&s.in.raw, s.buf[:n], s.localTo(source), source, "udp")
 			return copy(p, s.in.out.Bytes()), pseudoAddr(s.key), nil
 		case pass:
 			s.in.pending = true
@@ -172,7 +173,20 @@ func (s *udpSocket) write(p []byte, to netip.AddrPort) (int, error) {
 	if err != nil {
 		s.e.count.writeErrors.Add(1)
 	}
+	s.e.said(p, s.localTo(to), to, "udp")
 	return n, err
+}
+
+// localTo is our address towards a peer, as far as it is known.
+func (s *udpSocket) localTo(peer netip.AddrPort) netip.AddrPort {
+	if s.via != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if a, ok := s.via.get(peer); ok && !a.IsMulticast() {
+			return netip.AddrPortFrom(a, s.local.Port())
+		}
+	}
+	return s.local
 }
 
 // from is the control message that names our address for a peer which reached

@@ -16,12 +16,14 @@ import (
 )
 
 var callsVerb = verb{
-	name: "calls", args: "[ls|show ID [--as-test]|hangup ID|tail]", summary: "list calls, show one with its timeline, hang up, or follow",
+	name: "calls", args: "[ls|show ID [--as-test] [--sip] [--pcap FILE]|hangup ID|tail]", summary: "list calls, show one with its timeline, hang up, or follow",
 	details: "Asks the running instance of the project.\n\n" +
 		"  ls       newest first; --state --outcome --script --trunk --to --from --key NAME, --tag NAME=VALUE, --since and --until\n" +
 		"           (RFC 3339, or how long ago: 2h, 7d), --limit N (20), --all\n" +
 		"  show     the record of a call or order, and its timeline: time, leg, what happened, and the script line that caused it;\n" +
 		"           --as-test writes a test from it: loopstart calls show ID --as-test > scripts/NAME.test.ts\n" +
+		"           --sip draws the SIP messages as a ladder, with -v their texts (secrets masked); --pcap FILE saves them for\n" +
+		"           Wireshark (- is stdout)\n" +
 		"  hangup   ends calls and cancels what is left of their orders\n" +
 		"  tail     events as they happen; --types call.answered,call.ended and --call ID choose",
 	run: runCalls,
@@ -39,7 +41,7 @@ func runCalls(ctx context.Context, m *Main, args []string) error {
 	case "ls":
 		return m.listCalls(args)
 	case "show":
-		return m.showCalls(args)
+		return m.showCalls(ctx, args)
 	case "hangup":
 		return m.hangupCalls(args)
 	case "tail":

@@ -31,15 +31,18 @@ type shown struct {
 	} `json:"attempts"`
 }
 
-func (m *Main) showCalls(args []string) error {
+func (m *Main) showCalls(ctx context.Context, args []string) error {
 	fs := flags("calls show")
-	asTest := fs.Bool("as-test", false, "")
+	asTest, ladder, capture := fs.Bool("as-test", false, ""), fs.Bool("sip", false, ""), fs.String("pcap", "", "")
 	ids, err := parse(fs, args, 1)
 	if err == nil && len(ids) == 0 {
 		err = noID("show")
 	}
 	if err != nil {
 		return err
+	}
+	if *ladder || *capture != "" {
+		return m.showLadder(ctx, ids[0], *capture)
 	}
 	c, err := m.client("")
 	if err != nil {

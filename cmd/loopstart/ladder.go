@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/engine"
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// showLadder prints the SIP messages of a call as a ladder between us and each
+// peer, with -v also their texts; or saves them as a capture.
+func (m *Main) showLadder(ctx context.Context, id, capture string) error {
+	c, err := m.client("")
+	if err != nil {
+		return err
+	}
+	path := "/v1/calls/" + url.PathEscape(id) + "/sip"
+	if capture != "" {
+		return m.saveCapture(ctx, c, path+".pcap", capture)
+	}
+	var l engine.Ladder
+	if err := c.get(path, &l); err != nil {
+		return err
+	}
+	return m.answer(l, func() { m.printLadder(l) })
+}
+
+func (m *Main) saveCapture(ctx context.Context, c *client, path, file string) error {
+	res, err := c.do(ctx, "GET", path, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if file == "-" {
+		_, err = io.Copy(m.Stdout, res.Body)
+		return err
+	}
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		return fault.New(fault.Network, "calls show: the running loopstart broke off: %w", err)
+	}
+	if err := os.WriteFile(file, raw, 0o600); err != nil { // numbers of people are in it
+		return fault.New(fault.Denied, "calls show: %w", err)
+	}
+	return m.answer(map[string]any{"file": file, "bytes": len(raw)}, func() { m.progress("saved %s, %d bytes; open it with Wireshark or tshark -r %s", file, len(raw), file) })
+}
+
+// rung is the width of an arrow.
+const rung = 46
+
+// printLadder draws time, leg and an arrow for each message: ours is on the
+// left, the peer on the right, and a peer is named when it changes.
+func (m *Main) printLadder(l engine.Ladder) {
+	fmt.Fprintf(m.Stdout, "%s\n", m.bold("SIP messages of "+l.Call))
+	var began time.Time
+	peers := map[string]netip.AddrPort{}
+	for i, s := range l.Messages {
+		if i == 0 {
+			began = s.At
+		}
+		us, peer, arrow := s.From, s.To, strings.Repeat("─", max(rung-len([]rune(s.Line))-3, 2))+"▶"
+		if s.Direction == "in" {
+			us, peer, arrow = s.To, s.From, "◀"+strings.Repeat("─", max(rung-len([]rune(s.Line))-3, 2))
+		}
+		if peers[s.Leg] != peer {
+			peers[s.Leg] = peer
+			fmt.Fprintf(m.Stdout, "  %s\n", m.paintOut("2", fmt.Sprintf("leg %s: us %s  ·  %s peer %s", s.Leg, us, s.Transport, peer)))
+		}
+		line := ladderLine(s)
+		text := "── " + line + " " + arrow
+		if s.Direction == "in" {
+			text = arrow + " " + line + " ──"
+		}
+		fmt.Fprintf(m.Stdout, "  %8.3f  %-2s %s\n", s.At.Sub(began).Seconds(), s.Leg, text)
+		if m.global.verbose {
+			m.printMessage(s.Text)
+		}
+	}
+	if l.Dropped > 0 {
+		fmt.Fprintf(m.Stdout, "  %d later messages were not kept: a call keeps a limited amount\n", l.Dropped)
+	}
+}
+
+// ladderLine is the first line without the version, and for an answer what it
+// answers.
+func ladderLine(s engine.SIPMessage) string {
+	line := strings.TrimSuffix(strings.TrimPrefix(s.Line, "SIP/2.0 "), " SIP/2.0")
+	if !strings.HasPrefix(s.Line, "SIP/2.0 ") {
+		return clean(line)
+	}
+	for field := range strings.SplitSeq(s.Text, "\r\n") {
+		if name, value, _ := strings.Cut(field, ":"); strings.EqualFold(strings.TrimSpace(name), "cseq") {
+			if f := strings.Fields(value); len(f) == 2 {
+				return clean(line + " (" + f[1] + ")")
+			}
+		}
+	}
+	return clean(line)
+}
+
+func (m *Main) printMessage(text string) {
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\r\n"), "\n") {
+		fmt.Fprintf(m.Stdout, "               %s\n", m.paintOut("2", clean(strings.TrimRight(line, "\r"))))
+	}
+	fmt.Fprintln(m.Stdout)
+}
+
+var bansVerb = verb{
+	name: "bans", args: "[ls|lift IP]", summary: "SIP sources that are not heard for a while",
+	details: "A source that scans, or fails to log in again and again, is dropped for sip.ban (10m), longer each time.\n" +
+		"Trunks, sip.trust, this machine and phones that are registered never are. Asks the running instance.\n\n" +
+		"  ls      source, why, until when, and how many of its messages were dropped\n" +
+		"  lift    ends the ban of an address",
+	run: runBans,
+}
+
+func runBans(_ context.Context, m *Main, args []string) error {
+	rest, err := parse(flags("bans"), args, 2)
+	if err != nil {
+		return err
+	}
+	what := slices.Concat(rest, []string{"ls"})[0]
+	switch {
+	case what == "ls" && len(rest) < 2:
+		return m.listBans()
+	case what == "lift" && len(rest) == 2:
+		c, err := m.client("")
+		if err != nil {
+			return err
+		}
+		if err := c.delete("/v1/bans/" + url.PathEscape(rest[1])); err != nil {
+			return err
+		}
+		return m.answer(map[string]string{"lifted": rest[1]}, func() { m.progress("%s is heard again", rest[1]) })
+	case what == "lift":
+		return fault.New(fault.Invalid, "bans lift: which address?").WithExit(fault.ExitUsage).WithHint("`loopstart bans` lists them")
+	}
+	return choose("bans", what, []string{"ls", "lift"})
+}
+
+func (m *Main) listBans() error {
+	c, err := m.client("")
+	if err != nil {
+		return err
+	}
+	var out struct{ Bans []engine.BanLine }
+	if err := c.get("/v1/bans", &out); err != nil {
+		return err
+	}
+	return m.answer(out.Bans, func() {
+		if len(out.Bans) == 0 {
+			m.progress("no source is banned")
+			return
+		}
+		t := table{head: []string{"SOURCE", "UNTIL", "DROPPED", "WHY"}}
+		for _, b := range out.Bans {
+			why := b.Reason
+			if !b.Proven {
+				why += " (the address may be forged)"
+			}
+			t.add(b.Source, b.Until.Local().Format(time.DateTime), fmt.Sprint(b.Dropped), clean(why))
+		}
+		t.print(m)
+	})
+}

@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/pcap"
+)
+
+// The SIP messages of a call are stored as the last entry of its timeline,
+// packed, so that they are kept, erased and backed up with it.
+
+// ladderKind is the kind of that entry; it is never shown as one.
+const ladderKind = "wire"
+
+// maxLadder is how much a stored ladder may unpack to, in bytes.
+const maxLadder = 2 << 20
+
+// Ladder is what GET /v1/calls/{id}/sip answers.
+type Ladder struct {
+	Call     string       `json:"call"`
+	Messages []SIPMessage `json:"messages"`
+	Dropped  int          `json:"dropped,omitempty"` // messages over the limit of a call
+}
+
+// SIPMessage is one message of a ladder. Secrets in its text are masked.
+type SIPMessage struct {
+	At        time.Time      `json:"at"`
+	Leg       string         `json:"leg"`
+	Direction string         `json:"direction"` // in, out
+	Transport string         `json:"transport"`
+	From      netip.AddrPort `json:"from"` // of the packet
+	To        netip.AddrPort `json:"to"`
+	Line      string         `json:"line"` // the first one
+	Text      string         `json:"text"`
+}
+
+func ladderOf(t *call.Timeline) Ladder {
+	list, dropped := t.Wire()
+	l := Ladder{Messages: make([]SIPMessage, 0, len(list)), Dropped: dropped}
+	for _, m := range list {
+		s := SIPMessage{At: m.At.UTC(), Leg: m.Leg, Direction: "in", Transport: m.Transport, From: m.Remote, To: m.Local, Text: string(m.Text)}
+		if m.Sent {
+			s.Direction, s.From, s.To = "out", m.Local, m.Remote
+		}
+		s.Line, _, _ = strings.Cut(s.Text, "\r\n")
+		l.Messages = append(l.Messages, s)
+	}
+	return l
+}
+
+// withLadder is a timeline as it is stored.
+func withLadder(t *call.Timeline) []call.Entry {
+	entries, l := t.Entries(), ladderOf(t)
+	if len(l.Messages) == 0 {
+		return entries
+	}
+	if packed := packLadder(l); packed != "" {
+		entries = append(entries, call.Entry{Kind: ladderKind, Detail: packed})
+	}
+	return entries
+}
+
+// packers keep their memory, which is many times that of a ladder.
+var packers = sync.Pool{New: func() any {
+	w, _ := flate.NewWriter(nil, flate.BestSpeed) // fails for a wrong level only
+	return w
+}}
+
+// packLadder is "" for what cannot be packed, which no ladder is.
+func packLadder(l Ladder) string {
+	for i := range l.Messages {
+		l.Messages[i].Line = "" // stands in the text
+	}
+	raw, err := json.Marshal(l)
+	if err != nil {
+		return ""
+	}
+	w, _ := packers.Get().(*flate.Writer)
+	defer packers.Put(w)
+	var packed bytes.Buffer
+	w.Reset(&packed)
+	if _, err := w.Write(raw); err != nil || w.Close() != nil {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString(packed.Bytes())
+}
+
+// cutLadder parts a stored timeline from its ladder.
+func cutLadder(list []call.Entry) (entries []call.Entry, packed string) {
+	if n := len(list); n > 0 && list[n-1].Kind == ladderKind {
+		return list[:n-1], list[n-1].Detail
+	}
+	return list, ""
+}
+
+func unpackLadder(packed string) (l Ladder, err error) {
+	raw, err := base64.StdEncoding.DecodeString(packed)
+	if err != nil {
+		return l, err
+	}
+	if raw, err = io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(raw)), maxLadder)); err != nil {
+		return l, err
+	}
+	err = json.Unmarshal(raw, &l)
+	for i := range l.Messages {
+		l.Messages[i].Line, _, _ = strings.Cut(l.Messages[i].Text, "\r\n")
+	}
+	return l, err
+}
+
+// ladder is that of a call that runs or is over; an order's is its last call's.
+func (e *Engine) ladder(id string) (l Ladder, err error) {
+	if live := e.calls.find(id); live != nil {
+		l = ladderOf(live.Timeline())
+		l.Call = live.ID()
+	} else {
+		var list []call.Entry
+		if id, list, err = e.storedTimeline(id); err != nil {
+			return l, err
+		}
+		if _, packed := cutLadder(list); packed != "" {
+			if l, err = unpackLadder(packed); err != nil {
+				return l, fault.New(fault.Internal, "SIP messages of call %s: %w", id, err)
+			}
+		}
+		l.Call = id
+	}
+	if len(l.Messages) == 0 {
+		return l, fault.New(fault.NotFound, "no SIP messages of call %s are kept", l.Call).
+			WithHint("sip.trace is false, or it never came to a message; its timeline tells")
+	}
+	for i := range l.Messages {
+		l.Messages[i].Text = e.veil.text(l.Messages[i].Text)
+	}
+	return l, nil
+}
+
+// Ladder implements api.Calls.
+func (a *surface) Ladder(id string) (any, error) { return a.e().ladder(id) }
+
+// Capture implements api.Calls.
+func (a *surface) Capture(id string, w io.Writer) error {
+	l, err := a.e().ladder(id)
+	if err != nil {
+		return err
+	}
+	packets := make([]pcap.Packet, len(l.Messages))
+	for i, m := range l.Messages {
+		packets[i] = pcap.Packet{At: m.At, From: m.From, To: m.To, Payload: []byte(m.Text)}
+	}
+	return pcap.Write(w, packets)
+}
