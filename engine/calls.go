@@ -209,7 +209,7 @@ func (e *Engine) saveRecord(l *live, r call.Record) (wait func()) {
 	row := store.Record{ID: r.ID, Order: r.Order, Started: r.StartedAt, JSON: body, Fields: store.Fields{
 		State: state, Outcome: string(r.Outcome), Script: r.Script, Campaign: r.Campaign, Trunk: r.Trunk, To: r.To, From: r.From, Key: r.Key, Tags: r.Tags,
 	}}
-	lines, err := json.Marshal(withLadder(l.Timeline()))
+	lines, err := json.Marshal(e.withLadder(l.Timeline()))
 	if err != nil {
 		lines = []byte("[]")
 	}

@@ -89,10 +89,11 @@ type Engine struct {
 	timetable timetable                      // runs of onSchedule
 	live      liveCalls                      // rows of inbound calls in progress
 	bindings  bindings                       // where users can be reached
-	audit     audit                          // of writes through the API
-	erasing   erasing                        // one at a time
-	labels    labels                         // of caller numbers
-	seen      signatures                     // of hooks
+	packers   packers
+	audit     audit      // of writes through the API
+	erasing   erasing    // one at a time
+	labels    labels     // of caller numbers
+	seen      signatures // of hooks
 
 	// ears hear what callers say; nothing in tests.
 	ears *speech.Listener

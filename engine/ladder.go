@@ -59,25 +59,30 @@ func ladderOf(t *call.Timeline) Ladder {
 }
 
 // withLadder is a timeline as it is stored.
-func withLadder(t *call.Timeline) []call.Entry {
+func (e *Engine) withLadder(t *call.Timeline) []call.Entry {
 	entries, l := t.Entries(), ladderOf(t)
 	if len(l.Messages) == 0 {
 		return entries
 	}
-	if packed := packLadder(l); packed != "" {
+	if packed := e.packers.pack(l); packed != "" {
 		entries = append(entries, call.Entry{Kind: ladderKind, Detail: packed})
 	}
 	return entries
 }
 
 // packers keep their memory, which is many times that of a ladder.
-var packers = sync.Pool{New: func() any {
+type packers struct{ pool sync.Pool }
+
+func (p *packers) get() *flate.Writer {
+	if w, ok := p.pool.Get().(*flate.Writer); ok {
+		return w
+	}
 	w, _ := flate.NewWriter(nil, flate.BestSpeed) // fails for a wrong level only
 	return w
-}}
+}
 
-// packLadder is "" for what cannot be packed, which no ladder is.
-func packLadder(l Ladder) string {
+// pack is "" for what cannot be packed, which no ladder is.
+func (p *packers) pack(l Ladder) string {
 	for i := range l.Messages {
 		l.Messages[i].Line = "" // stands in the text
 	}
@@ -85,8 +90,8 @@ func packLadder(l Ladder) string {
 	if err != nil {
 		return ""
 	}
-	w, _ := packers.Get().(*flate.Writer)
-	defer packers.Put(w)
+	w := p.get()
+	defer p.pool.Put(w)
 	var packed bytes.Buffer
 	w.Reset(&packed)
 	if _, err := w.Write(raw); err != nil || w.Close() != nil {

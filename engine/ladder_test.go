@@ -14,7 +14,7 @@ import (
 // what is damaged is an error and not an empty ladder.
 func TestLadderIsStoredWithTheTimeline(t *testing.T) {
 	text := "SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n" + strings.Repeat("v=0\r\n", 100)
-	packed := packLadder(Ladder{Messages: []SIPMessage{{Leg: "a", Direction: "in", Transport: "udp", Line: "SIP/2.0 200 OK", Text: text}}, Dropped: 2})
+	packed := new(packers).pack(Ladder{Messages: []SIPMessage{{Leg: "a", Direction: "in", Transport: "udp", Line: "SIP/2.0 200 OK", Text: text}}, Dropped: 2})
 	if len(packed) > len(text)/2 {
 		t.Errorf("%d bytes for %d", len(packed), len(text))
 	}

@@ -229,11 +229,11 @@ func (c *tcpConn) Write(p []byte) (int, error) {
 	if err := c.Conn.SetWriteDeadline(c.hub.deadline(writeTimeout)); err != nil {
 		return 0, err
 	}
+	c.hub.e.said(p, c.local(), c.source, c.transport) // before it is answered
 	n, err := c.Conn.Write(p)
 	if err != nil {
 		c.hub.e.count.writeErrors.Add(1)
 	}
-	c.hub.e.said(p, c.local(), c.source, c.transport)
 	return n, err
 }
 

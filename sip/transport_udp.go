@@ -169,11 +169,11 @@ func (s *udpSocket) WriteTo(p []byte, addr net.Addr) (int, error) {
 }
 
 func (s *udpSocket) write(p []byte, to netip.AddrPort) (int, error) {
+	s.e.said(p, s.localTo(to), to, "udp") // before it is answered
 	n, _, err := s.conn.WriteMsgUDPAddrPort(p, s.from(to), to)
 	if err != nil {
 		s.e.count.writeErrors.Add(1)
 	}
-	s.e.said(p, s.localTo(to), to, "udp")
 	return n, err
 }
 

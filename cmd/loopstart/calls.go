@@ -16,7 +16,7 @@ import (
 )
 
 var callsVerb = verb{
-	name: "calls", args: "[ls|show ID [--as-test] [--sip] [--pcap FILE]|hangup ID|tail]", summary: "list calls, show one with its timeline, hang up, or follow",
+	name: "calls", args: "[ls|show ID [--as-test]|hangup ID|tail]", summary: "list calls, show one with its timeline, hang up, or follow",
 	details: "Asks the running instance of the project.\n\n" +
 		"  ls       newest first; --state --outcome --script --trunk --to --from --key NAME, --tag NAME=VALUE, --since and --until\n" +
 		"           (RFC 3339, or how long ago: 2h, 7d), --limit N (20), --all\n" +

@@ -66,18 +66,15 @@ func (m *Main) printLadder(l engine.Ladder) {
 		if i == 0 {
 			began = s.At
 		}
-		us, peer, arrow := s.From, s.To, strings.Repeat("─", max(rung-len([]rune(s.Line))-3, 2))+"▶"
+		line := ladderLine(s)
+		shaft := strings.Repeat("─", max(rung-len([]rune(line)), 2))
+		us, peer, text := s.From, s.To, "── "+line+" "+shaft+"▶"
 		if s.Direction == "in" {
-			us, peer, arrow = s.To, s.From, "◀"+strings.Repeat("─", max(rung-len([]rune(s.Line))-3, 2))
+			us, peer, text = s.To, s.From, "◀"+shaft+" "+line+" ──"
 		}
 		if peers[s.Leg] != peer {
 			peers[s.Leg] = peer
 			fmt.Fprintf(m.Stdout, "  %s\n", m.paintOut("2", fmt.Sprintf("leg %s: us %s  ·  %s peer %s", s.Leg, us, s.Transport, peer)))
-		}
-		line := ladderLine(s)
-		text := "── " + line + " " + arrow
-		if s.Direction == "in" {
-			text = arrow + " " + line + " ──"
 		}
 		fmt.Fprintf(m.Stdout, "  %8.3f  %-2s %s\n", s.At.Sub(began).Seconds(), s.Leg, text)
 		if m.global.verbose {
