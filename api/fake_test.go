@@ -249,7 +249,9 @@ func (h *house) RetryDelivery(id string) error {
 
 func (h *house) Bans() any { return []any{} }
 
-func (h *house) LiftBan(source string) (bool, error) { return source == "203.0.113.9" || source == "{source}", h.fail }
+func (h *house) LiftBan(source string) (bool, error) {
+	return source == "203.0.113.9" || source == "{source}", h.fail
+}
 
 func (h *house) Ladder(id string) (any, error) { return map[string]any{"call": id}, h.fail }
 
