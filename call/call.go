@@ -45,6 +45,7 @@ type Call struct {
 	gone       chan struct{}          // closed when that goroutine has ended
 
 	// Below: owned by the call's goroutine.
+	clips      int  // of answers that were kept
 	dead       bool // nobody hears anything, and that was told
 	main       *Leg
 	legs       map[string]*Leg

@@ -1,9 +1,6 @@
 package call
 
-import (
-	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/media"
-)
+import "github.com/loopstart/loopstart/internal/fault"
 
 // DialResult is what dial resolves with; Leg is set when Status is answered.
 type DialResult struct {
@@ -81,7 +78,7 @@ type dialling struct {
 	legs    map[*Leg]*timer
 	worst   DialResult
 	over    bool
-	machine *media.AnswerOptions
+	machine *Detection
 }
 
 func (d *dialling) changed(l *Leg) {

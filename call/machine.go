@@ -23,6 +23,7 @@ type AnswerEvidence struct {
 	Words     int    `json:"words"`
 	ToneHz    int    `json:"toneHz,omitempty"`
 	ToneMs    int64  `json:"toneMs,omitempty"`
+	Clip      *Clip  `json:"clip,omitempty"` // what was heard, when that was asked for
 }
 
 // Beep is what waitForBeep resolves with.
@@ -104,7 +105,7 @@ func (l *Leg) endDetectors() {
 }
 
 // DetectMachine finds who has answered the leg; cancel gives it up.
-func (l *Leg) DetectMachine(o media.AnswerOptions, v Verb) (cancel func()) {
+func (l *Leg) DetectMachine(o Detection, v Verb) (cancel func()) {
 	if !l.alive() || l.state != legUp {
 		v.fail(errHangup())
 		return func() {}
@@ -112,15 +113,25 @@ func (l *Leg) DetectMachine(o media.AnswerOptions, v Verb) (cancel func()) {
 	return l.detect(o, v.At, v, func(a Answered) { v.ok(a) }).cancel
 }
 
-func (l *Leg) detect(o media.AnswerOptions, at string, v Verb, tell func(Answered)) *listening {
-	d := media.NewAnswerDetector(o)
+func (l *Leg) detect(o Detection, at string, v Verb, tell func(Answered)) *listening {
+	d := media.NewAnswerDetector(o.AnswerOptions)
+	var kept *clip
+	if o.Clip {
+		kept = l.call.newClip()
+	}
 	return l.listen(v, func(pcm []int16) (func(), bool) {
+		if kept != nil {
+			kept.pcm = append(kept.pcm, pcm...)
+		}
 		verdict, e, done := d.Feed(pcm)
 		if !done {
 			return nil, false
 		}
+		a := Answered{Verdict: verdict.String(), AfterMs: e.After.Milliseconds(), Evidence: evidence(e)}
+		if kept != nil {
+			a.Evidence.Clip = kept.store()
+		}
 		return func() {
-			a := Answered{Verdict: verdict.String(), AfterMs: e.After.Milliseconds(), Evidence: evidence(e)}
 			l.note("machine", a.Verdict+": "+e.Cause+" after "+e.After.Round(10*time.Millisecond).String(), at)
 			if l == l.call.main {
 				l.call.facts.machine = verdict == media.VerdictMachine || verdict == media.VerdictBeep || verdict == media.VerdictFax

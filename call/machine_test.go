@@ -2,6 +2,7 @@ package call
 
 import (
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func TestDetectMachine(t *testing.T) {
 			w := newWorld(t)
 			caller := w.inbound(Spec{})
 			w.answer()
-			r := w.do(func(l *Leg, v Verb) { l.DetectMachine(media.AnswerOptions{}, v) })
+			r := w.do(func(l *Leg, v Verb) { l.DetectMachine(Detection{}, v) })
 			caller.session.Play(media.Playback{Parts: tc.says})
 			w.pass(8 * time.Second)
 			if !strings.Contains(r.get(), tc.want) {
@@ -72,7 +73,7 @@ func TestWaitForBeep(t *testing.T) {
 	r = w.do(func(l *Leg, v Verb) { cancel = l.WaitForBeep(0, v) })
 	w.do(func(*Leg, Verb) { cancel() })
 	w.want(r, "CONFLICT")
-	r = w.do(func(l *Leg, v Verb) { l.DetectMachine(media.AnswerOptions{}, v) })
+	r = w.do(func(l *Leg, v Verb) { l.DetectMachine(Detection{}, v) })
 	caller.bye()
 	w.pass(time.Second)
 	w.want(r, "HANGUP")
@@ -92,4 +93,35 @@ func TestMachineIsAnOutcome(t *testing.T) {
 	if !slices.Contains(media.AnswerPresets(), "balanced") {
 		t.Fatal("no preset")
 	}
+}
+
+// TestClipOfAnAnswer: what was heard until the verdict is a recording.
+func TestClipOfAnAnswer(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{ID: "c1"})
+	w.answer()
+	r := w.do(func(l *Leg, v Verb) { l.DetectMachine(Detection{Clip: true}, v) })
+	caller.session.Play(media.Playback{Parts: []*media.Prompt{quiet(400 * time.Millisecond), tone("tone:1000/500ms")}})
+	w.pass(8 * time.Second)
+	if !strings.Contains(r.get(), `"clip":{"id":"c1-answer","durationMs":1`) || !strings.Contains(r.get(), `"verdict":"beep"`) {
+		t.Fatal(r.get())
+	}
+	p, err := media.NewLibrary(media.LibraryOptions{}).Load(t.Context(), filepath.Join(w.dir, "c1-answer.wav"), media.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pcm := p.PCM(); len(pcm) < 8*1000 || len(pcm) > 8*2000 || meanOf(pcm[8*600:8*800]) < 1000 || meanOf(pcm[:8*300]) > 10 {
+		t.Fatalf("%d samples", len(pcm))
+	}
+	if !slices.Contains(w.events, "stored c1-answer") {
+		t.Errorf("%v", w.events)
+	}
+}
+
+func meanOf(pcm []int16) int {
+	sum := 0
+	for _, v := range pcm {
+		sum += max(int(v), -int(v))
+	}
+	return sum / len(pcm)
 }

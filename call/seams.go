@@ -53,17 +53,17 @@ type Dialer interface {
 
 // DialRequest is a target as a verb gives it.
 type DialRequest struct {
-	Target  string               // group, user, number or sip: URI
-	From    string               // caller number wanted; "" for the default
-	Trunk   string               // trunk wanted; "" for any
-	Called  string               // the number that was called, the default for From
-	Caller  string               // who called, shown to users who are rung
-	Script  string               // who asks
-	Version string               // of the script; "" is the active one
-	User    string               // the registered user who asks, when no script does
-	Headers []sip.Header         // extra headers of the INVITE
-	Timeout time.Duration        // ring time; 0 for the default
-	Machine *media.AnswerOptions // find who answers before Dial resolves; nil does not
+	Target  string        // group, user, number or sip: URI
+	From    string        // caller number wanted; "" for the default
+	Trunk   string        // trunk wanted; "" for any
+	Called  string        // the number that was called, the default for From
+	Caller  string        // who called, shown to users who are rung
+	Script  string        // who asks
+	Version string        // of the script; "" is the active one
+	User    string        // the registered user who asks, when no script does
+	Headers []sip.Header  // extra headers of the INVITE
+	Timeout time.Duration // ring time; 0 for the default
+	Machine *Detection    // find who answers before Dial resolves; nil does not
 }
 
 // Place is one thing that can ring: a registered phone, or a number with the

@@ -19,11 +19,13 @@ type machine struct {
 	MaxWordLengthMs  int64  `json:"maxWordLengthMs"`
 	MaxWords         int    `json:"maxWords"`
 	Threshold        int    `json:"threshold"`
+	Clip             bool   `json:"clip"`
 }
 
 // options are those of the preset, with what was named instead.
-func (m machine) options() (media.AnswerOptions, error) {
-	o, err := media.AnswerPreset(m.Preset)
+func (m machine) options() (o call.Detection, err error) {
+	o.Clip = m.Clip
+	o.AnswerOptions, err = media.AnswerPreset(m.Preset)
 	if err != nil {
 		return o, err
 	}
@@ -70,7 +72,7 @@ func waitForBeep(q *request) {
 }
 
 // asked is dial's wish to know who answers.
-func (m *machine) asked() (*media.AnswerOptions, error) {
+func (m *machine) asked() (*call.Detection, error) {
 	if m == nil {
 		return nil, nil //nolint:nilnil // not asked
 	}

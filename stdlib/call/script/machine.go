@@ -5,12 +5,13 @@ import (
 
 	"github.com/dop251/goja"
 
+	"github.com/loopstart/loopstart/runtime"
 	"github.com/loopstart/loopstart/stdlib/internal/bind"
 )
 
 // machineOptions are the options of detectMachine, and of dial's option of that
 // name.
-var machineOptions = []string{"preset", "initialSilence", "greeting", "afterGreeting", "total", "minWord", "betweenWords", "maxWordLength", "maxWords", "threshold"}
+var machineOptions = []string{"preset", "initialSilence", "greeting", "afterGreeting", "total", "minWord", "betweenWords", "maxWordLength", "maxWords", "threshold", "clip"}
 
 const maxDetection = 30 * time.Second
 
@@ -22,14 +23,24 @@ func readMachine(o *bind.Options) {
 	for _, name := range machineOptions[1:8] {
 		o.Duration(name, 20*time.Millisecond, maxDetection)
 	}
-	o.Int("maxWords", 1, 100).Int("threshold", 1, 10000)
+	o.Int("maxWords", 1, 100).Int("threshold", 1, 10000).Bool("clip")
 }
 
 // detectMachine finds who has answered.
 func detectMachine(l *leg, args []goja.Value) goja.Value {
 	o := l.read("detectMachine", bind.Arg(args, 0), append([]string{"signal"}, machineOptions...)...)
 	readMachine(o)
-	return l.send("detectMachine", o)
+	return bind.Then(l.vm, l.send("detectMachine", o), func(v goja.Value) goja.Value { return withClip(l.vm, v) })
+}
+
+// withClip gives the clip of a verdict, if there is one, its function link.
+func withClip(vm *runtime.VM, answered goja.Value) goja.Value {
+	if a, ok := answered.(*goja.Object); ok {
+		if e, ok := a.Get("evidence").(*goja.Object); ok {
+			withLink(vm, e.Get("clip"))
+		}
+	}
+	return answered
 }
 
 // waitForBeep waits for the beep of a voice mail.

@@ -142,6 +142,7 @@ func (c *Calls) dial(vm *runtime.VM, args []goja.Value) goja.Value {
 	}
 	return bind.Then(vm, bind.Cancelable(vm, o.Value("signal"), "call.dial", o.Wire), func(v goja.Value) goja.Value {
 		if answer, ok := v.(*goja.Object); ok {
+			withClip(vm, answer.Get("machine"))
 			if facts, ok := answer.Get("call").(*goja.Object); ok {
 				if err := answer.Set("call", s.add(facts).object); err != nil {
 					panic(err)

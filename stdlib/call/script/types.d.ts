@@ -456,6 +456,8 @@ declare module "loopstart:call" {
     maxWords?: number;
     /** Mean of the samples' magnitude (16 bit) from which on it is voice. */
     threshold?: number;
+    /** Keep what was heard as a recording, `evidence.clip`. */
+    clip?: boolean;
   }
 
   /** Who has answered, and what the verdict rests on. */
@@ -466,6 +468,8 @@ declare module "loopstart:call" {
     evidence: {
       cause: "silence_after_greeting" | "long_greeting" | "words" | "long_word" | "initial_silence" | "beep" | "fax" | "network_tones" | "time";
       voiceMs: number; silenceMs: number; words: number; toneHz?: number; toneMs?: number;
+      /** What was heard until the verdict, with `clip: true`. */
+      clip?: { readonly id: string; readonly durationMs: number; link(options?: { ttl?: Duration }): Promise<string> };
     };
   }
 

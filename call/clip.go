@@ -1,0 +1,69 @@
+package call
+
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
+)
+
+// Detection is how detectMachine listens.
+type Detection struct {
+	media.AnswerOptions
+	Clip bool // keep what was heard as a recording
+}
+
+// Clip is a recording of what was heard until the verdict.
+type Clip struct {
+	ID         string `json:"id"`
+	DurationMs int64  `json:"durationMs"`
+}
+
+// clip is what a detector has heard, kept as evidence. Its file is written on
+// the listener's goroutine, never on the call's.
+type clip struct {
+	call *Call
+	id   string
+	pcm  []int16
+}
+
+// newClip names the next one of the call: id-answer, id-answer-2, …
+func (c *Call) newClip() *clip {
+	c.clips++
+	k := &clip{call: c, id: c.spec.ID + "-answer"}
+	if c.clips > 1 {
+		k.id += "-" + itoa(c.clips)
+	}
+	return k
+}
+
+// store writes the file. Without it the verdict stands all the same.
+func (k *clip) store() *Clip {
+	if err := k.write(); err != nil {
+		k.call.log.Warn("call: the clip of an answer is not kept", "call", k.call.spec.ID, "err", err)
+		return nil
+	}
+	lasts := time.Duration(len(k.pcm)) * time.Second / media.SampleRate
+	k.call.deps.Recordings.Stored(k.id, lasts)
+	return &Clip{k.id, lasts.Milliseconds()}
+}
+
+func (k *clip) write() (err error) {
+	f, err := k.call.deps.Recordings.Create(k.id)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil && cerr != nil {
+			err = fault.New(fault.Media, "clip: %w", cerr)
+		}
+	}()
+	w, err := media.NewWAVWriter(f, 1)
+	if err != nil {
+		return err
+	}
+	if err := w.WritePCM(k.pcm); err != nil {
+		return err
+	}
+	return w.Flush()
+}
