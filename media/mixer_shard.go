@@ -53,7 +53,7 @@ type mixMember struct {
 	opts   MixOptions
 	gain   int32
 	index  int
-	feed   mixFeed
+	feed   playout
 	fit    fitting                        // of what it alone hears
 	own    [mixFrames][FrameSamples]int16 // what it said, frame by frame
 	spoke  [mixFrames]bool                // own is set
@@ -112,14 +112,17 @@ func (l *leg) exit() {
 	m.members = m.members[:last]
 }
 
-// spoken takes decoded samples of the party. Whom the other side has put on
+// spoken takes decoded samples of the party; gap is as for a lane. Frames stay
+// frames, because packets count from the frame that they came before. Whom the other side has put on
 // hold is not heard: it may be its music.
-func (x *mixMember) spoken(l *leg, p *packet, pcm []int16) {
+func (x *mixMember) spoken(l *leg, ts uint32, pcm []int16, gap int) {
 	if x.opts.Role == MixListener || x.opts.Muted || l.muted || l.held || !l.agreed.sends || l.tones.pressed() {
-		x.feed.forget()
+		if x.feed.begun {
+			x.feed = playout{}
+		}
 		return
 	}
-	x.feed.put(p.ssrc, p.ts, pcm, (x.mixer.done+1)*FrameSamples)
+	x.feed.put(ts, pcm, gap, x.mixer.stamp())
 }
 
 // advance makes the mix up to frame f.
@@ -171,9 +174,10 @@ func (m *Mixer) collect(i int64) {
 	for _, x := range m.members {
 		x.spoke[i], x.added[i] = false, false
 		x.level -= x.level / 8
-		if !x.feed.take(&x.own[i], m.done*FrameSamples) {
+		if !x.feed.begun {
 			continue
 		}
+		x.feed.next(&x.own[i], uint32(m.done*FrameSamples))
 		sum := int32(0)
 		for j, v := range x.own[i] {
 			if x.gain != mixUnity {

@@ -430,7 +430,7 @@ func TestMixFrameAllocatesNothing(t *testing.T) {
 	if allocs := testing.AllocsPerRun(200, func() {
 		n++
 		for _, p := range parties[:10] {
-			p.s.leg.mix.spoken(&p.s.leg, &packet{ssrc: 1, ts: n * FrameSamples}, pcm)
+			p.s.leg.mix.spoken(&p.s.leg, n*FrameSamples, pcm, 0)
 		}
 		for range slotCount {
 			now = now.Add(slotLength)

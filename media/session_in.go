@@ -146,6 +146,9 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 		l.event(sh, p, l.agreed.events[kind-eventKind].Clock, arrived)
 	case kind == comfortKind:
 		// Comfort noise stands for silence, which is what its absence is.
+		if l.mix != nil {
+			l.mix.feed.comfort(p.payload)
+		}
 	default:
 		codec := l.agreed.formats[kind-1].Codec
 		p.ts = l.clock.units(p.ssrc, p.ts, codec.factor())
@@ -190,7 +193,7 @@ func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, ag
 		}
 	}
 	if l.mix != nil {
-		l.mix.spoken(l, p, pcm)
+		l.mix.spoken(l, p.ts, pcm, gap)
 	}
 	if l.peer != nil && !l.muted && !l.held {
 		l.peer.leg.carry(sh, p, codec, full)
