@@ -72,6 +72,8 @@ type Call struct {
 	recordings int
 	streams    int // made so far, for their names
 	dials      map[uint32]*dialling
+	watched    *supervision // by supervisors
+	rung       uint32       // supervisors so far
 	quality    Quality
 	suite      string // that encrypts the first leg
 }

@@ -69,6 +69,9 @@ func (l *Leg) Connect(o ConnectOptions, v Verb) {
 	case !l.alive():
 		v.fail(errHangup())
 		return
+	case l.room != nil:
+		v.fail(fault.New(fault.Conflict, "this call is in the conference %q", l.room.opts.Name).WithHint("dial() somebody and join them, or leave it first"))
+		return
 	case c.connect != nil:
 		v.fail(fault.New(fault.Conflict, "another connect is under way on this call").WithHint("await it first"))
 		return
@@ -337,7 +340,7 @@ func (k *connecting) talk(l *Leg) {
 		c.recordTalk(k.caller, true)
 	}
 	t := c.join(k.caller, l, func(endedBy string, ms int64) { k.over(l, endedBy, ms) })
-	t.hangupOn, t.keys = k.opts.HangupOn, k.opts.Keys
+	t.watch.hangupOn, t.watch.keys = k.opts.HangupOn, k.opts.Keys
 	t.hangupLeg = l
 }
 

@@ -64,23 +64,26 @@ type Leg struct {
 	told      bool           // onRing was called
 	alerted   bool           // a 180 came
 
-	typed     string
-	play      *playing
-	heard     map[uint32]*playing // handed to the session, end not yet reported
-	gather    *gathering
-	rec       *recording                     // of the whole talk
-	message   *recording                     // of record, which may run beside rec
-	writing   map[*media.Recorder]*recording // files that are not complete yet
-	talk      *talk
-	streams   map[uint32]*streaming // by the number of the script
-	detectors []*listening
-	preanswer *preanswer // of an outbound leg with early media
-	reoffer   []func(code int, body []byte)
-	transfer  *Verb
-	referTo   string // where the transfer goes
-	sendingID *Verb
-	onEnd     []func()
-	onState   func(*Leg) // tells the connect that made this leg
+	typed   string
+	play    *playing
+	heard   map[uint32]*playing // handed to the session, end not yet reported
+	gather  *gathering
+	rec     *recording                     // of the whole talk
+	message *recording                     // of record, which may run beside rec
+	writing map[*media.Recorder]*recording // files that are not complete yet
+	talk    *talk
+	room    *attending // the conference it is in
+	// supervises is set on the leg of a supervisor.
+	supervises *supervisor
+	streams    map[uint32]*streaming // by the number of the script
+	detectors  []*listening
+	preanswer  *preanswer // of an outbound leg with early media
+	reoffer    []func(code int, body []byte)
+	transfer   *Verb
+	referTo    string // where the transfer goes
+	sendingID  *Verb
+	onEnd      []func()
+	onState    func(*Leg) // tells the connect that made this leg
 }
 
 // addLeg makes the next leg of the call.
@@ -379,6 +382,9 @@ func (l *Leg) endWords(wasUp bool) string {
 // settleAll ends every verb that waits on this leg.
 func (l *Leg) settleAll() {
 	l.endTalk(l.side())
+	if l.room != nil {
+		l.room.leave(l.side())
+	}
 	l.endStreams(l.side())
 	for _, r := range []*recording{l.message, l.rec} {
 		if r != nil {

@@ -146,6 +146,8 @@ type Deps struct {
 	Prompts    Prompts
 	Recordings Recordings
 	Streams    Streams
+	Rooms      *Rooms // conferences; may be nil
+	NewMixer   func(media.MixerOptions) (*media.Mixer, error)
 	Recognizer Recognizer
 	Observer   Observer
 	Counters   *Counters

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -13,11 +12,8 @@ type talk struct {
 	a, b      *Leg
 	began     time.Time
 	done      func(endedBy string, ms int64) // nil for early media
-	hangupOn  string
+	watch     keyWatch
 	hangupLeg *Leg
-	keys      map[string]uint32
-	pressed   string
-	quiet     *timer
 }
 
 // BridgeResult is what bridge resolves with.
@@ -37,6 +33,9 @@ func (l *Leg) Bridge(other *Leg, maxDuration time.Duration, record bool, v Verb)
 		return
 	case other.state != legUp:
 		v.fail(fault.New(fault.Conflict, "bridge: the other call is not answered"))
+		return
+	case l.room != nil || other.room != nil:
+		v.fail(fault.New(fault.Conflict, "bridge: a call is in a conference"))
 		return
 	case l.talk != nil || other.talk != nil:
 		v.fail(fault.New(fault.Conflict, "bridge: a call is bridged already").WithHint("unbridge it first"))
@@ -74,10 +73,11 @@ func (l *Leg) Unbridge(v Verb) {
 
 // join bridges two sessions.
 func (c *Call) join(a, b *Leg, done func(string, int64)) *talk {
-	t := &talk{call: c, a: a, b: b, began: c.clk.Now(), done: done}
+	t := &talk{call: c, a: a, b: b, began: c.clk.Now(), done: done, watch: keyWatch{call: c}}
 	a.talk, b.talk = t, t
 	a.session.Bridge(b.session)
 	c.note("state", a.name, "bridged with "+b.name, "")
+	c.resupervise()
 	return t
 }
 
@@ -91,8 +91,9 @@ func (l *Leg) endTalk(by string) {
 // split parts the sessions without an end of the talk's verb.
 func (t *talk) split() {
 	t.a.talk, t.b.talk = nil, nil
-	t.quiet.stop()
+	t.watch.quiet.stop()
 	t.a.session.Unbridge()
+	t.call.resupervise()
 }
 
 func (t *talk) end(by string) {
@@ -110,44 +111,17 @@ func (t *talk) key(l *Leg, d byte) bool {
 	if l != t.a {
 		return true
 	}
-	t.pressed += string(d)
-	t.quiet.stop()
-	t.quiet = t.call.after(DefaultInterDigit, func() { t.pressed = "" })
-	for t.pressed != "" {
-		hit, open := t.lookup(t.pressed)
-		if hit {
-			t.act(t.pressed)
-			t.pressed = ""
-			return true
-		}
-		if open {
-			return true
-		}
-		t.pressed = t.pressed[1:]
+	if seq, hit := t.watch.press(d); hit {
+		t.act(seq)
 	}
 	return true
 }
 
-func (t *talk) lookup(seq string) (hit, open bool) {
-	check := func(want string) {
-		if want == "" {
-			return
-		}
-		hit = hit || want == seq
-		open = open || strings.HasPrefix(want, seq)
-	}
-	check(t.hangupOn)
-	for want := range t.keys {
-		check(want)
-	}
-	return hit, open
-}
-
 func (t *talk) act(seq string) {
-	if seq == t.hangupOn {
+	if seq == t.watch.hangupOn {
 		t.call.note("state", t.a.name, "hangupOn "+seq, "")
 		t.end("caller")
 		return
 	}
-	t.call.callback(t.keys[seq], map[string]any{"key": seq})
+	t.call.callback(t.watch.keys[seq], map[string]any{"key": seq})
 }
