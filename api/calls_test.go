@@ -233,3 +233,24 @@ func TestCommand(t *testing.T) {
 	h.fail = fault.New(fault.Hangup, "the call is over")
 	want(t, h.ask(t, "POST", "/v1/calls/one/commands", `{"do":"hangup"}`), 409, fault.Hangup)
 }
+
+func TestConferences(t *testing.T) {
+	h := newHouse()
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		has                string
+	}{
+		{"GET", "/v1/conferences", "", 200, `"conferences":[{`},
+		{"GET", "/v1/conferences/sales", "", 200, `"name":"sales"`},
+		{"GET", "/v1/conferences/nobody", "", 404, "NOT_FOUND"},
+		{"POST", "/v1/conferences/sales/commands", `{"do":"close"}`, 200, `"state":"done"`},
+		{"POST", "/v1/conferences/sales/commands", `[]`, 400, "INVALID"},
+		{"POST", "/v1/conferences/nobody/commands", `{"do":"close"}`, 404, "NOT_FOUND"},
+	} {
+		got := h.ask(t, c.method, c.path, c.body)
+		if got.Code != c.status || !strings.Contains(got.Body.String(), c.has) {
+			t.Errorf("%s %s %s: %d %s", c.method, c.path, c.body, got.Code, got.Body)
+		}
+	}
+}

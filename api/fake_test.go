@@ -264,6 +264,26 @@ func (h *house) Capture(id string, w io.Writer) error {
 
 func (h *house) Trunks() any { return []any{} }
 
+func (h *house) Conferences() any { return []any{room("sales")} }
+
+func (h *house) Conference(name string) (any, error) {
+	if name == "nobody" {
+		return nil, fault.New(fault.NotFound, "nobody is in a conference %q", name)
+	}
+	return room(name), nil
+}
+
+func (h *house) ConferenceCommand(name string, body json.RawMessage) (any, error) {
+	if _, err := h.Conference(name); err != nil {
+		return nil, err
+	}
+	return map[string]any{"state": "done"}, nil
+}
+
+func room(name string) any {
+	return map[string]any{"name": name, "id": "room-1", "began_at": "2026-11-21T09:58:00Z", "members": []any{}}
+}
+
 func (h *house) CheckTrunk(name string) (any, error) {
 	h.checked = name
 	return map[string]any{"name": name, "ok": true}, h.fail
@@ -297,7 +317,7 @@ const (
 
 func (h *house) options() Options {
 	return Options{
-		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, Sources: h, People: h, Audit: h, Backups: h, Health: h, Metrics: h,
+		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Conferences: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, Sources: h, People: h, Audit: h, Backups: h, Health: h, Metrics: h,
 		Tokens: func() []Token { return tokens }, MaxBody: maxBody, MaxUpload: maxUpload, Version: "1.2.3",
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Clock: clock.System(),
 	}

@@ -34,6 +34,14 @@ type Calls interface {
 	Command(id string, body json.RawMessage) (any, error)
 }
 
+// Conferences are calls that hear each other. Names belong to the whole project.
+type Conferences interface {
+	Conferences() any
+	Conference(name string) (any, error)
+	// ConferenceCommand acts on a conference or one of its members.
+	ConferenceCommand(name string, body json.RawMessage) (any, error)
+}
+
 // Recordings are stored files.
 type Recordings interface {
 	Recording(id string) (f io.ReadSeekCloser, at time.Time, err error)
@@ -243,6 +251,7 @@ type Token struct {
 type Options struct {
 	Calls       Calls
 	Recordings  Recordings
+	Conferences Conferences
 	Scripts     Scripts
 	Deployments Deployments
 	KV          KV

@@ -73,6 +73,9 @@ func (c *Call) Supervise(mode string, r DialRequest, v Verb) {
 	}
 }
 
+// Supervise is Call.Supervise of the leg's call.
+func (l *Leg) Supervise(mode string, r DialRequest, v Verb) { l.call.Supervise(mode, r, v) }
+
 func (c *Call) supervisors() int {
 	n := 0
 	for _, l := range c.legs {

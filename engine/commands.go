@@ -127,27 +127,17 @@ func (c *command) verb(e *Engine, l *live) (legVerb, error) {
 		return c.connect(e, l)
 	case "message":
 		return func(leg *call.Leg, v call.Verb) { leg.Tell("command", c.Body, v) }, nil
-	case "listen", "coach", "barge":
-		return nil, fault.New(fault.Unavailable, "%s is not in this version", c.Do)
+	case call.Listen, call.Coach, call.Barge:
+		return c.supervise(l)
 	}
 	return nil, fault.New(fault.Invalid, "no command %q", c.Do).
-		WithHint("do is say, play, stop, connect, transfer, mute, hold, record, hangup or message")
+		WithHint("do is say, play, stop, connect, transfer, mute, hold, record, hangup, message, listen, coach or barge")
 }
 
 func (c *command) speech() (legVerb, error) {
-	var parts []call.Part
-	switch {
-	case len(c.Prompt) > 0:
-		var err error
-		if parts, err = parseParts(c.Prompt); err != nil {
-			return nil, err
-		}
-	case c.Text != "":
-		parts = []call.Part{{Text: c.Text}}
-	case c.Source != "":
-		parts = []call.Part{{Play: c.Source}}
-	default:
-		return nil, fault.New(fault.Invalid, "%s: nothing to say", c.Do).WithHint("give text, src or parts")
+	parts, err := spokenParts(c.Do, c.Source, c.Text, c.Prompt)
+	if err != nil {
+		return nil, err
 	}
 	o := call.PromptOptions{Loop: c.Loop, Language: c.Language, Voice: c.Voice, Volume: c.Volume}
 	return func(leg *call.Leg, v call.Verb) { leg.Prompt(parts, o, v) }, nil
@@ -172,12 +162,9 @@ func (c *command) record() legVerb {
 }
 
 func (c *command) connect(e *Engine, l *live) (legVerb, error) {
-	ring := defaultRing
-	if c.Timeout != "" {
-		var err error
-		if ring, err = parseSpan(string(c.Timeout)); err != nil {
-			return nil, fault.New(fault.Invalid, "connect: timeout: %q is no duration", string(c.Timeout)).WithHint(`write "30s" or milliseconds`)
-		}
+	ring, err := c.ring()
+	if err != nil {
+		return nil, err
 	}
 	spec := l.Spec()
 	return func(leg *call.Leg, v call.Verb) {
@@ -188,4 +175,16 @@ func (c *command) connect(e *Engine, l *live) (legVerb, error) {
 			Timeout: ring, Music: []call.Part{{Play: call.RingTone}},
 		}, v)
 	}, nil
+}
+
+// ring is how long a command's target rings.
+func (c *command) ring() (time.Duration, error) {
+	if c.Timeout == "" {
+		return defaultRing, nil
+	}
+	ring, err := parseSpan(string(c.Timeout))
+	if err != nil {
+		return 0, fault.New(fault.Invalid, "%s: timeout: %q is no duration", c.Do, string(c.Timeout)).WithHint(`write "30s" or milliseconds`)
+	}
+	return ring, nil
 }

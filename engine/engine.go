@@ -76,6 +76,7 @@ type Engine struct {
 	campaigns campaigns                      // lists of people to call
 	fetchers  fetchers                       // HTTP clients by rules
 	groups    groups                         // who was rung last
+	rooms     *call.Rooms                    // conferences
 	admission admission                      // calls at once and per second
 	lines     lines                          // calls on each trunk
 	record    *recordings                    // files
@@ -130,7 +131,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.unsaved = &unsaved{clk: e.clk, fails: func(what, id string, err error) { e.log.Error("engine: a "+what+" is lost", "id", id, "err", err) }}
 	e.prepare()
 	for _, build := range []func(*config.Config) error{
-		e.openFetchers, e.openStore, e.openFlows, e.openMedia, e.openSpeech, e.openASR, e.openRecordings, e.openWorkers, e.openScripts, e.openOutbox, e.openCRM, e.openSIP,
+		e.openFetchers, e.openStore, e.openFlows, e.openMedia, e.openSpeech, e.openASR, e.openRecordings, e.openRooms, e.openWorkers, e.openScripts, e.openOutbox, e.openCRM, e.openSIP,
 	} {
 		if err := build(cfg); err != nil {
 			e.Close()

@@ -309,7 +309,7 @@ func (e *Engine) callDeps() call.Deps {
 		Clock: e.clk, Log: e.log, Open: e.media.Open, Dialer: dialer{e}, Prompts: (*prompts)(e), Recordings: e.record, Observer: e,
 		Talked:   func(member string) { e.groups.talked(member, e.clk.Now()) },
 		Counters: &e.counters, Apology: e.apology, MaxRecord: e.Config().Limits.Recording, DeadAir: e.Config().Limits.DeadAir, Veil: e.veil.text,
-		Streams: &e.streams, Recognizer: e.recognizer(),
+		Streams: &e.streams, Rooms: e.rooms, NewMixer: e.media.NewMixer, Recognizer: e.recognizer(),
 	}
 }
 

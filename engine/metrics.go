@@ -53,6 +53,7 @@ func (g gauges) figures() []figure {
 	e := g.e
 	s, w, st, sp := e.sip.Stats(), e.workers.Stats(), e.store.Stats(), e.speaker.Stats()
 	sc, fl := e.scripts.Stats(), e.flows.Stats()
+	rooms, members := e.rooms.Counts()
 	return append(append(e.streamFigures(), e.asrFigures()...), []figure{
 		{"calls", "Calls in progress.", false, float64(e.calls.count())},
 		{"calls_started_total", "Calls begun.", true, float64(e.counters.Started.Load())},
@@ -75,6 +76,10 @@ func (g gauges) figures() []figure {
 		{"flow_events_total", "Events sent to flows.", true, float64(fl.Mail)},
 		{"flows_refused_total", "Flows, events and messages refused by a limit.", true, float64(fl.Refused)},
 		{"orders_waiting_for_line", "Ordered calls whose time has come and for which there is no line.", false, float64(e.orders.lineup.count())},
+		{"conferences", "Conferences in progress.", false, float64(rooms)},
+		{"conference_members", "Parties in conferences.", false, float64(members)},
+		{"conference_joins_total", "Joins of conferences.", true, float64(e.rooms.Joined.Load())},
+		{"conference_refused_total", "Joins refused by a limit of conferences.", true, float64(e.rooms.Refused.Load())},
 		{"campaigns", "Campaigns in memory.", false, float64(len(e.campaigns.list()))},
 		{"campaign_attempts", "Attempts of campaigns that are prepared, dialled or talking.", false, float64(e.campaigns.attempts())},
 		{"sip_dialogs", "SIP dialogs.", false, float64(s.Dialogs)},

@@ -191,6 +191,10 @@ func (r *recordings) sweep(now time.Time, keep time.Duration) {
 }
 
 func (e *Engine) recordingStored(id string, d time.Duration) {
+	if strings.HasPrefix(id, roomPrefix) {
+		e.roomRecorded(id, d)
+		return
+	}
 	body, _ := json.Marshal(map[string]any{"id": id, "duration_ms": d.Milliseconds()})
 	if l := e.calls.find(callOf(id)); l != nil {
 		e.tell("recording.stored", l.Call, body)

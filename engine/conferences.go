@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
+)
+
+// roomPrefix begins the ids of conferences, so that their recordings are not
+// taken for those of calls.
+const roomPrefix = "room-"
+
+// openRooms makes the registry of conferences.
+func (e *Engine) openRooms(*config.Config) error {
+	e.rooms = &call.Rooms{
+		Clock: e.clk, NewMixer: func(o media.MixerOptions) (*media.Mixer, error) { return e.media.NewMixer(o) }, Recordings: e.record,
+		NewID: func() string { return roomPrefix + e.newID("room") }, Told: e.roomEvent,
+		Limits: func() (int, int, time.Duration) {
+			l := e.Config().Limits
+			return l.Rooms, l.RoomMembers, l.Recording
+		},
+	}
+	return nil
+}
+
+// roomEvent tells the feed and the webhooks of a conference.
+func (e *Engine) roomEvent(ev call.RoomEvent) {
+	data := map[string]any{"conference": ev.Conference, "id": ev.ID, "members": ev.Members}
+	about := ""
+	if ev.Member.ID > 0 {
+		data["member"], about = ev.Member, ev.Member.Call
+	}
+	if ev.EndedBy != "" {
+		data["ended_by"] = ev.EndedBy
+	}
+	if ev.Kind == "left" || ev.Kind == "ended" {
+		data["duration_ms"] = ev.DurationMs
+	}
+	if ev.Recording != "" {
+		data["recording"] = ev.Recording
+	}
+	body, err := json.Marshal(data)
+	if err != nil {
+		return // plain values: never
+	}
+	e.emit(nil, Event{Type: "conference." + ev.Kind, At: e.clk.Now(), Order: orderOf(about), Call: about, Data: body})
+}
+
+// roomRecorded tells that the recording of a conference is stored.
+func (e *Engine) roomRecorded(id string, d time.Duration) {
+	data := map[string]any{"id": id, "duration_ms": d.Milliseconds()}
+	if link, err := e.record.Link(id, 0); err == nil {
+		data["link"] = link
+	}
+	body, err := json.Marshal(data)
+	if err == nil {
+		e.emit(nil, Event{Type: "recording.stored", At: e.clk.Now(), Data: body})
+	}
+}
+
+// Conferences implements api.Conferences.
+func (a *surface) Conferences() any { return a.rooms.List() }
+
+// Conference implements api.Conferences.
+func (a *surface) Conference(name string) (any, error) { return a.rooms.State(name) }
+
+// roomCommand is the body of POST /v1/conferences/{name}/commands.
+type roomCommand struct {
+	Do       string          `json:"do"`
+	Member   text            `json:"member"`
+	Text     string          `json:"text"`
+	Src      string          `json:"src"`
+	Source   string          `json:"source"`
+	Parts    json.RawMessage `json:"parts"`
+	Prompt   json.RawMessage `json:"prompt"`
+	Loop     bool            `json:"loop"`
+	Language string          `json:"language"`
+	Voice    string          `json:"voice"`
+	Volume   float64         `json:"volume"`
+}
+
+// ConferenceCommand implements api.Conferences.
+func (a *surface) ConferenceCommand(name string, body json.RawMessage) (any, error) {
+	var c roomCommand
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return nil, fault.New(fault.Invalid, "command: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := a.rooms.State(name); err != nil {
+		return nil, err
+	}
+	ok := map[string]any{"state": "done"}
+	switch who := string(c.Member); c.Do {
+	case "mute", "unmute":
+		return ok, a.rooms.Mute(name, who, c.Do == "mute")
+	case "kick":
+		return ok, a.rooms.Kick(name, who)
+	case "close":
+		return ok, a.rooms.Close(name)
+	case "stop":
+		return ok, a.rooms.StopPlay(name)
+	case "say", "play":
+		return a.e().roomSay(name, &c)
+	}
+	return nil, fault.New(fault.Invalid, "no command %q", c.Do).WithHint("do is mute, unmute, kick, say, play, stop or close")
+}
+
+// roomSay speaks to everybody in a conference. It answers when the sound is
+// made; the end is not waited for.
+func (e *Engine) roomSay(name string, c *roomCommand) (any, error) {
+	parts, err := spokenParts(c.Do, cmp.Or(c.Source, c.Src), c.Text, firstJSON(c.Prompt, c.Parts))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, roomRender)
+	defer cancel()
+	audio, err := (*prompts)(e).Load(ctx, call.PromptRequest{Parts: parts, Language: cmp.Or(c.Language, e.Config().Project.Language), Voice: c.Voice})
+	if err != nil {
+		return nil, err
+	}
+	e.rooms.Play(name, media.Playback{Parts: audio, Loop: c.Loop, Volume: c.Volume}, func(call.PromptResult, error) {})
+	return map[string]any{"state": "begun"}, nil
+}
+
+// roomRender bounds the making of what is said to a conference.
+const roomRender = 15 * time.Second
+
+func firstJSON(a, b json.RawMessage) json.RawMessage {
+	if len(a) > 0 {
+		return a
+	}
+	return b
+}
+
+// spokenParts reads what a command says.
+func spokenParts(verb, source, text string, prompt json.RawMessage) ([]call.Part, error) {
+	switch {
+	case len(prompt) > 0:
+		return parseParts(prompt)
+	case text != "":
+		return []call.Part{{Text: text}}, nil
+	case source != "":
+		return []call.Part{{Play: source}}, nil
+	}
+	return nil, fault.New(fault.Invalid, "%s: nothing to say", verb).WithHint("give text, src or parts")
+}
+
+// supervise is the command listen, coach or barge.
+func (c *command) supervise(l *live) (legVerb, error) {
+	ring, err := c.ring()
+	if err != nil {
+		return nil, err
+	}
+	spec := l.Spec()
+	r := call.DialRequest{
+		Target: c.Target, Called: spec.To.Number(), Caller: spec.From.Number(), Script: spec.Script, From: c.From, Trunk: c.Trunk, Timeout: ring,
+	}
+	return func(leg *call.Leg, v call.Verb) { leg.Supervise(c.Do, r, v) }, nil
+}
