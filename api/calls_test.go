@@ -245,7 +245,7 @@ func TestConferences(t *testing.T) {
 		{"GET", "/v1/conferences/sales", "", 200, `"name":"sales"`},
 		{"GET", "/v1/conferences/nobody", "", 404, "NOT_FOUND"},
 		{"POST", "/v1/conferences/sales/commands", `{"do":"close"}`, 200, `"state":"done"`},
-		{"POST", "/v1/conferences/sales/commands", `[]`, 400, "INVALID"},
+		{"POST", "/v1/conferences/sales/commands", `[]`, 422, "INVALID"},
 		{"POST", "/v1/conferences/nobody/commands", `{"do":"close"}`, 404, "NOT_FOUND"},
 	} {
 		got := h.ask(t, c.method, c.path, c.body)
