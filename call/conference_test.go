@@ -65,6 +65,7 @@ func (nobodyHears) Ringing(*Call)                 {}
 func (nobodyHears) Answered(*Call)                {}
 func (nobodyHears) Result(*Call, json.RawMessage) {}
 func (nobodyHears) Ended(*Call, Record)           {}
+func (nobodyHears) DeadAir(*Call, time.Duration)  {}
 
 // come is a call from a number that is answered.
 func (h *hall) come(number string) *guest {

@@ -36,7 +36,7 @@ func (c *Call) checkAir() {
 }
 
 // silence is how long nothing was heard on any leg. A party that is on hold
-// hears nothing by intent.
+// hears nothing by intent, and people in a conference may think.
 func (c *Call) silence() time.Duration {
 	now := c.clk.Now()
 	last := c.main.answeredAt
@@ -44,7 +44,7 @@ func (c *Call) silence() time.Duration {
 		if l.state != legUp {
 			continue
 		}
-		if l.held || l.holding {
+		if l.held || l.holding || l.room != nil {
 			return 0
 		}
 		if at := l.session.LastSound(); at.After(last) {
