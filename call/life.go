@@ -184,6 +184,9 @@ const routeSilence = 8 * time.Second
 // nextRoute tries the place's next trunk after a failure that says nothing
 // about the callee: transport, no answer at all, or 5xx before ringing.
 func (l *Leg) nextRoute(ev sip.Event) bool {
+	if l.insist(ev) {
+		return true
+	}
 	silent := ev.Code == 0 || ev.Code == 408
 	if len(l.place.Routes) == 0 || l.state >= legRinging || l.reason != "" || !(silent || ev.Code/100 == 5) {
 		return false

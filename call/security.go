@@ -48,3 +48,22 @@ func (l *Leg) encryption() {
 		l.call.suite = now
 	}
 }
+
+// insist dials once more with nothing but SRTP after 488 to an offer that had
+// keys beside plain RTP (RFC 8643): phones that encrypt always take no other
+// transport than RTP/SAVP.
+func (l *Leg) insist(ev sip.Event) bool {
+	if ev.Code != 488 && ev.Code != 606 || l.policy != media.SecurityOptional || l.state >= legRinging || l.reason != "" {
+		return false
+	}
+	again := l.route
+	again.Media.SRTP = media.SecurityRequired
+	l.note("state", itoa(ev.Code)+" "+ev.Reason+", once more with SRTP only", "")
+	l.session.Close()
+	l.place.Routes = append([]Route{again}, l.place.Routes...)
+	if l.dial() != nil {
+		return false
+	}
+	l.state, l.started = legTrying, false
+	return true
+}

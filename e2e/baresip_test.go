@@ -21,8 +21,9 @@ type softphone struct {
 // startBaresip runs baresip on ip with one account. It must be 127.0.0.1: its
 // RTP socket is bound to no address, so that packets to 127.0.0.1 come from
 // there whatever its SDP says, and are rightly not believed; what it says is a sine of
-// that frequency. It answers by itself when the account says so.
-func startBaresip(t testing.TB, ip, account string, hz int) *softphone {
+// that frequency. It answers by itself when the account says so. More are lines
+// of its configuration.
+func startBaresip(t testing.TB, ip, account string, hz int, more ...string) *softphone {
 	t.Helper()
 	path := need(t, "baresip")
 	dir := t.TempDir()
@@ -48,7 +49,8 @@ module aubridge.so
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
-`, port, hz, freeRange(), ip, baresipModules(t))
+%s
+`, port, hz, freeRange(), ip, baresipModules(t), strings.Join(more, "\n"))
 	for name, text := range map[string]string{"config": config, "accounts": account + "\n", "contacts": "", "uuid": "1b5d0f0e-0000-4000-8000-000000000001"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -34,6 +34,7 @@ type record struct {
 	Result     json.RawMessage           `json:"result"`
 	Tags       map[string]string         `json:"tags"`
 	Attempt    int                       `json:"attempt"`
+	SRTP       string                    `json:"srtp"`
 	Recording  string                    `json:"recording"`
 	Quality    struct {
 		Loss     float64 `json:"loss"`
