@@ -40,6 +40,7 @@ type world struct {
 	early   EarlyMedia // of every route
 
 	noteTones bool // of all routes
+	news      []RouteNews
 }
 
 var start = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
@@ -170,7 +171,7 @@ func (w *world) Resolve(r DialRequest) ([]Place, error) {
 	for _, name := range strings.Split(r.Target, ",") {
 		p := Place{Name: name}
 		for _, trunk := range strings.Split(name, "|") {
-			p.Routes = append(p.Routes, Route{Trunk: trunk, Outgoing: sip.Outgoing{Target: sip.Target{URI: trunk}}, Media: media.SessionOptions{Bind: loopback}, Early: w.early, NoteTones: w.noteTones})
+			p.Routes = append(p.Routes, Route{Trunk: trunk, Outgoing: sip.Outgoing{Target: sip.Target{URI: trunk}}, Media: media.SessionOptions{Bind: loopback}, Early: w.early, NoteTones: w.noteTones, Tell: func(n RouteNews) { w.news = append(w.news, n) }})
 		}
 		out = append(out, p)
 	}

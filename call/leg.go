@@ -39,6 +39,8 @@ type Leg struct {
 	session  *media.Session
 	place    Place
 	route    Route
+	news     RouteNews // of the dial on that route
+	sentAt   time.Time // when its INVITE left
 
 	state      legState
 	began      time.Time
@@ -169,6 +171,7 @@ func (l *Leg) sipEvent(d Dialog, ev sip.Event) {
 	if d != l.dialog || l.state == legEnded {
 		return
 	}
+	l.watch(ev)
 	switch ev.Kind {
 	case sip.Provisional:
 		l.provisional(ev)

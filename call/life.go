@@ -133,6 +133,7 @@ func (c *Call) dialPlace(p Place) (*Leg, error) {
 func (l *Leg) dial() error {
 	l.route = l.place.Routes[0]
 	l.place.Routes = l.place.Routes[1:]
+	l.news, l.sentAt = RouteNews{}, l.call.clk.Now()
 	if err := l.open(l.route.Media); err != nil {
 		return err
 	}

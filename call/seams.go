@@ -89,6 +89,9 @@ type Route struct {
 	// Seize takes a line of the trunk before the INVITE; free gives it back when
 	// the dialog is over. nil: lines are not counted.
 	Seize func() (free func(), err error)
+	// Tell hears what the dial shows of its trunk, on the call's goroutine; it
+	// must not block. nil: nobody counts.
+	Tell func(RouteNews)
 }
 
 // EarlyMedia says what becomes of the audio that a callee's side sends before

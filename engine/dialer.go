@@ -192,6 +192,7 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 		},
 		Media: session, Early: earlyMedia[t.EarlyMedia], NoteTones: t.EarlyTones == "note",
 		Seize: func() (func(), error) { return d.e.lines.seize(t, d.e.clk.Now(), false) },
+		Tell:  func(n call.RouteNews) { d.e.trunkNews(t.Name, n) },
 	}
 }
 

@@ -79,6 +79,7 @@ type Engine struct {
 	rooms     *call.Rooms                    // conferences
 	admission admission                      // calls at once and per second
 	lines     lines                          // calls on each trunk
+	tallies   tallies                        // what became of them
 	record    *recordings                    // files
 	feed      feed                           // live events
 	tones     tones                          // rendered tones
@@ -198,6 +199,7 @@ func (e *Engine) openStore(cfg *config.Config) (err error) {
 	}
 	if err == nil {
 		e.live, e.bindings = liveCalls{e, e.store.Space("live")}, bindings{e, e.store.Space("bindings")}
+		e.tallies = tallies{e, e.store.Space("trunkdays")}
 		e.audit = audit{e, e.store.Space("audit"), new(atomic.Uint32), new(atomic.Int64)}
 	}
 	return err
@@ -378,6 +380,7 @@ func (e *Engine) sweep() {
 		e.log.Error("engine: sweep the audit log", "err", err)
 	}
 	e.record.sweep(now, cfg.Recordings.Keep)
+	e.tallies.sweep(now)
 	if err := e.campaigns.sweep(now, cfg.Keep.Contacts); err != nil && e.ctx.Err() == nil {
 		e.log.Error("engine: sweep the campaigns", "err", err)
 	}

@@ -196,6 +196,7 @@ func (e *Engine) take(cfg *config.Config, d Incoming, in incomingCall, route *co
 			return
 		}
 		l.line = line
+		e.lines.came(e.tallies, in.trunk.Name)
 	}
 	spec := e.inboundSpec(cfg, d, in, route)
 	if route.Script != "" {

@@ -22,6 +22,11 @@ type lines struct {
 type trunkLines struct {
 	in, out int
 	rate    share
+	rest    rest
+	rests   uint64 // begun
+	total   tally  // since the start
+	daily   tally  // of day
+	day     string
 }
 
 func (l *lines) of(name string) *trunkLines {
@@ -43,12 +48,15 @@ func (l *lines) seize(t *config.Trunk, now time.Time, ordered bool) (free func()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	have := l.of(t.Name)
-	err = have.full(t, now)
+	if err = have.full(t, now); err == nil && ordered {
+		err = have.left(t, now)
+	}
 	if err != nil && (ordered || fault.CodeOf(err) != fault.Rate) {
 		return nil, err
 	}
 	have.out++
 	have.rate.tokens--
+	have.rest.try(now)
 	return sync.OnceFunc(func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -69,6 +77,14 @@ func (h *trunkLines) full(t *config.Trunk, now time.Time) error {
 	return nil
 }
 
+// left tells that the trunk is left alone after its failures, or nil.
+func (h *trunkLines) left(t *config.Trunk, now time.Time) error {
+	if !h.rest.resting(now) {
+		return nil
+	}
+	return fault.New(fault.Limit, "trunk %s %s", t.Name, h.rest.words())
+}
+
 // refund gives the part of the rate back that a dial would have used.
 func (l *lines) refund(t *config.Trunk) {
 	l.mu.Lock()
@@ -80,7 +96,10 @@ func (l *lines) refund(t *config.Trunk) {
 func (l *lines) peek(t *config.Trunk, now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.of(t.Name).full(t, now)
+	if err := l.of(t.Name).full(t, now); err != nil {
+		return err
+	}
+	return l.of(t.Name).left(t, now)
 }
 
 // arrive takes a line for a call from the trunk.

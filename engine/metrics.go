@@ -47,6 +47,7 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 	g.workers(out)
 	g.trunks(out)
 	g.quality(out)
+	g.trunkCalls(out)
 }
 
 func (g gauges) figures() []figure {

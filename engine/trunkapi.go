@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/clock"
@@ -18,12 +19,17 @@ type TrunkLine struct {
 	Name      string `json:"name"`
 	Address   string `json:"address"`   // of the configuration
 	SentTo    string `json:"sent_to"`   // where packets go; empty before it is resolved
-	State     string `json:"state"`     // registered, reachable, unreachable, unknown, off
+	State     string `json:"state"`     // registered, reachable, unreachable, resting, unknown, off
 	Registers bool   `json:"registers"` // it is registered with
 	Code      int    `json:"code,omitempty"`
 	Words     string `json:"words"`
 	MaxCalls  int    `json:"max_calls"`
 	Since     string `json:"since,omitempty"`
+
+	In        int        `json:"in"`                   // calls from it now
+	Out       int        `json:"out"`                  // calls to it now
+	RestUntil string     `json:"rest_until,omitempty"` // it is left alone till then: too many calls in a row failed
+	Days      []TrunkDay `json:"days"`                 // what became of its calls, today first
 }
 
 // TrunkCheck is what POST /v1/trunks/{name}/check and `trunk check` tell.
@@ -61,7 +67,26 @@ func (a *surface) Trunks() any {
 			}
 		}
 	}
+	for i := range lines {
+		a.e().fillCalls(&lines[i])
+	}
 	return lines
+}
+
+// fillCalls adds what became of the calls on a trunk; its accounts share them.
+func (e *Engine) fillCalls(l *TrunkLine) {
+	if _, ok := e.Config().Trunk(l.Name); !ok {
+		return
+	}
+	l.In, l.Out = e.lines.state(l.Name)
+	l.Days = e.tallies.days(l.Name)
+	e.lines.mu.Lock()
+	r := e.lines.of(l.Name).rest
+	e.lines.mu.Unlock()
+	if r.resting(e.clk.Now()) {
+		l.State, l.Words = "resting", r.words()
+		l.RestUntil = r.until.UTC().Format(time.RFC3339)
+	}
 }
 
 func (l *TrunkLine) fill(s sip.TrunkStatus) {
@@ -88,9 +113,9 @@ func (l *TrunkLine) fill(s sip.TrunkStatus) {
 func ConfiguredTrunks(cfg *config.Config) []TrunkLine {
 	out := []TrunkLine{}
 	for _, t := range cfg.Trunks {
-		out = append(out, TrunkLine{Name: t.Name, Address: t.Address, State: "off", Registers: t.Register.On, Words: "not in use", MaxCalls: t.MaxCalls})
+		out = append(out, TrunkLine{Name: t.Name, Address: t.Address, State: "off", Registers: t.Register.On, Words: "not in use", MaxCalls: t.MaxCalls, Days: []TrunkDay{}})
 		for _, a := range t.Accounts {
-			out = append(out, TrunkLine{Name: t.Name + accountMark + a.Username, Address: t.Address, State: "off", Registers: t.Register.On, Words: "not in use"})
+			out = append(out, TrunkLine{Name: t.Name + accountMark + a.Username, Address: t.Address, State: "off", Registers: t.Register.On, Words: "not in use", Days: []TrunkDay{}})
 		}
 	}
 	return out

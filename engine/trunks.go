@@ -43,6 +43,7 @@ func (e *Engine) trunksFor(cfg *config.Config, number string, r call.DialRequest
 			out = append(out, c.trunk)
 		}
 	}
+	e.restedLast(out)
 	switch {
 	case len(out) > 0:
 		return out, nil

@@ -19,6 +19,7 @@ type TrunkStatus struct {
 	Registered bool
 	Checked    bool // a request was answered or failed; before that Reachable tells nothing
 	Reachable  bool // by the last OPTIONS or REGISTER
+	Lost       bool // it was reachable before, and is not now
 	Code       int  // of the last answer; 0: none
 	Reason     string
 	Since      time.Time // of the last change of Reachable
@@ -34,6 +35,7 @@ type trunkState struct {
 	hop       hop
 	known     bool // something was sent and answered or not
 	reachable bool
+	met       bool // it was reachable once
 	code      int
 	reason    string
 	since     time.Time
@@ -68,6 +70,7 @@ func (s *trunkState) note(now time.Time, reachable bool, code int, reason string
 	if changed {
 		s.since = now
 	}
+	s.met = s.met || reachable
 	s.known, s.reachable, s.code, s.reason = true, reachable, code, reason
 	return changed
 }
@@ -80,7 +83,7 @@ func (t *trunk) status(now time.Time) TrunkStatus {
 	st := TrunkStatus{
 		Name: t.cfg.Name, Address: s.hop.addr, Transport: s.hop.transport,
 		Registers: t.cfg.Register && t.active, Registered: s.reg.Alive(now),
-		Checked: s.known, Reachable: s.reachable, Code: s.code, Reason: s.reason,
+		Checked: s.known, Reachable: s.reachable, Lost: s.met && !s.reachable, Code: s.code, Reason: s.reason,
 		Since: s.since, Until: s.reg.Until, Next: s.reg.Next,
 	}
 	switch {

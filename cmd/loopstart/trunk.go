@@ -14,7 +14,8 @@ import (
 
 var trunkVerb = verb{
 	name: "trunk", args: "[ls|check NAME]", summary: "how trunks stand, and a check in words",
-	details: "ls shows registration and reachability as the running instance sees them.\n" +
+	details: "ls shows registration and reachability as the running instance sees them, the calls now and today, and of those we made the share\n" +
+		"that was answered (ASR), their mean talk (ACD) and mean post-dial delay (PDD); -o json has a week and the failures by code.\n" +
 		"check sends the trunk our OPTIONS and REGISTER and tells each answer in words; the REGISTER asks and changes nothing. It also\n" +
 		"tells in which headers the last incoming call carried the dialled number. Exit status 14 if the trunk cannot be used.",
 	run: runTrunk,
@@ -59,12 +60,31 @@ func (m *Main) listTrunks() error {
 			m.progress("no trunks; see trunks in %s", config.FileName)
 			return
 		}
-		t := table{head: []string{"TRUNK", "ADDRESS", "STATE", "DETAIL"}}
+		t := table{head: []string{"TRUNK", "ADDRESS", "STATE", "NOW", "TODAY", "ASR", "ACD", "PDD", "DETAIL"}}
 		for _, l := range out.Trunks {
-			t.add(l.Name, l.Address, l.State, clean(l.Words))
+			t.add(append(append([]string{l.Name, l.Address, l.State}, trunkDay(l)...), clean(l.Words))...)
 		}
 		t.print(m)
 	})
+}
+
+// trunkDay is how a trunk's calls went today.
+func trunkDay(l engine.TrunkLine) []string {
+	if len(l.Days) == 0 {
+		return []string{"-", "-", "-", "-", "-"}
+	}
+	d := l.Days[0]
+	cells := []string{fmt.Sprintf("%d/%d", l.In+l.Out, l.MaxCalls), fmt.Sprintf("%d out, %d in", d.Attempts, d.Incoming), "-", "-", "-"}
+	if d.Attempts > 0 {
+		cells[2] = fmt.Sprintf("%g%%", d.ASR)
+	}
+	if d.Answers > 0 {
+		cells[3] = fmt.Sprintf("%gs", d.ACD)
+	}
+	if d.PDD > 0 {
+		cells[4] = fmt.Sprintf("%gs", d.PDD)
+	}
+	return cells
 }
 
 // checkTrunk asks the running instance, or checks from this process.

@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/internal/fault"
+)
+
+// TestRest is a day of a trunk's circuit breaker: f fails, w works, u shows
+// nothing, t tries; a number passes so many seconds. The answers are r for
+// resting and - for in use, after each step.
+func TestRest(t *testing.T) {
+	for script, want := range map[string]string{
+		"f f f f f":                "- - - - r",
+		"f f f f w f f f f":        "- - - - - - - - -",
+		"f f f f f f f":            "- - - - r r r", // calls that were under way add nothing
+		"f f f f f 14 1 t f 29 1":  "- - - - r r - r r r -",
+		"f f f f f 15 t w f f f f": "- - - - r - r - - - - -",
+		"f f f f f 15 t u t w":     "- - - - r - r - r -",
+		"f f f f f 15 t f 30 t f 60 t f 120 t f 240 t f 300 t f 299 1": "- - - - r - r r - r r - r r - r r - r r - r r r -",
+	} {
+		var r rest
+		now := noon
+		var got []string
+		for _, step := range strings.Fields(script) {
+			switch step {
+			case "f":
+				r.failed(now)
+			case "w":
+				r.worked()
+			case "u":
+				r.unclear()
+			case "t":
+				r.try(now)
+			default:
+				d, err := time.ParseDuration(step + "s")
+				if err != nil {
+					t.Fatal(err)
+				}
+				now = now.Add(d)
+			}
+			state := "-"
+			if r.resting(now) {
+				state = "r"
+			}
+			got = append(got, state)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s:\n%s, want\n%s", script, strings.Join(got, " "), want)
+		}
+	}
+}
+
+func TestTally(t *testing.T) {
+	var all tally
+	for range 3 {
+		all.add(call.RouteNews{Over: true, Heard: true, Code: 200, Rang: 1500 * time.Millisecond, Answered: true, Talk: 20 * time.Second})
+	}
+	all.add(call.RouteNews{Over: true, Heard: true, Code: 486})
+	all.add(call.RouteNews{Over: true, Heard: true, Code: 487, Rang: 30 * time.Second, Cancelled: true})
+	all.add(call.RouteNews{Over: true, Code: 408})
+	all.add(call.RouteNews{Over: true, Code: 503})
+	raw, _ := json.Marshal(all)
+	var again tally
+	if err := json.Unmarshal(raw, &again); err != nil || !reflect.DeepEqual(all, again) {
+		t.Fatal(err, again)
+	}
+	got := again.day("2026-11-21")
+	want := TrunkDay{Day: "2026-11-21", Attempts: 7, Answers: 3, Cancelled: 1, ASR: 42.9, ACD: 20, PDD: 8.625,
+		Failures: map[string]uint64{"486": 1, "silent": 1, "unreachable": 1}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	if again.Delays[3] != 3 || again.Delays[len(delayBounds)] != 1 {
+		t.Errorf("%v", again.Delays)
+	}
+	for i := range 2 * maxCodes {
+		again.fail(string(rune('A' + i)))
+	}
+	if len(again.Failures) != maxCodes+1 {
+		t.Errorf("%d kinds of failure", len(again.Failures))
+	}
+}
+
+// TestTrunkRests: a trunk whose calls fail goes behind the other one, ordered
+// calls of its own wait, and everybody is told.
+func TestTrunkRests(t *testing.T) {
+	p := serve(t, `trunks: {one: {address: "127.0.0.1:9", options: off}, two: {address: "127.0.0.1:9", options: off}}`, nil)
+	_, next, stop, ok := p.feed.Listen(0)
+	if !ok {
+		t.Fatal("no place in the feed")
+	}
+	defer stop()
+	order := func() (names string) {
+		list, err := p.trunksFor(p.Config(), "+79160000001", call.DialRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range list {
+			names += one.Name + " "
+		}
+		return names
+	}
+	if got := order(); got != "one two " {
+		t.Fatal(got)
+	}
+	for range restAfter {
+		p.trunkNews("one", call.RouteNews{Over: true, Code: 503, Heard: true})
+	}
+	if ev := (<-next).Event; ev.Type != "trunk.resting" || !strings.Contains(string(ev.Data), `"trunk":"one","failures":5,"until":"`) {
+		t.Errorf("%+v", ev)
+	}
+	if got := order(); got != "two one " {
+		t.Error(got)
+	}
+	one, _ := p.Config().Trunk("one")
+	if _, err := p.lines.seize(one, p.clk.Now(), true); fault.CodeOf(err) != fault.Limit || !strings.Contains(err.Error(), "rests until") {
+		t.Errorf("an ordered call: %v", err)
+	}
+	free, err := p.lines.seize(one, p.clk.Now(), false)
+	if err != nil {
+		t.Errorf("somebody who waits: %v", err)
+	} else {
+		free()
+	}
+	line := (*surface)(p.Engine).Trunks().([]TrunkLine)[0]
+	if line.State != "resting" || line.RestUntil == "" || len(line.Days) != 1 || line.Days[0].Attempts != restAfter || line.Days[0].Failures["503"] != restAfter {
+		t.Errorf("%+v", line)
+	}
+	w, err := p.whyNumber("+79160000001")
+	if err != nil || !strings.Contains(w.Trunks[0].Full, "rests until") || w.Trunks[1].Full != "" {
+		t.Errorf("%+v %v", w, err)
+	}
+	page := scrape(t, p.Engine)
+	for _, want := range []string{`loopstart_trunk_resting{trunk="one"} 1`, `loopstart_trunk_rests_total{trunk="one"} 1`,
+		`loopstart_trunk_attempts_total{trunk="one"} 5`, `loopstart_trunk_failures_total{code="503",trunk="one"} 5`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	p.trunkNews("one", call.RouteNews{Heard: true, Rang: time.Second})
+	if ev := (<-next).Event; ev.Type != "trunk.back" {
+		t.Errorf("%+v", ev)
+	}
+	if got := order(); got != "one two " {
+		t.Error(got)
+	}
+}
+
+// scrape is the page of the metrics.
+func scrape(t *testing.T, e *Engine) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	e.metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
+}
