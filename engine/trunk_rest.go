@@ -76,7 +76,7 @@ func (r *rest) words() string {
 // restedLast puts trunks that rest, and those that have stopped to answer our
 // OPTIONS or REGISTER, behind the others.
 func (e *Engine) restedLast(list []*config.Trunk) {
-	if len(list) < 2 {
+	if len(list) < 2 || e.sip == nil { // sip: a configuration that is only looked at
 		return
 	}
 	gone := map[string]bool{}

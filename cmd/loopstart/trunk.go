@@ -47,7 +47,8 @@ func (m *Main) listTrunks() error {
 		return err
 	}
 	var out struct{ Trunks []engine.TrunkLine }
-	if r, ok := find(cfg); ok {
+	r, running := find(cfg)
+	if running {
 		if err := newClient(r).get("/v1/trunks", &out); err != nil {
 			return err
 		}
@@ -60,9 +61,16 @@ func (m *Main) listTrunks() error {
 			m.progress("no trunks; see trunks in %s", config.FileName)
 			return
 		}
-		t := table{head: []string{"TRUNK", "ADDRESS", "STATE", "NOW", "TODAY", "ASR", "ACD", "PDD", "DETAIL"}}
+		t := table{head: []string{"TRUNK", "ADDRESS", "STATE", "DETAIL"}}
+		if running {
+			t.head = append(t.head, "NOW", "TODAY", "ASR", "ACD", "PDD")
+		}
 		for _, l := range out.Trunks {
-			t.add(append(append([]string{l.Name, l.Address, l.State}, trunkDay(l)...), clean(l.Words))...)
+			cells := []string{l.Name, l.Address, l.State, clean(l.Words)}
+			if running {
+				cells = append(cells, trunkDay(l)...)
+			}
+			t.add(cells...)
 		}
 		t.print(m)
 	})
