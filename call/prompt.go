@@ -21,6 +21,7 @@ type PromptOptions struct {
 	Language string
 	Voice    string
 	Volume   float64
+	From     time.Duration // where it begins
 }
 
 // PromptResult is what say, play and prompt resolve with.
@@ -38,6 +39,8 @@ type playing struct {
 	started bool // handed to the media session
 	bargeIn bool
 	loop    bool
+	from    time.Duration
+	paused  bool
 	label   string
 	digit   string
 	at      string
@@ -67,10 +70,39 @@ func (l *Leg) StopPrompt(v Verb) {
 	v.ok(nil)
 }
 
+// PausePrompt stops the prompt where it is, or goes on with it.
+func (l *Leg) PausePrompt(on bool, v Verb) {
+	if p := l.play; p != nil && p.paused != on {
+		p.paused = on
+		if p.started {
+			l.session.PausePlay(on)
+		}
+		l.note("prompt", map[bool]string{true: "pause ", false: "resume "}[on]+p.label, v.At)
+	}
+	v.ok(nil)
+}
+
+// SeekPrompt goes on elsewhere in the prompt: at a time from its beginning, or
+// relative to what is heard.
+func (l *Leg) SeekPrompt(to time.Duration, relative bool, v Verb) {
+	if p := l.play; p != nil {
+		switch {
+		case p.started:
+			l.session.SeekPlay(to, relative)
+		case relative:
+			p.from = max(0, p.from+to)
+		default:
+			p.from = to
+		}
+		l.note("prompt", "seek "+p.label+" "+map[bool]string{true: "by ", false: "to "}[relative]+to.String(), v.At)
+	}
+	v.ok(nil)
+}
+
 // speak makes the audio and plays it; done is called exactly once.
 func (l *Leg) speak(parts []Part, o PromptOptions, at string, done func(PromptResult, error)) {
 	l.interrupt()
-	p := &playing{leg: l, bargeIn: o.BargeIn, loop: o.Loop, at: at, done: done, label: Label(parts)}
+	p := &playing{leg: l, bargeIn: o.BargeIn, loop: o.Loop, from: o.From, at: at, done: done, label: Label(parts)}
 	l.play = p
 	req := l.call.promptRequest(parts, o)
 	if audio, ok := l.call.deps.Prompts.Ready(req); ok {
@@ -121,7 +153,7 @@ func (p *playing) start(audio []*media.Prompt, volume float64) {
 	}
 	p.started = true
 	p.leg.note("prompt", "start "+p.label, p.at)
-	p.id = p.leg.session.Play(media.Playback{Parts: audio, Loop: p.loop, Volume: volume})
+	p.id = p.leg.session.Play(media.Playback{Parts: audio, Loop: p.loop, Volume: volume, From: p.from, Paused: p.paused})
 	p.leg.heard[p.id] = p
 }
 

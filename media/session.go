@@ -56,9 +56,11 @@ const (
 
 // Playback is what Play plays.
 type Playback struct {
-	Parts  []*Prompt // played one after the other without a gap
-	Loop   bool      // start again after the last one
-	Volume float64   // factor on the samples; 0 = 1.0
+	Parts  []*Prompt     // played one after the other without a gap
+	Loop   bool          // start again after the last one
+	Volume float64       // factor on the samples; 0 = 1.0
+	From   time.Duration // where it begins
+	Paused bool          // it waits for PausePlay(false)
 }
 
 // Session is one RTP session: two sockets, the negotiation, and the audio of
@@ -158,13 +160,23 @@ func (s *Session) Play(pb Playback) uint32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plays++
-	p := newPlayer(s.plays, parts, pb.Loop)
+	p := newPlayer(s.plays, parts, pb)
 	if s.agreed {
 		p.encode(s.engine, parts, s.remote.Codec)
 	}
 	s.current, s.partsAsked = p, parts
 	s.post(command{kind: cmdPlay, play: p})
 	return p.id
+}
+
+// PausePlay stops what plays where it is, in silence, or goes on with it.
+func (s *Session) PausePlay(on bool) { s.command(command{kind: cmdPausePlay, on: on}) }
+
+// SeekPlay goes on elsewhere in what plays: at a time from its beginning, or
+// relative to what is heard. Before its beginning is the beginning; at or behind
+// its end it is over, or begins again when it loops.
+func (s *Session) SeekPlay(to time.Duration, relative bool) {
+	s.command(command{kind: cmdSeekPlay, on: relative, at: to})
 }
 
 // StopPlay ends what plays within one frame.
@@ -199,7 +211,7 @@ func (s *Session) sendDigits(digits string, inband bool) error {
 	}
 	b := &digitBatch{steps: steps}
 	if inband || !takesEvents(s.remote.EventSend, steps) {
-		b.tones = newPlayer(0, nil, false)
+		b.tones = newPlayer(0, nil, Playback{})
 		b.tones.encode(s.engine, []*Prompt{dialTones(steps)}, s.remote.Codec)
 	}
 	s.post(command{kind: cmdDigits, digits: b})

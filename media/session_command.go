@@ -3,6 +3,7 @@ package media
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // commandKind says what a command asks of a leg.
@@ -12,6 +13,8 @@ const (
 	cmdAgree commandKind = iota
 	cmdPlay
 	cmdStopPlay
+	cmdPausePlay
+	cmdSeekPlay
 	cmdDigits
 	cmdMute
 	cmdHold
@@ -32,6 +35,7 @@ const (
 type command struct {
 	kind    commandKind
 	on      bool
+	at      time.Duration // of cmdSeekPlay
 	play    *player
 	recoded *player // the latest playback in the codec of agreed
 	agreed  *agreement

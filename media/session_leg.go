@@ -109,6 +109,15 @@ func (l *leg) do(sh *shard, c *command) {
 		l.checkPlay(sh)
 	case cmdStopPlay:
 		l.endPlay(sh, ReasonStopped)
+	case cmdPausePlay:
+		if l.play != nil {
+			l.play.paused = c.on
+		}
+	case cmdSeekPlay:
+		if l.play != nil {
+			l.play.seek(c.at, c.on)
+			l.checkPlay(sh)
+		}
 	case cmdDigits:
 		l.digitsOut.add(c.digits)
 	case cmdMute:

@@ -77,7 +77,7 @@ func (l *leg) out(sh *shard, f int64) {
 func (l *leg) skip(sh *shard, frames int64) {
 	sh.pass.skipped += uint64(frames)
 	l.due += frames
-	if l.agreed == nil || !l.agreed.sends || l.play == nil || l.play.parts == nil {
+	if l.agreed == nil || !l.agreed.sends || l.play == nil || l.play.parts == nil || l.play.paused {
 		return
 	}
 	for range min(frames, int64(l.play.frames)) {
@@ -127,6 +127,8 @@ func (l *leg) usual(sh *shard, ts uint32) {
 		return
 	}
 	switch {
+	case l.play != nil && l.play.paused:
+		l.sendSilence(sh, ts)
 	case l.play != nil && l.play.codec == l.agreed.codec:
 		payload, heard := l.play.next()
 		l.sound(sh)

@@ -1,6 +1,9 @@
 package media
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // player is one playback: made by the host, owned by the shard afterwards.
 type player struct {
@@ -14,16 +17,21 @@ type player struct {
 
 	part, frame int // what comes next
 	sent        int // frames
+	start       int // frame at which it begins, until the parts are there
+	paused      bool
 }
 
-func newPlayer(id uint32, prompts []*Prompt, loop bool) *player {
-	p := &player{id: id, loop: loop}
+func newPlayer(id uint32, prompts []*Prompt, pb Playback) *player {
+	p := &player{id: id, loop: pb.Loop, start: wholeFrames(pb.From), paused: pb.Paused}
 	for _, prompt := range prompts {
 		p.frames += prompt.Frames()
 		p.totalMs += int(prompt.Duration().Milliseconds())
 	}
+	p.totalMs = max(0, p.totalMs-int(pb.From.Milliseconds()))
 	return p
 }
+
+func wholeFrames(d time.Duration) int { return int(d / FrameDuration) }
 
 // encode fetches the frames for c; it may take milliseconds and so happens
 // before the shard sees the player.
@@ -39,11 +47,64 @@ func (p *player) encode(e *Engine, prompts []*Prompt, c *Codec) {
 			p.frames += form.Frames()
 		}
 	}
+	p.place(p.start)
+	p.start = 0
+}
+
+// position is the frame that comes next, from the beginning.
+func (p *player) position() int {
+	at := p.frame
+	for _, e := range p.parts[:min(p.part, len(p.parts))] {
+		at += e.Frames()
+	}
+	return at
+}
+
+// seek goes on elsewhere.
+func (p *player) seek(to time.Duration, relative bool) {
+	if p.parts == nil {
+		if relative {
+			to += time.Duration(p.start) * FrameDuration
+		}
+		p.start = max(0, wholeFrames(to))
+		return
+	}
+	frame := wholeFrames(to)
+	if relative {
+		frame += p.position()
+	}
+	p.place(frame)
+}
+
+// place makes a frame the next one.
+func (p *player) place(frame int) {
+	frame = max(0, frame)
+	if p.loop && p.frames > 0 {
+		frame %= p.frames
+	}
+	for p.part = 0; p.part < len(p.parts); p.part++ {
+		n := p.parts[p.part].Frames()
+		if p.endless[p.part] {
+			frame %= n
+		}
+		if frame < n {
+			break
+		}
+		frame -= n
+	}
+	p.frame = frame
+	if p.part == len(p.parts) {
+		p.frame = 0
+	}
 }
 
 // recode takes over the frames of the same playback in another codec.
 func (p *player) recode(again *player) {
+	waited := p.parts == nil
 	p.codec, p.parts, p.endless, p.frames = again.codec, again.parts, again.endless, again.frames
+	if waited {
+		p.place(p.start)
+	}
 }
 
 // over reports whether nothing is left to play.

@@ -78,7 +78,7 @@ func (s *Session) agree(l Local, r Remote) {
 	c := command{kind: cmdAgree, agreed: newAgreement(r), coders: newCoders(r), tones: s.tonesFor(r)}
 	s.secure(c.agreed, r.crypto)
 	if recode && s.current != nil {
-		again := newPlayer(s.current.id, s.partsAsked, s.current.loop)
+		again := newPlayer(s.current.id, s.partsAsked, Playback{Loop: s.current.loop})
 		again.encode(s.engine, s.partsAsked, r.Codec)
 		c.recoded = again
 	}

@@ -27,6 +27,9 @@ var verbs = map[string]func(*request){
 	"call.record":           record,
 	"call.recording.start":  startRecording,
 	"call.recording.pause":  func(q *request) { q.leg.PauseRecording(true, q.verb) },
+	"call.pause":            func(q *request) { q.leg.PausePrompt(true, q.verb) },
+	"call.resume":           func(q *request) { q.leg.PausePrompt(false, q.verb) },
+	"call.seek":             seek,
 	"call.recording.resume": func(q *request) { q.leg.PauseRecording(false, q.verb) },
 	"call.recording.stop":   func(q *request) { q.leg.StopRecording(q.verb) },
 	"call.connect":          connect,
@@ -112,13 +115,14 @@ type spoken struct {
 	Language string      `json:"language"`
 	Voice    string      `json:"voice"`
 	Volume   float64     `json:"volume"`
+	FromMs   int64       `json:"fromMs"`
 }
 
 func (o *spoken) options(bargeIn bool) call.PromptOptions {
 	if o.BargeIn != nil {
 		bargeIn = *o.BargeIn
 	}
-	return call.PromptOptions{Loop: o.Loop, BargeIn: bargeIn, Language: o.Language, Voice: o.Voice, Volume: o.Volume}
+	return call.PromptOptions{Loop: o.Loop, BargeIn: bargeIn, Language: o.Language, Voice: o.Voice, Volume: o.Volume, From: ms(o.FromMs)}
 }
 
 // check reports the first part that says nothing.
@@ -131,6 +135,17 @@ func check(lists ...[]call.Part) error {
 		}
 	}
 	return nil
+}
+
+// seek goes on elsewhere in the prompt.
+func seek(q *request) {
+	var o struct {
+		ToMs     int64 `json:"toMs"`
+		Relative bool  `json:"relative"`
+	}
+	if q.read(&o) {
+		q.leg.SeekPrompt(ms(o.ToMs), o.Relative, q.verb)
+	}
 }
 
 func prompt(q *request) {

@@ -42,6 +42,7 @@ var facts = []string{"id", "direction", "from", "to", "remote", "data", "script"
 var verbs = map[string]verb{
 	"ring": plain("ring"), "progress": plain("progress"), "answer": answer, "reject": reject, "redirect": redirect, "hangup": hangup,
 	"say": speak("say"), "play": speak("play"), "prompt": speak("prompt"), "stop": plain("stop"),
+	"pause": plain("pause"), "resume": plain("resume"), "seek": seek,
 	"gather": gather, "menu": menu, "record": record, "connect": connect, "bridge": bridge, "unbridge": plain("unbridge"),
 	"hold": hold, "unhold": plain("unhold"), "stream": startStream, "mute": mute(true), "unmute": mute(false),
 	"sendDigits": sendDigits, "detectMachine": detectMachine, "waitForBeep": waitForBeep, "transfer": transfer, "retry": retry,

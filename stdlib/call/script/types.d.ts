@@ -50,7 +50,11 @@ declare module "loopstart:call" {
     /** Gives the verb up; it rejects with `AbortError`. */
     signal?: AbortSignal;
   }
-  export interface PromptOptions extends VoiceOptions { loop?: boolean }
+  export interface PromptOptions extends VoiceOptions {
+    loop?: boolean;
+    /** Where it begins. */
+    from?: Duration;
+  }
   export interface Played { completed: boolean; digit?: string; playedMs: number; percent: number }
 
   export interface CollectOptions extends VoiceOptions {
@@ -302,6 +306,20 @@ declare module "loopstart:call" {
      * @example await call.stop();
      */
     stop(): Promise<void>;
+    /**
+     * Stops the prompt where it is; `resume` goes on. What is heard meanwhile is silence.
+     * @example call.on("digit", ({ digit }) => digit === "5" && call.pause());
+     */
+    pause(): Promise<void>;
+    /**
+     * @example await call.resume();
+     */
+    resume(): Promise<void>;
+    /**
+     * Goes on elsewhere in the prompt: a time from its beginning, or `"+10s"`, `"-10s"` from where it is. Behind its end it is over.
+     * @example call.on("digit", ({ digit }) => void call.seek(digit === "6" ? "+10s" : "-10s"));
+     */
+    seek(position: Duration): Promise<void>;
 
     /**
      * Collects keys.
