@@ -101,7 +101,7 @@ func readCommand(body []byte) (*command, error) {
 	if len(c.Prompt) == 0 {
 		c.Prompt = c.Parts
 	}
-	return &c, nil
+	return &c, oneLine("command: target", c.Target, "command: from", c.From, "command: trunk", c.Trunk)
 }
 
 type legVerb func(*call.Leg, call.Verb)

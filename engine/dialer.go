@@ -24,6 +24,9 @@ func (d dialer) Dial(o sip.Outgoing) (call.Dialog, error) {
 
 // Resolve implements call.Dialer: a group, a user, a number or a sip: URI.
 func (d dialer) Resolve(r call.DialRequest) ([]call.Place, error) {
+	if err := oneLine("the target", r.Target, "from", r.From, "trunk", r.Trunk); err != nil {
+		return nil, err
+	}
 	cfg := d.e.Config()
 	if g, ok := cfg.Group(r.Target); ok {
 		return d.group(cfg, g, r)

@@ -49,7 +49,7 @@ func readOrder(body []byte) (OrderRequest, error) {
 		}
 		r.Retry[outcome] = string(pause)
 	}
-	return r, nil
+	return r, oneLine("script", r.Script, "to", r.To, "from", r.From, "trunk", r.Trunk)
 }
 
 // badField words what is wrong with the body of an order.

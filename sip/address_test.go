@@ -3,6 +3,8 @@ package sip
 import (
 	"strings"
 	"testing"
+
+	"github.com/loopstart/loopstart/internal/fault"
 )
 
 func TestParseAddress(t *testing.T) {
@@ -85,5 +87,41 @@ func TestHeaders(t *testing.T) {
 	}
 	if err := CheckHeaders([]Header{{"Diversion", "<sip:a@b>"}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a caller of this package gives and what would forge a header is refused
+// in every place where it could stand in one.
+func TestNoForgedHeaders(t *testing.T) {
+	r := newRig(t, nil)
+	_, _, d := r.established()
+	for _, evil := range []string{"\r\nX-Evil: 1", "\n", "\r", "\x00", "\x01", "\x1b", "\x7f"} {
+		for name, err := range map[string]error{
+			"name": func() error {
+				_, err := r.Dial(Outgoing{Target: Target{URI: "sip:a@127.0.0.1:9"}, From: Address{Display: "x" + evil}})
+				return err
+			}(),
+			"caller": func() error {
+				_, err := r.Dial(Outgoing{Target: Target{URI: "sip:a@127.0.0.1:9"}, From: Address{User: "x" + evil}})
+				return err
+			}(),
+			"host": func() error {
+				_, err := r.Dial(Outgoing{Target: Target{URI: "sip:a@127.0.0.1:9"}, From: Address{Host: "x" + evil}})
+				return err
+			}(),
+			"URI": func() error {
+				_, err := r.Dial(Outgoing{Target: Target{URI: "sip:a" + evil + "@127.0.0.1:9"}})
+				return err
+			}(),
+			"header":    CheckHeaders([]Header{{"X-A", "b" + evil}}),
+			"header's":  CheckHeaders([]Header{{"X-A" + evil, "b"}}),
+			"reason":    d.Reject(486, "Busy"+evil),
+			"info type": d.Info("text/plain"+evil, nil),
+			"refer":     d.Refer("sip:a" + evil + "@b"),
+		} {
+			if fault.CodeOf(err) != fault.Invalid {
+				t.Errorf("%s %q: %v", name, evil, err)
+			}
+		}
 	}
 }

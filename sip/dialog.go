@@ -180,6 +180,9 @@ func (d *Dialog) command(c command) error {
 	if err := CheckHeaders(c.headers); err != nil {
 		return err
 	}
+	if err := oneLine("the reason or type", c.reason); err != nil {
+		return err
+	}
 	if len(c.body) > MaxBody {
 		return fault.New(fault.Limit, "sip: a body of %d bytes, at most %d are allowed", len(c.body), MaxBody)
 	}

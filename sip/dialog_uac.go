@@ -15,7 +15,7 @@ const routeTimeout = 10 * time.Second
 // trunk or an unregistered user is fault.NotFound, a wrong target
 // fault.Invalid.
 func (e *Endpoint) Dial(o Outgoing) (*Dialog, error) {
-	if err := CheckHeaders(o.Headers); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
 	if len(o.Body) > MaxBody {
@@ -37,6 +37,20 @@ func (e *Endpoint) Dial(o Outgoing) (*Dialog, error) {
 	e.wg.Go(d.run)
 	d.route()
 	return d, nil
+}
+
+// check refuses what would forge a header of the INVITE.
+func (o *Outgoing) check() error {
+	t := o.Target
+	for _, s := range [...][2]string{
+		{"the caller's name", o.From.Display}, {"the caller", o.From.User}, {"the caller's host", o.From.Host}, {"the caller's parameters", o.From.Params},
+		{"the URI", t.URI}, {"the number", t.Number}, {"the user", t.User},
+	} {
+		if err := oneLine(s[0], s[1]); err != nil {
+			return err
+		}
+	}
+	return CheckHeaders(o.Headers)
 }
 
 // maxCalls is how many calls a user may have at one time; 0 is no limit.

@@ -80,8 +80,8 @@ func CheckHeaders(hs []Header) error {
 		switch {
 		case h.Name == "" || strings.ContainsFunc(h.Name, func(r rune) bool { return !isToken(r) }):
 			return fault.New(fault.Invalid, "sip: header name %q is wrong", clip(h.Name, 80))
-		case strings.ContainsAny(h.Value, "\r\n\x00"):
-			return fault.New(fault.Invalid, "sip: the value of header %s holds a line end or NUL", h.Name)
+		case hasControl(h.Value):
+			return fault.New(fault.Invalid, "sip: the value of header %s holds a line end, NUL or another control character", h.Name)
 		case len(h.Name)+len(h.Value) > MaxHeaderLine:
 			return fault.New(fault.Limit, "sip: header %s is longer than %d bytes", h.Name, MaxHeaderLine)
 		case ownHeaders[longName(h.Name)]:
@@ -90,6 +90,25 @@ func CheckHeaders(hs []Header) error {
 	}
 	if len(hs) > MaxHeaders/2 {
 		return fault.New(fault.Limit, "sip: %d headers, at most %d are allowed", len(hs), MaxHeaders/2)
+	}
+	return nil
+}
+
+// hasControl tells whether a value would break or forge the header it is put
+// into. A tab is white space there (RFC 3261 §25.1).
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+// oneLine refuses a text of a script or caller that would forge a header.
+func oneLine(what, s string) error {
+	if hasControl(s) {
+		return fault.New(fault.Invalid, "sip: %s %q holds a line end, NUL or another control character", what, clip(s, 80))
 	}
 	return nil
 }

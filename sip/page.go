@@ -71,6 +71,9 @@ func (e *Endpoint) SendPage(ctx context.Context, o Outgoing, contentType string)
 	if err := CheckHeaders(append([]Header{{"Content-Type", contentType}}, o.Headers...)); err != nil {
 		return 0, "", err
 	}
+	if err := o.check(); err != nil {
+		return 0, "", err
+	}
 	if len(o.Body) > MaxPageMessage {
 		return 0, "", fault.New(fault.Limit, "sip: a message of %d bytes, at most %d are allowed", len(o.Body), MaxPageMessage)
 	}

@@ -488,3 +488,30 @@ func TestOnRequestReadsTheBodyByItsType(t *testing.T) {
 		}
 	}
 }
+
+// No text of a script forges a header: each that could stand in one is refused
+// with its name, whatever the control character, and nothing is asked.
+func TestNoHeaderIsForgedByAScript(t *testing.T) {
+	verbs := []string{
+		`call.answer({headers: {"X-A": "b%s"}})`, `call.answer({headers: {"X-A%s": "b"}})`,
+		`call.reject({code: 486, reason: "Busy%s"})`, `call.reject(486, "Busy%s")`, `call.hangup({reason: "x%s"})`, `call.hangup({headers: {Reason: "x%s"}})`,
+		`call.redirect("sip:a@b%s")`, `call.redirect("%ssip:a@b")`, `call.transfer("sip:a@b%s")`, `call.transfer("101", {headers: {A: "%s"}})`,
+		`call.connect("101%s")`, `call.connect("101", {from: "1%s"})`, `call.connect("101", {trunk: "t%s"})`, `call.connect("101", {headers: {A: "%s"}})`,
+		`call.connect([{to: "101%s"}])`, `call.connect([{to: "101", from: "x%s"}])`, `call.connect([{to: "101", headers: {"A": "x%s"}}])`,
+		`dial("101%s")`, `dial("101", {from: "%s1"})`, `dial("101", {headers: {A: "%s"}})`, `dial("101", {trunk: "t%s"})`,
+	}
+	source := "const passed = [];\n"
+	for _, evil := range []string{`\r\nX-Evil: 1`, `\n`, `\r`, `\0`, `\x01`, `\x7f`, `\u0085`, `\u2028`} {
+		for _, verb := range verbs {
+			text := strings.ReplaceAll(verb, "%s", evil)
+			source += "try { await " + text + "; passed.push(`" + strings.ReplaceAll(text, `\`, `\\`) + "`) } catch (e) { if (e.code !== 'INVALID') passed.push(e.message) }\n"
+		}
+	}
+	p := &phone{t: t}
+	if got := p.run(source + "return passed"); got != "[]" || len(p.asked) > 0 {
+		t.Errorf("%s, asked %s", got, p.asked)
+	}
+	if got := p.run(`await call.hangup({reason: "по-русски\tи с табуляцией"})`); strings.Contains(got, "INVALID") {
+		t.Error(got)
+	}
+}

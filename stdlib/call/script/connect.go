@@ -23,7 +23,7 @@ func connect(l *leg, args []goja.Value) goja.Value {
 		"record", "headers", "hangupOn", "keys", "onRing", "onAnswer", "signal")
 	o.Wire["strategy"] = "parallel"
 	o.Choice("strategy", "parallel", "serial").Duration("timeout", minRing, maxRing).Duration("maxDuration", time.Second, maxCall)
-	caller(o).String("trunk").Bool("record").Headers("headers").Callback("onRing", "onAnswer")
+	caller(o).Line("trunk").Bool("record").Headers("headers").Callback("onRing", "onAnswer")
 	readMusic(o)
 	optionalPrompt(o, "whisper", asSay)
 	readAccept(o)
@@ -137,7 +137,7 @@ func target(vm *runtime.VM, where string, v goja.Value) map[string]any {
 		return map[string]any{"to": targetText(vm, where, v)}
 	}
 	r := bind.Read(vm, where, o, "to", "delay", "timeout", "from", "trunk", "headers")
-	r.Duration("delay", 0, maxRing).Duration("timeout", minRing, maxRing).String("trunk").Headers("headers")
+	r.Duration("delay", 0, maxRing).Duration("timeout", minRing, maxRing).Line("trunk").Headers("headers")
 	caller(r)
 	r.Wire["to"] = targetText(vm, where, r.Value("to"))
 	return r.Wire
@@ -150,7 +150,7 @@ func targetText(vm *runtime.VM, where string, v goja.Value) string {
 		vm.Throw(fault.Invalid, where+": the target is "+bind.Describe(v)+", a text is wanted", `a group, a user, a number such as "+79161234567" or a sip: URI`)
 	}
 	s := strings.TrimSpace(v.String())
-	if s == "" || len(s) > 500 || strings.ContainsAny(s, "\r\n\x00") {
+	if s == "" || len(s) > 500 || bind.HasControl(v.String()) {
 		vm.Throw(fault.Invalid, where+": the target "+bind.Describe(v)+" cannot be dialled", "")
 	}
 	return s

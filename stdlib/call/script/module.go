@@ -135,7 +135,7 @@ func (c *Calls) dial(vm *runtime.VM, args []goja.Value) goja.Value {
 	}
 	o := bind.Read(vm, "dial", bind.Arg(args, 1), "from", "trunk", "timeout", "headers", "data", "signal", "detectMachine")
 	dialMachine(o)
-	caller(o).String("trunk").Duration("timeout", minRing, maxRing).Headers("headers")
+	caller(o).Line("trunk").Duration("timeout", minRing, maxRing).Headers("headers")
 	o.Wire["to"] = targetText(vm, "dial", bind.Arg(args, 0))
 	if data, ok := o.Get("data"); ok {
 		o.Wire["data"] = data

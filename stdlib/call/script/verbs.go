@@ -57,7 +57,7 @@ func (l *leg) status(verb string, args []goja.Value, min, max int64) *bind.Optio
 		}
 		first = object
 	}
-	return l.read(verb, first, "code", "reason", "headers").Int("code", min, max).String("reason").Headers("headers")
+	return l.read(verb, first, "code", "reason", "headers").Int("code", min, max).Line("reason").Headers("headers")
 }
 
 func redirect(l *leg, args []goja.Value) goja.Value {

@@ -195,6 +195,28 @@ func (o *Options) String(names ...string) *Options {
 	return o
 }
 
+// Line is String for texts that go into a SIP header: on one line and without
+// control characters, with which a value could forge a header of its own.
+func (o *Options) Line(names ...string) *Options {
+	for _, name := range names {
+		if v, ok := o.Get(name); ok {
+			s := o.text(name, v)
+			if HasControl(s) {
+				o.Bad(name, v, "a text on one line", "line ends, NUL and other control characters would forge a header")
+			}
+			o.Wire[name] = s
+		}
+	}
+	return o
+}
+
+// HasControl tells whether a text holds a control character; a tab is none here.
+func HasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029'
+	})
+}
+
 func (o *Options) text(name string, v goja.Value) string {
 	s, ok := v.(goja.String)
 	if !ok || s.Length() > MaxText {
@@ -258,8 +280,8 @@ func (o *Options) Headers(name string) *Options {
 	for _, key := range obj.Keys() {
 		value := obj.Get(key)
 		text := value.String()
-		if _, isObject := value.(*goja.Object); isObject || Missing(value) || !token(key) || strings.ContainsAny(text, "\r\n\x00") {
-			o.Bad(name+"."+key, value, "a header's text", "")
+		if _, isObject := value.(*goja.Object); isObject || Missing(value) || !token(key) || HasControl(text) {
+			o.Bad(name+"."+key, value, "a header's text on one line", "line ends, NUL and other control characters would forge a header")
 		}
 		pairs = append(pairs, []any{key, text})
 	}
