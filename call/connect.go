@@ -1,6 +1,8 @@
 package call
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -94,11 +96,31 @@ func (l *Leg) Connect(o ConnectOptions, v Verb) {
 	k.next()
 }
 
+// relayed adds the Identity headers of the caller's INVITE (RFC 8224): who the
+// call is passed on to may check the signature, which we neither make nor break.
+// A script that gives one of its own replaces them.
+func (c *Call) relayed(given []sip.Header) []sip.Header {
+	if c.spec.Outbound || sip.Headers(given).Get("Identity") != "" {
+		return given
+	}
+	out := slices.Clone(given)
+	for _, h := range c.spec.Headers {
+		if strings.EqualFold(h[0], "Identity") || strings.EqualFold(h[0], "y") {
+			out = append(out, sip.Header{Name: "Identity", Value: h[1]})
+		}
+	}
+	if sip.CheckHeaders(out) != nil {
+		return given
+	}
+	return out
+}
+
 // resolve finds the places of all targets and gives them their rank and delay.
 func (c *Call) resolve(o ConnectOptions) ([]Place, error) {
 	var all []Place
 	rank := 0
 	for i, t := range o.Targets {
+		t.Headers = c.relayed(t.Headers)
 		places, err := c.deps.Dialer.Resolve(t)
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -24,6 +25,7 @@ const legJSON = `{"handle":"b","id":"c1/b","direction":"outbound","from":{},"to"
 // phone answers verbs from a list and keeps what it was asked.
 type phone struct {
 	t       *testing.T
+	facts   string              // of the call; "" is factsJSON
 	answers map[string][]string // JSON by method, used in turn; the last one stays
 	asked   []string
 	before  func(h *scripttest.Host, r message.Request, seq uint32) (any, error)
@@ -51,7 +53,7 @@ func (p *phone) run(source string) string {
 	calls := New()
 	o, _ := scripttest.Run{
 		Source:   `const { dial } = require("loopstart:call");` + source,
-		Argument: json.RawMessage(factsJSON),
+		Argument: json.RawMessage(cmp.Or(p.facts, factsJSON)),
 		Options: runtime.Options{Modules: []runtime.Module{calls}, Globals: abortGlobals,
 			Arguments: map[string]runtime.Argument{"default": calls.Argument}},
 		Host: p.answer,

@@ -53,6 +53,8 @@ func (l *leg) other(name string) goja.Value {
 	switch name {
 	case "headers":
 		return l.headers()
+	case "identity":
+		return l.identity()
 	case "recording":
 		return l.recording()
 	case "signal":
@@ -70,7 +72,7 @@ func (l *leg) other(name string) goja.Value {
 	return nil
 }
 
-var otherNames = []string{"headers", "recording", "signal", "on", "tag", "log"}
+var otherNames = []string{"headers", "identity", "recording", "signal", "on", "tag", "log"}
 
 // Members are the names of everything a Call has, sorted.
 func Members() []string {

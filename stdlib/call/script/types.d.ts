@@ -235,6 +235,25 @@ declare module "loopstart:call" {
     info: { type: string; body: string };
   }
 
+  /** Claims about the caller's number, as RFC 8225 and RFC 8588 name them. Nothing of it is verified here. */
+  export interface Identity {
+    /** A: the provider knows the caller and the number; B: the caller only; C: neither. */
+    attest?: "A" | "B" | "C" | string;
+    origid?: string;
+    /** Number or URI that calls, and those that are called. */
+    orig?: string;
+    dest?: string[];
+    /** When it was signed, seconds since 1970. */
+    iat?: number;
+    /** Address of the certificate. */
+    info?: string;
+    alg?: string;
+    ppt?: string;
+    /** `verstat` of P-Asserted-Identity or From: TN-Validation-Passed, TN-Validation-Failed, No-TN-Validation. */
+    verstat?: string;
+    readonly verified: false;
+  }
+
   /** One call. Verbs return promises: what people do resolves, faults reject with a `code`. */
   export interface Call<Data = any> {
     readonly id: string;
@@ -245,6 +264,12 @@ declare module "loopstart:call" {
     readonly remote: Address;
     /** Headers of the INVITE, names in any case. */
     readonly headers: { get(name: string): string | undefined; all(name: string): string[]; has(name: string): boolean; names(): string[] };
+    /**
+     * What the caller's provider says of the number (STIR/SHAKEN): undefined when it says nothing. Read from the Identity
+     * header, whose signature is not verified; `verstat` is what the provider before us verified.
+     * @example if (call.identity?.attest === "C") call.tag("caller", "doubtful");
+     */
+    readonly identity?: Identity;
     data: Data;
     readonly script: string;
     readonly campaign?: string;
