@@ -38,6 +38,7 @@ type Call struct {
 
 	started    time.Time
 	targets    atomic.Pointer[[]string] // names of the places rung, for Rings
+	dialogs    atomic.Pointer[[]string] // IDs of the legs' dialogs, for Holds
 	answeredAt atomic.Pointer[time.Time]
 	left       atomic.Bool            // the first leg is over
 	presented  atomic.Pointer[string] // the caller number that the route of an outbound call shows
@@ -49,7 +50,8 @@ type Call struct {
 	dead       bool // nobody hears anything, and that was told
 	main       *Leg
 	legs       map[string]*Leg
-	made       int // legs made so far, for their names
+	made       int    // legs made so far, for their names
+	made32     uint32 // dials of transfers so far, for theirs
 	script     Script
 	scripted   bool   // a script was attached
 	done       bool   // the script has ended

@@ -211,7 +211,7 @@ func (k *connecting) ring(p Place) {
 		l.reason = "timeout"
 		l.hangup()
 	})
-	l.onState = k.legChanged
+	l.onState, l.hidden = k.legChanged, true
 }
 
 // legChanged follows a rung leg.

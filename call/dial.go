@@ -23,7 +23,13 @@ func (c *Call) Dial(id uint32, r DialRequest, v Verb) {
 		v.fail(err)
 		return
 	}
-	d := &dialling{call: c, verb: v, machine: r.Machine, legs: map[*Leg]*timer{}, worst: DialResult{Status: "no_answer", Code: 480}}
+	c.dialPlaces(id, places, r, v, nil)
+}
+
+// dialPlaces rings all places at once; rang, if there is one, hears of the first
+// that rings.
+func (c *Call) dialPlaces(id uint32, places []Place, r DialRequest, v Verb, rang func()) {
+	d := &dialling{call: c, verb: v, machine: r.Machine, rang: rang, legs: map[*Leg]*timer{}, worst: DialResult{Status: "no_answer", Code: 480}}
 	for _, p := range places {
 		l, err := c.dialPlace(p)
 		if err != nil {
@@ -79,11 +85,17 @@ type dialling struct {
 	worst   DialResult
 	over    bool
 	machine *Detection
+	rang    func()
 }
 
 func (d *dialling) changed(l *Leg) {
 	switch {
 	case d.over:
+	case l.state == legRinging || l.state == legEarly:
+		if d.rang != nil {
+			d.rang()
+			d.rang = nil
+		}
 	case l.state == legUp:
 		d.dismiss(l)
 		l.onState = nil

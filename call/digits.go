@@ -12,6 +12,14 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // mediaEvent takes one event of the leg's media session.
+// mediaOf takes an event of a session of the leg. An earlier one's only count
+// for what is complete by it: its playbacks have numbers of their own.
+func (l *Leg) mediaOf(s *media.Session, ev media.Event) {
+	if s == l.session || ev.Kind == media.RecordEnded || l.session == nil || l.state == legEnded {
+		l.mediaEvent(ev)
+	}
+}
+
 func (l *Leg) mediaEvent(ev media.Event) {
 	switch {
 	case ev.Kind == media.PlayEnded || ev.Kind == media.RecordEnded:
@@ -200,6 +208,8 @@ func (l *Leg) infoDigits(digits string, v Verb) {
 	} else if err := l.dialog.Info("application/dtmf-relay", []byte("Signal="+digits[:1]+"\r\nDuration=160\r\n")); err != nil {
 		v.fail(err)
 		return
+	} else if digits[0] != 'W' {
+		l.sending = append(l.sending, nil)
 	}
 	l.call.after(gap, func() { l.infoDigits(digits[1:], v) })
 }

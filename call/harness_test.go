@@ -337,11 +337,15 @@ func (p *phone) speak(spec string) {
 
 // The near side: call.Dialog.
 
-func (p *phone) ID() string                { return p.name }
-func (p *phone) Headers() sip.Headers      { return nil }
-func (p *phone) Offer() []byte             { return p.offer }
-func (p *phone) Events() <-chan sip.Event  { return p.events }
-func (p *phone) Info(string, []byte) error { p.note("info"); return nil }
+func (p *phone) ID() string               { return p.name }
+func (p *phone) Headers() sip.Headers     { return nil }
+func (p *phone) Offer() []byte            { return p.offer }
+func (p *phone) Events() <-chan sip.Event { return p.events }
+func (p *phone) Info(string, []byte) error {
+	p.note("info")
+	p.w.clk.AfterFunc(0, func() { p.send(sip.Event{Kind: sip.Sent, Code: 200}) })
+	return nil
+}
 
 func (p *phone) Provisional(code int, _ string, body []byte, _ ...sip.Header) error {
 	p.note(itoa(code))
@@ -407,6 +411,21 @@ func (p *phone) Respond(_ uint64, code int, body []byte) error {
 	}
 	return nil
 }
+
+func (p *phone) Message(kind string, body []byte) error {
+	p.note("message " + string(body))
+	p.w.clk.AfterFunc(0, func() { p.send(sip.Event{Kind: sip.Sent, Code: 200}) })
+	return nil
+}
+
+func (p *phone) Consent(_ uint64, code int) error { p.note("consent " + itoa(code)); return nil }
+
+func (p *phone) Progress(_ uint64, code int, _ string) error {
+	p.note("progress " + itoa(code))
+	return nil
+}
+
+func (p *phone) Replacement() string { return "sip:" + p.name + "@there?Replaces=" + p.name }
 
 func (p *phone) Refer(target string, h ...sip.Header) error {
 	p.got(h)

@@ -65,6 +65,7 @@ type Leg struct {
 	rfc4733   bool           // digits have come as RFC 4733 events
 	told      bool           // onRing was called
 	alerted   bool           // a 180 came
+	moving
 
 	typed   string
 	play    *playing
@@ -116,8 +117,11 @@ func (l *Leg) Name() string { return l.name }
 
 // open makes the leg's media session.
 func (l *Leg) open(o media.SessionOptions) error {
-	o.Sink = func(ev media.Event) { l.call.post(func() { l.mediaEvent(ev) }) }
 	l.policy, l.suite, l.bareTold = o.SRTP, "", false
+	var s *media.Session
+	o.Sink = func(ev media.Event) {
+		l.call.post(func() { l.present().mediaOf(s, ev) })
+	}
 	s, err := l.call.deps.Open(o)
 	if err != nil {
 		return err
@@ -133,13 +137,22 @@ func (l *Leg) open(o media.SessionOptions) error {
 func (l *Leg) follow(d Dialog, over func()) {
 	l.dialog = d
 	l.call.line.watch(l.name, d)
+	l.call.shareDialogs()
 	go func() {
 		defer over()
 		for ev := range d.Events() {
-			l.call.post(func() { l.sipEvent(d, ev) })
+			l.call.post(func() { l.present().sipEvent(d, ev) })
 			l.call.clk.Busy(-1)
 		}
 	}()
+}
+
+// present is the leg that has this one's dialog and session now.
+func (l *Leg) present() *Leg {
+	for l.heir != nil {
+		l = l.heir
+	}
+	return l
 }
 
 // begin lets RTP flow; it may be called more than once.
@@ -185,6 +198,12 @@ func (l *Leg) sipEvent(d Dialog, ev sip.Event) {
 		l.reoffered(ev)
 	case sip.Info:
 		l.info(ev)
+	case sip.Messaged:
+		l.messaged(ev)
+	case sip.Sent:
+		l.sent(ev.Code)
+	case sip.Asked:
+		l.asked(ev)
 	case sip.Referred:
 		l.referred(ev)
 	case sip.Ended:
@@ -312,6 +331,9 @@ const reasonSilent = "silent"
 
 // ended is the last event of a dialog.
 func (l *Leg) ended(ev sip.Event) {
+	if l.partedBy(ev) {
+		return
+	}
 	if l.state < legUp && l.outbound && l.nextRoute(ev) {
 		return
 	}
@@ -332,6 +354,11 @@ func (l *Leg) ended(ev sip.Event) {
 // hangup ends the leg from our side: BYE, CANCEL or a final answer.
 func (l *Leg) hangup(h ...sip.Header) {
 	if l.state == legEnded {
+		return
+	}
+	if p := l.parted; p != nil { // its dialog is over already
+		l.parted, l.handing = nil, nil
+		l.ended(*p)
 		return
 	}
 	if l.dialog != nil {
@@ -420,10 +447,24 @@ func (l *Leg) settleAll() {
 		f(481, nil)
 	}
 	l.reoffer = nil
+	if l.transfer != nil && l.taken && l.remoteEnd { // it went where it was sent, without a word
+		l.transferred(202)
+	}
 	if v := l.transfer; v != nil {
 		l.transfer = nil
 		v.fail(errHangup())
 	}
+	if h := l.handing; h != nil {
+		l.handing = nil
+		h.wait.stop()
+		l.call.CancelDial(1<<31 | l.call.made32)
+	}
+	for _, f := range l.sending {
+		if f != nil {
+			f(408)
+		}
+	}
+	l.sending = nil
 	if v := l.sendingID; v != nil {
 		l.sendingID = nil
 		v.fail(errHangup())
@@ -475,6 +516,7 @@ func (l *Leg) Party() Party {
 // shareTargets keeps the names of all legs where other goroutines may read
 // them.
 func (c *Call) shareTargets() {
+	c.shareDialogs()
 	names := make([]string, 0, len(c.legs))
 	for _, l := range c.legs {
 		if l.place.Name != "" {

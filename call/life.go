@@ -171,7 +171,11 @@ func (l *Leg) invite() (d Dialog, free func(), err error) {
 	if len(l.place.Routes) > 0 {
 		out.Silence = routeSilence
 	}
-	if d, err = l.call.deps.Dialer.Dial(out); err != nil {
+	dial := l.call.deps.Dialer.Dial
+	if l.route.Dial != nil {
+		dial = l.route.Dial
+	}
+	if d, err = dial(out); err != nil {
 		free()
 		return nil, nil, err
 	}

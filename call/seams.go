@@ -26,7 +26,11 @@ type Dialog interface {
 	Reoffer(body []byte) error
 	Respond(id uint64, code int, body []byte) error
 	Info(contentType string, body []byte) error
+	Message(contentType string, body []byte) error
 	Refer(target string, h ...sip.Header) error
+	Consent(id uint64, code int) error
+	Progress(id uint64, code int, reason string) error
+	Replacement() string
 }
 
 // Script is the running VM of a call, seen from the call.
@@ -86,6 +90,9 @@ type Route struct {
 	// NoteTones only notes a busy or reorder tone before the answer; else it ends
 	// the dial.
 	NoteTones bool
+	// Dial reaches the place in another way than by Outgoing; nil for all but
+	// what is in this process.
+	Dial func(sip.Outgoing) (Dialog, error)
 	// Seize takes a line of the trunk before the INVITE; free gives it back when
 	// the dialog is over. nil: lines are not counted.
 	Seize func() (free func(), err error)
@@ -151,6 +158,7 @@ type Deps struct {
 	Streams    Streams
 	Rooms      *Rooms // conferences; may be nil
 	NewMixer   func(media.MixerOptions) (*media.Mixer, error)
+	Transfers  Transfers // nil: no party may transfer its talk
 	Recognizer Recognizer
 	Observer   Observer
 	Counters   *Counters

@@ -307,12 +307,13 @@ type TransferResult struct {
 type TransferOptions struct {
 	Timeout time.Duration // until the outcome is known; 0 for the default
 	Headers []sip.Header  // of the REFER
+	Consult *Leg          // attended: whom the party is to talk with from now on
 }
 
 // Transfer sends the party to another place by REFER (RFC 3515). A failed
 // transfer returns the party to the script.
 func (l *Leg) Transfer(target string, o TransferOptions, v Verb) {
-	uri, err := l.call.deps.Dialer.Referral(DialRequest{Target: target, Script: l.call.spec.Script, Version: l.call.spec.Version}, l.trunk(), l.Party().Host)
+	uri, err := l.referral(target, o.Consult)
 	switch {
 	case err != nil:
 		v.fail(err)
@@ -325,7 +326,7 @@ func (l *Leg) Transfer(target string, o TransferOptions, v Verb) {
 			v.fail(err)
 			return
 		}
-		l.transfer, l.referTo = &v, uri
+		l.transfer, l.referTo, l.consult, l.taken = &v, uri, o.Consult, false
 		l.note("state", "transfer to "+target, v.At)
 		if o.Timeout <= 0 {
 			o.Timeout = transferTimeout
@@ -339,6 +340,25 @@ func (l *Leg) Transfer(target string, o TransferOptions, v Verb) {
 }
 
 const transferTimeout = 60 * time.Second
+
+// referral is the value of Refer-To: in an attended transfer it names the talk
+// with the consulted party, which the new one takes the place of.
+func (l *Leg) referral(target string, consult *Leg) (string, error) {
+	if consult == nil {
+		return l.call.deps.Dialer.Referral(DialRequest{Target: target, Script: l.call.spec.Script, Version: l.call.spec.Version}, l.trunk(), l.Party().Host)
+	}
+	if consult == l || consult.state != legUp || consult.dialog == nil {
+		return "", fault.New(fault.Conflict, "transfer: the attended call is not answered").WithHint("dial it first: const { call: other } = await dial(…)")
+	}
+	uri := consult.dialog.Replacement()
+	if uri == "" {
+		return "", fault.New(fault.Conflict, "transfer: the attended call cannot be reached by others").WithHint("use call.bridge(other)")
+	}
+	if own, part, ok := strings.Cut(uri, "?"); ok && strings.HasPrefix(target, "sip") && target != own {
+		uri = target + "?" + part
+	}
+	return uri, nil
+}
 
 // trunk is the trunk that the leg talks through, "" for a phone.
 func (l *Leg) trunk() string {
@@ -355,6 +375,7 @@ func (l *Leg) referred(ev sip.Event) {
 	if ev.Code >= 200 {
 		progress["status"] = transferStatus(ev.Code)
 	}
+	l.taken = l.taken || ev.Code < 300
 	l.call.notify("transfer", progress)
 	if ev.Code >= 200 && l.transfer != nil {
 		l.transferred(ev.Code)
@@ -368,7 +389,11 @@ func (l *Leg) transferred(code int) {
 	if code/100 == 2 {
 		l.call.facts.talked = true
 		l.hangup()
+		if l.consult != nil {
+			l.consult.hangup()
+		}
 	}
+	l.consult = nil
 }
 
 // transferStatus is the end of a transfer in the words of its result.

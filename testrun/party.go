@@ -15,7 +15,9 @@ type party struct {
 	matched   int // of heard, how many hears has passed
 	digits    string
 	transfers []string
-	habits    []habit // how it takes calls, latest last
+	messages  []string // texts that came, within talks and outside
+	referred  int      // how far the transfer that it asked for has come
+	habits    []habit  // how it takes calls, latest last
 	offline   bool
 	sounding  *handset // whose hearing is open
 }

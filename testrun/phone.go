@@ -23,14 +23,15 @@ type handset struct {
 	offer   []byte
 	call    *callLog // nil for legs of connect
 
-	state    string // calling, ringing, early, answered, ended
-	outbound bool   // it was dialled
-	closed   bool
-	code     int
-	plays    map[uint32]func(error)
-	pressing []func(error)
-	reoffers []func(error)
-	ids      uint64
+	state     string // calling, ringing, early, answered, ended
+	outbound  bool   // it was dialled
+	closed    bool
+	code      int
+	plays     map[uint32]func(error)
+	pressing  []func(error)
+	reoffers  []func(error)
+	referring []func(error) // waits for the end of a transfer that this phone asked for
+	ids       uint64
 }
 
 // invite is what an INVITE from outside says.
@@ -74,7 +75,7 @@ func (p *handset) end(code int) {
 	close(p.events)
 	p.session.Close()
 	p.party.fallSilent(p, p.stage.clk.Now())
-	for _, list := range [][]func(error){p.pressing, p.reoffers} {
+	for _, list := range [][]func(error){p.pressing, p.reoffers, p.referring} {
 		for _, f := range list {
 			f(nil)
 		}
@@ -82,7 +83,7 @@ func (p *handset) end(code int) {
 	for _, f := range p.plays {
 		f(nil)
 	}
-	p.pressing, p.reoffers, p.plays = nil, nil, nil
+	p.pressing, p.reoffers, p.referring, p.plays = nil, nil, nil, nil
 	p.stage.poke()
 }
 
@@ -156,6 +157,7 @@ func (p *handset) Info(kind string, body []byte) error {
 	p.stage.mu.Lock()
 	defer p.stage.mu.Unlock()
 	p.party.digits += infoDigit(kind, string(body))
+	p.stage.soon(func() { p.send(sip.Event{Kind: sip.Sent, Code: 200}) })
 	p.stage.poke()
 	return nil
 }
@@ -262,6 +264,59 @@ func (p *handset) Refer(target string, _ ...sip.Header) error {
 	p.party.transfers = append(p.party.transfers, target)
 	p.stage.soon(func() { p.send(sip.Event{Kind: sip.Referred, Code: 200, Reason: "OK", ID: 1}) })
 	return nil
+}
+
+// Message implements call.Dialog: a text that is shown at the phone.
+func (p *handset) Message(_ string, body []byte) error {
+	p.stage.mu.Lock()
+	defer p.stage.mu.Unlock()
+	p.party.messages = append(p.party.messages, string(body))
+	p.stage.soon(func() { p.send(sip.Event{Kind: sip.Sent, Code: 200}) })
+	p.stage.poke()
+	return nil
+}
+
+// Consent implements call.Dialog: the answer to the transfer that the phone has
+// asked for.
+func (p *handset) Consent(_ uint64, code int) error {
+	p.stage.mu.Lock()
+	defer p.stage.mu.Unlock()
+	p.settleTransfer(code, code != 202)
+	return nil
+}
+
+// Progress implements call.Dialog: how the transfer goes.
+func (p *handset) Progress(_ uint64, code int, _ string) error {
+	p.stage.mu.Lock()
+	defer p.stage.mu.Unlock()
+	p.settleTransfer(code, code >= 200)
+	return nil
+}
+
+func (p *handset) settleTransfer(code int, over bool) {
+	p.party.referred = code
+	if over {
+		for _, f := range p.referring {
+			f(nil)
+		}
+		p.referring = nil
+	}
+	p.stage.poke()
+}
+
+// Replacement implements call.Dialog.
+func (p *handset) Replacement() string { return "sip:" + p.name + "@phone?Replaces=" + p.name }
+
+// transfer asks for the other side of the talk to be sent elsewhere.
+func (p *handset) transfer(to string, done func(error)) {
+	p.referring = append(p.referring, done)
+	p.ids++
+	p.send(sip.Event{Kind: sip.Asked, ID: p.ids, Line: "<sip:" + to + "@phone>"})
+}
+
+// message sends a text within the talk.
+func (p *handset) message(text string) {
+	p.send(sip.Event{Kind: sip.Messaged, ContentType: "text/plain", Body: []byte(text)})
 }
 
 // reoffer asks for another direction of the media.
