@@ -104,7 +104,7 @@ func (s *source) misspelt(i int) {
 	}
 	for _, j := range s.names(open) {
 		name := s.tok(j).Value
-		if slices.Contains(known, name) || slices.Contains(laterOptions[verb], name) {
+		if slices.Contains(known, name) {
 			continue
 		}
 		f := Finding{Level: LevelError, Message: fmt.Sprintf("%s has no option %s", verb, name), Hint: "the options are " + strings.Join(known, ", ")}

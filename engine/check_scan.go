@@ -17,12 +17,7 @@ import (
 )
 
 // laterMembers are members of a call that come with later versions.
-var laterMembers = []string{"queue", "conference", "sendMessage", "sendInfo"}
-
-// laterOptions are options of verbs that come with later versions.
-var laterOptions = map[string][]string{
-	"transfer": {"attended"},
-}
+var laterMembers = []string{"queue", "conference"}
 
 // Verbs that answer an inbound call or end its ringing, and those that speak.
 var (
@@ -262,9 +257,9 @@ func (s *source) verb(i int, sure bool) {
 // options looks at the option objects of a verb: what stands in braces
 // directly between its parentheses.
 func (s *source) options(i int, verb string) {
-	later, trunk := laterOptions[verb], verb == "connect" || verb == "dial"
+	trunk := verb == "connect" || verb == "dial"
 	deaf := verb == "gather" && len(s.cfg.Speech.ASR.Engines) == 0
-	if later == nil && !trunk && !deaf || !s.tok(i+1).Is("(") {
+	if !trunk && !deaf || !s.tok(i+1).Is("(") {
 		return
 	}
 	depth := 0
@@ -278,9 +273,6 @@ func (s *source) options(i int, verb string) {
 				return
 			}
 		case depth == 2 && t.Kind == jslex.Word && (s.tok(j+1).Is(":") || s.tok(j+1).Is(",") || s.tok(j+1).Is("}")):
-			if slices.Contains(later, t.Value) {
-				s.find(t, Finding{Level: LevelError, Code: fault.Unavailable, Message: verb + ": " + t.Value + " is not in this version"})
-			}
 			if deaf && t.Value == "speech" {
 				s.find(t, Finding{
 					Level: LevelNote, Message: "gather: there is no speech recogniser, so this ends with UNAVAILABLE",

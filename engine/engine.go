@@ -84,6 +84,7 @@ type Engine struct {
 	feed      feed                           // live events
 	tones     tones                          // rendered tones
 	conns     api.Conns                      // of the HTTP listeners
+	messages  messages                       // outside of calls
 	methods   map[string]campaignhost.Method // of modules that work in this process
 	crm       crm                            // connectors
 	tracing   tracing                        // of steps

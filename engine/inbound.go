@@ -23,6 +23,9 @@ func (e *Engine) incoming(d Incoming) {
 		e.turnAway(d, 503, "")
 		return
 	}
+	if e.takeOver(d) {
+		return
+	}
 	cfg := e.Config()
 	in := e.parties(cfg, d)
 	route, why := cfg.Match(in.Incoming, e.isOpen)
@@ -310,7 +313,7 @@ func (e *Engine) callDeps() call.Deps {
 		Clock: e.clk, Log: e.log, Open: e.media.Open, Dialer: dialer{e}, Prompts: (*prompts)(e), Recordings: e.record, Observer: e,
 		Talked:   func(member string) { e.groups.talked(member, e.clk.Now()) },
 		Counters: &e.counters, Apology: e.apology, MaxRecord: e.Config().Limits.Recording, DeadAir: e.Config().Limits.DeadAir, Veil: e.veil.text,
-		Streams: &e.streams, Rooms: e.rooms, NewMixer: e.media.NewMixer, Recognizer: e.recognizer(),
+		Transfers: transfers{e}, Streams: &e.streams, Rooms: e.rooms, NewMixer: e.media.NewMixer, Recognizer: e.recognizer(),
 	}
 }
 

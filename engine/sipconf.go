@@ -16,7 +16,12 @@ func (e *Engine) openSIP(cfg *config.Config) (err error) {
 		return err
 	}
 	real, err := sip.Open(e.sipConfig(cfg), sip.Deps{
-		Clock: e.clk, Log: e.log, Incoming: func(d *sip.Dialog) { e.incoming(d) }, Register: e.registered, Banned: e.banned,
+		Clock: e.clk, Log: e.log, Message: e.Message,
+		Incoming: func(d *sip.Dialog) {
+			d.AcceptInfo(sip.AnyInfo)
+			e.incoming(d)
+		},
+		Register: e.registered, Banned: e.banned,
 		Saved: e.bindings.load(), Bound: e.bindings.changed,
 	})
 	if err == nil {

@@ -187,7 +187,7 @@ func (e *Engine) coreSession(v *scripts.Version, j corehost.Journal, settle func
 	hosts := e.settings.of(v).Permissions.HTTP
 	return corehost.New(corehost.Services{
 		KV: kv{e.store}, Locks: e.locks(), Outbox: scriptOutbox{e, v.Script, hosts}, HTTP: scriptHTTP{&e.fetchers, v.Script, hosts}, Clock: e.clk,
-		NewID: func() string { return e.newID("token") }, Start: e.startRequest(), More: e.methods,
+		NewID: func() string { return e.newID("token") }, Start: e.startRequest(), More: e.methods, Page: e.sendPage(v),
 	}, j, settle)
 }
 

@@ -22,6 +22,8 @@ import (
 // *sip.Endpoint; calls in virtual time have one in the process.
 type Endpoint interface {
 	Dial(sip.Outgoing) (call.Dialog, error)
+	SendPage(ctx context.Context, o sip.Outgoing, contentType string) (code int, reason string, err error)
+	ReplacesPart(referTo string) (uri, dialog string, ok bool)
 	Bindings(user string) []sip.Binding
 	Trunks() []sip.TrunkStatus
 	CheckTrunk(ctx context.Context, name string) (sip.TrunkReport, error)
@@ -112,6 +114,7 @@ func (s sipEndpoint) Dial(o sip.Outgoing) (call.Dialog, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.AcceptInfo(sip.AnyInfo)
 	return d, nil
 }
 

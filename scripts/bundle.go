@@ -106,7 +106,7 @@ func buildOptions(r BuildRequest, in *inputs, format api.Format) api.BuildOption
 // be said about those that do nothing yet.
 var entryExports = map[string]string{
 	"default": "", "config": "", "afterCall": "", "beforeAttempt": "", "onRequest": "", "onSchedule": "", "onFlow": "",
-	"onMessage": "messages are not in this version, so onMessage is never called",
+	"onMessage": "",
 }
 
 // check looks at a bundle that compiled: its size and its exports.
@@ -124,7 +124,7 @@ func (res *BuildResult) check(r BuildRequest, in *inputs) {
 		runs = runs || known && name != "config"
 		near := ""
 		if !known {
-			near = suggest.Nearest(name, []string{"default", "config", "afterCall", "beforeAttempt", "onRequest", "onSchedule", "onFlow"})
+			near = suggest.Nearest(name, []string{"default", "config", "afterCall", "beforeAttempt", "onRequest", "onSchedule", "onFlow", "onMessage"})
 		}
 		if near != "" && suggest.Distance(strings.ToLower(name), strings.ToLower(near)) < 3 {
 			note = fmt.Sprintf("the export %s is not called by anything; did you mean %s?", name, near)

@@ -54,7 +54,7 @@ func worker(o runtime.Options, tests test.Module) runtime.Options {
 	o.Globals, o.Inspect = web.Globals, bind.Inspect
 	if tests.Host == nil {
 		o.Globals = func(vm *runtime.VM) error { return errors.Join(web.Globals(vm), flows.Prepare(vm)) }
-		o.Arguments = map[string]runtime.Argument{"default": main(calls, flows), "onFlow": flows.Argument, "onRequest": call.Request}
+		o.Arguments = map[string]runtime.Argument{"default": main(calls, flows), "onFlow": flows.Argument, "onRequest": call.Request, "onMessage": call.Message}
 	}
 	return o
 }

@@ -55,6 +55,8 @@ func (h *host) fact(args json.RawMessage) (any, error) {
 		return p.digits, nil
 	case "transfers":
 		return append([]string{}, p.transfers...), nil
+	case "messages":
+		return append([]string{}, p.messages...), nil
 	}
 	return callFact(a.Name, h.logs(a.Key, p)), nil
 }

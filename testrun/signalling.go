@@ -43,6 +43,22 @@ func (l *signalling) Dial(o sip.Outgoing) (call.Dialog, error) {
 	return ph, nil
 }
 
+// SendPage implements engine.Endpoint: the text is shown at the phone.
+func (l *signalling) SendPage(_ context.Context, o sip.Outgoing, _ string) (code int, reason string, err error) {
+	s := l.stage
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.party(l.keyOf(o.Target))
+	p.messages = append(p.messages, string(o.Body))
+	s.poke()
+	return 200, "OK", nil
+}
+
+// ReplacesPart implements engine.Endpoint: phones of tests name no other calls.
+func (l *signalling) ReplacesPart(referTo string) (uri, dialog string, ok bool) {
+	return strings.Trim(referTo, "<>"), "", true
+}
+
 // keyOf names the party behind a target.
 func (l *signalling) keyOf(t sip.Target) string {
 	switch {

@@ -74,6 +74,7 @@ type waitVerb func(h *host, args json.RawMessage, done func(any, error)) error
 var waitVerbs = map[string]waitVerb{
 	"inbound": (*host).inbound, "outbound": (*host).outbound, "hears": (*host).hears, "quiet": (*host).quiet, "press": (*host).press,
 	"says": (*host).says, "silent": (*host).silent, "hangup": (*host).hangup, "hold": (*host).hold, "resume": (*host).resume,
+	"sends": (*host).sends, "refers": (*host).refers, "message": (*host).message,
 	"answered": (*host).answered, "ended": (*host).endedVerb, "rings": (*host).rings, "hook": (*host).hook, "pass": (*host).pass, "to": (*host).to,
 	"flow.start": flowVerb("flow", startFlow), "flow.signal": flowVerb("signal", signalFlow), "flow.cancel": flowVerb("cancel", cancelFlow),
 	"flow.retry": flowVerb("retry", retryFlow), "flow.ended": (*host).flowEnded,

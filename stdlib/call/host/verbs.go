@@ -44,6 +44,9 @@ var verbs = map[string]func(*request){
 	"call.detectMachine":    detectMachine,
 	"call.waitForBeep":      waitForBeep,
 	"call.transfer":         transfer,
+	"call.transfer.decide":  decide,
+	"call.sendMessage":      sendMessage,
+	"call.sendInfo":         sendInfo,
 	"call.retry":            retry,
 	"call.dial":             dial,
 	"call.cancel":           cancel,
@@ -340,12 +343,54 @@ func transfer(q *request) {
 		Target    string      `json:"target"`
 		TimeoutMs int64       `json:"timeoutMs"`
 		Headers   [][2]string `json:"headers"`
+		Attended  string      `json:"attended"`
 	}
 	if !q.read(&o) {
 		return
 	}
-	if h, ok := q.headers(o.Headers); ok {
-		q.leg.Transfer(o.Target, call.TransferOptions{Timeout: ms(o.TimeoutMs), Headers: h}, q.verb)
+	h, ok := q.headers(o.Headers)
+	if !ok {
+		return
+	}
+	t := call.TransferOptions{Timeout: ms(o.TimeoutMs), Headers: h}
+	if o.Attended != "" {
+		other, err := q.s.call.Leg(o.Attended)
+		if err != nil {
+			q.verb.Reply(nil, fault.New(fault.Conflict, "transfer: the attended call is over"))
+			return
+		}
+		t.Consult = other
+	}
+	q.leg.Transfer(o.Target, t, q.verb)
+}
+
+// decide is what the script says to a transfer that a party has asked for.
+func decide(q *request) {
+	var o struct {
+		Allow  bool   `json:"allow"`
+		Target string `json:"target"`
+	}
+	if q.read(&o) {
+		q.leg.Decide(o.Allow, o.Target, 603, q.verb)
+	}
+}
+
+func sendMessage(q *request) {
+	var o struct {
+		Text string `json:"text"`
+	}
+	if q.read(&o) {
+		q.leg.SendMessage(o.Text, q.verb)
+	}
+}
+
+func sendInfo(q *request) {
+	var o struct {
+		Type string `json:"type"`
+		Body string `json:"body"`
+	}
+	if q.read(&o) {
+		q.leg.SendInfo(o.Type, o.Body, q.verb)
 	}
 }
 

@@ -170,7 +170,15 @@ func TestVerbs(t *testing.T) {
 		{`await dial("101", {detectMachine: false})`, ``, `call.dial {"to":"101"}`},
 		{`await call.sendDigits("12-3")`, `INVALID: call.sendDigits: "12-3" is no list of keys | the keys are 0-9 * # A-D, and w is a pause of half a second`, ``},
 		{`return await call.transfer("sales", {timeout: "20s"})`, `{"status":"completed","code":200}`, `call.transfer {"call":"a","target":"sales","timeoutMs":20000}`},
-		{`await call.transfer("x", {attended: 1})`, `INVALID: call.transfer: option "attended" is not available | it is not in this version`, ``},
+		{`await call.transfer("x", {attended: 1})`, `INVALID: call.transfer: option "attended" is 1, another call, one that dial(…) answered with is wanted | const { call: other } = await dial("101")`, ``},
+		{`const d = await dial("101"); return await call.transfer(undefined, {attended: d.call})`, `{"status":"completed","code":200}`, `call.transfer {"attended":"b","call":"a","target":""}`},
+		{`const d = await dial("101"); await call.transfer("sip:x@y", {attended: d.call})`, ``, `call.transfer {"attended":"b","call":"a","target":"sip:x@y"}`},
+		{`return await call.sendMessage("hello")`, `{"status":"delivered","code":200}`, `call.sendMessage {"call":"a","text":"hello"}`},
+		{`await call.sendMessage("")`, `INVALID: call.sendMessage: the text is empty or longer than 16 KB`, ``},
+		{`await call.sendMessage({a: 1})`, `INVALID: call.sendMessage: the text is an object, a text is wanted`, ``},
+		{`await call.sendInfo("application/json", {a: 1})`, ``, `call.sendInfo {"body":"{\"a\":1}","call":"a","type":"application/json"}`},
+		{`await call.sendInfo("a b", "x")`, `INVALID: call.sendInfo: "a b" is no content type | write call.sendInfo("application/json", { key: 1 })`, ``},
+		{`return await require("loopstart:call").sendMessage("+7916", "hi", {from: "+7 495", trunk: "t", headers: {Subject: "s"}})`, `{"status":"delivered","code":202}`, `call.page {"from":"+7495","headers":[["Subject","s"]],"text":"hi","to":"+7916","trunk":"t"}`},
 		{`await call.retry({in: "1h"})`, ``, `call.retry {"call":"a","inMs":3600000}`},
 		{`await call.retry({at: new Date(0), stopList: false})`, ``, `call.retry {"at":"1970-01-01T00:00:00Z","call":"a","stopList":false}`},
 		{`await call.retry({in: 1, never: true})`, `INVALID: call.retry: exactly one of in, at and never: true is wanted | write call.retry({ in: "1h" })`, ``},
@@ -208,6 +216,8 @@ func TestVerbs(t *testing.T) {
 				"recording.link":      {`{"url":"https://l"}`},
 				"call.detectMachine":  {`{"verdict":"human","evidence":{"cause":"time","clip":{"id":"c-answer","durationMs":5}}}`},
 				"call.transfer":       {`{"status":"completed","code":200}`},
+				"call.sendMessage":    {`{"status":"delivered","code":200}`},
+				"call.page":           {`{"status":"delivered","code":202}`},
 				"call.connect":        {`{"status":"completed"}`},
 				"call.dial":           {`{"status":"answered","code":200,"call":` + legJSON + `}`},
 				"call.bridge":         {`{"endedBy":"caller","talkMs":5}`},
@@ -331,19 +341,20 @@ func TestState(t *testing.T) {
 	}
 }
 
-func TestEvents(t *testing.T) {
-	// The host sends its events when the script says stop.
-	send := func(events ...string) func(h *scripttest.Host, r message.Request, seq uint32) (any, error) {
-		return func(h *scripttest.Host, r message.Request, seq uint32) (any, error) {
-			if r.Method == "call.stop" {
-				for _, e := range events {
-					name, data, _ := strings.Cut(e, " ")
-					h.Event(name, json.RawMessage(data))
-				}
+// send makes the host send its events when the script says stop.
+func send(events ...string) func(h *scripttest.Host, r message.Request, seq uint32) (any, error) {
+	return func(h *scripttest.Host, r message.Request, seq uint32) (any, error) {
+		if r.Method == "call.stop" {
+			for _, e := range events {
+				name, data, _ := strings.Cut(e, " ")
+				h.Event(name, json.RawMessage(data))
 			}
-			return nil, nil
 		}
+		return nil, nil
 	}
+}
+
+func TestEvents(t *testing.T) {
 	tests := []struct {
 		name, source, want string
 		events             []string
@@ -361,7 +372,9 @@ func TestEvents(t *testing.T) {
 		{"digits waits", `const s = call.digits[Symbol.asyncIterator](); const a = s.next(), b = s.next(), c = s.next(); await call.stop(); return [(await a).value, (await b).value, (await c).done]`, `["1","2",true]`, []string{`digit {"call":"a","digit":"1"}`, `digit {"call":"a","digit":"2"}`, `end {"call":"a"}`}},
 		{"digits returned", `const s = call.digits; await s.return(); await call.stop(); await call.stop(); return (await s.next()).done`, `true`, []string{`digit {"call":"a","digit":"1"}`}},
 		{"wrong name", `call.on("digits", () => {})`, `INVALID: call.on: there is no event "digits" | did you mean digit?`, nil},
-		{"later", `call.on("message", () => {})`, `INVALID: call.on: there is no event "message" | messages are not in this version`, nil},
+		{"message", `const p = new Promise(r => call.on("message", r)); await call.stop(); const m = await p; return [m.text, m.contentType, m.headers.get("subject")]`, `["hi","text/plain","s"]`,
+			[]string{`message {"call":"a","text":"hi","contentType":"text/plain","headers":[["Subject","s"]]}`}},
+		{"transfer progress", `const p = new Promise(r => call.on("transfer", r)); await call.stop(); return await p`, `{"to":"x","code":180}`, []string{`transfer {"call":"a","to":"x","code":180}`}},
 		{"no function", `call.on("digit")`, `INVALID: call.on: the second argument is undefined, a function is wanted`, nil},
 		{"listener limit", `for (let i = 0; i <= 50; i++) call.on("digit", () => {})`, `LIMIT: call.on: this event has as many listeners as it may have (limit listeners) | call.on returns a function that takes the listener away`, nil},
 		{"stream limit", `for (let i = 0; i <= 10; i++) call.digits`, `LIMIT: call.digits: too many streams are open (limit streams) | keep one: for await (const key of call.digits)`, nil},

@@ -13,7 +13,7 @@ import (
 )
 
 // eventNames are the events that call.on takes.
-var eventNames = []string{"digit", "end", "hold", "transfer", "media", "command", "info"}
+var eventNames = []string{"digit", "end", "hold", "transfer", "media", "command", "info", "message"}
 
 // listener is one function of call.on.
 type listener struct {
@@ -46,6 +46,13 @@ func (l *leg) event(name string, o *goja.Object) {
 		return
 	case "digit":
 		l.feed(o.Get("digit"))
+	case "message":
+		readable(l.vm, o)
+	case "transfer":
+		if !bind.Missing(o.Get("request")) {
+			l.consent(o)
+			return
+		}
 	}
 	if name == "end" {
 		l.end()
@@ -99,9 +106,6 @@ func (l *leg) on(args []goja.Value) goja.Value {
 		hint := "the events are " + strings.Join(eventNames, ", ")
 		if near := suggest.Nearest(name, eventNames); near != "" {
 			hint = "did you mean " + near + "?"
-		}
-		if name == "message" {
-			hint = "messages are not in this version"
 		}
 		l.vm.Throw(fault.Invalid, "call.on: there is no event "+bind.Describe(bind.Arg(args, 0)), hint)
 	}

@@ -45,7 +45,7 @@ var verbs = map[string]verb{
 	"pause": plain("pause"), "resume": plain("resume"), "seek": seek,
 	"gather": gather, "menu": menu, "record": record, "connect": connect, "bridge": bridge, "unbridge": plain("unbridge"),
 	"hold": hold, "unhold": plain("unhold"), "stream": startStream, "mute": mute(true), "unmute": mute(false),
-	"sendDigits": sendDigits, "detectMachine": detectMachine, "waitForBeep": waitForBeep, "transfer": transfer, "retry": retry,
+	"sendDigits": sendDigits, "detectMachine": detectMachine, "waitForBeep": waitForBeep, "transfer": transfer, "retry": retry, "sendMessage": sendMessage, "sendInfo": sendInfo,
 }
 
 // others are the members that are no plain facts and no verbs.

@@ -8,21 +8,23 @@ var optionNames = map[string]struct {
 	argument int // which one is the options object, from 0
 	names    []string
 }{
-	"answer":     {0, []string{"headers"}},
-	"reject":     {0, []string{"code", "reason", "headers"}},
-	"hangup":     {0, []string{"code", "reason", "headers"}},
-	"say":        {1, append([]string{"loop", "from"}, voiceOptions...)},
-	"play":       {1, append([]string{"loop", "from"}, voiceOptions...)},
-	"prompt":     {1, append([]string{"loop", "from"}, voiceOptions...)},
-	"gather":     {0, append([]string{"digits", "finishOn", "validate", "secret", "speech"}, collectOptions...)},
-	"menu":       {0, append([]string{"choices", "repeat", "-speech"}, collectOptions...)},
-	"record":     {0, []string{"maxDuration", "silence", "finishOn", "beep", "format", "signal"}},
-	"hold":       {0, []string{"music"}},
-	"stream":     {1, []string{"track", "format", "parameters", "headers", "protocols", "reconnect", "buffer", "signal"}},
-	"sendDigits": {1, []string{"method", "signal"}},
-	"transfer":   {1, []string{"timeout", "headers", "signal", "-attended"}},
-	"bridge":     {1, []string{"maxDuration", "record", "signal"}},
-	"retry":      {0, []string{"in", "at", "never", "stopList"}},
+	"answer":      {0, []string{"headers"}},
+	"reject":      {0, []string{"code", "reason", "headers"}},
+	"hangup":      {0, []string{"code", "reason", "headers"}},
+	"say":         {1, append([]string{"loop", "from"}, voiceOptions...)},
+	"play":        {1, append([]string{"loop", "from"}, voiceOptions...)},
+	"prompt":      {1, append([]string{"loop", "from"}, voiceOptions...)},
+	"gather":      {0, append([]string{"digits", "finishOn", "validate", "secret", "speech"}, collectOptions...)},
+	"menu":        {0, append([]string{"choices", "repeat", "-speech"}, collectOptions...)},
+	"record":      {0, []string{"maxDuration", "silence", "finishOn", "beep", "format", "signal"}},
+	"hold":        {0, []string{"music"}},
+	"stream":      {1, []string{"track", "format", "parameters", "headers", "protocols", "reconnect", "buffer", "signal"}},
+	"sendDigits":  {1, []string{"method", "signal"}},
+	"transfer":    {1, []string{"timeout", "headers", "signal", "attended"}},
+	"bridge":      {1, []string{"maxDuration", "record", "signal"}},
+	"retry":       {0, []string{"in", "at", "never", "stopList"}},
+	"sendMessage": {1, []string{"signal"}},
+	"sendInfo":    {2, []string{"signal"}},
 	"connect": {1, []string{"timeout", "strategy", "from", "trunk", "music", "whisper", "accept", "maxDuration", "record", "headers",
 		"hangupOn", "keys", "onRing", "onAnswer", "signal"}},
 	"detectMachine": {0, append([]string{"signal"}, machineOptions...)},
@@ -48,5 +50,5 @@ func OptionsOf(verb string) (argument int, names []string, ok bool) {
 // not await them goes on at once.
 func Waiting() []string {
 	return []string{"answer", "bridge", "connect", "gather", "hangup", "hold", "menu", "play", "progress", "prompt", "record", "redirect",
-		"reject", "retry", "ring", "say", "sendDigits", "stream", "waitForBeep", "transfer", "unbridge", "unhold", "mute", "unmute"}
+		"reject", "retry", "ring", "say", "sendDigits", "sendInfo", "sendMessage", "stream", "waitForBeep", "transfer", "unbridge", "unhold", "mute", "unmute"}
 }

@@ -9,7 +9,8 @@ import (
 // TestOptionNames asks every verb which options it takes.
 func TestOptionNames(t *testing.T) {
 	before := map[string]string{"sendDigits": `"1", `, "transfer": `"101", `, "say": `"a", `, "play": `"tone:440", `, "prompt": `"a", `,
-		"connect": `"101", `, "stream": `"ws://a", `, "bridge": `undefined, `}
+		"connect": `"101", `, "stream": `"ws://a", `, "bridge": `undefined, `,
+		"sendMessage": `"a", `, "sendInfo": `"a/b", "c", `}
 	for verb := range optionNames {
 		p := &phone{t: t, answers: map[string][]string{}}
 		got := p.run("try { await call." + verb + "(" + before[verb] + `{qqqqqqqqqqqq: 1}) } catch (e) { return e.hint }`)

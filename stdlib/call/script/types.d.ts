@@ -227,12 +227,20 @@ declare module "loopstart:call" {
     digit: { digit: string; durationMs: number };
     end: { endedBy: "caller" | "callee" | "script" | "system"; code: number };
     hold: { held: boolean };
-    transfer: { to: string; status?: string; code?: number };
+    /**
+     * With `status` or `code`: how our own `call.transfer` goes. With `request: true` the party (or whom `connect` has rung)
+     * asks for the other side to be sent to `to`: return `true` to allow it, another target to send it there, anything else
+     * refuses. With no listener it is refused.
+     */
+    transfer: { to: string; status?: string; code?: number; request?: true; attended?: boolean; by?: Address; referredBy?: string };
     /** lost: no packets come; silent: nobody hears anything (`limits.dead_air`); heard: that is over. */
     media: { state: "lost" | "silent" | "heard" };
     /** `POST /v1/calls/{id}/commands {do: "message", body}` */
     command: { body: any };
+    /** INFO of any type but keys, which are digits. */
     info: { type: string; body: string };
+    /** A text that the other side has sent within the call (SIP MESSAGE). */
+    message: { text: string; contentType: string; headers: Call["headers"] };
   }
 
   /** Claims about the caller's number, as RFC 8225 and RFC 8588 name them. Nothing of it is verified here. */
@@ -430,10 +438,23 @@ declare module "loopstart:call" {
     sendDigits(digits: string | number, options?: { method?: "rfc4733" | "info" | "inband"; signal?: AbortSignal }): Promise<void>;
     /**
      * Blind transfer by REFER to a number, a user or a `sip:` address; when it fails the caller is back. A number goes to
-     * the caller's own trunk, within its `destinations`.
+     * the caller's own trunk, within its `destinations`. With `attended` the caller takes our place in that call, which
+     * `dial` has made: the two talk with each other, without us. A party that agrees and hangs up counts as transferred (202).
      * @example const moved = await call.transfer("+74951234567", { timeout: "30s" });
+     * @example const { call: boss } = await dial("101");
+     * const moved = await call.transfer("101", { attended: boss });
      */
-    transfer(target: string, options?: { timeout?: Duration; headers?: HeaderMap; signal?: AbortSignal }): Promise<{ status: string; code: number }>;
+    transfer(target: string | undefined, options?: { timeout?: Duration; headers?: HeaderMap; attended?: Call; signal?: AbortSignal }): Promise<{ status: "completed" | "busy" | "no_answer" | "rejected" | "failed"; code: number }>;
+    /**
+     * A text within the call (SIP MESSAGE), up to 16 KB.
+     * @example const { status } = await call.sendMessage("Ваш заказ 4031: https://shop.example.ru/4031");
+     */
+    sendMessage(text: string, options?: { signal?: AbortSignal }): Promise<Sent>;
+    /**
+     * An INFO with a body; an object is sent as JSON.
+     * @example await call.sendInfo("application/json", { order: 4031 });
+     */
+    sendInfo(type: string, body: string | object, options?: { signal?: AbortSignal }): Promise<Sent>;
 
     /**
      * Two-way audio over WebSocket, in start/media/dtmf/mark/clear/stop messages, for speech and AI agents. Answers the
@@ -532,6 +553,33 @@ declare module "loopstart:call" {
     detectMachine?: boolean | MachineOptions;
     signal?: AbortSignal;
   }): Promise<{ status: "answered" | "busy" | "no_answer" | "rejected" | "failed"; code: number; call?: Call; machine?: Answered; early?: EarlyMedia }>;
+
+  /** What became of a text or INFO: `rejected` is an answer of 300 and more, `failed` no answer at all. */
+  export interface Sent { status: "delivered" | "rejected" | "failed"; code: number }
+
+  /**
+   * A text outside of calls (SIP MESSAGE): to all phones of a user, to a number through the first trunk that may dial it, or to a
+   * `sip:` address. It is there in every export of a script, also without a call.
+   * @example await sendMessage("+79161234567", "Ваш заказ готов", { from: "+74951234567" });
+   */
+  export function sendMessage(to: string, text: string, options?: { from?: string; trunk?: string; headers?: HeaderMap; signal?: AbortSignal }): Promise<Sent>;
+
+  /**
+   * The argument of `onMessage`: a text that belongs to no call (SIP MESSAGE), which a route has given to this script. The
+   * sender has its 200 already; a text that `onMessage` returns is sent back, anything else is no reply.
+   * @example export async function onMessage({ from, text }: Message) { if (/^stop/i.test(text)) { await stopList.add(from.e164); return "OK"; } }
+   */
+  export interface Message {
+    from: Address;
+    to: Address;
+    text: string;
+    contentType: string;
+    headers: Call["headers"];
+    /** RFC 3339. */
+    at: string;
+    trunk?: string;
+    user?: string;
+  }
 
   /**
    * `static config` beside the default export: a constant, read when the script is loaded.

@@ -100,21 +100,38 @@ func sendDigits(l *leg, args []goja.Value) goja.Value {
 }
 
 func transfer(l *leg, args []goja.Value) goja.Value {
-	o := l.read("transfer", bind.Arg(args, 1), "timeout", "headers", "signal", "-attended")
+	o := l.read("transfer", bind.Arg(args, 1), "timeout", "headers", "signal", "attended")
 	o.Duration("timeout", minRing, maxRing).Headers("headers")
+	if v, ok := o.Get("attended"); ok {
+		other := otherLeg(v)
+		if other == nil || other == l {
+			o.Bad("attended", v, "another call, one that dial(…) answered with", `const { call: other } = await dial("101")`)
+		}
+		o.Wire["attended"] = other.handle
+		if bind.Missing(bind.Arg(args, 0)) {
+			o.Wire["target"] = ""
+			return l.send("transfer", o)
+		}
+	}
 	o.Wire["target"] = targetText(l.vm, "call.transfer", bind.Arg(args, 0))
 	return l.send("transfer", o)
+}
+
+// otherLeg is the leg of a Call object, nil for anything else.
+func otherLeg(v goja.Value) *leg {
+	object, ok := v.(*goja.Object)
+	if !ok {
+		return nil
+	}
+	other, _ := bind.Go(object).(*leg)
+	return other
 }
 
 func bridge(l *leg, args []goja.Value) goja.Value {
 	o := l.read("bridge", bind.Arg(args, 1), "maxDuration", "record", "signal")
 	o.Duration("maxDuration", time.Second, maxCall).Bool("record")
-	object, ok := bind.Arg(args, 0).(*goja.Object)
-	var other *leg
-	if ok {
-		other, ok = bind.Go(object).(*leg)
-	}
-	if !ok || other == l {
+	other := otherLeg(bind.Arg(args, 0))
+	if other == nil || other == l {
 		l.vm.Throw(fault.Invalid, "call.bridge: "+bind.Describe(bind.Arg(args, 0))+" is no other call",
 			`bridge joins this call with one that dial(…) answered with: const { call: other } = await dial("101")`)
 	}

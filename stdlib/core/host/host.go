@@ -98,6 +98,8 @@ type Services struct {
 	NewID  func() string
 	// More are the methods of other modules that wait as these do.
 	More map[string]func(ctx context.Context, args json.RawMessage) (any, error)
+	// Page sends a text outside of calls; nil where there is nobody to send to.
+	Page func(ctx context.Context, args json.RawMessage) (any, error)
 	// Start begins a request instead of a goroutine at once: in virtual time,
 	// where requests of one moment begin one after the other. nil: at once.
 	Start func(func())
@@ -157,7 +159,11 @@ func (s *Session) Serve(seq uint32, r message.Request) bool {
 		return true
 	}
 	h, ok := handlers[r.Method]
-	if more := s.serv.More[r.Method]; more != nil {
+	more := s.serv.More[r.Method]
+	if r.Method == "call.page" {
+		more = s.serv.Page
+	}
+	if more != nil {
 		h, ok = func(s *Session, ctx context.Context, r message.Request) (any, error) { return s.more(ctx, more, r) }, true
 	}
 	if !ok {

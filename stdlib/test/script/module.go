@@ -48,7 +48,7 @@ type Host interface {
 
 // Names are what a test may import.
 func Names() []string {
-	return slices.Clone([]string{"asr", "bitrix24", "callee", "clock", "expect", "flow", "hook", "http", "inbound", "kv", "outbound", "retailcrm", "secrets", "streams", "test", "user"})
+	return slices.Clone([]string{"asr", "bitrix24", "callee", "clock", "expect", "flow", "hook", "http", "inbound", "kv", "message", "outbound", "retailcrm", "secrets", "streams", "test", "user"})
 }
 
 // Module is the built-in module. Without a Host it only says that it belongs

@@ -72,11 +72,13 @@
       hangup: () => act("hangup", { key }),
       hold: () => act("hold", { key }),
       resume: () => act("resume", { key }),
+      sends: (text) => act("sends", { key, text: String(text) }),
+      refers: (to) => act("refers", { key, text: String(to) }),
       answered: (o) => wait("answered", { key, ...read("answered", o, ["within"]) }),
       ended: (o) => wait("ended", { key, ...read("ended", o, ["within"]) }),
       matchesSnapshot: (name) => native.call("snapshot", { key, name }),
     };
-    const facts = { id: "", state: "", record: "", records: "", timeline: "", hearing: "", heard: "", digits: "", transfers: "" };
+    const facts = { id: "", state: "", record: "", records: "", timeline: "", hearing: "", heard: "", digits: "", transfers: "", messages: "" };
     for (const name of Object.keys(facts)) {
       Object.defineProperty(p, name, { enumerable: true, get: () => native.call("fact", { key, name }) });
     }
@@ -100,6 +102,12 @@
     const args = read("inbound", o, ["to", "from", "data", "headers", "trunk", "user"]);
     if (typeof args.to !== "string") throw invalid("inbound: option \"to\" is missing", `inbound({ to: "menu" }) calls the script menu; a routed number works too`);
     return party(await wait("inbound", args));
+  }
+
+  async function message(o) {
+    const args = read("message", o, ["to", "from", "text", "contentType", "headers", "trunk", "user"]);
+    if (typeof args.to !== "string" || typeof args.text !== "string") throw invalid("message: options \"to\" and \"text\" are texts", `message({ to: "+74951234567", text: "STOP" })`);
+    return wait("message", args);
   }
 
   async function outbound(o) {
@@ -328,5 +336,5 @@
     }
   }
 
-  return { asr, test, inbound, outbound, callee, user, flow, http, streams, clock, kv, secrets, bitrix24, retailcrm, hook, expect, $run };
+  return { asr, test, inbound, outbound, message, callee, user, flow, http, streams, clock, kv, secrets, bitrix24, retailcrm, hook, expect, $run };
 })

@@ -61,6 +61,13 @@ declare module "loopstart:test" {
     hold(): Promise<void>;
     /** Takes the other side off hold. */
     resume(): Promise<void>;
+    /** Sends a text within the talk (SIP MESSAGE). */
+    sends(text: string): Promise<void>;
+    /**
+     * Asks for the other side to be transferred, as the transfer key of a phone does (REFER). Resolves with the end: 200 when
+     * the other one has answered, 603 when the script refused.
+     */
+    refers(to: string): Promise<{ code: number }>;
     /** Waits until the call is answered. `within` is 1m. */
     answered(options?: { within?: Duration }): Promise<void>;
     /** Waits for the end and resolves with the call's record; of an order, with that of the next attempt. `within` is 1h. */
@@ -83,6 +90,8 @@ declare module "loopstart:test" {
     readonly digits: string;
     /** Where `call.transfer` has sent this party: SIP addresses, the latest last. */
     readonly transfers: string[];
+    /** Texts that were sent to this party, within calls and outside. */
+    readonly messages: string[];
   }
 
   /** Somebody who is dialled. Until told otherwise they answer after one second. With `times` the behaviour ends after so many calls. */
@@ -113,6 +122,15 @@ declare module "loopstart:test" {
   export function inbound(call: {
     to: string; from?: string; data?: unknown; headers?: { [name: string]: string }; trunk?: string; user?: string;
   }): Promise<Party>;
+
+  /**
+   * A text message (SIP MESSAGE) that belongs to no call, for `onMessage`. It resolves when it is accepted or refused, with the
+   * SIP status; what the script sends back comes to `callee(from).messages` or `user(name).messages`.
+   * @example expect((await message({ to: "+74951234567", from: "+79161112233", text: "STOP" })).code).toBe(200);
+   */
+  export function message(text: {
+    to: string; text: string; from?: string; contentType?: string; headers?: { [name: string]: string }; trunk?: string; user?: string;
+  }): Promise<{ code: number }>;
 
   /**
    * Orders a call, as `POST /v1/calls` does, and is the one who is called.
