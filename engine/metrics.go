@@ -173,6 +173,7 @@ func (g gauges) media(out chan<- prometheus.Metric) {
 		{"rtp_port_pairs_used", "RTP port pairs in use.", false, float64(s.PortsInUse)},
 		{"rtp_packets_sent_total", "RTP packets sent.", true, float64(s.Sent)},
 		{"rtp_packets_received_total", "RTP packets used.", true, float64(s.Received)},
+		{"rtp_reads_cut_total", "Reads of a session ended by a limit: more arrives than calls send.", true, float64(s.Cut)},
 		{"rtp_late_skips_total", "Frames left out because a pass was too late.", true, float64(s.LateSkips)},
 		{"rtp_events_dropped_total", "Media events dropped.", true, float64(s.EventsDropped)},
 		{"recordings", "Recordings running.", false, float64(s.Recordings)},

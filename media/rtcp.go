@@ -11,7 +11,7 @@ import (
 // five, in the session's own slot.
 const (
 	rtcpPollFrames   = 50  // 1 s
-	rtcpReportFrames = 250 // 5 s, varied by ±25 %
+	rtcpReportFrames = 250 // 5 s on average, half as much to half as much again (RFC 3550 §6.2)
 	rtcpReads        = 8   // datagrams in one go
 	rtcpSR           = 200
 	rtcpRR           = 201
@@ -60,7 +60,7 @@ func (l *leg) control(sh *shard, f int64) {
 		r.report = f + rtcpReportFrames/2
 	}
 	if f >= r.report {
-		r.report = f + rtcpReportFrames*3/4 + rand.Int64N(rtcpReportFrames/2)
+		r.report = f + rtcpReportFrames/2 + rand.Int64N(rtcpReportFrames)
 		l.sendReports(sh, false)
 	}
 }
@@ -77,7 +77,11 @@ func (l *leg) sendReports(sh *shard, bye bool) {
 			return
 		}
 	}
-	if !sh.io.send(l.s.rtcpSock, &l.ctrl, b, nil) {
+	sock, to := l.s.rtcpSock, &l.ctrl
+	if l.agreed.mux {
+		sock, to = l.s.sock, &l.dest
+	}
+	if !sh.io.send(sock, to, b, nil) {
 		sh.stats.drops[DropSend].Add(1)
 	}
 }
@@ -138,6 +142,11 @@ func (l *leg) appendBlock(b []byte, at time.Duration) []byte {
 	}
 	b = be.AppendUint32(b, l.rtcp.lastSR)
 	return be.AppendUint32(b, uint32((at-l.rtcp.lastSRAt)*65536/time.Second))
+}
+
+// isReport tells RTCP from RTP on a shared port by the packet type, RFC 5761 §4.
+func isReport(b []byte) bool {
+	return len(b) >= 2 && b[0]>>6 == rtpVersion && b[1] >= 192 && b[1] <= 223
 }
 
 // readReports takes a datagram of the RTCP socket.

@@ -59,6 +59,7 @@ type mediaBlock struct {
 	conn        connection
 	direction   Direction
 	rtcp        string // value of a=rtcp
+	mux         bool   // a=rtcp-mux
 	ptime       int    // ms, 0 = not said
 	rtpmaps     map[uint8]string
 	fmtps       map[uint8]string
@@ -195,6 +196,8 @@ func (m *mediaBlock) attribute(value string) {
 		if ms, err := strconv.ParseFloat(rest, 64); err == nil && ms > 0 {
 			m.ptime = clampPtime(ms)
 		}
+	case "rtcp-mux":
+		m.mux = true
 	case "rtcp":
 		m.rtcp = rest
 	case "crypto":

@@ -24,6 +24,7 @@ type Remote struct {
 	PtimeMs   int       // packet time they wish for, 10–60
 	OnHold    bool      // they do not want to hear us
 	Lines     []Line    // the m= lines, for our next offer
+	Mux       bool      // RTCP shares the port of RTP, RFC 5761
 
 	// Suite is the crypto suite of RFC 4568 that encrypts both directions; "" is
 	// plain RTP.
@@ -56,6 +57,8 @@ func BuildAnswer(l Local, offer []byte) ([]byte, Remote, error) {
 	r.Effective = l.Direction.And(r.Direction.Reverse())
 	r.ourEventPT = r.EventSend.PT
 	r.Lines = d.lines(active)
+	l.Mux = m.mux
+	r.share(l.Mux)
 	l.secure(&r, m)
 
 	var b strings.Builder
@@ -99,6 +102,7 @@ func ReadAnswer(l Local, answer []byte) (Remote, error) {
 	r.EventPT = mergeEvents(l.eventPT(), r.EventPT, r.Formats)
 	r.Effective = l.Direction.And(r.Direction.Reverse())
 	r.ourEventPT = l.eventPT()
+	r.share(l.Mux && m.mux)
 	r.Lines = d.lines(active)
 	l.secure(&r, m)
 	return l.withoutEvents(r), nil
@@ -186,6 +190,13 @@ func chooseEvent(list []EventFormat, clock int) EventFormat {
 		return list[0]
 	}
 	return EventFormat{}
+}
+
+// share puts RTCP on the port of RTP.
+func (r *Remote) share(mux bool) {
+	if r.Mux = mux; mux {
+		r.RTCP = r.Addr
+	}
 }
 
 // rtcpAddr is the port after RTP, or what a=rtcp says (RFC 3605).

@@ -17,6 +17,7 @@ type Local struct {
 	PtimeMs   int        // stated packet time; 0 = 20
 
 	EventPT uint8  // payload type of telephone-event in our offers; 0 = 101
+	Mux     bool   // RTCP on the port of RTP (RFC 5761), as agreed on before; first offers have none
 	Plain   bool   // no telephone-event: keys travel in the audio or by SIP INFO
 	Lines   []Line // m= lines of the exchange before; the others stay refused
 
@@ -35,7 +36,7 @@ const DefaultEventPT = 101
 // one version later, same m= lines and payload types (RFC 3264 §8).
 func (l Local) Following(r Remote) Local {
 	l.Version++
-	l.Lines = r.Lines
+	l.Lines, l.Mux = r.Lines, r.Mux
 	l.agreedCrypto, l.plainSince = r.crypto, r.crypto == nil
 	if r.ourEventPT != 0 {
 		l.EventPT = r.ourEventPT
@@ -124,6 +125,9 @@ func (l Local) audioLine(b *strings.Builder, proto string, audio []AudioFormat, 
 	ptime := l.PtimeMs
 	if ptime == 0 {
 		ptime = int(FrameDuration.Milliseconds())
+	}
+	if l.Mux {
+		b.WriteString("a=rtcp-mux\r\n")
 	}
 	fmt.Fprintf(b, "a=ptime:%d\r\na=%s\r\n", ptime, dir)
 }

@@ -8,7 +8,9 @@ import (
 // Reading. A peer's packets are fetched in the session's slot, usually one a
 // frame; bridged and flooded sessions every fastPeriod.
 const (
-	readLimit   = 64                     // datagrams of one session in one go
+	readLimit   = 128                    // datagrams of one session in one go
+	readShare   = 8                      // of them always, also when the shard has reached tickReads
+	tickReads   = 4096                   // datagrams of all sessions of a shard in one pass: 3 ms of them
 	drainEvery  = 8                      // frames after which the socket is read until empty
 	quietEvery  = 5                      // frames between reads while the peer may not send
 	floodMemory = time.Second            // how long a flooded socket is read more often
@@ -60,7 +62,8 @@ func (l *leg) readFast(sh *shard) {
 // miss or a surplus makes the next read a full one.
 func (l *leg) read(sh *shard, all bool) {
 	for n := 0; ; n++ {
-		if n == readLimit {
+		if n == readLimit || n >= readShare && sh.reads >= tickReads {
+			sh.stats.cut.Add(1)
 			l.flood = sh.at
 			sh.speed(l, fastFlood, true)
 			return
@@ -74,6 +77,7 @@ func (l *leg) read(sh *shard, all bool) {
 			l.drain = n != 1
 			return
 		}
+		sh.reads++
 		l.datagram(sh, sh.buf[:size], from, stamp)
 		if !all {
 			l.drain = false
@@ -92,6 +96,10 @@ func (sh *shard) age(stamp int64) time.Duration {
 
 // datagram takes one datagram of the RTP socket.
 func (l *leg) datagram(sh *shard, b []byte, from netip.AddrPort, stamp int64) {
+	if l.agreed.mux && isReport(b) {
+		l.readReports(sh, b, from, stamp)
+		return
+	}
 	if l.agreed.secured {
 		if b = l.unseal(sh, b, from); b == nil {
 			return
@@ -145,7 +153,8 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 	case kind >= eventKind:
 		l.event(sh, p, l.agreed.events[kind-eventKind].Clock, arrived)
 	case kind == comfortKind:
-		// Comfort noise stands for silence, which is what its absence is.
+		// Comfort noise stands for silence, which is what its absence is; in a
+		// mix it is heard.
 		if l.mix != nil {
 			l.mix.feed.comfort(p.payload)
 		}
@@ -166,34 +175,30 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 }
 
 // audio records a packet and passes it on; gap is how many are missing right
-// before it, −1 for one that fills a hole itself.
+// before it, −1 for one that fills a hole itself: a codec with a memory has made
+// up for that one already.
 func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, age time.Duration) {
 	var full sound
 	var pcm []int16
 	l.heardIn(sh, p.payload, codec)
-	if l.listens() {
+	if l.listens() && (gap >= 0 || codec.g711 != nil) {
+		if gap > 0 {
+			gap = l.makeUp(sh, p, codec, dec, gap, age)
+		}
 		full = sound{sh.pcm[:dec.Decode(sh.pcm[:], p.payload)], codec.Rate}
 		pcm = l.heardFit.to(SampleRate, sh.narrow[:], full)
 	}
-	if l.s.opts.Voice > 0 {
+	if l.s.opts.Voice > 0 && len(pcm) > 0 {
 		l.voice.packet(l, sh, pcm)
 	}
-	if l.tones.rx != nil {
+	if l.tones.rx != nil && len(pcm) > 0 {
 		l.tones.packet(l, sh, p.ts, pcm)
 	}
-	if l.tapCount > 0 {
-		l.tapReceived(p.ts, pcm, gap, l.send.clockAt(sh.at-age, l.slot))
+	if len(pcm) > 0 {
+		l.spread(sh, p.ts, pcm, gap, age)
 	}
-	if l.records > 0 {
-		now := l.send.clockAt(sh.at-age, l.slot)
-		for _, r := range l.recs[:l.records] {
-			if r.reason == "" {
-				r.received(p.ts, pcm, gap, now)
-			}
-		}
-	}
-	if l.mix != nil {
-		l.mix.spoken(l, p.ts, pcm, gap)
+	if gap >= 0 {
+		l.spoken, l.spokenTS = true, p.ts
 	}
 	if l.peer != nil && !l.muted && !l.held {
 		l.peer.leg.carry(sh, p, codec, full)

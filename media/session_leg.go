@@ -29,6 +29,8 @@ type leg struct {
 	enc                       Encoder    // of the agreed codec
 	decs                      []Decoder  // of the agreed formats
 	clock                     mediaClock // of the peer's audio
+	spoken                    bool       // spokenTS is set
+	spokenTS                  uint32     // of its newest packet
 	events                    mediaClock // of its telephone-events
 	heardFit, sentFit, fedFit fitting    // of what comes, of what was sent, of what taps feed
 
@@ -189,6 +191,9 @@ func (l *leg) aim(sh *shard) {
 	ctrl := l.agreed.rtcp
 	if l.src.current != l.src.described {
 		ctrl = nextPort(l.src.current)
+		if l.agreed.mux {
+			ctrl = l.src.current
+		}
 	}
 	l.ctrl.set(ctrl)
 }

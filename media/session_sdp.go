@@ -113,6 +113,7 @@ type agreement struct {
 	receives  bool // they may send
 	formats   []AudioFormat
 	events    []EventFormat
+	mux       bool       // RTCP comes and goes on the RTP socket
 	secured   bool       // SRTP: nothing is sent or taken without
 	seal      *sealer    // of what we send
 	open      *opener    // of what they send
@@ -129,7 +130,7 @@ func newAgreement(r Remote) *agreement {
 	a := &agreement{
 		rtp: unmap(r.Addr), rtcp: unmap(r.RTCP), codec: r.Codec, sendPT: r.SendPT,
 		eventPT: r.EventSend.PT, eventHz: r.EventSend.Clock,
-		receives: r.Effective.Receives(), formats: r.Formats, events: r.EventPT,
+		mux: r.Mux, receives: r.Effective.Receives(), formats: r.Formats, events: r.EventPT,
 	}
 	a.sends = r.Effective.Sends() && r.Codec != nil && reachable(a.rtp)
 	a.byPT[comfortPT] = comfortKind

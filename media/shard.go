@@ -36,6 +36,7 @@ type shard struct {
 	fastAt time.Duration // next reading of fast
 	outbox []notice
 	pass   passStats
+	reads  int // datagrams read in this pass
 	buf    [maxPacket]byte
 	rtp    rtp.Header      // scratch of parseRTP
 	code   [maxPacket]byte // transcoded payload
@@ -72,6 +73,7 @@ func (sh *shard) adopt(s *Session) {
 // tick does everything that is due at now.
 func (sh *shard) tick(now time.Time, io netIO) {
 	sh.now, sh.at, sh.io = now, now.Sub(sh.engine.base), io
+	sh.reads = 0
 	sh.takeIn()
 	if len(sh.fast) > 0 && sh.at >= sh.fastAt {
 		sh.fastAt = sh.at - sh.at%fastPeriod + fastPeriod

@@ -85,6 +85,7 @@ func (s *Session) Stats() Stats {
 // shardStats are the figures of a shard, written by its driver.
 type shardStats struct {
 	sent, received, skipped, stalled, eventsDropped atomic.Uint64
+	cut                                             atomic.Uint64
 	passes                                          atomic.Uint64
 	busy                                            atomic.Int64 // ns spent in passes
 	drops                                           [dropKinds]atomic.Uint64
@@ -188,6 +189,7 @@ type EngineStats struct {
 	LateSkips     uint64                  // frames left out because a pass was too late
 	Passes        uint64
 	Busy          time.Duration // spent in passes, all shards
+	Cut           uint64        // reads ended by readLimit or tickReads: a flood
 	Stalled       uint64        // reads put off because events could not be handed over
 	EventsDropped uint64
 	Commands      uint64 // refused because too many were waiting
@@ -219,6 +221,7 @@ func (st *shardStats) addTo(sum *EngineStats, recent *[latenessBuckets]uint64, s
 	sum.Received += st.received.Load()
 	sum.LateSkips += st.skipped.Load()
 	sum.Stalled += st.stalled.Load()
+	sum.Cut += st.cut.Load()
 	sum.EventsDropped += st.eventsDropped.Load()
 	sum.Passes += st.passes.Load()
 	sum.Busy += time.Duration(st.busy.Load())
