@@ -1,9 +1,9 @@
 package call
 
 import (
+	"os"
 	"time"
 
-	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
 )
 
@@ -39,25 +39,20 @@ func (c *Call) newClip() *clip {
 
 // store writes the file. Without it the verdict stands all the same.
 func (k *clip) store() *Clip {
-	if err := k.write(); err != nil {
+	lasts := time.Duration(len(k.pcm)) * time.Second / media.SampleRate
+	f, err := k.call.deps.Recordings.Create(k.id)
+	if err == nil {
+		err = k.write(f)
+		k.call.deps.Recordings.Done(f, k.id, lasts, err)
+	}
+	if err != nil {
 		k.call.log.Warn("call: the clip of an answer is not kept", "call", k.call.spec.ID, "err", err)
 		return nil
 	}
-	lasts := time.Duration(len(k.pcm)) * time.Second / media.SampleRate
-	k.call.deps.Recordings.Stored(k.id, lasts)
 	return &Clip{k.id, lasts.Milliseconds()}
 }
 
-func (k *clip) write() (err error) {
-	f, err := k.call.deps.Recordings.Create(k.id)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if cerr := f.Close(); err == nil && cerr != nil {
-			err = fault.New(fault.Media, "clip: %w", cerr)
-		}
-	}()
+func (k *clip) write(f *os.File) error {
 	w, err := media.NewWAVWriter(f, 1)
 	if err != nil {
 		return err

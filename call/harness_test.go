@@ -2,6 +2,7 @@ package call
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -111,8 +112,14 @@ func (w *world) Create(id string) (*os.File, error) {
 	return os.Create(filepath.Join(w.dir, id+".wav"))
 }
 
-// Stored implements Recordings.
-func (w *world) Stored(id string, _ time.Duration) { w.say("stored " + id) }
+// Done implements Recordings.
+func (w *world) Done(f *os.File, id string, _ time.Duration, err error) {
+	if err = errors.Join(err, f.Close()); err != nil {
+		w.say("failed " + id + ": " + err.Error())
+		return
+	}
+	w.say("stored " + id)
+}
 
 func (w *world) say(s string) {
 	w.mu.Lock()

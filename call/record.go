@@ -175,14 +175,16 @@ func (r *recording) key(d byte) bool {
 // ended takes the media session's report: the file is complete. A recording
 // that ended by itself, by silence, its limit or a full disk, settles here.
 func (r *recording) ended(ev media.Event) {
+	var failed error
 	switch ev.Reason {
 	case media.ReasonSilence:
 		r.finish("silence")
 	case media.ReasonMax:
 		r.finish("maxDuration")
 	case media.ReasonDisk:
+		failed = ev.Err
 		r.leg.note("recording", "ended: the file could not be written", "")
-		fallthrough
+		r.finish("stopped")
 	default:
 		r.finish("stopped")
 	}
@@ -191,10 +193,7 @@ func (r *recording) ended(ev media.Event) {
 	c.clk.Busy(1)
 	go func() {
 		defer c.clk.Busy(-1)
-		if err := file.Close(); err != nil {
-			c.log.Error("call: recording", "recording", id, "err", err)
-		}
-		c.deps.Recordings.Stored(id, d)
+		c.deps.Recordings.Done(file, id, d, failed)
 	}()
 }
 

@@ -308,17 +308,16 @@ func (x *room) event(ev media.Event) {
 		}
 		done(r)
 	case ev.Kind == media.RecordEnded && file != nil:
-		x.stored(file, time.Duration(ev.DurationMs)*time.Millisecond)
+		x.stored(file, time.Duration(ev.DurationMs)*time.Millisecond, ev.Err)
 	}
 }
 
-// stored closes the recording's file, away from the media engine's goroutine.
-func (x *room) stored(f *os.File, d time.Duration) {
+// stored gives the recording's file back, away from the media engine's goroutine.
+func (x *room) stored(f *os.File, d time.Duration, err error) {
 	clk := x.hub.Clock
 	clk.Busy(1)
 	go func() {
 		defer clk.Busy(-1)
-		_ = f.Close() // all that matters is on its way to the disk
-		x.hub.Recordings.Stored(x.id, d)
+		x.hub.Recordings.Done(f, x.id, d, err)
 	}()
 }

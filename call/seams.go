@@ -132,8 +132,10 @@ type PromptRequest struct {
 type Recordings interface {
 	// Create opens a new file for the recording of that id.
 	Create(id string) (*os.File, error)
-	// Stored tells that the file is complete.
-	Stored(id string, duration time.Duration)
+	// Done takes back a file that is complete, or that err says could not be
+	// written. It is on disk and closed, and whoever wants to know is told, before
+	// Done returns, which may take as long as the disk does.
+	Done(f *os.File, id string, duration time.Duration, err error)
 }
 
 // Observer learns of a call's life. Its methods are called on the call's

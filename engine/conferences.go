@@ -54,18 +54,6 @@ func (e *Engine) roomEvent(ev call.RoomEvent) {
 	e.emit(nil, Event{Type: "conference." + ev.Kind, At: e.clk.Now(), Order: orderOf(about), Call: about, Data: body})
 }
 
-// roomRecorded tells that the recording of a conference is stored.
-func (e *Engine) roomRecorded(id string, d time.Duration) {
-	data := map[string]any{"id": id, "duration_ms": d.Milliseconds()}
-	if link, err := e.record.Link(id, 0); err == nil {
-		data["link"] = link
-	}
-	body, err := json.Marshal(data)
-	if err == nil {
-		e.emit(nil, Event{Type: "recording.stored", At: e.clk.Now(), Data: body})
-	}
-}
-
 // Conferences implements api.Conferences.
 func (a *surface) Conferences() any { return a.rooms.List() }
 

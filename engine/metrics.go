@@ -65,6 +65,7 @@ func (g gauges) figures() []figure {
 		{"call_overflows_total", "Calls ended by a full mailbox.", true, float64(e.counters.Overflows.Load())},
 		{"call_panics_total", "Panics survived by calls.", true, float64(e.counters.Panics.Load())},
 		{"call_dead_air_total", "Answered calls in which nobody heard anything for limits.dead_air.", true, float64(e.counters.DeadAir.Load())},
+		{"recordings_failed_total", "Recordings that could not be written.", true, float64(e.record.failed.Load())},
 		{"fallbacks_total", "Fallbacks run after a script failed.", true, float64(e.counters.Fallbacks.Load())},
 		{"orders_open", "Ordered calls that are not done.", false, float64(e.orders.count())},
 		{"flows_running", "Durable flows that have not ended.", false, float64(fl.Running)},

@@ -212,7 +212,7 @@ func instant(name, text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fault.New(fault.Invalid, "%s: %q is no time", name, text).WithHint(`write RFC 3339, "2026-11-21T10:00:00+03:00", or a duration from now`)
 }
 
-var knownEvents = []string{"call.ringing", "call.answered", "call.dead_air", "call.result", "call.ended", "recording.stored", "order.done"}
+var knownEvents = []string{"call.ringing", "call.answered", "call.dead_air", "call.result", "call.ended", "recording.stored", "recording.failed", "order.done"}
 
 // parseCallback reads a URL or {url, events, secret}.
 func parseCallback(raw json.RawMessage) (*Callback, error) {

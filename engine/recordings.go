@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,7 +34,8 @@ type recordings struct {
 	log    *slog.Logger
 	secret []byte
 	base   func() string // address of the HTTP server, for links
-	stored func(id string, d time.Duration)
+	done   func(id string, d time.Duration, err error)
+	failed atomic.Int64 // recordings that could not be written
 }
 
 func (e *Engine) openRecordings(cfg *config.Config) error {
@@ -52,7 +55,7 @@ func (e *Engine) openRecordings(cfg *config.Config) error {
 		return err
 	}
 	e.record = &recordings{
-		dir: dir, root: root, clk: e.clk, log: e.log, secret: secret, base: e.publicURL, stored: e.recordingStored,
+		dir: dir, root: root, clk: e.clk, log: e.log, secret: secret, base: e.publicURL, done: e.recordingDone,
 	}
 	e.record.repair()
 	return nil
@@ -93,8 +96,14 @@ func (r *recordings) Create(id string) (*os.File, error) {
 	return f, nil
 }
 
-// Stored implements call.Recordings.
-func (r *recordings) Stored(id string, d time.Duration) { r.stored(id, d) }
+// Done implements call.Recordings: what is told as stored is on the disk.
+func (r *recordings) Done(f *os.File, id string, d time.Duration, err error) {
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		r.failed.Add(1)
+		r.log.Error("recording: not stored", "recording", id, "err", err)
+	}
+	r.done(id, d, err)
+}
 
 func (r *recordings) path(id string) (string, error) {
 	name, err := r.name(id)
@@ -190,15 +199,25 @@ func (r *recordings) sweep(now time.Time, keep time.Duration) {
 	}
 }
 
-func (e *Engine) recordingStored(id string, d time.Duration) {
-	if strings.HasPrefix(id, roomPrefix) {
-		e.roomRecorded(id, d)
+// recordingDone tells what became of a recording, once.
+func (e *Engine) recordingDone(id string, d time.Duration, failed error) {
+	kind, data := "recording.stored", map[string]any{"id": id, "duration_ms": d.Milliseconds()}
+	if failed != nil {
+		kind, data["message"] = "recording.failed", failed.Error()
+	}
+	ev := Event{Type: kind, At: e.clk.Now()}
+	if room := strings.HasPrefix(id, roomPrefix); !room {
+		ev.Call = callOf(id)
+	} else if link, err := e.record.Link(id, 0); err == nil && failed == nil {
+		data["link"] = link
+	}
+	body, _ := json.Marshal(data) // texts and a number
+	if l := e.calls.find(ev.Call); l != nil {
+		e.tell(kind, l.Call, body)
 		return
 	}
-	body, _ := json.Marshal(map[string]any{"id": id, "duration_ms": d.Milliseconds()})
-	if l := e.calls.find(callOf(id)); l != nil {
-		e.tell("recording.stored", l.Call, body)
-	}
+	ev.Data = body // the disk was slower than the end of the call
+	e.emit(nil, ev)
 }
 
 // callOf is the call of a recording: id, id-2, id-3, …
