@@ -78,6 +78,8 @@ type Call struct {
 	rung       uint32       // supervisors so far
 	quality    Quality
 	suite      string // that encrypts the first leg
+
+	inLine // what it has to do with queues
 }
 
 // New makes a call. It does nothing until Answerable or Originate.

@@ -38,13 +38,22 @@ type Record struct {
 	Recording  string            `json:"recording,omitempty"`
 	EarlyMedia string            `json:"early_media,omitempty"` // heard before the answer: ringback, busy, reorder, sit, voice, silence
 	Data       json.RawMessage   `json:"data,omitempty"`
-	Keyed      bool              `json:"-"` // a key was pressed
+	Queue      *QueueFacts       `json:"queue,omitempty"` // the last line it stood in
+	Keyed      bool              `json:"-"`               // a key was pressed
 }
 
 // Heard is how much of the prompts really left for the other party.
 type Heard struct {
 	Ms      int64 `json:"ms"`
 	Percent int   `json:"percent"`
+}
+
+// QueueFacts are what a record says of a line.
+type QueueFacts struct {
+	Group      string `json:"group"`
+	Status     string `json:"status"` // as queue.enter resolves; waiting in a call in progress
+	WaitMs     int64  `json:"wait_ms"`
+	AnsweredBy string `json:"answered_by,omitempty"`
 }
 
 // record computes the row of the call as it stands.
@@ -61,7 +70,7 @@ func (c *Call) record() Record {
 		Direction: direction(c.spec.Outbound), From: c.caller().Number(), To: c.spec.To.Number(), Trunk: cmp.Or(c.trunk, c.spec.Trunk),
 		StartedAt: c.started, EndedAt: c.clk.Now(), EndedBy: c.endedBy, Outcome: c.outcome, Final: true,
 		Heard: Heard{Ms: c.heardMs, Percent: int(f.percent)}, Result: c.result, Tags: c.tags, Attempt: max(c.spec.Attempt.N, 1),
-		Quality: c.quality.told(), SRTP: c.suite, Recording: c.fileID, Data: c.spec.Data, Campaign: c.spec.Campaign, Keyed: c.facts.keyPressed,
+		Quality: c.quality.told(), SRTP: c.suite, Recording: c.fileID, Data: c.spec.Data, Campaign: c.spec.Campaign, Keyed: c.facts.keyPressed, Queue: c.queue,
 	}
 	if l != nil {
 		c.fillLeg(&r, l)

@@ -61,7 +61,8 @@ type connecting struct {
 	winner  *Leg
 	limit   *timer
 	settled bool
-	rings   bool // our ring tone plays to the caller
+	rings   bool      // our ring tone plays to the caller
+	line    *queueing // who waits in line; nil for a plain connect
 }
 
 // Connect rings targets and talks with the first that accepts.
@@ -148,7 +149,7 @@ func (c *Call) resolve(o ConnectOptions) ([]Place, error) {
 
 // next rings the places of the lowest rank that is left.
 func (k *connecting) next() {
-	if k.settled || k.winner != nil || len(k.ringing) > 0 || k.pendingDelays() {
+	if k.line != nil || k.settled || k.winner != nil || len(k.ringing) > 0 || k.pendingDelays() {
 		return
 	}
 	if len(k.waiting) == 0 {
@@ -195,13 +196,13 @@ func (k *connecting) ringAfter(p Place) {
 }
 
 // ring dials one place.
-func (k *connecting) ring(p Place) {
+func (k *connecting) ring(p Place) (rings bool) {
 	c := k.caller.call
 	l, err := c.dialPlace(p)
 	if err != nil {
 		c.note("state", p.Name+": "+err.Error(), "", k.verb.At)
-		k.results = append(k.results, LegResult{Target: p.Name, Status: "failed", Code: 503})
-		return
+		k.result(LegResult{Target: p.Name, Status: "failed", Code: 503})
+		return false
 	}
 	limit := p.Each
 	if limit <= 0 {
@@ -212,6 +213,17 @@ func (k *connecting) ring(p Place) {
 		l.hangup()
 	})
 	l.onState, l.hidden = k.legChanged, true
+	return true
+}
+
+// MaxRung is how many rung legs the result of one connect tells of; the latest
+// stay.
+const MaxRung = 100
+
+func (k *connecting) result(r LegResult) {
+	if k.results = append(k.results, r); len(k.results) > MaxRung {
+		k.results = k.results[1:]
+	}
 }
 
 // legChanged follows a rung leg.
@@ -273,6 +285,9 @@ func (k *connecting) answered(l *Leg) {
 	if k.winner != nil {
 		l.hangup()
 		return
+	}
+	if k.line != nil {
+		k.line.picked(l)
 	}
 	k.caller.call.callback(k.opts.OnAnswer, map[string]any{"target": l.place.Name, "code": 200})
 	if t := l.talk; t != nil {
@@ -349,6 +364,9 @@ func (k *connecting) talk(l *Leg) {
 	if k.settled || l.state != legUp {
 		return
 	}
+	if k.line != nil {
+		k.line.talks(l)
+	}
 	k.caller.interrupt()
 	k.caller.session.StopPlay()
 	c.facts.talked = true
@@ -372,13 +390,17 @@ func (k *connecting) over(l *Leg, endedBy string, ms int64) {
 	if k.opts.Record {
 		c.recordTalk(k.caller, false)
 	}
-	if c.deps.Talked != nil {
+	began := k.began
+	switch {
+	case k.line != nil:
+		began = l.began
+	case c.deps.Talked != nil:
 		c.deps.Talked(l.place.Name)
 	}
-	k.results = append(k.results, k.legResult(l, "completed"))
+	k.result(k.legResult(l, "completed"))
 	k.settle(ConnectResult{
 		Status: "completed", Code: 200, AnsweredBy: l.place.Name, EndedBy: endedBy, TalkMs: ms,
-		RingMs: l.answeredAt.Sub(k.began).Milliseconds(),
+		RingMs: l.answeredAt.Sub(began).Milliseconds(),
 	})
 	l.hangup()
 }
@@ -390,14 +412,16 @@ func (k *connecting) gone(l *Leg) {
 		delete(k.ringing, l)
 	}
 	if l == k.winner {
-		if l.talk == nil { // it left before the bridge stood
-			k.winner = nil
-			k.results = append(k.results, k.legResult(l, legStatus(l)))
-			k.next()
+		if l.talk != nil {
+			return
 		}
-		return
+		k.winner = nil // it left before the bridge stood
 	}
-	k.results = append(k.results, k.legResult(l, legStatus(l)))
+	status := legStatus(l)
+	k.result(k.legResult(l, status))
+	if k.line != nil {
+		k.line.gone(l, status)
+	}
 	k.next()
 }
 
@@ -455,7 +479,10 @@ func (k *connecting) abandon() {
 	for _, l := range legs {
 		r := k.legResult(l, "cancelled")
 		r.Code = 487
-		k.results = append(k.results, r)
+		k.result(r)
+	}
+	if k.line != nil {
+		ms = 0
 	}
 	k.settle(ConnectResult{Status: "abandoned", Code: 487, EndedBy: k.caller.side(), RingMs: ms})
 	for _, l := range legs {
@@ -465,6 +492,10 @@ func (k *connecting) abandon() {
 
 // Cancel stops a connect that still rings, for {signal}.
 func (k *connecting) cancel() {
+	if k.line != nil && k.winner == nil {
+		k.line.leave("abandoned", 487)
+		return
+	}
 	if !k.settled {
 		k.dismiss(nil)
 		if k.winner != nil {
@@ -479,6 +510,9 @@ func (k *connecting) settle(r ConnectResult) {
 	}
 	k.settled = true
 	k.limit.stop()
+	if k.line != nil {
+		k.line.over(r.Status)
+	}
 	c := k.caller.call
 	if c.connect == k {
 		c.connect = nil

@@ -90,6 +90,7 @@ func (l *Leg) digit(d byte, way string) {
 		l.gather.run(l.gather.state.digit(d))
 	case l.talk != nil && l.talk.key(l, d):
 	case l.room != nil && l.room.key(d):
+	case l.call.connect.waitingKey(l, d):
 	default:
 		l.typeAhead(d)
 		if p := l.play; p != nil && p.bargeIn {

@@ -98,7 +98,7 @@ func (c *Call) addLeg(outbound bool) (*Leg, error) {
 	l := &Leg{call: c, name: legName(c.made), number: c.made, outbound: outbound, began: c.clk.Now(), heard: map[uint32]*playing{}, writing: map[*media.Recorder]*recording{}}
 	c.made++
 	c.legs[l.name] = l
-	if c.main == nil {
+	if c.main == nil && !c.agentsFirst {
 		c.main = l
 	}
 	return l, nil
@@ -395,6 +395,9 @@ func (l *Leg) close() {
 	} else {
 		l.call.notify("end", map[string]any{"call": l.name, "endedBy": l.side(), "code": l.code})
 		l.call.tryFinish()
+	}
+	if q := l.call.deps.Queues; q != nil {
+		q.Freed()
 	}
 }
 

@@ -278,6 +278,9 @@ func (c *Call) hangup(by string, code int) {
 	l := c.main
 	if l == nil {
 		c.ending = true
+		for _, agent := range c.legsInOrder() {
+			agent.hangup()
+		}
 		c.tryFinish()
 		return
 	}

@@ -47,6 +47,7 @@ type playing struct {
 	cancel  context.CancelFunc
 	done    func(PromptResult, error)
 	settled bool
+	reached time.Duration // where in the whole it has ended, of one that loops
 }
 
 // Prompt plays parts to the leg and replaces what plays.
@@ -165,6 +166,9 @@ func (p *playing) ended(ev media.Event) {
 		r.Percent = min(ev.PlayedMs*100/ev.TotalMs, 100)
 	case ev.Completed:
 		r.Percent = 100
+	}
+	if ev.TotalMs > 0 {
+		p.reached = (p.from + time.Duration(ev.PlayedMs)*time.Millisecond) % (p.from + time.Duration(ev.TotalMs)*time.Millisecond)
 	}
 	c := p.leg.call
 	if p.leg == c.main {

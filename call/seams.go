@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/loopstart/loopstart/call/queue"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/sip"
@@ -149,6 +150,18 @@ type Observer interface {
 	Ended(*Call, Record)
 }
 
+// Queues are the lines in front of groups. Its methods are called on the call's
+// goroutine and must not block.
+type Queues interface {
+	// Enter puts a call in line; see queue.Board. NOT_FOUND for a group that
+	// does not exist.
+	Enter(queue.Request, queue.Waiter) (place *queue.Place, status string, err error)
+	// Phones are the places where an agent is rung.
+	Phones(agent string, r DialRequest) ([]Place, error)
+	// Freed tells that a leg of a call has ended.
+	Freed()
+}
+
 // Deps are what every call of an engine shares.
 type Deps struct {
 	Clock      clock.Clock
@@ -167,6 +180,7 @@ type Deps struct {
 	// Talked is told of a talk that connect has made, when it is over; may be
 	// nil. Groups ring the longest idle member by it.
 	Talked    func(member string)
+	Queues    Queues                              // nil has none
 	Apology   func(language string) *media.Prompt // spoken when nothing else can be
 	MaxRecord time.Duration                       // longest recording; 0 is DefaultMaxRecord
 	DeadAir   time.Duration                       // after which Observer.DeadAir is told; 0 is never

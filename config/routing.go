@@ -10,11 +10,14 @@ import (
 type Group struct {
 	Name       string        `yaml:"-"`
 	Members    []string      `yaml:"members" required:"yes" doc:"Users or numbers."`
-	Ring       string        `yaml:"ring" default:"all" enum:"all serial longest_idle round_robin" doc:"Who is rung, and in which order."`
+	Ring       string        `yaml:"ring" default:"all" enum:"all serial longest_idle round_robin skills" doc:"Who is rung, and in which order."`
 	Each       time.Duration `yaml:"each" default:"20s" doc:"How long one member is rung."`
 	WrapUp     time.Duration `yaml:"wrap_up" default:"0s" doc:"Rest after a talk, in which the member is not rung."`
 	Hours      string        `yaml:"hours" doc:"Schedule in which the group is rung."`
-	MaxWaiting int           `yaml:"max_waiting" default:"30" range:"0..10000" later:"queues are" doc:"Callers who may wait in the queue."`
+	MaxWaiting int           `yaml:"max_waiting" default:"30" range:"0..10000" doc:"Callers who may wait in the queue."`
+
+	PauseAfter   int           `yaml:"pause_after" default:"3" range:"0..100" doc:"Calls missed in a row after which the queue pauses a member, unless it is the last one; 0: never."`
+	ServiceLevel time.Duration `yaml:"service_level" default:"20s" doc:"Waits up to it count as answered in time."`
 }
 
 // Schedule is opening hours as written and as parsed.

@@ -49,6 +49,13 @@ type User struct {
 	Dial     []string `yaml:"dial" default:"[users]" doc:"What this user may dial: users, or prefixes such as +7."`
 	SRTP     string   `yaml:"srtp" default:"auto" enum:"auto off optional required" doc:"Encryption of the audio; auto: taken when the phone offers it, offered over TLS."`
 	Transfer string   `yaml:"transfer" default:"users" enum:"off users any" doc:"Where this user may transfer a call to."`
+	Skills   []Skill  `yaml:"skills,keyed" doc:"What this agent can do, for queues: {billing: 2}."`
+}
+
+// Skill is one thing that an agent can do, and how well.
+type Skill struct {
+	Name  string // billing
+	Level int    `yaml:",inline" range:"1..100"`
 }
 
 // Trunk is a provider or a PBX.

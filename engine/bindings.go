@@ -53,6 +53,7 @@ func (b bindings) read(page []store.Entry) (list []sip.Binding) {
 
 // changed implements sip.Deps.Bound.
 func (b bindings) changed(user string, list []sip.Binding) {
+	b.e.queues.registered()
 	if len(user) == 0 || len(user) > store.MaxKey/2 {
 		return
 	}

@@ -26,7 +26,9 @@ type live struct {
 	// unadmitted calls have no place to give back: their number could not be
 	// dialled, and no line was asked for.
 	unadmitted bool
-	seq        atomic.Int64 // of the last event of an inbound call
+	seq        atomic.Int64           // of the last event of an inbound call
+	back       *keptPlace             // whose call-back it is
+	waits      atomic.Pointer[string] // the group in whose line it stands
 }
 
 // calls is the registry of live calls by id.
@@ -128,7 +130,7 @@ func (e *Engine) Answered(c *call.Call) {
 		return
 	}
 	e.live.put(l, true)
-	if c.Spec().Outbound && l.version != nil {
+	if c.Spec().Outbound && l.version != nil && l.back == nil {
 		e.startScript(l)
 	}
 }
@@ -171,6 +173,10 @@ func (e *Engine) keep(l *live, r call.Record) {
 		e.afterwards(l, r)
 	}
 	switch {
+	case l.back != nil:
+		l.back.ended(&r)
+		save()
+		wait()
 	case l.order == nil:
 		save()
 		wait()

@@ -17,7 +17,7 @@ import (
 )
 
 // laterMembers are members of a call that come with later versions.
-var laterMembers = []string{"queue", "conference"}
+var laterMembers = []string{"conference"}
 
 // Verbs that answer an inbound call or end its ringing, and those that speak.
 var (
@@ -179,6 +179,10 @@ func (s *source) at(i int) {
 			s.options(i, "dial")
 			s.targets(i + 2)
 		}
+	case called && source == "loopstart:call.queue":
+		s.queue(i)
+	case called && source == "loopstart:call.agent":
+		s.known(s.tok(i+2), "user", "sip.users", s.users())
 	case called && slices.Contains(scriptReaders, source):
 		s.script(i)
 	case t.Is("fallback") && s.tok(i+1).Is(":") && s.tok(i+2).Is("["):
@@ -352,18 +356,47 @@ func (s *source) targets(i int) {
 	}
 }
 
+func (s *source) groups() (names []string) {
+	for _, g := range s.cfg.Groups {
+		names = append(names, g.Name)
+	}
+	return names
+}
+
+func (s *source) users() (names []string) {
+	for _, u := range s.cfg.SIP.Users {
+		names = append(names, u.Name)
+	}
+	return names
+}
+
+// queue looks at queue("group") and what is called of it.
+func (s *source) queue(i int) {
+	s.known(s.tok(i+2), "group", "groups", s.groups())
+	if !s.tok(i+3).Is(")") || !s.tok(i+4).Is(".") || !s.tok(i+6).Is("(") {
+		return
+	}
+	verb := s.tok(i + 5)
+	if slices.Contains(callscript.QueueMembers, verb.Value) {
+		if verb.Is("enter") {
+			s.answers = true
+		}
+		s.unawaited(i, i+5, "queue(…)."+verb.Value)
+		return
+	}
+	f := Finding{Level: LevelWarning, Message: "a queue has no " + verb.Value, Hint: "it has " + strings.Join(callscript.QueueMembers, ", ")}
+	if near := suggest.Nearest(verb.Value, callscript.QueueMembers); near != "" {
+		f.Hint = "did you mean " + near + "?"
+	}
+	s.find(verb, f)
+}
+
 func (s *source) target(t jslex.Token) {
 	number := phone.Normalize(t.Value, s.cfg.Project.Country)
 	if strings.HasPrefix(t.Value, "sip:") || strings.HasPrefix(t.Value, "sips:") || strings.HasPrefix(number, "+") || dialable(number) {
 		return
 	}
-	var names []string
-	for _, g := range s.cfg.Groups {
-		names = append(names, g.Name)
-	}
-	for _, u := range s.cfg.SIP.Users {
-		names = append(names, u.Name)
-	}
+	names := append(s.groups(), s.users()...)
 	s.known(t, "group, user or number", "groups or sip.users", names)
 }
 

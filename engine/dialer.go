@@ -61,6 +61,9 @@ func (d dialer) group(cfg *config.Config, g *config.Group, r call.DialRequest) (
 	}
 	var all []call.Place
 	for i, member := range d.e.groups.ordered(g, cfg.Project.Country, d.e.clk.Now()) {
+		if !d.e.queues.ready(member) {
+			continue // away, or served from a line right now
+		}
 		m := r
 		m.Target = member
 		places, err := d.member(cfg, m)

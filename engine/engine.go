@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -77,6 +78,7 @@ type Engine struct {
 	fetchers  fetchers                       // HTTP clients by rules
 	groups    groups                         // who was rung last
 	rooms     *call.Rooms                    // conferences
+	queues    queues                         // lines in front of groups
 	admission admission                      // calls at once and per second
 	lines     lines                          // calls on each trunk
 	tallies   tallies                        // what became of them
@@ -133,7 +135,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.unsaved = &unsaved{clk: e.clk, fails: func(what, id string, err error) { e.log.Error("engine: a "+what+" is lost", "id", id, "err", err) }}
 	e.prepare()
 	for _, build := range []func(*config.Config) error{
-		e.openFetchers, e.openStore, e.openFlows, e.openMedia, e.openSpeech, e.openASR, e.openRecordings, e.openRooms, e.openWorkers, e.openScripts, e.openOutbox, e.openCRM, e.openSIP,
+		e.openFetchers, e.openStore, e.openQueues, e.openFlows, e.openMedia, e.openSpeech, e.openASR, e.openRecordings, e.openRooms, e.openWorkers, e.openScripts, e.openOutbox, e.openCRM, e.openSIP,
 	} {
 		if err := build(cfg); err != nil {
 			e.Close()
@@ -147,6 +149,10 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.recoverOrders()
 	e.flows.Start()
 	e.live.recover()
+	if err := e.queues.recoverBacks(); err != nil {
+		e.Close()
+		return nil, err
+	}
 	e.outbox.Start()
 	e.housekeep()
 	close(e.up)
@@ -162,6 +168,7 @@ func (e *Engine) prepare() {
 	e.campaigns.init(e)
 	e.methods = e.campaignMethods()
 	e.crmMethods(e.methods)
+	maps.Copy(e.methods, e.queueMethods())
 	e.groups.init()
 	e.streams.e = e
 	e.feed.init(e.clk.Now())
@@ -255,6 +262,7 @@ func (e *Engine) Close() {
 	}
 	e.calls.hangupAll("system")
 	e.settle()
+	e.queues.close()
 	e.orders.close()
 	e.campaigns.close()
 	if e.flows != nil {
@@ -337,6 +345,7 @@ func (e *Engine) Reload(cfg *config.Config) error {
 	if err := e.openCRM(cfg); err != nil {
 		return err
 	}
+	e.queues.configure(cfg)
 	e.timetable.refreshAll()
 	e.log.Info("engine: configuration reloaded")
 	return nil

@@ -21,7 +21,7 @@ const cutOff = "the process ended during the call"
 
 // put writes what is known of a call by now.
 func (s liveCalls) put(l *live, answered bool) {
-	if l.order != nil {
+	if l.order != nil || l.back != nil {
 		return
 	}
 	spec := l.Spec()
@@ -29,9 +29,14 @@ func (s liveCalls) put(l *live, answered bool) {
 		ID: spec.ID, Order: spec.Order, Key: spec.Key, Script: spec.Script, Version: spec.Version, Direction: "inbound",
 		From: spec.From.Number(), To: spec.To.Number(), Trunk: spec.Trunk, StartedAt: l.began, Attempt: 1, Data: spec.Data,
 	}
-	if answered {
+	if at := l.AnsweredAt(); at != nil {
+		r.AnsweredAt = at
+	} else if answered {
 		now := s.e.clk.Now()
 		r.AnsweredAt = &now
+	}
+	if group := l.waits.Load(); group != nil && *group != "" {
+		r.Queue = &call.QueueFacts{Group: *group, Status: "waiting"}
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
@@ -42,7 +47,7 @@ func (s liveCalls) put(l *live, answered bool) {
 
 // remove follows the call's record into the same queue of the store.
 func (s liveCalls) remove(l *live) {
-	if l.order == nil {
+	if l.order == nil && l.back == nil {
 		s.space.ApplyLater(s.kept, store.Op{Key: l.ID()})
 	}
 }
@@ -98,12 +103,16 @@ func (s liveCalls) close(en store.Entry) {
 func (s liveCalls) finish(r *call.Record) {
 	r.EndedAt, r.EndedBy, r.Cause, r.Outcome, r.Final = r.StartedAt, "system", cutOff, call.Failed, true
 	line := []call.Entry{{Kind: "state", Leg: "a", Detail: "incoming call"}}
+	if r.Queue != nil {
+		r.Cause = cutOff + ", which waited in the queue " + r.Queue.Group
+		s.e.queues.lost(r.Queue.Group)
+	}
 	if r.AnsweredAt != nil {
 		r.EndedAt, r.Code = *r.AnsweredAt, 200
 		r.RingMs = r.AnsweredAt.Sub(r.StartedAt).Milliseconds()
 		line = append(line, call.Entry{AtMs: r.RingMs, Kind: "state", Leg: "a", Detail: "answered"})
 	}
-	line = append(line, call.Entry{AtMs: r.RingMs, Kind: "state", Detail: cutOff})
+	line = append(line, call.Entry{AtMs: r.RingMs, Kind: "state", Detail: r.Cause})
 	if raw, err := json.Marshal(line); err == nil {
 		s.e.store.PutTimelineLater(r.ID, r.StartedAt, raw, s.kept)
 	}

@@ -104,6 +104,7 @@ func (s *callScript) Request(vm *supervisor.Instance, seq uint32, r message.Requ
 	case callhost.Handles(r.Method):
 		s.calls.Request(seq, r)
 	case s.core.Serve(seq, r), s.e.flowService(seq, r, s.settle):
+	case s.e.backService(s.l.version, s.l.Call, seq, r.Method, r.Args, s.settle):
 	case r.Method == "step":
 		s.notes.Note("step", textOf(r.Args), r.At)
 	case r.Method == "limit":
@@ -242,7 +243,10 @@ func (e *Engine) run(ctx context.Context, v *scripts.Version, export, about stri
 		who = append(who, "call", about)
 	}
 	log := e.log.With(append(who, "script", v.Script)...)
-	p := &plainRun{log: log, core: e.coreSession(v, journal{log: log}, h.Settle), clk: e.clk, done: make(chan message.Outcome, 1), flows: e.flowService}
+	p := &plainRun{log: log, core: e.coreSession(v, journal{log: log}, h.Settle), clk: e.clk, done: make(chan message.Outcome, 1)}
+	p.flows = func(seq uint32, r message.Request, settle func(uint32, any, error)) bool {
+		return e.flowService(seq, r, settle) || e.backService(v, nil, seq, r.Method, r.Args, settle)
+	}
 	spec := e.runSpec(v, false)
 	spec.Entry = message.Entry{Export: export, Argument: body, Now: e.clk.Now()}
 	vm, err := e.workers.Start(spec, p)

@@ -64,7 +64,7 @@ func (in *inputs) explain(d *Diagnostic) {
 }
 
 // laterExports come with later versions.
-var laterExports = map[string][]string{"loopstart:call": {"conference", "queue"}}
+var laterExports = map[string][]string{"loopstart:call": {"conference"}}
 
 func (in *inputs) noSuchExport(d *Diagnostic, module, name string) {
 	d.Message = fmt.Sprintf("%s has no export %q", module, name)

@@ -20,7 +20,7 @@ type Waiter interface {
 // Board keeps the lines of an engine.
 type Board struct {
 	clk   clock.Clock
-	heard func([]Event) // told of events, under the lock
+	heard func(*Core, time.Time, []Event) // told of events, under the lock
 
 	mu      sync.Mutex
 	core    *Core
@@ -32,7 +32,7 @@ type Board struct {
 }
 
 // NewBoard makes a board without groups. heard must not block.
-func NewBoard(clk clock.Clock, o Outside, heard func([]Event)) *Board {
+func NewBoard(clk clock.Clock, o Outside, heard func(*Core, time.Time, []Event)) *Board {
 	return &Board{clk: clk, heard: heard, core: New(o), waiters: map[ID]Waiter{}, left: map[string]Request{}}
 }
 
@@ -83,7 +83,7 @@ func (b *Board) settle() {
 		}
 	}
 	if len(events) > 0 {
-		b.heard(events)
+		b.heard(b.core, now, events)
 	}
 	if b.timer != nil {
 		b.timer.Stop()

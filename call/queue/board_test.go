@@ -20,7 +20,7 @@ func (s *slot) Stop(agent string) { s.log = append(s.log, "stop "+agent) }
 func newBoard(clk clock.Clock, events *[]string, members ...string) *Board {
 	b := NewBoard(clk, Outside{
 		Reach: func(string) Reach { return Free }, Open: func(string) bool { return true }, Day: func(time.Time) string { return "d" },
-	}, func(list []Event) {
+	}, func(_ *Core, _ time.Time, list []Event) {
 		for _, e := range list {
 			*events = append(*events, e.Type)
 		}

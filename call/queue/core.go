@@ -141,7 +141,8 @@ func New(o Outside) *Core {
 	return &Core{out: o, groups: map[string]*group{}, agents: map[string]*agent{}, entries: map[ID]*entry{}}
 }
 
-// Configure puts groups and the skills of agents into force. Who waits in a
+// Configure puts groups and the skills of agents into force; skills also names
+// agents of no group. Who waits in a
 // group that is gone goes on waiting until it leaves.
 func (c *Core) Configure(now time.Time, groups []Group, skills map[string]map[string]int) {
 	for _, g := range c.groups {
@@ -158,6 +159,11 @@ func (c *Core) Configure(now time.Time, groups []Group, skills map[string]map[st
 			if c.agents[m] == nil {
 				c.agents[m] = &agent{name: m, since: now}
 			}
+		}
+	}
+	for name := range skills {
+		if c.agents[name] == nil {
+			c.agents[name] = &agent{name: name, since: now}
 		}
 	}
 	for name, a := range c.agents {

@@ -50,6 +50,9 @@ var verbs = map[string]func(*request){
 	"call.retry":            retry,
 	"call.dial":             dial,
 	"call.cancel":           cancel,
+	"queue.enter":           enterQueue,
+	"queue.leave":           leaveQueue,
+	"queue.priority":        queuePriority,
 	"call.set":              func(q *request) { q.verb.Reply(nil, nil) },
 	"recording.link":        link,
 }

@@ -166,6 +166,169 @@ declare module "loopstart:call" {
     legs: { target: string; status: string; code: number; ringMs: number; early?: EarlyMedia }[];
   }
 
+  export interface QueueOptions {
+    /** What who waits hears, in a loop that goes on after each announcement; false is silence. A ringing tone. */
+    music?: Prompt | boolean;
+    /** Said on entering and then `every` so often: the place in the line, the expected wait, both, or words of your own. */
+    announce?: "position" | "wait" | "both" | Prompt;
+    /** Between announcements. 1m. */
+    every?: Duration;
+    /** Higher ones are served first. 0. */
+    priority?: number;
+    /** How long to wait; without it, as long as the call may last. */
+    timeout?: Duration;
+    /**
+     * Keys of who waits: a value leaves the line with it; a function is called and the caller stays, unless it returns
+     * a value.
+     */
+    keys?: { [keys: string]: any };
+    /** What the agent needs: `["billing"]`, or with the least level `{ billing: 2 }`. Users have `skills` in loopstart.yaml. */
+    skills?: string[] | { [skill: string]: number };
+    /** Said to the agent before the talk. */
+    whisper?: Prompt;
+    /** The agent has to press `key` to get the call. */
+    accept?: { key: string | number; prompt?: Prompt };
+    maxDuration?: Duration;
+    record?: boolean;
+    headers?: HeaderMap;
+    /** What agents see as the caller. */
+    from?: string;
+    /** Keys that end the talk. */
+    hangupOn?: string;
+    onRing?(leg: { target: string; code: number }): unknown;
+    onAnswer?(leg: { target: string; code: number }): unknown;
+    signal?: AbortSignal;
+  }
+  export interface Queued {
+    /** `completed` after a talk; `abandoned`: the caller left; `full` and `closed` come at once. */
+    status: "completed" | "abandoned" | "key" | "timeout" | "full" | "closed";
+    code: number;
+    answeredBy?: string;
+    ringMs: number;
+    talkMs: number;
+    waitMs: number;
+    endedBy?: "caller" | "callee" | "script";
+    /** The key that was pressed, and what stands behind it in `keys`. */
+    key?: string;
+    value?: any;
+    legs: { target: string; status: string; code: number; ringMs: number }[];
+  }
+  export interface CallbackOptions {
+    /** `kept`: the place that the caller has just left, the default; `end`: behind everybody. */
+    place?: "kept" | "end";
+    /** Caller number; else the number that was called, if the trunk may present it. */
+    from?: string;
+    trunk?: string;
+    priority?: number;
+    skills?: string[] | { [skill: string]: number };
+    /** How long the person's phone rings. 30s. */
+    timeout?: Duration;
+    /** After this long nobody is called back. 24h. */
+    expires?: Duration;
+    /** How often a person who does not answer is dialled. 2. */
+    attempts?: number;
+    /** After this long. 5m. */
+    retry?: Duration;
+    /** Said to the agent before the person is dialled. */
+    whisper?: Prompt;
+    accept?: { key: string | number; prompt?: Prompt };
+    record?: boolean;
+    /** In the record, for afterCall; the call's own data if missing. */
+    data?: any;
+  }
+  export interface AgentState {
+    name: string;
+    /** `aside`: did not take its last call, and is rung again after `until`. */
+    state: "ready" | "ringing" | "talking" | "wrap_up" | "aside" | "busy" | "away" | "unregistered";
+    since: string;
+    /** Why it is away or aside, if it did not say so itself. */
+    reason?: string;
+    until?: string;
+    /** The caller's call, while it rings or talks. */
+    call?: string;
+    skills?: { [skill: string]: number };
+    /** Calls in a row that it did not take. */
+    misses?: number;
+    groups?: string[];
+    display?: string;
+    registered?: boolean;
+  }
+  export interface QueueState {
+    name: string;
+    open: boolean;
+    ring: string;
+    waiting: { position: number; call?: string; from: string; priority: number; since: string; waitMs: number; callback?: boolean; ringing?: string[] }[];
+    members: AgentState[];
+    /** Of today. */
+    counts: {
+      date: string; offered: number; answered: number; abandoned: number; timedOut: number; keys: number; full: number; closed: number; callbacks: number;
+      lost: number; misses: number; inTime: number; waitMs: number; longestWaitMs: number; talks: number; talkMs: number;
+    };
+    /** Share of today's callers who were answered in time, 0 to 1. */
+    serviceLevel?: number;
+    averageWaitMs: number;
+    averageTalkMs: number;
+    longestWaitMs: number;
+    /** Of who would come now; missing while it is not known. */
+    expectedWaitMs?: number;
+  }
+  export interface Queue {
+    /**
+     * Waits in line for an agent of the group and talks; answers the call. Agents are rung while music and announcements
+     * go on, by the group's `ring`.
+     * @example const talk = await queue("sales").enter(call, { announce: "position", keys: { 1: "callback" }, timeout: "5m" });
+     * if (talk.status === "timeout") await call.say("Все операторы заняты.");
+     */
+    enter(call: Call, options?: QueueOptions): Promise<Queued>;
+    /**
+     * Keeps the place: when its turn comes an agent is rung, and when that one accepts, the person is dialled. Kept on
+     * disk. A number has one place in a group; who asks again gets the same.
+     * @example await queue("sales").callback(call.from.e164, { place: "kept" });
+     */
+    callback(to: string, options?: CallbackOptions): Promise<{ id: string; position: number }>;
+    /**
+     * Gives up a place that callback has kept; false when there is none.
+     * @example await queue("sales").cancel(id);
+     */
+    cancel(id: string): Promise<boolean>;
+    /**
+     * Who waits and who serves.
+     * @example const { waiting, expectedWaitMs } = await queue("sales").state();
+     */
+    state(): Promise<QueueState>;
+    /**
+     * Moves a call that waits.
+     * @example const { position } = await queue("sales").priority(call, 10);
+     */
+    priority(call: Call, priority: number): Promise<{ position: number }>;
+  }
+  /**
+   * The line in front of a group of loopstart.yaml.
+   * @example const talk = await queue("support").enter(call, { announce: "wait", music: "music.mp3" });
+   */
+  export function queue(group: string): Queue;
+  export interface Agent {
+    /**
+     * Takes calls of queues and groups again.
+     * @example await agent("101").ready();
+     */
+    ready(): Promise<AgentState>;
+    /**
+     * Takes none; kept over a restart.
+     * @example await agent("101").away();
+     */
+    away(): Promise<AgentState>;
+    /**
+     * @example const { state } = await agent("101").state();
+     */
+    state(): Promise<AgentState>;
+  }
+  /**
+   * A user of loopstart.yaml who serves groups.
+   * @example await agent(call.from.user).away();
+   */
+  export function agent(name: string): Agent;
+
   export interface StreamOptions {
     /** What the server hears: what the party says (inbound, the default), what it hears, or both. */
     track?: "inbound" | "outbound" | "both";
@@ -671,6 +834,8 @@ declare module "loopstart:call" {
     /** Heard before the answer. */
     early_media?: EarlyMedia;
     data?: any;
+    /** The last line it stood in. */
+    queue?: { group: string; status: string; wait_ms: number; answered_by?: string };
   }
 
   /**

@@ -89,7 +89,7 @@ func method(f func(context.Context, arguments) (any, error)) Method {
 		if err != nil {
 			return nil, err
 		}
-		return camel(v)
+		return CamelCase(v)
 	}
 }
 
@@ -152,10 +152,10 @@ func (s Services) add(ctx context.Context, a arguments) (any, error) {
 }
 
 // asWritten are the fields whose keys are the authors' own, or outcomes.
-var asWritten = map[string]bool{"data": true, "result": true, "outcomes": true, "retry": true, "window": true, "quiet": true}
+var asWritten = map[string]bool{"data": true, "result": true, "outcomes": true, "retry": true, "window": true, "quiet": true, "skills": true}
 
-// camel writes the keys of an answer as scripts know them.
-func camel(v any) (any, error) {
+// CamelCase writes the keys of an answer as scripts know them.
+func CamelCase(v any) (any, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return nil, fault.New(fault.Internal, "campaign: %w", err)
