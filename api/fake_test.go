@@ -284,6 +284,14 @@ func room(name string) any {
 	return map[string]any{"name": name, "id": "room-1", "began_at": "2026-11-21T09:58:00Z", "members": []any{}}
 }
 
+func (h *house) Groups() any                    { return []any{} }
+func (h *house) Group(name string) (any, error) { return map[string]any{"name": name}, h.fail }
+func (h *house) Users() any                     { return []any{} }
+func (h *house) User(name string) (any, error)  { return map[string]any{"name": name}, h.fail }
+func (h *house) SetUser(name, state string) (any, error) {
+	return map[string]any{"name": name, "state": state}, h.fail
+}
+
 func (h *house) CheckTrunk(name string) (any, error) {
 	h.checked = name
 	return map[string]any{"name": name, "ok": true}, h.fail
@@ -317,7 +325,7 @@ const (
 
 func (h *house) options() Options {
 	return Options{
-		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Conferences: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, Sources: h, People: h, Audit: h, Backups: h, Health: h, Metrics: h,
+		StopList: h, Campaigns: h, MaxImport: maxImport, Calls: h, Recordings: h, Conferences: h, Scripts: h, Deployments: h, KV: h, Flows: h, Hooks: h, Installs: h, Feed: h, Outbox: h, Trunks: h, Groups: h, Sources: h, People: h, Audit: h, Backups: h, Health: h, Metrics: h,
 		Tokens: func() []Token { return tokens }, MaxBody: maxBody, MaxUpload: maxUpload, Version: "1.2.3",
 		Log: slog.New(slog.NewTextHandler(&h.log, nil)), Clock: clock.System(),
 	}

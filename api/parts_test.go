@@ -111,3 +111,23 @@ func TestSignedLink(t *testing.T) {
 		want(t, askOf(handler, "GET", "/v1/recordings/one"+bad, "", "Authorization", "Bearer full-secret"), 403, fault.Denied)
 	}
 }
+
+func TestGroups(t *testing.T) {
+	h := newHouse()
+	for ask, answer := range map[string]string{
+		"/v1/groups": `{"groups":[]}`, "/v1/groups/sales": `{"name":"sales"}`, "/v1/users": `{"users":[]}`, "/v1/users/101": `{"name":"101"}`,
+	} {
+		if w := h.ask(t, "GET", ask, ""); w.Code != 200 || strings.TrimSpace(w.Body.String()) != answer {
+			t.Errorf("%s: %d %s", ask, w.Code, w.Body)
+		}
+	}
+	w := h.ask(t, "PUT", "/v1/users/101", `{"state":"away"}`)
+	if got := strings.TrimSpace(w.Body.String()); w.Code != 200 || got != `{"name":"101","state":"away"}` {
+		t.Errorf("%d %s", w.Code, got)
+	}
+	want(t, h.ask(t, "PUT", "/v1/users/101", `{"status":"away"}`), 422, fault.Invalid)
+	h.fail = fault.New(fault.NotFound, "no group %q", "x")
+	want(t, h.ask(t, "GET", "/v1/groups/x", ""), 404, fault.NotFound)
+	want(t, h.ask(t, "GET", "/v1/users/x", ""), 404, fault.NotFound)
+	want(t, h.ask(t, "PUT", "/v1/users/x", `{"state":"away"}`), 404, fault.NotFound)
+}

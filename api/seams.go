@@ -262,6 +262,7 @@ type Options struct {
 	Outbox      Outbox
 	Trunks      Trunks
 	Sources     Bans
+	Groups      Groups
 	People      People
 	Backups     Backups
 	Audit       Audit

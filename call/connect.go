@@ -272,7 +272,7 @@ func (k *connecting) ringHeard(l *Leg) {
 // ringback lets the caller hear our own ring tone until somebody answers. One
 // who has been answered already has the music of the connect.
 func (k *connecting) ringback() {
-	if k.rings || k.caller.state == legUp && len(k.opts.Music) > 0 || k.caller.talk != nil {
+	if k.line != nil || k.rings || k.caller.state == legUp && len(k.opts.Music) > 0 || k.caller.talk != nil {
 		return
 	}
 	if k.rings = k.caller.early(k.verb.At) == nil; k.rings {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/call/queue"
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/engine"
 )
@@ -206,6 +207,7 @@ func TestSchemasOfTheAPI(t *testing.T) {
 	for name, typ := range map[string]reflect.Type{
 		"Record": reflect.TypeFor[call.Record](), "TimelineEntry": reflect.TypeFor[call.Entry](), "OrderRequest": reflect.TypeFor[engine.OrderRequest](),
 		"OrderAnswer": reflect.TypeFor[engine.OrderAnswer](), "Attempt": reflect.TypeFor[engine.OrderAttempt](), "Event": reflect.TypeFor[engine.Event](),
+		"GroupMember": reflect.TypeFor[queue.Member](), "Group": reflect.TypeFor[queue.State](),
 		"Trunk": reflect.TypeFor[engine.TrunkLine](), "TrunkCheck": reflect.TypeFor[engine.TrunkCheck](),
 	} {
 		left := map[string]bool{}

@@ -24,7 +24,7 @@ import (
 func (e *Engine) Handler(extra ...api.Token) http.Handler {
 	a := (*surface)(e)
 	return api.New(api.Options{
-		Calls: a, Recordings: a, Conferences: a, Scripts: a, Deployments: a, KV: a, Flows: a, Hooks: a, Installs: e, Feed: a, Outbox: a, Trunks: a, Sources: a, People: a, Audit: a, Backups: a, StopList: a, Campaigns: a, Health: e, Metrics: e.metrics(),
+		Calls: a, Recordings: a, Conferences: a, Scripts: a, Deployments: a, KV: a, Flows: a, Hooks: a, Installs: e, Feed: a, Outbox: a, Trunks: a, Groups: a, Sources: a, People: a, Audit: a, Backups: a, StopList: a, Campaigns: a, Health: e, Metrics: e.metrics(),
 		Tokens: func() []api.Token {
 			list := append([]api.Token(nil), extra...)
 			for _, t := range e.Config().HTTP.Tokens {
