@@ -82,6 +82,7 @@ type Trunk struct {
 	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" doc:"Encryption of the audio (SRTP, keys in the session description); required: calls without are refused."`
 	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" doc:"accept, off or an interval such as 1800s."`
 	Options      time.Duration  `yaml:"options" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`
+	KeepAlive    time.Duration  `yaml:"keep_alive" default:"off" off:"yes" doc:"Interval of empty packets (double CRLF, RFC 5626) that keep a NAT's way open, or off: OPTIONS do it as well."`
 	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" doc:"Calls at once, both directions."`
 	MaxOut       int            `yaml:"max_out" range:"0..1000000" doc:"Of max_calls, how many we may start; default: all."`
 	MaxCPS       float64        `yaml:"max_cps" default:"5" range:"0.01..10000" doc:"New outgoing calls a second."`

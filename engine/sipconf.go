@@ -64,7 +64,7 @@ func (e *Engine) sipTrunk(t config.Trunk) sip.Trunk {
 		Session: sip.SessionTimer{Off: t.SessionTimer.Off, Interval: t.SessionTimer.Interval},
 	}
 	if live {
-		out.Options = t.Options
+		out.Options, out.KeepAlive = t.Options, t.KeepAlive
 	}
 	return out
 }

@@ -80,12 +80,13 @@ const (
 	tmEarly                        // a request before the answer waits no longer
 	tmPrack                        // repeat a reliable 1xx
 	tmSilent                       // nothing at all has come back
+	tmHop                          // nor from this hop, and there is another one
 	tmRefer                        // the call has not decided on a REFER
 )
 
 var timerNames = [...]string{
 	tm2xx: "2xx", tm1xx: "1xx", tmGap: "gap", tmParked: "parked", tmOffer: "offer", tmGlare: "glare",
-	tmRing: "ring", tmCancel: "cancel", tmEnded: "ended", tmSession: "session", tmEarly: "early", tmPrack: "prack", tmSilent: "silent",
+	tmRing: "ring", tmCancel: "cancel", tmEnded: "ended", tmSession: "session", tmEarly: "early", tmPrack: "prack", tmSilent: "silent", tmHop: "hop",
 	tmRefer: "refer",
 }
 
@@ -347,6 +348,8 @@ func (c *core) onTimer(t timerName) {
 		if c.phase == phCalling {
 			c.cancel(Event{Kind: Ended, Code: 408, Reason: ReasonTimeout}, nil)
 		}
+	case tmHop:
+		c.onHopSilent()
 	case tmCancel:
 		c.emit(effect{kind: fxDrop, tx: c.inviteTx})
 		c.tellEnd()

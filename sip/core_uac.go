@@ -60,6 +60,9 @@ func (c *core) onRouted(hops int) {
 func (c *core) invite() {
 	c.localSeq++
 	c.client.seq = c.localSeq
+	if c.client.hop+1 < c.client.hops {
+		c.arm(tmHop, hopPatience)
+	}
 	headers := append(append(append([]Header(nil), c.client.headers...), c.sessionFields()...), c.client.auth...)
 	ctype := ""
 	if len(c.client.body) > 0 {
@@ -107,6 +110,9 @@ func (c *core) onInviteResponse(m *message) {
 	if c.client.silence > 0 {
 		c.disarm(tmSilent)
 	}
+	if c.client.hop+1 < c.client.hops {
+		c.disarm(tmHop)
+	}
 	switch {
 	case m.code < 200:
 		c.onProvisional(m)
@@ -129,6 +135,21 @@ func (c *core) onInviteResponse(m *message) {
 	default:
 		c.onRefused(m)
 	}
+}
+
+// hopPatience is how long a hop may say nothing at all, not even 100, while
+// there is another one: Timer B is longer than most people let it ring.
+const hopPatience = 4 * time.Second
+
+// onHopSilent goes on to the next hop. What the silent one may still say finds
+// no transaction.
+func (c *core) onHopSilent() {
+	if c.client.ending || c.phase != phCalling || c.client.hop+1 >= c.client.hops {
+		return
+	}
+	c.emit(effect{kind: fxDrop, tx: c.inviteTx})
+	c.client.hop++
+	c.invite()
 }
 
 // failsOver tells whether the next hop is tried (RFC 3263 §4.3): this one did

@@ -88,6 +88,9 @@ func (e *Endpoint) aim(req *gosip.Request, h hop) error {
 // sendInvite sends the initial INVITE to the hop of that number.
 func (d *Dialog) sendInvite(f effect) {
 	h := d.hops[f.code]
+	if f.code > 0 && d.plan.trunk != "" {
+		d.e.resolver.MarkDead(d.hops[f.code-1].resolved(), deadFor) // it rests for other calls, too
+	}
 	d.peer = h
 	d.start(f, h, d.plan.auth)
 }

@@ -90,7 +90,7 @@ func (d *Dialog) step(in input) {
 	case inResponse:
 		d.trace(in.msg, true)
 	case inRouted:
-		d.hops = in.found
+		d.hops = d.bySize(in.found)
 	}
 	held, stale := len(d.core.order.held), d.core.order.last
 	d.core.step(in)

@@ -1,8 +1,10 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -171,4 +173,32 @@ func (d *Dialog) route() {
 		}
 		d.box.postUrgent(input{kind: inRouted, found: hops})
 	})
+}
+
+// datagramLimit is the size from which a request goes over TCP where the
+// callee has it (RFC 3261 §18.1.1); elsewhere it is sent as fragments.
+const datagramLimit = 1300
+
+// bySize puts the places that take streams first when the INVITE is too large
+// for one datagram. The others stay behind them.
+func (d *Dialog) bySize(hops []hop) []hop {
+	stream := slices.ContainsFunc(hops, hop.stream)
+	if !stream || hops[0].stream() {
+		return hops
+	}
+	f := effect{method: "INVITE", leg: &d.base, seq: 1, headers: append(slices.Clone([]Header(d.headers)), d.core.sessionFields()...), body: d.offer, ctype: "application/sdp"}
+	req, err := d.prepare(f, hops[0])
+	if err != nil || len(req.String()) <= datagramLimit {
+		return hops
+	}
+	out := slices.Clone(hops)
+	slices.SortStableFunc(out, func(a, b hop) int { return cmp.Compare(datagrams(a), datagrams(b)) })
+	return out
+}
+
+func datagrams(h hop) int {
+	if h.stream() {
+		return 0
+	}
+	return 1
 }

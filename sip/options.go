@@ -69,6 +69,7 @@ type Trunk struct {
 	Expires   time.Duration  // wish for REGISTER; 0: default
 	Allow     []netip.Prefix // sources accepted as this trunk; empty: what Address and Proxy resolve to
 	Options   time.Duration  // health by OPTIONS; 0: off
+	KeepAlive time.Duration  // between two double CRLFs; 0: none
 	Transport string         // "udp", "tcp" or "" for the address's own
 	From      []string       // caller numbers this trunk may present
 	Session   SessionTimer

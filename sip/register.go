@@ -44,6 +44,8 @@ func (t *trunk) runRegistration(wake *waker) {
 			r.steps(t.ctx, next)
 			next = registration.Event{Kind: registration.Timer}
 			r.wake.done()
+		case <-t.move:
+			r.steps(t.ctx, registration.Event{Kind: registration.Moved})
 		case <-t.ctx.Done():
 			ctx, cancel := context.WithTimeout(context.Background(), leaveWait)
 			defer cancel()
@@ -96,13 +98,21 @@ func (r *registrant) register(ctx context.Context, f registration.Effect) regist
 	} else if err = r.begin(ctx); err != nil {
 		return registration.Event{Kind: registration.Lost, Reason: inWords(err)}
 	}
-	r.cseq++
-	res, err := r.t.exchange(ctx, outside{
-		method: gosip.REGISTER, callID: r.callID, fromTag: r.fromTag, cseq: r.cseq,
-		contact: r.t.contact(r.hop), expires: seconds(f.Expires), fields: r.fields,
-	}, r.hop)
+	var contact string
+	res, err := r.elsewhere(ctx, func() (*gosip.Response, error) {
+		r.cseq++
+		contact = r.t.contact(r.hop)
+		return r.t.exchange(ctx, outside{
+			method: gosip.REGISTER, callID: r.callID, fromTag: r.fromTag, cseq: r.cseq,
+			contact: contact, expires: seconds(f.Expires), fields: r.fields,
+		}, r.hop)
+	})
 	if err != nil {
 		return registration.Event{Kind: registration.Lost, Reason: inWords(err)}
+	}
+	r.t.learn(res, r.hop)
+	if res.StatusCode >= 200 && res.StatusCode < 300 {
+		r.t.state.setContact(contact)
 	}
 	r.t.state.answered(r.t.e.clk.Now(), res.StatusCode, res.Reason)
 	return r.read(res)

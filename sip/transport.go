@@ -8,9 +8,11 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 
 	gosip "github.com/emiago/sipgo/sip"
 
+	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -43,7 +45,7 @@ type transports struct {
 
 	mu      sync.Mutex
 	sources *recent[string, struct{}] // UDP sources in sipgo's pool
-	locals  *recent[netip.Addr, netip.Addr]
+	locals  *recent[netip.Addr, localRoute]
 }
 
 // noDialer keeps sipgo from opening TCP connections: the hub does, and an
@@ -75,7 +77,7 @@ func (e *Endpoint) openTransports(cfg *Config) error {
 	t.tx.OnRequest(e.onRequest)
 	pool := t.tp.Pool("udp")
 	t.sources = newRecent(MaxSources, func(source string, _ struct{}) { pool.Delete(source) })
-	t.locals = newRecent[netip.Addr, netip.Addr](MaxSources, nil)
+	t.locals = newRecent[netip.Addr, localRoute](MaxSources, nil)
 	t.hub = newTCPHub(e)
 	for _, l := range cfg.Listen {
 		if err := e.bind(l); err != nil {
@@ -238,13 +240,23 @@ func (r *reader) unread(e *Endpoint) (answer bool) {
 	return bad.code > 0 && e.refuseRaw(&r.raw, bad, r.source, &r.out)
 }
 
+// routeFresh is how long an answer of the kernel's about a route is believed:
+// interfaces change under a running program.
+const routeFresh = 5 * time.Second
+
+// localRoute is our address on the way to a peer, and when the kernel said so.
+type localRoute struct {
+	addr netip.Addr
+	at   time.Time
+}
+
 // localFor is the address of this machine that reaches remote.
 func (e *Endpoint) localFor(remote netip.Addr) netip.Addr {
 	e.transports.mu.Lock()
-	a, ok := e.locals.get(remote)
+	known, ok := e.locals.get(remote)
 	e.transports.mu.Unlock()
-	if ok {
-		return a
+	if ok && clock.System().Now().Sub(known.at) < routeFresh {
+		return known.addr
 	}
 	var d net.Dialer // connecting a UDP socket sends nothing, it only asks for the route
 	c, err := d.DialContext(context.Background(), "udp", netip.AddrPortFrom(remote, 9).String())
@@ -252,11 +264,12 @@ func (e *Endpoint) localFor(remote netip.Addr) netip.Addr {
 		return netip.Addr{}
 	}
 	defer func() { _ = c.Close() }()
+	var a netip.Addr
 	if u, ok := c.LocalAddr().(*net.UDPAddr); ok {
 		a = u.AddrPort().Addr().Unmap()
 	}
 	e.transports.mu.Lock()
 	defer e.transports.mu.Unlock()
-	e.locals.put(remote, a)
+	e.locals.put(remote, localRoute{a, clock.System().Now()})
 	return a
 }

@@ -52,6 +52,8 @@ type trunk struct {
 	auth    *digest.Client
 	log     *slog.Logger
 
+	learnt  atomic.Pointer[learnt]
+	move    chan struct{}                // our address has changed; capacity 1
 	sources atomic.Pointer[[]netip.Addr] // what address and proxy resolve to
 
 	ctx     context.Context // ends when the trunk is removed
@@ -184,7 +186,7 @@ func find(list []*trunk, name string) *trunk {
 }
 
 func (e *Endpoint) newTrunk(c Trunk, register bool) *trunk {
-	t := &trunk{e: e, cfg: c, active: register, log: e.log.With("trunk", c.Name)}
+	t := &trunk{e: e, cfg: c, active: register, log: e.log.With("trunk", c.Name), move: make(chan struct{}, 1)}
 	t.address, _ = resolve.ParseTarget(c.Address)
 	t.next, _ = resolve.ParseTarget(cmp.Or(c.Proxy, c.Address))
 	t.next.Transport = cmp.Or(t.next.Transport, c.Transport)

@@ -28,8 +28,11 @@ func (t *trunk) start() {
 	if t.cfg.Register {
 		t.launch(t.runRegistration)
 	}
-	if t.cfg.Options > 0 || t.needsDNS() {
+	if t.cfg.Options > 0 || t.needsDNS() || t.cfg.Register {
 		t.launch(t.runHealth)
+	}
+	if t.cfg.KeepAlive > 0 {
+		t.launch(t.runKeepAlive)
 	}
 }
 
@@ -85,6 +88,9 @@ func (t *trunk) healthInterval() time.Duration {
 	if t.cfg.Options > 0 {
 		d = max(t.cfg.Options, pingMin)
 	}
+	if t.cfg.Register && t.cfg.Options <= 0 {
+		d = movedLook
+	}
 	return d - time.Duration(rand.Float64()*float64(d)/10)
 }
 
@@ -96,6 +102,7 @@ func (t *trunk) checkHealth() {
 		_, _ = t.e.resolver.Resolve(ctx, t.next)
 		t.noteSources()
 	}
+	t.moved()
 	if t.cfg.Options <= 0 {
 		return
 	}

@@ -23,9 +23,10 @@ func (e *Endpoint) planTrunk(o Outgoing) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	route, next := t.callRoute()
 	p := plan{
 		request: t.requestURI(number), to: Address{User: number, Host: t.domain()},
-		contactUser: t.cfg.Username, route: t.route(), next: addressOf(t.next),
+		contactUser: t.cfg.Username, route: route, next: next,
 		auth: t.auth, trunk: t.cfg.Name, session: t.cfg.Session,
 	}
 	p.from, p.headers = t.present(o.From)

@@ -53,6 +53,9 @@ func (t *trunk) build(o outside) (*gosip.Request, error) {
 	req.AppendHeader(&gosip.CSeqHeader{SeqNo: o.cseq, MethodName: o.method})
 	add("Max-Forwards", "70")
 	add("User-Agent", t.e.agent())
+	if o.method == gosip.REGISTER {
+		add("Supported", "path") // RFC 3327 §5.1
+	}
 	add("Contact", o.contact)
 	add("Expires", o.expires)
 	for _, f := range o.fields {
@@ -66,6 +69,9 @@ func (t *trunk) build(o outside) (*gosip.Request, error) {
 func (t *trunk) contact(h hop) string {
 	host, port := t.e.sentBy(h)
 	a := Address{User: t.cfg.Username, Host: host, Port: int(port), Params: contactMark + "=" + t.token}
+	if l := t.learnt.Load(); l != nil && l.own.IsValid() && !h.stream() {
+		a.Host, a.Port = l.own.Addr().String(), int(l.own.Port())
+	}
 	if h.stream() {
 		a.Params = "transport=" + h.transport + ";" + a.Params
 	}
@@ -102,6 +108,8 @@ func (t *trunk) exchange(ctx context.Context, o outside, h hop) (*gosip.Response
 	}
 	res, err := t.e.send(ctx, req, []hop{h}, nil)
 	switch {
+	case err == nil && res.StatusCode == 503:
+		t.e.resolver.MarkDead(h.resolved(), deadFor)
 	case err == nil:
 		t.e.resolver.MarkAlive(h.resolved())
 		if c := t.e.hub.lookup(h.addr.String()); c != nil && h.stream() {

@@ -40,6 +40,7 @@ type trunkState struct {
 	reason    string
 	since     time.Time
 	inbound   *InboundNumbers
+	contact   string // of the newest REGISTER that was accepted
 }
 
 func (h hop) resolved() resolve.Hop { return resolve.Hop{Addr: h.addr, Transport: h.transport} }
@@ -48,6 +49,12 @@ func (s *trunkState) setHop(h hop) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hop = h
+}
+
+func (s *trunkState) setContact(c string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.contact = c
 }
 
 func (s *trunkState) setRegistration(r registration.State) {

@@ -83,6 +83,7 @@ const (
 	Lost                      // no answer or transport error: Reason
 	NoSecret                  // a challenge that cannot be answered: Reason
 	Stop                      // unregister
+	Moved                     // our Contact is another one: register again now
 )
 
 // Event is one input of Step.
@@ -133,6 +134,11 @@ func Step(s State, e Event) (State, []Effect) {
 		return s.failed(e, e.Reason, true)
 	case Stop:
 		return s.leave()
+	case Moved:
+		if s.InFlight || s.Phase != Registered {
+			return s, nil
+		}
+		return s.send()
 	}
 	panic(fmt.Sprintf("registration: event %d", e.Kind))
 }

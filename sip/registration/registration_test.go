@@ -100,7 +100,7 @@ func parseEvent(t *testing.T, line string, now *time.Time) (account string, e Ev
 		}
 	}
 	e.At = *now
-	kinds := map[string]EventKind{"start": Start, "timer": Timer, "lost": Lost, "nosecret": NoSecret, "stop": Stop}
+	kinds := map[string]EventKind{"start": Start, "timer": Timer, "lost": Lost, "nosecret": NoSecret, "stop": Stop, "moved": Moved}
 	kind, known := kinds[words[0]]
 	if e.Kind = kind; !known {
 		e.Kind = Answer
@@ -167,7 +167,7 @@ func FuzzStep(f *testing.F) {
 		var s State
 		for i, b := range script {
 			now = now.Add(time.Duration(b) * time.Second)
-			e := Event{Kind: EventKind(b % 6), At: now, Roll: float64(b) / 256, Code: codes[int(b/6)%len(codes)],
+			e := Event{Kind: EventKind(b % 7), At: now, Roll: float64(b) / 256, Code: codes[int(b/6)%len(codes)],
 				Granted: time.Duration(b) * time.Minute, MinExpires: time.Duration(b) * 10 * time.Minute,
 				RetryAfter: time.Duration(b) * time.Hour, Stale: b&1 == 0, Wish: time.Duration(i) * time.Minute}
 			var effects []Effect
