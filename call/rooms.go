@@ -216,13 +216,17 @@ func (r *Rooms) change(m *attending, role, coach string) {
 // findLocked is the member of a number, call id, call id with its leg, or
 // name; nil when there is none.
 func (x *room) findLocked(ref string) *attending {
+	var other *attending // another party of the call that is meant
 	for _, m := range x.members {
 		id := m.leg.call.ID()
-		if ref == strconv.Itoa(m.id) || ref == id || ref == id+"/"+m.leg.name || ref == m.who {
+		switch {
+		case ref == strconv.Itoa(m.id), ref == id && m.leg == m.leg.call.main, ref == id+"/"+m.leg.name, ref == m.who:
 			return m
+		case ref == id && other == nil:
+			other = m
 		}
 	}
-	return nil
+	return other
 }
 
 // leave takes a member out; the last one ends the conference.

@@ -186,3 +186,6 @@ func (c *Call) ConferenceSay(name string, parts []Part, o PromptOptions, v Verb)
 		})
 	})
 }
+
+// Rooms are the conferences that this call may join; nil without any.
+func (c *Call) Rooms() *Rooms { return c.deps.Rooms }

@@ -16,8 +16,8 @@ import (
 	callscript "github.com/loopstart/loopstart/stdlib/call/script"
 )
 
-// laterMembers are members of a call that come with later versions.
-var laterMembers = []string{"conference"}
+// rooms are functions of loopstart:call that are looked for in a call.
+var rooms = map[string]string{"conference": "join(%s)", "queue": "enter(%s)"}
 
 // Verbs that answer an inbound call or end its ringing, and those that speak.
 var (
@@ -203,8 +203,9 @@ func (s *source) member(i int) {
 	receiver := s.tok(i - 2)
 	mine := receiver.Kind == jslex.Word && s.calls[receiver.Value] && !s.tok(i-3).Is(".") && !s.tok(i-3).Is("?.")
 	switch {
-	case mine && slices.Contains(laterMembers, t.Value):
-		s.find(t, Finding{Level: LevelError, Code: fault.Unavailable, Message: receiver.Value + "." + t.Value + " is not in this version"})
+	case mine && rooms[t.Value] != "" && !s.shadowed[receiver.Value]:
+		s.find(t, Finding{Level: LevelError, Code: fault.Invalid, Message: "a call has no " + t.Value,
+			Hint: fmt.Sprintf("import { %s } from \"loopstart:call\", then await %[1]s(name)."+rooms[t.Value], t.Value, receiver.Value)})
 	case mine && !slices.Contains(callscript.Members(), t.Value) && !s.shadowed[receiver.Value]:
 		f := Finding{Level: LevelWarning, Message: fmt.Sprintf("a call has no %s", t.Value), Hint: "it has " + strings.Join(callscript.Members(), ", ")}
 		if near := suggest.Nearest(t.Value, callscript.Members()); near != "" {
@@ -242,7 +243,7 @@ func (s *source) mine(i int, receiver string) {
 // verb looks at .name( … ); sure says that the receiver is a call.
 func (s *source) verb(i int, sure bool) {
 	t := s.tokens[i]
-	if slices.Contains(answering, t.Value) {
+	if slices.Contains(answering, t.Value) || t.Is("join") && s.calls[s.tok(i+2).Value] { // conference(…).join(call)
 		s.answers = true
 	}
 	if slices.Contains(speaking, t.Value) && s.speaks == nil {

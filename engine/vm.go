@@ -120,6 +120,7 @@ func (s *callScript) Update(st message.State) { s.l.Update(st.Result, st.Outcome
 // Done implements supervisor.Handler.
 func (s *callScript) Done(o message.Outcome) {
 	s.core.Close()
+	s.calls.Close()
 	err := asFault(o.Error)
 	if err != nil && !isHangup(err) {
 		s.e.reportScript(s.l.version, o.Error, "call", s.l.ID())

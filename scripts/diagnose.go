@@ -63,17 +63,12 @@ func (in *inputs) explain(d *Diagnostic) {
 	}
 }
 
-// laterExports come with later versions.
-var laterExports = map[string][]string{"loopstart:call": {"conference"}}
-
 func (in *inputs) noSuchExport(d *Diagnostic, module, name string) {
 	d.Message = fmt.Sprintf("%s has no export %q", module, name)
 	names := slices.Clone(in.modules[module])
 	slices.Sort(names)
 	d.Hint = "it exports " + listed(names, 30)
-	if slices.Contains(laterExports[module], name) {
-		d.Hint = name + " is not in this version; " + d.Hint
-	} else if near := suggest.Nearest(name, names); near != "" {
+	if near := suggest.Nearest(name, names); near != "" {
 		d.Hint = "did you mean " + near + "?"
 	} else if name == "default" {
 		d.Hint = "write import { " + listed(names, 3) + " } from \"" + module + "\""

@@ -63,11 +63,14 @@ type Session struct {
 	// cancels holds how to give up each waiting verb that has a signal, by the
 	// number the script gave it; call goroutine only.
 	cancels map[uint32]func()
+	// watches end what the script hears of conferences, by its function; call
+	// goroutine only.
+	watches map[uint32]func()
 }
 
 // New couples vm with c.
 func New(c *call.Call, vm VM, s Services) *Session {
-	return &Session{call: c, vm: vm, serv: s, cancels: map[uint32]func(){}}
+	return &Session{call: c, vm: vm, serv: s, cancels: map[uint32]func(){}, watches: map[uint32]func(){}}
 }
 
 // Notify implements call.Script.

@@ -54,6 +54,12 @@ var verbs = map[string]func(*request){
 	"queue.leave":           leaveQueue,
 	"queue.priority":        queuePriority,
 	"call.set":              func(q *request) { q.verb.Reply(nil, nil) },
+	"conference.join":       joinConference,
+	"conference.members":    conferenceMembers,
+	"conference.do":         conferenceDo,
+	"conference.say":        conferenceSay,
+	"conference.watch":      watchConference,
+	"conference.unwatch":    unwatchConference,
 	"recording.link":        link,
 }
 

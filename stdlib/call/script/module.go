@@ -57,7 +57,9 @@ type Calls struct {
 // New makes the module for one worker.
 func New() *Calls {
 	c := &Calls{sessions: map[*runtime.VM]*session{}}
-	c.Module = bind.Module{Scheme: "call", Members: map[string]bind.Member{"dial": bind.Async(c.dial), "sendMessage": bind.Async(page), "queue": c.queue, "agent": c.agent}}
+	c.Module = bind.Module{Scheme: "call", Members: map[string]bind.Member{
+		"dial": bind.Async(c.dial), "conference": bind.Sync(conference), "sendMessage": bind.Async(page), "queue": c.queue, "agent": c.agent,
+	}}
 	return c
 }
 

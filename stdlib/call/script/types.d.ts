@@ -745,6 +745,126 @@ declare module "loopstart:call" {
   }
 
   /**
+   * A room in which calls hear each other. A name is one room for all scripts of the project; it opens with the
+   * first member and ends with the last. What is given here holds for every join that does not say otherwise.
+   * @example const room = conference("morning", { tones: true, pin: "4711" });
+   * const { endedBy, talkMs } = await room.join(call);
+   */
+  export function conference(name: string, options?: ConferenceOptions): Conference;
+
+  export interface ConferenceOptions {
+    /** 1 to 12 digits that the party must key in before it may join, and `#` if it likes. */
+    pin?: string;
+    /** How often. 3. */
+    pinTries?: number;
+    /** Instead of the built-in question for the PIN. */
+    pinPrompt?: Prompt;
+    /** Heard while nobody else is there. */
+    music?: Prompt;
+    /** A short tone for everybody when somebody joins or leaves. */
+    tones?: boolean;
+    /** Record the whole conference: one recording, from the first join that asks for it to the end. */
+    record?: boolean;
+    /** More than so many resolve with `full`. 100, and never more than `limits.conference_members`. */
+    maxMembers?: number;
+    /** Of one member's stay. */
+    maxDuration?: Duration;
+    /** Keys with which a party leaves; the script goes on. */
+    hangupOn?: string;
+    /** Keys that mean something in the conference. The others hear none of them. */
+    keys?: { [sequence: string]: (event: { key: string }) => any };
+  }
+
+  export interface JoinOptions extends ConferenceOptions {
+    /** Not heard until `unmute`. */
+    muted?: boolean;
+    /** `listen` hears all and is not heard; `coach` hears all and is heard by one member only, `coach`. */
+    role?: "member" | "listen" | "coach";
+    /** Whom a coach talks to: a call, a member, its user or number. It may join later. */
+    coach?: Call | ConferenceMember | string;
+    /** Factor on what the others hear of it, 0 to 4. */
+    volume?: number;
+    signal?: AbortSignal;
+  }
+
+  export interface ConferenceMember {
+    /** Counts the joins of this conference. */
+    readonly id: number;
+    /** Id of its call. */
+    readonly call: string;
+    /** User or number. */
+    readonly who: string;
+    readonly role: "member" | "listen" | "coach";
+    readonly muted: boolean;
+    /** Came by the command `listen`, `coach` or `barge`. */
+    readonly supervisor: boolean;
+    readonly joinedAt: string;
+  }
+
+  export interface ConferenceResult {
+    /** `denied`: no right PIN; `full`: no place; `abandoned`: hung up before it was in. */
+    status: "completed" | "denied" | "full" | "abandoned";
+    /** Why it left: who hung up (or pressed `hangupOn`), `script` (signal, maxDuration), or what was done to it. */
+    endedBy?: "caller" | "callee" | "script" | "kicked" | "closed";
+    /** In the conference. */
+    talkMs: number;
+    /** Its id in the conference. */
+    member?: number;
+    /** Of the whole conference: complete when that has ended. */
+    recording?: Recording;
+  }
+
+  export interface Conference {
+    /**
+     * Lets a call in, answering it if need be, and resolves when it has left.
+     * @example const talk = await conference("sales").join(call, { muted: true, keys: { "*6": () => conference("sales").unmute(call) } });
+     */
+    join(call: Call, options?: JoinOptions): Promise<ConferenceResult>;
+    /**
+     * Who is there now.
+     * @example const others = (await conference("sales").members()).length;
+     */
+    members(): Promise<ConferenceMember[]>;
+    /**
+     * Sends a member out; its join resolves with `endedBy: "kicked"`.
+     * @example await conference("sales").kick("+79161234567");
+     */
+    kick(member: Call | ConferenceMember | string | number): Promise<void>;
+    /**
+     * @example await conference("sales").mute(call);
+     */
+    mute(member: Call | ConferenceMember | string | number): Promise<void>;
+    /**
+     * @example await conference("sales").unmute(call);
+     */
+    unmute(member: Call | ConferenceMember | string | number): Promise<void>;
+    /**
+     * Everybody hears it, above the voices.
+     * @example await conference("sales").say("Осталось пять минут.");
+     */
+    say(text: Prompt, options?: { language?: string; voice?: string; volume?: number; loop?: boolean }): Promise<Played>;
+    /**
+     * @example await conference("sales").play("gong.wav");
+     */
+    play(source: Prompt, options?: { volume?: number; loop?: boolean; language?: string; voice?: string }): Promise<Played>;
+    /**
+     * Ends what plays for everybody.
+     * @example await conference("sales").stop();
+     */
+    stop(): Promise<void>;
+    /**
+     * Ends the conference: every join resolves with `endedBy: "closed"`.
+     * @example await conference("sales").close();
+     */
+    close(): Promise<void>;
+    /**
+     * Hears of members, until the returned function is called or the script ends.
+     * @example const off = room.on("join", ({ member, members }) => call.log(member.who, members));
+     */
+    on(event: "join" | "leave", fn: (event: { type: "join" | "leave"; member: ConferenceMember; members: number; endedBy?: string }) => any): () => void;
+  }
+
+  /**
    * `static config` beside the default export: a constant, read when the script is loaded.
    * @example export const config = { language: "ru-RU", deliveredAfter: "6s", data: { name: "string", sum: "money" } };
    */
