@@ -102,7 +102,7 @@ type ScriptLimits struct {
 	Calls        int           `yaml:"calls" range:"0..1000000" doc:"Calls at once."`
 	CPS          float64       `yaml:"cps" range:"0..10000" doc:"New calls a second."`
 	CallDuration time.Duration `yaml:"call_duration" doc:"Longest call."`
-	CostPerDay   float64       `yaml:"cost_per_day" range:"0..1000000000" later:"call costs are" doc:"Spending a day."`
+	CostPerDay   float64       `yaml:"cost_per_day" range:"0..1000000000" doc:"Spending a day on outgoing calls, by trunks.X.rates; 0: no cap."`
 }
 
 // Store says where state is kept.

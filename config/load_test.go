@@ -70,7 +70,6 @@ func TestContractExample(t *testing.T) {
 	}
 	want := []string{
 		"contract.yaml:8:37: media.codecs: G722 is not in this version", "contract.yaml:8:37: media.codecs: opus is not in this version",
-		"contract.yaml:38:102: scripts.limits.support.cost_per_day: call costs are not in this version",
 	}
 	var got []string
 	for _, n := range c.Notices() {

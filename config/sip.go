@@ -86,7 +86,16 @@ type Trunk struct {
 	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" doc:"Calls at once, both directions."`
 	MaxOut       int            `yaml:"max_out" range:"0..1000000" doc:"Of max_calls, how many we may start; default: all."`
 	MaxCPS       float64        `yaml:"max_cps" default:"5" range:"0.01..10000" doc:"New outgoing calls a second."`
+	Rates        []Rate         `yaml:"rates,keyed" doc:"What a minute costs, by prefix: {\"+7\": 1.5, \"+\": 30}; 1 where none fits. For cost_per_day."`
+	CostPerDay   float64        `yaml:"cost_per_day" range:"0..1000000000" doc:"Spending a day through this trunk; 0: no cap."`
 	Destinations []string       `yaml:"destinations" doc:"Prefixes that may be dialled; default: the project's country."`
+}
+
+// Rate is what a started minute to a prefix costs, in whatever currency
+// cost_per_day is.
+type Rate struct {
+	Name      string  // the prefix
+	PerMinute float64 `yaml:",inline" range:"0..1000000"`
 }
 
 // Account is one of several registrations of a trunk.

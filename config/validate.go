@@ -206,6 +206,11 @@ func (v checker) trunks() {
 				v.fail(path+".destinations", `prefixes such as "+7"; "+" is every number`, "%q is no prefix", d)
 			}
 		}
+		for _, r := range t.Rates {
+			if !isDigits(r.Name, 0) {
+				v.fail(path+".rates", `prefixes such as "+7"; "+" is every number`, "%q is no prefix", r.Name)
+			}
+		}
 		if t.MaxOut > t.MaxCalls {
 			v.fail(path+".max_out", "", "%d is more than max_calls, %d", t.MaxOut, t.MaxCalls)
 		}

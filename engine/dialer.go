@@ -168,8 +168,16 @@ func (d dialer) number(cfg *config.Config, number string, r call.DialRequest) ([
 		return nil, err
 	}
 	p := call.Place{Name: number}
+	var refused error
 	for _, t := range trunks {
+		if err := d.e.costs.check(cfg, t, r.Script, number); err != nil {
+			refused = err
+			continue
+		}
 		p.Routes = append(p.Routes, d.route(cfg, t, number, r))
+	}
+	if len(p.Routes) == 0 && refused != nil {
+		return nil, refused
 	}
 	return []call.Place{p}, nil
 }
@@ -190,6 +198,7 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 	if user == "" {
 		user = login
 	}
+	spend := d.e.costs.follow(t, r.Script, number)
 	return call.Route{
 		Trunk: t.Name, From: from,
 		Outgoing: sip.Outgoing{
@@ -198,7 +207,10 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 		},
 		Media: session, Early: earlyMedia[t.EarlyMedia], NoteTones: t.EarlyTones == "note",
 		Seize: func() (func(), error) { return d.e.lines.seize(t, d.e.clk.Now(), false) },
-		Tell:  func(n call.RouteNews) { d.e.trunkNews(t.Name, n) },
+		Tell: func(n call.RouteNews) {
+			d.e.trunkNews(t.Name, n)
+			spend(n)
+		},
 	}
 }
 

@@ -95,6 +95,7 @@ type Engine struct {
 	live      liveCalls                      // rows of inbound calls in progress
 	bindings  bindings                       // where users can be reached
 	packers   packers
+	costs     costs
 	audit     audit      // of writes through the API
 	erasing   erasing    // one at a time
 	labels    labels     // of caller numbers
@@ -208,6 +209,7 @@ func (e *Engine) openStore(cfg *config.Config) (err error) {
 	if err == nil {
 		e.live, e.bindings = liveCalls{e, e.store.Space("live")}, bindings{e, e.store.Space("bindings")}
 		e.tallies = tallies{e, e.store.Space("trunkdays")}
+		e.costs.e = e
 		e.audit = audit{e, e.store.Space("audit"), new(atomic.Uint32), new(atomic.Int64)}
 	}
 	return err

@@ -54,7 +54,7 @@ func (e *Engine) trunksFor(cfg *config.Config, number string, r call.DialRequest
 			WithHint("add the number to a trunk's from, and the prefix to its destinations")
 	}
 	return nil, fault.New(fault.Denied, "no trunk may dial %s", phone.Mask(number)).
-		WithHint("add its prefix to destinations of a trunk in loopstart.yaml")
+		WithHint("add its prefix to destinations of a trunk in loopstart.yaml; satellite and premium prefixes need to be named in full")
 }
 
 func (e *Engine) namedTrunk(cfg *config.Config, number string, r call.DialRequest) ([]*config.Trunk, error) {
@@ -84,11 +84,30 @@ func destination(cfg *config.Config, t *config.Trunk, number string) (int, bool)
 	}
 	best, ok := 0, false
 	for _, p := range prefixes {
-		if p != "" && strings.HasPrefix(number, p) {
+		if p != "" && strings.HasPrefix(number, p) && names(p, number) {
 			best, ok = max(best, len(p)), true
 		}
 	}
 	return best, ok
+}
+
+// costly are prefixes of satellites and of services that the caller pays for:
+// where stolen accounts and scripts that can be led astray are made to call.
+var costly = []string{
+	"+808", "+870", "+871", "+872", "+873", "+874", "+881", "+882", "+883", "+888", "+979", // satellites, international services
+	"+1900", "+1976", "+7803", "+7809", "+3389", "+34803", "+34806", "+34807", "+34905", "+39144", "+39166", "+3989",
+	"+43900", "+43930", "+449", "+4487", "+49137", "+49900", "+4870", "+375902", "+380900",
+}
+
+// names tells whether a prefix may stand for a number: a costly one is never
+// meant by a prefix that is shorter than what makes it so.
+func names(prefix, number string) bool {
+	for _, c := range costly {
+		if strings.HasPrefix(number, c) && len(prefix) < len(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // mayUse tells whether this process dials through the trunk at all: dev does
@@ -125,7 +144,7 @@ func (e *Engine) mayUserDial(cfg *config.Config, r call.DialRequest, what string
 		return nil
 	}
 	for _, right := range u.Dial {
-		if right == what || right != "users" && strings.HasPrefix(what, right) {
+		if right == what || right != "users" && strings.HasPrefix(what, right) && names(right, what) {
 			return nil
 		}
 	}
