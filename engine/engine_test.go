@@ -226,7 +226,7 @@ export default async (call) => {}; export async function beforeAttempt() { retur
 			t.Errorf("%+v: %v, want %s", r, err, want)
 		}
 	}
-	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+7916\r\nX: y", Data: data}, ""); fault.CodeOf(err) != fault.NotFound {
+	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+7916\r\nX: y", Data: data}, ""); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("a number with a line break: %v", err)
 	}
 	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000001", Data: data, Attempts: -1}, ""); fault.CodeOf(err) != fault.Invalid {
