@@ -5,10 +5,9 @@ GO_NEEDED := 1.26
 BIN := bin/loopstart
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-TEST_PACKAGES := espeak-ng sip-tester baresip
-FUZZTIME ?= 20s
+FUZZTIME ?= 10s
 
-.PHONY: run build test unit examples race e2e check bench soak fuzz setup-run setup-test go-version clean
+.PHONY: run build test unit examples race e2e check bench soak fuzz fuzz-brief setup-run setup-test go-version clean
 
 run: go-version setup-run build
 	@$(BIN) dev examples --demo hello
@@ -18,7 +17,7 @@ build: go-version
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/loopstart
 
 # The suite that continuous integration runs: everything a change must pass.
-test: go-version setup-test check build unit examples race e2e
+test: go-version setup-test check build unit examples race fuzz-brief e2e
 	@echo "all green"
 
 # One package after another: some hear real audio, some burn the processor.
@@ -52,14 +51,20 @@ bench: build
 
 soak: build
 	LOOPSTART_BIN=$(CURDIR)/$(BIN) LOOPSTART_SOAK=1 $(GO) test -count=1 -timeout 60m ./e2e/...
-	$(MAKE) fuzz FUZZTIME=2m
+	$(MAKE) fuzz FUZZTIME=5m
 
-fuzz:
-	@for pkg in $$($(GO) list ./...); do \
-		for f in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
-			echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
-		done; \
-	done
+# What strangers send over the network, FUZZTIME for each target.
+fuzz-brief:
+	@$(MAKE) --no-print-directory fuzz FUZZ_PACKAGES="./media ./sip/..."
+
+# Every fuzz target of FUZZ_PACKAGES for FUZZTIME, two at a time with a worker
+# each. Targets are found, not listed.
+FUZZ_PACKAGES ?= ./...
+fuzz: go-version
+	@set -o pipefail; $(GO) test -list '^Fuzz' $(FUZZ_PACKAGES) \
+		| awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}' \
+		| xargs -P 2 -L 1 bash -c 'out=$$($(GO) test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -parallel 1 $$0 2>&1) \
+			&& echo "fuzzed $(FUZZTIME): $$0 $$1" || { echo "$$out"; echo "FAILED: $$0 $$1"; exit 1; }'
 
 # An older Go would try to fetch a toolchain and fail obscurely where it cannot.
 go-version:
@@ -75,6 +80,8 @@ setup-test:
 	@missing=""; command -v espeak-ng >/dev/null || missing="$$missing espeak-ng"; \
 	command -v sipp >/dev/null || missing="$$missing sip-tester"; \
 	command -v baresip >/dev/null || missing="$$missing baresip"; \
+	command -v nft >/dev/null || missing="$$missing nftables"; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
 	if [ -n "$$missing" ]; then $(MAKE) --no-print-directory apt PACKAGES="$$missing" NEEDED="the end-to-end tests"; fi
 
 apt:

@@ -30,7 +30,8 @@ type project struct {
 	http  netip.AddrPort
 	ports string
 
-	dies bool // workers may: their traces are in the log
+	netns string // the namespace that it runs in, "": the test's own
+	dies  bool   // workers may: their traces are in the log
 
 	cmd  *exec.Cmd
 	log  *logBuffer
@@ -208,7 +209,11 @@ func (p *project) start() {
 func (p *project) launch() {
 	p.t.Helper()
 	p.log, p.over = &logBuffer{}, make(chan struct{})
-	p.cmd = exec.Command(binary, "run", "-c", filepath.Join(p.dir, "loopstart.yaml"))
+	command := []string{binary, "run", "-c", filepath.Join(p.dir, "loopstart.yaml")}
+	if p.netns != "" {
+		command = append([]string{"ip", "netns", "exec", p.netns}, command...)
+	}
+	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Dir, p.cmd.Stderr, p.cmd.Stdout = p.dir, p.log, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// HOME marks all processes of this project: children inherit it.

@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/loopstart/loopstart/e2e/internal/phone"
+)
+
+// The lossy network: two namespaces with one of ours each, and a third between
+// them that forwards their packets and drops every twentieth of RTP at random.
+//
+//	near 10.77.0.1 — 10.77.0.2 router 10.77.1.1 — 10.77.1.2 far
+const (
+	lossPercent = 5
+	lossyEnv    = "LOOPSTART_E2E_FAR" // the far namespace, set inside the near one
+	nearAddr    = "10.77.0.1"
+	farAddr     = "10.77.1.2"
+)
+
+var lossyScripts = files{
+	"dial.ts": `
+export const config = { record: { stereo: true } };
+export default async function (call) {
+  await call.play("tone:500/2s");
+  await call.sendDigits("0123456789*#");
+  call.result = (await call.gather({ digits: 12, timeout: "10s", interDigitTimeout: "4s" })).digits;
+}`,
+	"ivr.ts": `
+export const config = { record: { stereo: true } };
+export default async function (call) {
+  await call.answer();
+  call.result = (await call.gather({ digits: 12, timeout: "15s", interDigitTimeout: "4s" })).digits;
+  await call.play("tone:800/2s");
+  await call.sendDigits("987654321#*0");
+  await call.play("silence:500ms");
+}`,
+}
+
+// TestLossyNetwork lets one of ours call another over a network that loses
+// packets: every key arrives once, the audio is whole, and the loss is told.
+func TestLossyNetwork(t *testing.T) {
+	t.Parallel()
+	if far := os.Getenv(lossyEnv); far != "" {
+		talkOverLoss(t, far)
+		return
+	}
+	near, far := lossyNetwork(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("ip", "netns", "exec", near, self, "-test.run", "^TestLossyNetwork$", "-test.v", "-test.timeout", "2m")
+	cmd.Env = append(os.Environ(), lossyEnv+"="+far, "LOOPSTART_BIN="+binary)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestLossyNetwork") {
+		t.Fatalf("%v\n%s", err, tail(string(out), 80))
+	}
+}
+
+// lossyNetwork makes the three namespaces, or skips where that is not allowed.
+func lossyNetwork(t *testing.T) (near, far string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		lacking(t, "network namespaces need root")
+	}
+	need(t, "ip")
+	need(t, "nft")
+	name := func(role string) string { return fmt.Sprintf("loopstart-%s-%d", role, os.Getpid()) }
+	near, router, far := name("near"), name("router"), name("far")
+	run := func(line string) {
+		t.Helper()
+		args := strings.Fields(line)
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			lacking(t, fmt.Sprintf("no network namespaces: %s: %v %s", line, err, out))
+		}
+	}
+	for _, ns := range []string{near, router, far} {
+		t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
+		run("ip netns add " + ns)
+		run("ip -n " + ns + " link set lo up")
+	}
+	run("ip link add near0 netns " + near + " type veth peer name near1 netns " + router)
+	run("ip link add far0 netns " + far + " type veth peer name far1 netns " + router)
+	for _, l := range []struct{ ns, link, addr string }{{near, "near0", nearAddr}, {router, "near1", "10.77.0.2"}, {router, "far1", "10.77.1.1"}, {far, "far0", farAddr}} {
+		run("ip -n " + l.ns + " addr add " + l.addr + "/24 dev " + l.link)
+		run("ip -n " + l.ns + " link set " + l.link + " up")
+	}
+	run("ip -n " + near + " route add default via 10.77.0.2")
+	run("ip -n " + far + " route add default via 10.77.1.1")
+	if out, err := exec.Command("ip", "netns", "exec", router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward").CombinedOutput(); err != nil {
+		lacking(t, fmt.Sprintf("no forwarding: %v %s", err, out))
+	}
+	nft := "ip netns exec " + router + " nft add "
+	run(nft + "table ip loss")
+	run(nft + "chain ip loss forward { type filter hook forward priority 0 ; }")
+	run(nft + fmt.Sprintf("rule ip loss forward udp dport 10000-29399 numgen random mod 100 < %d drop", lossPercent))
+	return near, far
+}
+
+// talkOverLoss runs inside the near namespace.
+func talkOverLoss(t *testing.T, far string) {
+	// This package's ports for SIP and HTTP lie above those of RTP: they lose nothing.
+	b := &project{t: t, dir: t.TempDir(), netns: far, ports: "20000-20299",
+		sip: netip.MustParseAddrPort(farAddr + ":30060"), http: netip.MustParseAddrPort(farAddr + ":30080")}
+	b.config(conf{rest: "routes:\n  - {to: \"*\", script: ivr}\ntrunks:\n  near: {address: \"" + nearAddr + "\", options: off}\n"})
+	a := setup(t, lossyScripts, conf{ip: nearAddr, rest: fmt.Sprintf("trunks:\n  far: {address: \"%s\", options: off, from: [\"+74951234567\"], destinations: [\"+7\"]}\n", b.sip)})
+	for name, text := range lossyScripts {
+		b.save(name, text)
+	}
+	b.start()
+	a.start()
+	const calls = 4
+	var orders [calls]string
+	for i := range orders {
+		orders[i] = a.place(map[string]any{"script": "dial", "to": fmt.Sprintf("+7916000000%d", i)})
+	}
+	lost, heard := 0.0, 0
+	for i, id := range orders {
+		o := a.done(id)
+		if string(o.Result) != `"987654321#*0"` {
+			t.Errorf("call %d: keys %s came back", i, o.Result)
+		}
+		checkTone(t, a.fetchRecording(o.ID), 800)
+		lost, heard = lost+o.Quality.Loss, heard+1
+	}
+	var rows []record
+	eventually(t, "the records of the far side", testLimit, func() bool {
+		rows = b.list("outcome=served")
+		return len(rows) == calls
+	})
+	for i, r := range rows {
+		if string(r.Result) != `"0123456789*#"` {
+			t.Errorf("call %d: keys %s arrived", i, r.Result)
+		}
+		checkTone(t, b.fetchRecording(r.ID), 500)
+		lost, heard = lost+r.Quality.Loss, heard+1
+	}
+	if share := lost / float64(heard); share < 0.02 || share > 0.09 {
+		t.Errorf("told of %.1f %% lost, the network loses %d %%", 100*share, lossPercent)
+	}
+}
+
+// checkTone asserts that two seconds of tone stand in the left channel, no more
+// than the frames after a loss damaged.
+func checkTone(t *testing.T, channels [][]int16, hz float64) {
+	t.Helper()
+	if len(channels) != 2 {
+		t.Fatalf("%d channels", len(channels))
+	}
+	if d := phone.ToneTime(channels[0], hz); d < 1700*time.Millisecond || d > 2100*time.Millisecond {
+		t.Errorf("%s of the tone of %.0f Hz were recorded, 2 s were played", d, hz)
+	}
+}
