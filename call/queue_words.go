@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/words"
 )
 
@@ -108,7 +109,7 @@ func (q *queueing) announce() {
 	q.speaking = true
 	q.caller.speak(parts, PromptOptions{}, q.verb.At, func(_ PromptResult, err error) {
 		q.speaking = false
-		if err != nil {
+		if err != nil && fault.CodeOf(err) != fault.Hangup {
 			q.note("announcement: " + err.Error())
 		}
 		q.music()
@@ -142,7 +143,9 @@ func (q *queueing) music() {
 		}
 		q.song = nil
 		if err != nil {
-			q.note("music: " + err.Error())
+			if fault.CodeOf(err) != fault.Hangup {
+				q.note("music: " + err.Error())
+			}
 			return
 		}
 		if !q.speaking && song != nil { // the script has something to say

@@ -22,7 +22,7 @@ const MaxKept = 5_000
 
 // Defaults of a kept place.
 const (
-	keptExpires  = 24 * time.Hour
+	keptExpires  = 72 * time.Hour
 	keptAttempts = 2
 	keptRetry    = 5 * time.Minute
 )

@@ -223,7 +223,7 @@ declare module "loopstart:call" {
     skills?: string[] | { [skill: string]: number };
     /** How long the person's phone rings. 30s. */
     timeout?: Duration;
-    /** After this long nobody is called back. 24h. */
+    /** After this long nobody is called back. 72h. */
     expires?: Duration;
     /** How often a person who does not answer is dialled. 2. */
     attempts?: number;
