@@ -82,6 +82,8 @@ setup-test:
 	command -v baresip >/dev/null || missing="$$missing baresip"; \
 	command -v nft >/dev/null || missing="$$missing nftables"; \
 	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v opusenc >/dev/null || missing="$$missing opus-tools"; \
+	command -v lame >/dev/null || missing="$$missing lame"; \
 	if [ -n "$$missing" ]; then $(MAKE) --no-print-directory apt PACKAGES="$$missing" NEEDED="the end-to-end tests"; fi
 
 apt:

@@ -23,7 +23,7 @@ type LoadOptions struct {
 // loadChunk is how many samples are decoded between looks at the context.
 const loadChunk = 4096
 
-// decodeAudio reads one file. kind is "wav", "mp3" or ""; it counts only when
+// decodeAudio reads one file. kind is "wav", "mp3", "ogg" or ""; it counts only when
 // the bytes do not tell.
 func decodeAudio(ctx context.Context, in io.Reader, kind string, longest time.Duration, opts LoadOptions) (*Prompt, error) {
 	src, err := openSource(in, kind)
@@ -65,8 +65,10 @@ func openSource(in io.Reader, kind string) (source, error) {
 		return newWAVReader(r)
 	case "mp3":
 		return newMP3Reader(r)
+	case "ogg":
+		return newOggReader(r)
 	}
-	return nil, fmt.Errorf("%s is neither WAV nor MP3", printable(kind))
+	return nil, fmt.Errorf("%s is neither WAV, MP3 nor Opus in Ogg", printable(kind))
 }
 
 // sniff names the format by its first bytes, "" when they do not tell.
@@ -81,7 +83,7 @@ func sniff(r *bufio.Reader) string {
 	case has(8, "WAVE"):
 		return "wav"
 	case has(0, "OggS"):
-		return "Ogg"
+		return "ogg"
 	case has(0, "fLaC"):
 		return "FLAC"
 	case has(4, "ftyp"):
@@ -135,7 +137,7 @@ func appendRounded(pcm []int16, in []float32) []int16 {
 	return pcm
 }
 
-const formatHint = "WAV (PCM, float, A-law, mu-law) and MP3 can be played; convert with: ffmpeg -i INPUT -ar 16000 -ac 1 OUTPUT.wav"
+const formatHint = "WAV (PCM, float, A-law, mu-law), MP3 and Opus in Ogg can be played; convert with: ffmpeg -i INPUT -ar 16000 -ac 1 OUTPUT.wav"
 
 func undecodable(cause error) error {
 	return fault.New(fault.Media, "media: the audio cannot be decoded: %w", cause).WithHint(formatHint)

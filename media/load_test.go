@@ -44,8 +44,8 @@ func TestDecodeErrorsSayWhatToDo(t *testing.T) {
 		code             fault.Code
 		file             []byte
 	}{
-		{"empty", "", "an empty file is neither WAV nor MP3", fault.Media, nil},
-		{"Ogg", "", "Ogg is neither", fault.Media, []byte("OggS\x00\x02")},
+		{"empty", "", "an empty file is neither WAV, MP3 nor Opus in Ogg", fault.Media, nil},
+		{"Ogg", "", "there is no Opus in this Ogg file", fault.Media, []byte("OggS\x00\x02")},
 		{"FLAC", "", "FLAC is neither", fault.Media, []byte("fLaC")},
 		{"M4A", "", "MP4/M4A is neither", fault.Media, []byte("\x00\x00\x00\x20ftypM4A ")},
 		{"text", "", "this file is neither", fault.Media, []byte("hello")},

@@ -226,3 +226,27 @@ func (f waveFormat) float(b []byte) float32 {
 	}
 	return float32(max(min(v, 4), -4) * 32768)
 }
+
+// interleaved reads samples of all channels as they stand in a file of 16 bit
+// PCM; fewer than dst are the end.
+func (w *wavReader) interleaved(dst []int16) (int, error) {
+	want := 2 * len(dst)
+	if w.left >= 0 {
+		want = int(min(int64(want), w.left))
+	}
+	if cap(w.buf) < want {
+		w.buf = make([]byte, want)
+	}
+	got, err := io.ReadFull(w.r, w.buf[:want])
+	if w.left >= 0 {
+		w.left -= int64(got)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	n := got / w.format.block * w.format.channels
+	for i := range n {
+		dst[i] = int16(binary.LittleEndian.Uint16(w.buf[2*i:]))
+	}
+	return n, err
+}
