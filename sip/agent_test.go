@@ -335,6 +335,11 @@ func (s *streamPeer) raw(text string) {
 // next reads one message.
 func (s *streamPeer) next() (packet, error) {
 	_ = s.conn.SetReadDeadline(time.Now().Add(patience))
+	return s.read()
+}
+
+// read is next with the deadline that is set.
+func (s *streamPeer) read() (packet, error) {
 	var head bytes.Buffer
 	for {
 		line, err := s.in.ReadString('\n')

@@ -77,6 +77,8 @@ func (m *rawMessage) parseRaw(data []byte, stream bool) *refusal {
 	}
 	switch {
 	case bad != nil:
+	case m.method != "" && !knownMethods[m.method] && !m.mismatched():
+		bad = refuseMethod // whatever else stands in it
 	case !found:
 		bad = badRequest("No End of Headers")
 	case len(data) > MaxMessage:

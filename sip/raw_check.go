@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"hash/fnv"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -26,10 +27,18 @@ func (m *rawMessage) check() *refusal {
 			return r
 		}
 	}
-	if m.method != "" && !knownMethods[m.method] {
-		return refuseMethod
-	}
 	return nil
+}
+
+// mismatched tells that CSeq names another method than the request line, or is
+// missing.
+func (m *rawMessage) mismatched() bool {
+	f := m.get("cseq")
+	if f == nil {
+		return true
+	}
+	parts := strings.Fields(f.value)
+	return len(parts) != 2 || parts[1] != m.method
 }
 
 func headerTitle(key string) string {
@@ -311,23 +320,45 @@ func (m *rawMessage) stamp(source netip.AddrPort) {
 	head, params, _ := strings.Cut(m.via[0], ";")
 	var b strings.Builder
 	b.WriteString(head)
-	rport := false
+	rport, old := false, m.oldBranch()
 	for params != "" {
 		var p string
 		p, params = cutParam(params)
-		switch name, _, _ := strings.Cut(p, "="); name {
-		case "received":
-		case "rport":
+		switch name, _, _ := strings.Cut(p, "="); {
+		case name == "received", name == "branch" && old != "":
+		case name == "rport":
 			rport = true
 		default:
 			b.WriteString(";" + p)
 		}
+	}
+	if old != "" {
+		b.WriteString(";branch=" + old)
 	}
 	b.WriteString(";received=" + source.Addr().String())
 	if rport {
 		b.WriteString(";rport=" + strconv.Itoa(int(source.Port())))
 	}
 	m.via[0] = b.String()
+}
+
+// oldBranch is a branch for a request after RFC 2543, which has neither one of
+// RFC 3261 nor a From tag: sipgo knows no transaction without. The ACK of an
+// INVITE gets the same one. "" is for all others.
+func (m *rawMessage) oldBranch() string {
+	head, params, _ := strings.Cut(m.via[0], ";")
+	branch, _ := param(params, "branch")
+	from, id, seq := m.get("from"), m.get("call-id"), m.get("cseq")
+	if strings.HasPrefix(branch, "z9hG4bK") || from == nil || id == nil || seq == nil {
+		return ""
+	}
+	if _, tagged := param(from.value, "tag"); tagged {
+		return ""
+	}
+	number, _, _ := strings.Cut(seq.value, " ")
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(head + "\x00" + branch + "\x00" + from.value + "\x00" + id.value + "\x00" + number)) // never fails
+	return "z9hG4bK-2543-" + strconv.FormatUint(sum.Sum64(), 16)
 }
 
 // answerPort is where an answer over UDP goes: the source port with rport,
