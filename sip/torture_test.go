@@ -23,18 +23,18 @@ type medium interface {
 	fresh() // a connection that is not spoilt by what went before
 }
 
-// datagrams are UDP from port 5060 of a loopback address of this process: the
+// viaPorts are UDP from port 5060 of a loopback address of this process: the
 // messages do not ask for rport, and most name no port.
-type datagrams struct {
+type viaPorts struct {
 	t  *testing.T
 	c  *net.UDPConn
 	to *net.UDPAddr
 	in map[uint16]chan packet
 }
 
-func newDatagrams(t *testing.T, to netip.AddrPort) *datagrams {
+func newViaPorts(t *testing.T, to netip.AddrPort) *viaPorts {
 	t.Helper()
-	d := &datagrams{t: t, to: net.UDPAddrFromAddrPort(to), in: map[uint16]chan packet{0: make(chan packet, 1000)}}
+	d := &viaPorts{t: t, to: net.UDPAddrFromAddrPort(to), in: map[uint16]chan packet{0: make(chan packet, 1000)}}
 	pid := os.Getpid()
 	for i := range 50 {
 		host := fmt.Sprintf("127.%d.%d.%d", 64+i, pid>>8&0xff, pid&0xff|1)
@@ -63,7 +63,7 @@ func newDatagrams(t *testing.T, to netip.AddrPort) *datagrams {
 	return nil
 }
 
-func (d *datagrams) listen(c *net.UDPConn) {
+func (d *viaPorts) listen(c *net.UDPConn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -79,13 +79,13 @@ func (d *datagrams) listen(c *net.UDPConn) {
 	d.t.Cleanup(func() { _ = c.Close(); <-done })
 }
 
-func (d *datagrams) send(s string) {
+func (d *viaPorts) send(s string) {
 	if _, err := d.c.WriteToUDP([]byte(s), d.to); err != nil {
 		d.t.Fatal(err)
 	}
 }
 
-func (d *datagrams) hear(wait time.Duration) (packet, bool) {
+func (d *viaPorts) hear(wait time.Duration) (packet, bool) {
 	select {
 	case w := <-d.in[0]:
 		return w, true
@@ -94,7 +94,7 @@ func (d *datagrams) hear(wait time.Duration) (packet, bool) {
 	}
 }
 
-func (d *datagrams) fresh() {}
+func (d *viaPorts) fresh() {}
 
 // stream is TCP, a connection for each message.
 type stream struct {
@@ -176,7 +176,7 @@ func suffer(t *testing.T, transport string, list []torture, strict map[string]bo
 	t.Cleanup(func() { close(r.calls); <-done })
 	var w medium
 	if transport == "udp" {
-		w = newDatagrams(t, r.LocalAddr("udp"))
+		w = newViaPorts(t, r.LocalAddr("udp"))
 	} else {
 		s := &stream{t: t, to: r.LocalAddr("tcp")}
 		t.Cleanup(func() { _ = s.s.conn.Close() })
