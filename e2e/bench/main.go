@@ -1,26 +1,15 @@
+// Command bench is the end of `make bench`: it measures the program that
+// LOOPSTART_BIN names and prints what docs/PERFORMANCE.md keeps. How it measures
+// is in package bench, which `loopstart bench` uses, too.
 package main
 
 import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
-	"strings"
-	"time"
-)
 
-// How long things are measured, and with what.
-const (
-	floorTime   = 6 * time.Second
-	playTime    = 12 * time.Second
-	settle      = 2 * time.Second
-	setupTime   = 5 * time.Second
-	answerLimit = 5 * time.Second
-	memoryCalls = 500
+	"github.com/loopstart/loopstart/bench"
 )
-
-// setupRates are tried one after the other until calls fail.
-var setupRates = []float64{100, 200, 400, 600, 800, 1000, 1300}
 
 func main() {
 	binary := flag.String("bin", os.Getenv("LOOPSTART_BIN"), "the program; default: $LOOPSTART_BIN, else bin/loopstart")
@@ -28,168 +17,8 @@ func main() {
 	if *binary == "" {
 		*binary = "bin/loopstart"
 	}
-	if err := run(*binary); err != nil {
+	if err := bench.Report(*binary, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-}
-
-func run(binary string) error {
-	fmt.Printf("machine: %s, %d cores, load %s\n", model(), runtime.NumCPU(), load())
-	for _, section := range []func(*program, *phones) error{
-		func(p *program, ua *phones) error { return playing(p, ua, 100) },
-		func(p *program, ua *phones) error { return playing(p, ua, 500) },
-		idle, reaction, setups,
-	} {
-		if err := with(binary, section); err != nil {
-			return err
-		}
-	}
-	fmt.Printf("load at the end: %s\n", load())
-	return nil
-}
-
-// with runs one section against a program of its own, so that none sees what
-// another has left in memory.
-func with(binary string, section func(*program, *phones) error) error {
-	p, err := startProgram(binary)
-	if err != nil {
-		return err
-	}
-	defer p.stop()
-	a, err := openAudio()
-	if err != nil {
-		return err
-	}
-	defer a.close()
-	ua, err := openPhones(p.sip, a)
-	if err != nil {
-		return err
-	}
-	defer ua.close()
-	for name := range scripts { // every worker has run its script before
-		ua.load(name, 10, 50)
-	}
-	time.Sleep(settle)
-	ua.hangup()
-	return section(p, ua)
-}
-
-// playing measures n calls that hear a prompt and send RTP.
-func playing(p *program, ua *phones, n int) error {
-	base := p.pss()
-	low, err := floor(n, floorTime)
-	if err != nil {
-		return err
-	}
-	calls := ua.load("play", n, 100)
-	ua.await(calls, answerLimit, func(c caller) bool { return c.code == 200 })
-	if up := answered(ua.snapshot(calls)); up != n {
-		return fmt.Errorf("%d of %d calls are answered", up, n)
-	}
-	time.Sleep(settle)
-	var before time.Duration
-	var began time.Time
-	gaps, count, lost := ua.audio.measure(playTime, func() { before, began = p.cpu(), time.Now() })
-	span := time.Since(began)
-	used := p.cpu() - before
-	each := time.Duration(float64(used) / float64(n) / span.Seconds())
-	fmt.Printf("playing %d calls, callers send too: %.3f CPU ms per call-second, floor %.3f, ratio %.2f\n", n, ms(each), ms(low), float64(each)/float64(low))
-	fmt.Printf("  %d packets received of %.0f due, %d lost; deviation from 20 ms p50 %.2f, p99 %.2f, p99.9 %.2f ms, worst %.1f ms\n",
-		count, float64(n)*span.Seconds()*50, lost, ms(gaps.at(0.5)), ms(gaps.at(0.99)), ms(gaps.at(0.999)), ms(gaps.at(1)))
-	fmt.Printf("  memory: %.0f kB PSS per playing call, script and workers included\n", float64(p.pss()-base)/float64(n))
-	ua.hangup()
-	return nil
-}
-
-func answered(calls []caller) (n int) {
-	for _, c := range calls {
-		if c.code == 200 {
-			n++
-		}
-	}
-	return n
-}
-
-// idle measures calls whose scripts wait.
-func idle(p *program, ua *phones) error {
-	base := p.pss()
-	fmt.Printf("memory: %.1f MB without calls, %d processes\n", float64(base)/1024, len(p.processes()))
-	calls := ua.load("quiet", memoryCalls, 100)
-	ua.await(calls, answerLimit, func(c caller) bool { return c.code == 200 })
-	if up := answered(ua.snapshot(calls)); up != memoryCalls {
-		return fmt.Errorf("%d of %d idle calls are answered", up, memoryCalls)
-	}
-	time.Sleep(settle)
-	fmt.Printf("memory: %.0f kB PSS per idle call (%d calls whose scripts wait)\n", float64(p.pss()-base)/memoryCalls, memoryCalls)
-	ua.hangup()
-	return nil
-}
-
-// reaction measures the way from INVITE to the script's first line, seen as
-// the 180 it sends, and to the first packet of its prompt.
-func reaction(_ *program, ua *phones) error {
-	calls := ua.load("ring", 500, 100)
-	ua.await(calls, answerLimit, func(c caller) bool { return c.ended })
-	var line, sound figures
-	for _, c := range ua.snapshot(calls) {
-		if c.rang > 0 {
-			line = append(line, time.Duration(c.rang-c.began))
-		}
-		if at := ua.audio.firstSound(c.port); at > c.began {
-			sound = append(sound, time.Duration(at-c.began))
-		}
-	}
-	fmt.Printf("INVITE to the script's first line at 100 calls/s: p50 %.1f, p99 %.1f ms (%d calls, seen as its 180)\n", ms(line.at(0.5)), ms(line.at(0.99)), len(line))
-	fmt.Printf("INVITE to the first packet of the prompt: p50 %.1f, p99 %.1f ms\n", ms(sound.at(0.5)), ms(sound.at(0.99)))
-	return nil
-}
-
-// setups raises the rate of short calls until one fails or is answered late.
-func setups(p *program, ua *phones) error {
-	for _, rate := range setupRates {
-		n := int(rate * setupTime.Seconds())
-		before := p.cpu()
-		began := time.Now()
-		calls := ua.load("quick", n, rate)
-		offered := float64(n) / time.Since(began).Seconds()
-		ua.await(calls, answerLimit, func(c caller) bool { return c.ended || c.code > 200 })
-		used := p.cpu() - before
-		var times figures
-		failed := 0
-		for _, c := range ua.snapshot(calls) {
-			if c.code != 200 || !c.ended {
-				failed++
-				continue
-			}
-			times = append(times, time.Duration(c.answered-c.began))
-		}
-		fmt.Printf("set-up at %.0f calls/s: %d failed of %d, answered after mean %.1f, p99 %.1f ms, %.2f CPU ms per call\n",
-			offered, failed, n, ms(times.mean()), ms(times.at(0.99)), ms(used)/float64(n))
-		ua.hangup()
-		time.Sleep(settle)
-		if failed > 0 || times.mean() > 200*time.Millisecond {
-			break
-		}
-	}
-	return nil
-}
-
-func model() string {
-	raw, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(raw)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.HasPrefix(name, "model name") {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
-}
-
-func load() string {
-	raw, _ := os.ReadFile("/proc/loadavg")
-	f := strings.Fields(string(raw))
-	if len(f) == 0 {
-		return "?"
-	}
-	return f[0]
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 // caller is one call of the load.
 type caller struct {
 	id       string
+	number   int
 	began    int64 // INVITE sent
 	rang     int64 // 180 received
 	answered int64 // 200 received
@@ -33,15 +34,17 @@ type phones struct {
 
 	mu    sync.Mutex
 	calls map[string]*caller
+	taken map[string]bool // calls to us, by Call-ID
 	made  int
 }
 
-func openPhones(server netip.AddrPort, a *audio) (*phones, error) {
-	s, err := openSocket()
+// openPhones takes a port for the callers and whom they call; 0 is any.
+func openPhones(server netip.AddrPort, port uint16, a *audio) (*phones, error) {
+	s, err := openSocket(port)
 	if err != nil {
 		return nil, err
 	}
-	p := &phones{socket: s, server: server, rtp: a.socket.addr.Port(), audio: a, quit: make(chan struct{}), calls: map[string]*caller{}}
+	p := &phones{socket: s, server: server, rtp: a.socket.addr.Port(), audio: a, quit: make(chan struct{}), calls: map[string]*caller{}, taken: map[string]bool{}}
 	p.done.Add(1)
 	go p.read()
 	return p, nil
@@ -76,18 +79,18 @@ func (p *phones) dial(script string) *caller {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.made++
-	c := &caller{id: fmt.Sprintf("bench-%d-%d", time.Now().UnixNano(), p.made), target: fmt.Sprintf("sip:%s@%s", script, p.server)}
+	c := &caller{number: p.made, id: fmt.Sprintf("bench-%d-%d", now().UnixNano(), p.made), target: fmt.Sprintf("sip:%s@%s", script, p.server)}
 	p.calls[c.id] = c
-	body := fmt.Sprintf("v=0\r\no=b 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %d RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n", p.rtp)
-	c.began = time.Now().UnixNano()
+	body := p.audio.sound.describe(p.rtp, "1")
+	c.began = now().UnixNano()
 	p.write(fmt.Sprintf("INVITE %s SIP/2.0\r\n%sTo: <%s>\r\nCSeq: 1 INVITE\r\nContact: <sip:b@%s>\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s",
 		c.target, p.head(c, "i"), c.target, p.socket.addr, len(body), body))
 	return c
 }
 
 func (p *phones) head(c *caller, branch string) string {
-	return fmt.Sprintf("Via: SIP/2.0/UDP %s;branch=z9hG4bK%s%s\r\nMax-Forwards: 70\r\nFrom: <sip:bench@%s>;tag=f\r\nCall-ID: %s\r\n",
-		p.socket.addr, c.id, branch, p.socket.addr, c.id)
+	return fmt.Sprintf("Via: SIP/2.0/UDP %s;branch=z9hG4bK%s%s\r\nMax-Forwards: 70\r\nFrom: <sip:b%d@%s>;tag=f\r\nCall-ID: %s\r\n",
+		p.socket.addr, c.id, branch, c.number, p.socket.addr, c.id)
 }
 
 func header(text, name string) string {
@@ -103,14 +106,20 @@ func header(text, name string) string {
 func (p *phones) take(at int64, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if strings.HasPrefix(text, "INVITE ") {
+		p.pickUp(text)
+		return
+	}
 	c := p.calls[header(text, "Call-ID")]
 	if c == nil {
+		if strings.HasPrefix(text, "BYE ") || strings.HasPrefix(text, "CANCEL ") || strings.HasPrefix(text, "OPTIONS ") {
+			p.reply(text, "200 OK", "", "")
+		}
 		return
 	}
 	if strings.HasPrefix(text, "BYE ") {
 		c.ended = true
-		p.write(fmt.Sprintf("SIP/2.0 200 OK\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\nContent-Length: 0\r\n\r\n",
-			header(text, "Via"), header(text, "From"), header(text, "To"), c.id, header(text, "CSeq")))
+		p.reply(text, "200 OK", "", "")
 		return
 	}
 	if !strings.HasPrefix(text, "SIP/2.0 ") || !strings.HasSuffix(header(text, "CSeq"), "INVITE") {
@@ -133,10 +142,7 @@ func (p *phones) final(c *caller, at int64, code int, text string) {
 			c.answered, c.toTag = at, to
 			contact := header(text, "Contact")
 			c.target = strings.TrimSuffix(contact[strings.IndexByte(contact, '<')+1:], ">")
-			_, rest, _ := strings.Cut(text, "m=audio ")
-			port, _, _ := strings.Cut(rest, " ")
-			n, _ := strconv.Atoi(port)
-			c.port = uint16(n)
+			c.port = audioPort(text)
 			p.audio.add(c.port)
 		}
 	}
@@ -156,9 +162,9 @@ func (p *phones) hangup() {
 		}
 	}
 	p.mu.Unlock()
-	time.Sleep(time.Second)
+	pause(time.Second)
 	p.mu.Lock()
-	p.calls = map[string]*caller{}
+	p.calls, p.taken = map[string]*caller{}, map[string]bool{}
 	p.mu.Unlock()
 	p.audio.reset()
 }
@@ -166,9 +172,9 @@ func (p *phones) hangup() {
 // load starts n calls at a rate and returns them.
 func (p *phones) load(script string, n int, rate float64) []*caller {
 	var out []*caller
-	began := time.Now()
+	began := now()
 	for i := range n {
-		time.Sleep(time.Until(began.Add(time.Duration(float64(i) / rate * float64(time.Second)))))
+		pause(until(began.Add(time.Duration(float64(i) / rate * float64(time.Second)))))
 		out = append(out, p.dial(script))
 	}
 	return out
@@ -187,7 +193,7 @@ func (p *phones) snapshot(calls []*caller) []caller {
 
 // await waits until all calls fit or the time is over.
 func (p *phones) await(calls []*caller, d time.Duration, fits func(caller) bool) {
-	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := now().Add(d); now().Before(end); pause(20 * time.Millisecond) {
 		left := 0
 		for _, c := range p.snapshot(calls) {
 			if !fits(c) {
@@ -198,4 +204,39 @@ func (p *phones) await(calls []*caller, d time.Duration, fits func(caller) bool)
 			return
 		}
 	}
+}
+
+// pickUp is the other end of bridged calls: it answers at once and sends audio.
+func (p *phones) pickUp(text string) {
+	id := header(text, "Call-ID")
+	if p.taken[id] {
+		return // sent twice; the answer is on its way
+	}
+	p.taken[id] = true
+	tag := "1"
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, "a=crypto:"); ok && strings.Contains(rest, cryptoSuite+" ") {
+			tag, _, _ = strings.Cut(rest, " ")
+		}
+	}
+	p.audio.add(audioPort(text))
+	p.reply(text, "200 OK", ";tag=callee", p.audio.sound.describe(p.rtp, tag))
+}
+
+// reply answers a request; p.mu is held.
+func (p *phones) reply(request, status, toTag, body string) {
+	contact := ""
+	if body != "" {
+		contact = fmt.Sprintf("Contact: <sip:b@%s>\r\nContent-Type: application/sdp\r\n", p.socket.addr)
+	}
+	p.write(fmt.Sprintf("SIP/2.0 %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s%s\r\nCall-ID: %s\r\nCSeq: %s\r\n%sContent-Length: %d\r\n\r\n%s",
+		status, header(request, "Via"), header(request, "From"), header(request, "To"), toTag, header(request, "Call-ID"), header(request, "CSeq"), contact, len(body), body))
+}
+
+// audioPort is where the audio of a message's session description goes.
+func audioPort(text string) uint16 {
+	_, rest, _ := strings.Cut(text, "m=audio ")
+	port, _, _ := strings.Cut(rest, " ")
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return uint16(n)
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"runtime"
@@ -12,12 +12,12 @@ import (
 // the processor time per call and second. The receiving end is a socket that
 // is never read: on loopback the sender pays for the delivery either way.
 func floor(n int, d time.Duration) (time.Duration, error) {
-	from, err := openSocket()
+	from, err := openSocket(0)
 	if err != nil {
 		return 0, err
 	}
 	defer from.close()
-	to, err := openSocket()
+	to, err := openSocket(0)
 	if err != nil {
 		return 0, err
 	}
@@ -27,9 +27,9 @@ func floor(n int, d time.Duration) (time.Duration, error) {
 		runtime.LockOSThread()
 		packet := make([]byte, 172)
 		before := threadTime()
-		next, began := time.Now(), time.Now()
-		for tick := 0; time.Since(began) < d; tick++ {
-			ts := unix.NsecToTimespec(int64(max(time.Until(next), 0)))
+		next, began := now(), now()
+		for tick := 0; since(began) < d; tick++ {
+			ts := unix.NsecToTimespec(int64(max(until(next), 0)))
 			_ = unix.Nanosleep(&ts, nil)
 			next = next.Add(frame / slots)
 			k := 0
@@ -50,7 +50,7 @@ func floor(n int, d time.Duration) (time.Duration, error) {
 
 // drain reads what the floor sends, on another thread.
 func drain(s *socket, d time.Duration) {
-	for end := time.Now().Add(d); time.Now().Before(end); {
+	for end := now().Add(d); now().Before(end); {
 		s.receive(func(received) {})
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -12,11 +12,13 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
 )
 
 // The scripts of the load. play says two minutes of something, quiet waits,
 // quick is a short call, ring answers with its first line.
-var scripts = map[string]string{
+var reportScripts = map[string]string{
 	"play":  `export default async (call) => { await call.answer(); await call.play("tone:440/2m"); }`,
 	"quiet": `export default async (call) => { await call.answer(); await new Promise(r => setTimeout(r, 600000)); }`,
 	"quick": `export default async (call) => { await call.answer(); await call.play("tone:440/200ms"); }`,
@@ -27,51 +29,87 @@ var scripts = map[string]string{
 type program struct {
 	dir  string
 	sip  netip.AddrPort
+	web  netip.AddrPort // API
 	cmd  *exec.Cmd
 	log  bytes.Buffer
 	over chan struct{}
 }
 
-func startProgram(binary string) (*program, error) {
+// project is what a program is started with.
+type project struct {
+	scripts map[string]string
+	codec   string
+	rest    string // of loopstart.yaml
+}
+
+func startProgram(binary string, o project) (*program, error) {
 	dir, err := os.MkdirTemp("", "loopstart-bench-")
 	if err != nil {
 		return nil, err
 	}
-	p := &program{dir: dir, sip: freePort(), over: make(chan struct{})}
-	web := freePort()
-	config := fmt.Sprintf("sip: {listen: [\"udp://%s\"]}\nmedia: {ports: 10000-19999}\nhttp: {listen: \"%s\", tokens: [b]}\nlimits: {calls: 5000, cps: 100000}\nlog: {level: warn}\n", p.sip, web)
-	if err := os.WriteFile(filepath.Join(dir, "loopstart.yaml"), []byte(config), 0o644); err != nil {
+	p := &program{dir: dir, sip: freePort(), web: freePort(), over: make(chan struct{})}
+	if err := p.write(o); err != nil {
+		os.RemoveAll(dir)
 		return nil, err
-	}
-	if err := os.Mkdir(filepath.Join(dir, "scripts"), 0o755); err != nil {
-		return nil, err
-	}
-	for name, text := range scripts {
-		if err := os.WriteFile(filepath.Join(dir, "scripts", name+".ts"), []byte(text), 0o644); err != nil {
-			return nil, err
-		}
 	}
 	p.cmd = exec.Command(binary, "run", "-c", filepath.Join(dir, "loopstart.yaml"))
+	p.cmd.Dir = dir
 	p.cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
 	p.cmd.Stderr = &p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		os.RemoveAll(dir)
+		return nil, fault.New(fault.Unavailable, "bench: start %s: %w", binary, err)
 	}
 	go func() { _ = p.cmd.Wait(); close(p.over) }()
-	return p, p.ready(web)
+	if err := p.ready(); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
 }
 
-// ready waits until the program answers and its workers have started.
-func (p *program) ready(web netip.AddrPort) error {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if c, err := net.Dial("tcp", web.String()); err == nil {
-			c.Close()
-			time.Sleep(2 * time.Second)
-			return nil
+// write makes the project's files.
+func (p *program) write(o project) error {
+	codec := ""
+	if o.codec != "" {
+		codec = ", codecs: [" + o.codec + "]"
+	}
+	text := fmt.Sprintf("sip: {listen: [\"udp://%s\"]}\nmedia: {ports: 10000-29999%s}\nhttp: {listen: \"%s\", tokens: [%s]}\nlimits: {calls: %d, cps: 100000}\nlog: {level: warn}\n%s",
+		p.sip, codec, p.web, webToken, MaxCalls+100, o.rest)
+	if err := os.WriteFile(filepath.Join(p.dir, "loopstart.yaml"), []byte(text), 0o600); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(p.dir, "scripts"), 0o755); err != nil {
+		return err
+	}
+	for name, text := range o.scripts {
+		if err := os.WriteFile(filepath.Join(p.dir, "scripts", name+".ts"), []byte(text), 0o600); err != nil {
+			return err
 		}
 	}
-	return fmt.Errorf("bench: the program does not start: %s", p.log.String())
+	return nil
+}
+
+// webToken opens the program's API to us. It listens on loopback, for as long
+// as the measurement lasts.
+const webToken = "bench"
+
+// ready waits until the program answers and its workers have started.
+func (p *program) ready() error {
+	for end := now().Add(20 * time.Second); now().Before(end); pause(50 * time.Millisecond) {
+		if c, err := net.Dial("tcp", p.web.String()); err == nil {
+			c.Close()
+			pause(500 * time.Millisecond)
+			return nil
+		}
+		select {
+		case <-p.over:
+			return fault.New(fault.Unavailable, "bench: the program has ended: %s", p.log.String())
+		default:
+		}
+	}
+	return fault.New(fault.Unavailable, "bench: the program does not start: %s", p.log.String())
 }
 
 func (p *program) stop() {
@@ -79,7 +117,7 @@ func (p *program) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.over:
-	case <-time.After(10 * time.Second):
+	case <-after(10 * time.Second):
 		_ = p.cmd.Process.Kill()
 		<-p.over
 	}
@@ -96,11 +134,13 @@ func freePort() netip.AddrPort {
 }
 
 // processes are the program and its children: all that have its HOME.
-func (p *program) processes() (out []string) {
+func (p *program) processes() []string { return processesOf(p.dir) }
+
+func processesOf(home string) (out []string) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
 		env, err := os.ReadFile(dir + "/environ")
-		if err == nil && bytes.Contains(env, []byte("HOME="+p.dir+"\x00")) {
+		if err == nil && bytes.Contains(env, []byte("HOME="+home+"\x00")) {
 			out = append(out, dir)
 		}
 	}
@@ -108,8 +148,10 @@ func (p *program) processes() (out []string) {
 }
 
 // cpu is the processor time of all processes so far, to the nanosecond.
-func (p *program) cpu() (sum time.Duration) {
-	for _, dir := range p.processes() {
+func (p *program) cpu() time.Duration { return cpuOf(p.dir) }
+
+func cpuOf(home string) (sum time.Duration) {
+	for _, dir := range processesOf(home) {
 		tasks, _ := filepath.Glob(dir + "/task/*/schedstat")
 		for _, task := range tasks {
 			raw, err := os.ReadFile(task)
@@ -125,8 +167,10 @@ func (p *program) cpu() (sum time.Duration) {
 }
 
 // pss is the proportional set size of all processes in kB.
-func (p *program) pss() (sum int) {
-	for _, dir := range p.processes() {
+func (p *program) pss() int { return pssOf(p.dir) }
+
+func pssOf(home string) (sum int) {
+	for _, dir := range processesOf(home) {
 		raw, err := os.ReadFile(dir + "/smaps_rollup")
 		if err != nil {
 			continue
