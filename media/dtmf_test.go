@@ -187,6 +187,8 @@ func TestParseDigits(t *testing.T) {
 
 func FuzzEvent(f *testing.F) {
 	f.Add([]byte{5, 0x8a, 1, 2}, uint32(7), int64(3))
+	f.Add([]byte{4, 10, 0xff, 0xff, 4, 10, 0, 160, 4, 0x8a, 3, 32}, uint32(0xffff), int64(20)) // segments of a long key
+	f.Add([]byte{16, 0x8a, 3, 32, 255, 0, 0, 0, 1, 2, 3}, uint32(1<<31), int64(-5))            // a hook flash, no key, cut off
 	f.Fuzz(func(t *testing.T, b []byte, ts uint32, at int64) {
 		var d digitReceiver
 		for i := 0; i+4 <= len(b); i++ {

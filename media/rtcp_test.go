@@ -136,6 +136,9 @@ func TestReportsOfOthersAreDropped(t *testing.T) {
 func FuzzRTCP(f *testing.F) {
 	f.Add([]byte{0x81, rtcpSR, 0, 6, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Add([]byte{0x9f, rtcpRR, 0, 1, 0, 0, 0, 1})
+	f.Add([]byte{0x80, rtcpRR, 0, 1, 0, 0, 0, 1, 0x81, rtcpSDES, 0, 2, 0, 0, 0, 1, 1, 1, 'a', 0, 0x81, rtcpBYE, 0, 1, 0, 0, 0, 1})
+	f.Add([]byte{0x80, 207, 0, 4, 0, 0, 0, 1, 4, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0}) // an extended report, RFC 3611
+	f.Add([]byte{0x80, rtcpSR, 0xff, 0xff, 0, 0, 0, 1})                            // longer than it is
 	f.Fuzz(func(t *testing.T, b []byte) {
 		l := &leg{s: &Session{}}
 		if len(b) > 8 {

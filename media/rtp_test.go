@@ -49,6 +49,9 @@ func FuzzRTP(f *testing.F) {
 	var h [rtpHeader]byte
 	putRTP(&h, false, 8, 1, 2, 3)
 	f.Add(append(h[:], 1, 2))
+	f.Add([]byte{0xb1, 0x88, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0xbe, 0xde, 0, 1, 0x10, 9, 0, 0, 7, 7, 0, 2}) // a source, an extension, padding
+	f.Add([]byte{0x9f, 8, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3})                                                             // sources beyond the end
+	f.Add([]byte{0xa0, 8, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 255})                                                        // padding before the start
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var p packet
 		if parseRTP(b, &p, new(rtp.Header)) && len(p.payload) > len(b)-rtpHeader {

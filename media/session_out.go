@@ -48,7 +48,19 @@ func (o *sender) stamp(f int64) uint32 {
 	return clock
 }
 
-// out sends what frame f needs, and the frames that a late pass has left out.
+// out sends what frame f needs, and catches up after a late pass:
+//
+//   - A frame is due by the clock, never by the one before it, so that lateness
+//     does not add up.
+//   - At most maxBurst frames are sent at once, the present one and the one
+//     before: a jitter buffer that has run dry takes them, more would overflow
+//     it or make it grow.
+//   - What is older is left out (counted in LateSkips). The prompt goes on at
+//     its place in time; what was left out was not heard and is not reported as
+//     played.
+//   - Sequence numbers go on without a hole, because nothing was lost on the
+//     way; timestamps step over what was left out, so that the listener's clock
+//     stays right.
 func (l *leg) out(sh *shard, f int64) {
 	behind := f - l.due + 1
 	if behind <= 0 || !l.begun || l.closing {

@@ -63,6 +63,13 @@ func TestNoAllocationPerFrame(t *testing.T) {
 			p.s.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
 			return []*party{p}
 		},
+		"prompt and recordings": func(st *studio) []*party {
+			p := st.leg(nil)
+			p.s.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
+			p.s.Record(NewRecorder(tempFile(t), RecorderOptions{Stereo: true}))
+			p.s.Record(NewRecorder(tempFile(t), RecorderOptions{Mixed: true}))
+			return []*party{p}
+		},
 		"bridge": func(st *studio) []*party {
 			a, b := st.leg(nil), st.leg(nil)
 			a.s.Bridge(b.s)

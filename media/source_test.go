@@ -66,7 +66,11 @@ func TestSourceRule(t *testing.T) {
 // good one: nothing of it is heard, recorded or answered, and no timer is
 // touched.
 func TestInjectionIsNeitherHeardNorRecorded(t *testing.T) {
-	for _, symmetric := range []bool{false, true} {
+	for _, attacked := range []struct {
+		symmetric, wrongSource bool
+		every                  int // ms between two packets
+	}{{false, false, 1}, {true, false, 1}, {true, true, 1}, {false, true, 20}, {true, false, 20}, {true, true, 20}} {
+		symmetric := attacked.symmetric
 		st := newStudio(t, 1)
 		a := st.leg(func(o *SessionOptions) {
 			o.MediaTimeout = 300 * time.Millisecond
@@ -85,7 +89,16 @@ func TestInjectionIsNeitherHeardNorRecorded(t *testing.T) {
 		evil := bytes.Repeat([]byte{0x2a}, FrameSamples)
 		seq := uint16(0)
 		attack := func(ms int) {
+			if ms%attacked.every != 0 {
+				return
+			}
 			seq++
+			if own := a.ssrc; attacked.wrongSource {
+				a.ssrc = 0xbad
+				defer func() { a.ssrc = own }()
+			} else {
+				seq = a.seq + 1 // in the middle of the caller's own
+			}
 			a.sendFrom(conn, PCMA.PT, false, seq, uint32(seq)*FrameSamples, evil)
 			a.sendFrom(conn, a.s.Negotiated().EventSend.PT, false, seq, uint32(seq), []byte{9, 0x8a, 3, 32})
 		}
