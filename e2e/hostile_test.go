@@ -158,8 +158,9 @@ func (p *project) attacked(a attack, from string) {
 	}
 }
 
-// checkLost holds what came against what the timestamps say should have.
-func checkLost(t testing.TB, calls []*phone.Call) {
+// checkLost holds what came against what the timestamps say should have, and
+// tells which part is lost.
+func checkLost(t testing.TB, calls []*phone.Call) (part float64) {
 	t.Helper()
 	const block = 160
 	wanted, got := 0, 0
@@ -178,6 +179,7 @@ func checkLost(t testing.TB, calls []*phone.Call) {
 	} else {
 		t.Logf("%d of %d frames are lost", lost, wanted)
 	}
+	return float64(wanted-got) / float64(max(wanted, 1))
 }
 
 // memory is what a process holds.
