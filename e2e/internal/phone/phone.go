@@ -271,7 +271,8 @@ func (p *Phone) Ask(to netip.AddrPort, method, uri string, headers ...Header) *M
 	p.t.Helper()
 	m := p.request(method, uri, headers...)
 	id := m.Get("call-id")
-	c := &Call{phone: p, ID: id, in: make(chan *Message, mailbox), ended: make(chan struct{}), t: p.t}
+	c := p.newCall(p.t, id)
+	c.Invite, c.server = m, to // so that what refuses an INVITE is acknowledged
 	p.mu.Lock()
 	p.calls[id] = c
 	p.mu.Unlock()
