@@ -121,6 +121,7 @@ func (c *Call) resolve(o ConnectOptions) ([]Place, error) {
 	var all []Place
 	rank := 0
 	for i, t := range o.Targets {
+		t.Passed = !c.spec.Outbound && c.spec.Trunk != ""
 		t.Headers = c.relayed(t.Headers)
 		places, err := c.deps.Dialer.Resolve(t)
 		if err != nil {

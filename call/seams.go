@@ -61,6 +61,8 @@ type DialRequest struct {
 	Target  string        // group, user, number or sip: URI
 	From    string        // caller number wanted; "" for the default
 	Trunk   string        // trunk wanted; "" for any
+	Hide    bool          // the callee does not see the caller number
+	Passed  bool          // on behalf of a caller from a trunk: the call is forwarded
 	Called  string        // the number that was called, the default for From
 	Caller  string        // who called, shown to users who are rung
 	Script  string        // who asks

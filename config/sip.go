@@ -74,6 +74,7 @@ type Trunk struct {
 	DID          []string       `yaml:"did" default:"[request-uri, to, p-called-party-id, diversion]" enum:"request-uri to p-called-party-id diversion history-info x-did" doc:"Headers searched for a number we own, in order."`
 	Caller       []string       `yaml:"caller" default:"[p-asserted-identity, from]" enum:"p-asserted-identity remote-party-id p-preferred-identity from" doc:"Headers believed for the caller's number, in order."`
 	Present      string         `yaml:"present" default:"from" enum:"from pai ppi rpid" doc:"Header that carries our number."`
+	Forwarded    string         `yaml:"forwarded" default:"diversion" enum:"off diversion history-info both" doc:"Header that tells of a forwarded call which number was called first."`
 	Format       string         `yaml:"format" default:"e164" enum:"e164 digits national" doc:"+7916…, 7916… or 8916…."`
 	Codecs       []string       `yaml:"codecs" enum:"PCMA PCMU G722 opus" unbuilt:"G722 opus" doc:"Order of the offer; default: media.codecs."`
 	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" doc:"How keys travel; auto: in the audio only if telephone-event is not agreed."`

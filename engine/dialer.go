@@ -199,9 +199,14 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 		user = login
 	}
 	spend := d.e.costs.follow(t, r.Script, number)
+	passed := ""
+	if r.Passed {
+		passed = phone.Format(r.Called, style, cfg.Project.Country)
+	}
 	return call.Route{
 		Trunk: t.Name, From: from,
 		Outgoing: sip.Outgoing{
+			Hide: r.Hide, Passed: passed,
 			Target: sip.Target{Trunk: account, Number: phone.Format(number, style, cfg.Project.Country)},
 			From:   sip.Address{User: user}, Headers: r.Headers, Timeout: r.Timeout,
 		},

@@ -63,6 +63,9 @@ func (e *Engine) parties(cfg *config.Config, d Incoming) incomingCall {
 		in.User = o.Name
 	}
 	in.to, in.from = party(cfg, to), party(cfg, from)
+	if hidesCaller(d.Headers()) {
+		in.from = call.Party{URI: "sip:anonymous@anonymous.invalid", User: "anonymous", Host: "anonymous.invalid"}
+	}
 	in.To, in.From = in.to.Number(), in.from.Number()
 	return in
 }
@@ -259,7 +262,11 @@ func (e *Engine) inboundSpec(cfg *config.Config, d Incoming, in incomingCall, ro
 	if max := cfg.ScriptLimits(route.Script).CallDuration; max > 0 {
 		s.MaxDuration = max
 	}
+	hidden := hidesCaller(d.Headers())
 	for _, h := range d.Headers() {
+		if hidden && tellsCaller(h.Name) {
+			continue
+		}
 		s.Headers = append(s.Headers, [2]string{h.Name, h.Value})
 	}
 	s.Data = routeData(route.Data)

@@ -60,7 +60,7 @@ func (e *Engine) sipTrunk(t config.Trunk) sip.Trunk {
 	live := !e.opts.Dev || e.opts.Live == t.Name
 	out := sip.Trunk{
 		Name: t.Name, Address: t.Address, Proxy: t.Proxy, Domain: t.Domain, Username: t.Username, AuthUser: t.AuthUser,
-		Password: t.Password.Reveal(), Register: t.Register.On && live, Expires: t.Register.Expires, Allow: t.Allow, From: t.From, Present: t.Present,
+		Password: t.Password.Reveal(), Register: t.Register.On && live, Expires: t.Register.Expires, Allow: t.Allow, From: t.From, Present: t.Present, Forwarded: t.Forwarded,
 		Session: sip.SessionTimer{Off: t.SessionTimer.Off, Interval: t.SessionTimer.Interval},
 	}
 	if live {

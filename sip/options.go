@@ -74,6 +74,7 @@ type Trunk struct {
 	From      []string       // caller numbers this trunk may present
 	Session   SessionTimer
 	Present   string // header of the caller number: from, pai, ppi, rpid
+	Forwarded string // headers of a forwarded call: off, diversion, history-info, both
 }
 
 // SessionTimer is how calls of a trunk take part in session timers (RFC 4028).
@@ -130,6 +131,8 @@ type Target struct {
 type Outgoing struct {
 	Target  Target
 	From    Address       // what we present; an empty host is filled in
+	Hide    bool          // a trunk shows the callee no number (RFC 3323, RFC 3325)
+	Passed  string        // the number that was called first, of a call that is forwarded to a trunk
 	Body    []byte        // SDP offer; empty: the callee offers and Accept answers
 	Headers []Header      // extra headers of the INVITE
 	Timeout time.Duration // ring time until CANCEL; 0 means DefaultRingTimeout

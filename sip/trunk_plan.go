@@ -30,6 +30,10 @@ func (e *Endpoint) planTrunk(o Outgoing) (plan, error) {
 		auth: t.auth, trunk: t.cfg.Name, session: t.cfg.Session,
 	}
 	p.from, p.headers = t.present(o.From)
+	if o.Hide {
+		p.from, p.headers = t.hide(o.From)
+	}
+	p.headers = append(p.headers, t.forwarded(o.Passed, number)...)
 	return p, nil
 }
 
@@ -94,4 +98,46 @@ func (t *trunk) present(from Address) (Address, []Header) {
 		return account, []Header{{"Remote-Party-ID", from.String() + ";party=calling;screen=no;privacy=off"}}
 	}
 	return from, nil
+}
+
+// anonymous is From of a caller who hides the number (RFC 3323 §4.1.1.3).
+var anonymous = Address{Display: "Anonymous", User: "anonymous", Host: "anonymous.invalid"}
+
+// hide keeps the number from the callee; the trunk gets it in a header of its
+// own, because it has to know who calls, and takes it out (RFC 3325 §7).
+func (t *trunk) hide(from Address) (Address, []Header) {
+	privacy := Header{"Privacy", "id"}
+	if from.User == "" {
+		from.User = t.cfg.Username
+	}
+	if from.User == "" {
+		return anonymous, []Header{privacy}
+	}
+	from.Host, from.Display = cmp.Or(from.Host, t.domain()), ""
+	switch t.cfg.Present {
+	case "pai":
+		return anonymous, []Header{{"P-Asserted-Identity", from.String()}, privacy}
+	case "rpid":
+		return anonymous, []Header{{"Remote-Party-ID", from.String() + ";party=calling;screen=no;privacy=full"}, privacy}
+	}
+	return anonymous, []Header{{"P-Preferred-Identity", from.String()}, privacy}
+}
+
+// forwarded tells the trunk for whom a call was meant first (RFC 5806,
+// RFC 7044).
+func (t *trunk) forwarded(first, number string) (out []Header) {
+	user, err := dialled(first)
+	if err != nil {
+		return nil
+	}
+	was := Address{User: user, Host: t.domain()}
+	if t.cfg.Forwarded == "diversion" || t.cfg.Forwarded == "both" {
+		out = append(out, Header{"Diversion", was.String() + ";reason=unconditional;counter=1"})
+	}
+	if t.cfg.Forwarded == "history-info" || t.cfg.Forwarded == "both" {
+		now := t.requestURI(number)
+		now.Params = strings.TrimPrefix(now.Params+";cause=302", ";")
+		out = append(out, Header{"History-Info", was.String() + ";index=1, " + now.String() + ";index=1.1"})
+	}
+	return out
 }

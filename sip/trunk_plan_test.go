@@ -258,3 +258,49 @@ func TestWakerGivesBackWhatNobodyTook(t *testing.T) {
 	default:
 	}
 }
+
+// TestNumberHeaders: how a hidden number and a forwarded call look.
+func TestNumberHeaders(t *testing.T) {
+	for name, tc := range map[string]struct {
+		trunk Trunk
+		o     Outgoing
+		from  string
+		want  string
+	}{
+		"hidden": {Trunk{Username: "acc"}, Outgoing{Hide: true, From: Address{User: "+7495"}},
+			`"Anonymous" <sip:anonymous@anonymous.invalid>`, "P-Preferred-Identity: <sip:+7495@h>|Privacy: id"},
+		"hidden by pai": {Trunk{Username: "acc", Present: "pai"}, Outgoing{Hide: true, From: Address{User: "+7495", Display: "Anna"}},
+			`"Anonymous" <sip:anonymous@anonymous.invalid>`, "P-Asserted-Identity: <sip:+7495@h>|Privacy: id"},
+		"hidden by rpid": {Trunk{Present: "rpid"}, Outgoing{Hide: true, From: Address{User: "+7495"}},
+			`"Anonymous" <sip:anonymous@anonymous.invalid>`, "Remote-Party-ID: <sip:+7495@h>;party=calling;screen=no;privacy=full|Privacy: id"},
+		"hidden account": {Trunk{Username: "acc"}, Outgoing{Hide: true},
+			`"Anonymous" <sip:anonymous@anonymous.invalid>`, "P-Preferred-Identity: <sip:acc@h>|Privacy: id"},
+		"hidden with nothing": {Trunk{}, Outgoing{Hide: true}, `"Anonymous" <sip:anonymous@anonymous.invalid>`, "Privacy: id"},
+		"forwarded": {Trunk{Forwarded: "diversion"}, Outgoing{From: Address{User: "1"}, Passed: "+7495"},
+			"<sip:1@h>", "Diversion: <sip:+7495@h>;reason=unconditional;counter=1"},
+		"forwarded by history": {Trunk{Forwarded: "history-info"}, Outgoing{From: Address{User: "1"}, Passed: "+7495"},
+			"<sip:1@h>", "History-Info: <sip:+7495@h>;index=1, <sip:+7916@h;cause=302>;index=1.1"},
+		"forwarded, both, hidden": {Trunk{Forwarded: "both", Present: "pai"}, Outgoing{From: Address{User: "1"}, Passed: "+7495", Hide: true},
+			`"Anonymous" <sip:anonymous@anonymous.invalid>`, "P-Asserted-Identity: <sip:1@h>|Privacy: id|Diversion: <sip:+7495@h>;reason=unconditional;counter=1|" +
+				"History-Info: <sip:+7495@h>;index=1, <sip:+7916@h;cause=302>;index=1.1"},
+		"forwarded, off":        {Trunk{Forwarded: "off"}, Outgoing{From: Address{User: "1"}, Passed: "+7495"}, "<sip:1@h>", ""},
+		"forwarded, no number":  {Trunk{Forwarded: "both"}, Outgoing{From: Address{User: "1"}}, "<sip:1@h>", ""},
+		"forwarded, bad number": {Trunk{Forwarded: "both"}, Outgoing{From: Address{User: "1"}, Passed: "a\r\nb"}, "<sip:1@h>", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.trunk.Name, tc.trunk.Address = "t", "h"
+			tc.o.Target = Target{Trunk: "t", Number: "+7916"}
+			p, err := bareTrunks(t, tc.trunk).planTrunk(tc.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var headers []string
+			for _, h := range p.headers {
+				headers = append(headers, h.Name+": "+h.Value)
+			}
+			if got := strings.Join(headers, "|"); got != tc.want || p.from.String() != tc.from {
+				t.Errorf("%s\n got %s\nwant %s", p.from, got, tc.want)
+			}
+		})
+	}
+}

@@ -15,12 +15,14 @@ func connect(q *request) {
 			TimeoutMs int64       `json:"timeoutMs"`
 			From      string      `json:"from"`
 			Trunk     string      `json:"trunk"`
+			Hide      bool        `json:"hide"`
 			Headers   [][2]string `json:"headers"`
 		} `json:"targets"`
 		Strategy  string      `json:"strategy"`
 		TimeoutMs int64       `json:"timeoutMs"`
 		From      string      `json:"from"`
 		Trunk     string      `json:"trunk"`
+		Hide      bool        `json:"hide"`
 		Music     flexMusic   `json:"music"`
 		Whisper   []call.Part `json:"whisper"`
 		Accept    *struct {
@@ -66,7 +68,7 @@ func connect(q *request) {
 			return
 		}
 		c.Targets = append(c.Targets, call.DialRequest{
-			Target: t.To, From: first(t.From, o.From), Trunk: first(t.Trunk, o.Trunk), Timeout: ms(t.TimeoutMs),
+			Target: t.To, From: first(t.From, o.From), Trunk: first(t.Trunk, o.Trunk), Hide: t.Hide || o.Hide, Timeout: ms(t.TimeoutMs),
 			Headers: h, Script: q.s.call.Spec().Script, Version: q.s.call.Spec().Version, Called: q.s.call.Spec().To.Number(), Caller: q.s.call.Spec().From.Number(),
 		})
 		c.Delays = append(c.Delays, ms(t.DelayMs))
@@ -88,6 +90,7 @@ func dial(q *request) {
 		To        string          `json:"to"`
 		From      string          `json:"from"`
 		Trunk     string          `json:"trunk"`
+		Hide      bool            `json:"hide"`
 		TimeoutMs int64           `json:"timeoutMs"`
 		Headers   [][2]string     `json:"headers"`
 		Data      json.RawMessage `json:"data"`
@@ -128,7 +131,7 @@ func dial(q *request) {
 	}
 	q.onCancel(func() { q.s.call.CancelDial(q.seq) })
 	q.s.call.Dial(q.seq, call.DialRequest{
-		Target: o.To, From: o.From, Trunk: o.Trunk, Timeout: timeout, Headers: h, Script: spec.Script, Version: spec.Version, Called: spec.To.Number(), Caller: spec.From.Number(), Machine: who,
+		Target: o.To, From: o.From, Trunk: o.Trunk, Hide: o.Hide, Timeout: timeout, Headers: h, Script: spec.Script, Version: spec.Version, Called: spec.To.Number(), Caller: spec.From.Number(), Machine: who,
 	}, v)
 }
 

@@ -19,11 +19,11 @@ const MaxTargets = 50
 
 // connect dials and bridges; the script goes on when the talk is over.
 func connect(l *leg, args []goja.Value) goja.Value {
-	o := l.read("connect", bind.Arg(args, 1), "timeout", "strategy", "from", "trunk", "music", "whisper", "accept", "maxDuration",
+	o := l.read("connect", bind.Arg(args, 1), "timeout", "strategy", "from", "trunk", "hide", "music", "whisper", "accept", "maxDuration",
 		"record", "headers", "hangupOn", "keys", "onRing", "onAnswer", "signal")
 	o.Wire["strategy"] = "parallel"
 	o.Choice("strategy", "parallel", "serial").Duration("timeout", minRing, maxRing).Duration("maxDuration", time.Second, maxCall)
-	caller(o).Line("trunk").Bool("record").Headers("headers").Callback("onRing", "onAnswer")
+	caller(o).Line("trunk").Bool("hide", "record").Headers("headers").Callback("onRing", "onAnswer")
 	readMusic(o)
 	optionalPrompt(o, "whisper", asSay)
 	readAccept(o)
@@ -136,8 +136,8 @@ func target(vm *runtime.VM, where string, v goja.Value) map[string]any {
 	if !ok {
 		return map[string]any{"to": targetText(vm, where, v)}
 	}
-	r := bind.Read(vm, where, o, "to", "delay", "timeout", "from", "trunk", "headers")
-	r.Duration("delay", 0, maxRing).Duration("timeout", minRing, maxRing).Line("trunk").Headers("headers")
+	r := bind.Read(vm, where, o, "to", "delay", "timeout", "from", "trunk", "hide", "headers")
+	r.Duration("delay", 0, maxRing).Duration("timeout", minRing, maxRing).Line("trunk").Bool("hide").Headers("headers")
 	caller(r)
 	r.Wire["to"] = targetText(vm, where, r.Value("to"))
 	return r.Wire

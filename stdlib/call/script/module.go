@@ -135,9 +135,9 @@ func (c *Calls) dial(vm *runtime.VM, args []goja.Value) goja.Value {
 	if len(s.legs) >= MaxLegs {
 		vm.Throw(fault.Limit, "dial: this script has as many calls as it may have (limit legs)", "hang some up first")
 	}
-	o := bind.Read(vm, "dial", bind.Arg(args, 1), "from", "trunk", "timeout", "headers", "data", "signal", "detectMachine")
+	o := bind.Read(vm, "dial", bind.Arg(args, 1), "from", "trunk", "hide", "timeout", "headers", "data", "signal", "detectMachine")
 	dialMachine(o)
-	caller(o).Line("trunk").Duration("timeout", minRing, maxRing).Headers("headers")
+	caller(o).Line("trunk").Bool("hide").Duration("timeout", minRing, maxRing).Headers("headers")
 	o.Wire["to"] = targetText(vm, "dial", bind.Arg(args, 0))
 	if data, ok := o.Get("data"); ok {
 		o.Wire["data"] = data

@@ -25,7 +25,7 @@ var optionNames = map[string]struct {
 	"retry":       {0, []string{"in", "at", "never", "stopList"}},
 	"sendMessage": {1, []string{"signal"}},
 	"sendInfo":    {2, []string{"signal"}},
-	"connect": {1, []string{"timeout", "strategy", "from", "trunk", "music", "whisper", "accept", "maxDuration", "record", "headers",
+	"connect": {1, []string{"timeout", "strategy", "from", "trunk", "hide", "music", "whisper", "accept", "maxDuration", "record", "headers",
 		"hangupOn", "keys", "onRing", "onAnswer", "signal"}},
 	"detectMachine": {0, append([]string{"signal"}, machineOptions...)},
 	"waitForBeep":   {0, []string{"timeout", "signal"}},

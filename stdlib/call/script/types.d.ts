@@ -127,7 +127,7 @@ declare module "loopstart:call" {
   }
 
   /** A group, a user, a number or a sip: URI. */
-  export type Target = string | { to: string; delay?: Duration; timeout?: Duration; from?: string; trunk?: string; headers?: HeaderMap };
+  export type Target = string | { to: string; delay?: Duration; timeout?: Duration; from?: string; trunk?: string; hide?: boolean; headers?: HeaderMap };
   export interface HeaderMap { [name: string]: string | number }
 
   export interface ConnectOptions {
@@ -137,6 +137,11 @@ declare module "loopstart:call" {
     /** Caller number; the number that was called, if the trunk may present it. */
     from?: string;
     trunk?: string;
+    /**
+     * Hides the caller number from who is called; the trunk still learns it.
+     * @example await call.connect("+79161234567", { hide: true });
+     */
+    hide?: boolean;
     /** What the caller hears while it rings; false: the callee's own ringback. */
     music?: Prompt | boolean;
     /** Said to the callee before the talk. */
@@ -708,6 +713,8 @@ declare module "loopstart:call" {
   export function dial(target: string, options?: {
     from?: string;
     trunk?: string;
+    /** Hides the caller number from who is called. */
+    hide?: boolean;
     /** How long it rings. 30s. */
     timeout?: Duration;
     headers?: HeaderMap;
