@@ -246,6 +246,10 @@ func FuzzInspect(f *testing.F) {
 			f.Add([]byte(tt.text), true)
 		}
 	}
+	for _, m := range append(rfc4475(), rfc5118()...) {
+		f.Add([]byte(m.text), false)
+		f.Add([]byte(m.text), true)
+	}
 	e := inspectEndpoint()
 	f.Fuzz(func(t *testing.T, data []byte, stream bool) {
 		var m rawMessage
@@ -278,6 +282,9 @@ func FuzzInspect(f *testing.F) {
 func FuzzMessageSize(f *testing.F) {
 	f.Add([]byte(opt("Content-Length: 2") + "ab"))
 	f.Add([]byte("\r\n\r\n"))
+	for _, m := range append(rfc4475(), rfc5118()...) {
+		f.Add([]byte(m.text))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n, err := messageSize(data)
 		if err == nil && n < 0 || n > len(data)+MaxMessage+4 {

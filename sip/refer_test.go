@@ -159,3 +159,22 @@ func TestPage(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// FuzzReplaces reads Refer-To values: a dialog that is found must be named.
+func FuzzReplaces(f *testing.F) {
+	for _, s := range []string{
+		"<sip:b@x?Replaces=1%3Bto-tag%3D2%3Bfrom-tag%3D3>", `"B" <sip:b@x?Accept=y&Replaces=1%3bearly-only%3bto-tag%3d2>`, "sip:b@x", "<?>", "<sip:b?Replaces=%",
+	} {
+		f.Add(s)
+	}
+	e := inspectEndpoint()
+	e.dialogs.init()
+	f.Fuzz(func(t *testing.T, s string) {
+		if _, id, _ := e.ReplacesPart(s); id != "" {
+			t.Fatalf("%q names %s, and there is no dialog", s, id)
+		}
+		if r, ok := parseReplaces(s); ok && (r.callID == "" || r.localTag == "" || r.remoteTag == "") {
+			t.Fatalf("%q: %+v", s, r)
+		}
+	})
+}
