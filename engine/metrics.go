@@ -46,6 +46,7 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 	g.media(out)
 	g.workers(out)
 	g.trunks(out)
+	g.queues(out)
 	g.quality(out)
 	g.trunkCalls(out)
 }

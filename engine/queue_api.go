@@ -54,6 +54,9 @@ func (q *queues) shown(name string) string {
 	return phone.Mask(name)
 }
 
+// GroupState is a group as it stands.
+type GroupState = queue.State
+
 // UserState is a user as an agent of groups.
 type UserState struct {
 	queue.Member

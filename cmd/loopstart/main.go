@@ -56,7 +56,7 @@ type verb struct {
 // verbs lists all commands in the order of help.
 func verbs() []verb {
 	return []verb{
-		initVerb, devVerb, runVerb, callVerb, testVerb, checkVerb, callsVerb, campaignVerb, whyVerb, scriptsVerb, flowVerb, trunkVerb, bansVerb, outboxVerb, eraseVerb, auditVerb, backupVerb, restoreVerb, configVerb, doctorVerb, benchVerb, versionVerb, helpVerb, completionVerb,
+		initVerb, devVerb, runVerb, callVerb, testVerb, checkVerb, callsVerb, campaignVerb, whyVerb, scriptsVerb, flowVerb, groupsVerb, usersVerb, trunkVerb, bansVerb, outboxVerb, eraseVerb, auditVerb, backupVerb, restoreVerb, configVerb, doctorVerb, benchVerb, versionVerb, helpVerb, completionVerb,
 		workerVerb, buildVerb, benchLoadVerb,
 	}
 }
