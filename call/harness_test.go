@@ -448,7 +448,7 @@ func (w *world) inbound(spec Spec) *phone {
 	if spec.ID == "" {
 		spec.ID, spec.Order, spec.Script = "c1.1", "c1", "test"
 	}
-	spec.Session = media.SessionOptions{Bind: loopback}
+	spec.Session.Bind = loopback
 	spec.From, spec.To = Party{User: "+79160000001", E164: "+79160000001"}, Party{User: "+74950000000", E164: "+74950000000"}
 	w.call = New(spec, w.deps)
 	w.call.Inbound(p)

@@ -314,7 +314,7 @@ func TestSendDigits(t *testing.T) {
 	}
 }
 
-func TestMediaTimeoutAndDurationLimit(t *testing.T) {
+func TestDurationLimit(t *testing.T) {
 	w := newWorld(t)
 	w.inbound(Spec{MaxDuration: 10 * time.Second})
 	w.answer()
