@@ -285,6 +285,9 @@ func TestForeignPacketsOfASecuredSession(t *testing.T) {
 // TestNoAllocationPerSecuredFrame: one pass over 20 ms of two sessions that
 // send to each other.
 func TestNoAllocationPerSecuredFrame(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector, which runs the short tests, allocates in hash and cipher")
+	}
 	st := newStudio(t, 1)
 	p := st.secured(SecurityRequired, SecurityRequired)
 	p.a.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
@@ -300,5 +303,83 @@ func TestNoAllocationPerSecuredFrame(t *testing.T) {
 		}
 	}); n >= 0.2 {
 		t.Errorf("%.2f allocations in 20 ms", n)
+	}
+}
+
+// An INVITE without an offer: ours, with keys, goes out in the 2xx, the ACK
+// brings theirs.
+func TestLateOfferWithKeys(t *testing.T) {
+	st := newStudio(t, 1)
+	p := &pair{heardA: &diary{}, heardB: &diary{}}
+	var err error
+	p.a, err = st.engine.Open(SessionOptions{SRTP: SecurityRequired, Sink: p.heardA.note, Codecs: []*Codec{PCMA}})
+	mustNil(t, err)
+	p.b, err = st.engine.Open(SessionOptions{SRTP: SecurityRequired, Sink: p.heardB.note, Codecs: []*Codec{PCMA}})
+	mustNil(t, err)
+	p.a.Start() // before the ACK: nothing may leave yet
+	offer := p.a.Offer()
+	st.run(100*time.Millisecond, nil)
+	if n := p.a.Stats().Sent; n != 0 {
+		t.Errorf("%d packets before the answer", n)
+	}
+	answer, err := p.b.Answer(offer)
+	mustNil(t, err)
+	p.b.Start()
+	st.run(40*time.Millisecond, nil) // the answerer may send at once
+	mustNil(t, p.a.Accept(answer))
+	st.run(60*time.Millisecond, nil)
+	p.talks(st, "after the ACK")
+}
+
+// TestSecuredStreamPastWrap: the sequence number begins anew, on a bridge
+// between two keys.
+func TestSecuredStreamPastWrap(t *testing.T) {
+	st := newStudio(t, 1)
+	left, right := st.secured(SecurityRequired, SecurityRequired), st.secured(SecurityRequired, SecurityRequired)
+	left.b.Bridge(right.b)
+	for _, s := range []*Session{left.a, left.b, right.a, right.b} {
+		s.leg.send.seq = 65_000 // just before the wrap
+	}
+	st.run(100*time.Millisecond, nil)
+	for range 24 {
+		st.clk.Advance(time.Second)
+	}
+	mustSend(st, left.a, "9")
+	st.run(400*time.Millisecond, nil)
+	if got := right.heardA.digits(); got != "9" {
+		t.Errorf("heard %q after the wrap", got)
+	}
+	if n := st.engine.Stats().Dropped[DropCrypto]; n != 0 {
+		t.Errorf("%d dropped", n)
+	}
+	if roc := left.a.leg.agreed.seal.rollover(left.a.leg.send.ssrc); roc != 1 {
+		t.Errorf("%d rollovers", roc)
+	}
+}
+
+// BenchmarkSecuredFrame is one frame of a session that sends and receives,
+// without the kernel: plain and with each suite that we offer.
+func BenchmarkSecuredFrame(b *testing.B) {
+	for name, how := range map[string]Security{"plain": SecurityOff, "srtp": SecurityRequired} {
+		b.Run(name, func(b *testing.B) {
+			st := newStudio(b, 1)
+			const pairs = 50
+			for range pairs {
+				p := st.secured(how, how)
+				p.a.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
+			}
+			st.run(200*time.Millisecond, nil)
+			sh := st.engine.shards[0]
+			now := st.clk.Now()
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := 0; n < b.N; n += 2 * pairs {
+				for range slotCount {
+					now = now.Add(slotLength)
+					sh.tick(now, st.fabric)
+					sh.observe(now)
+				}
+			}
+		})
 	}
 }
