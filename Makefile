@@ -7,7 +7,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 10s
 
-.PHONY: run build test unit examples race e2e check bench soak fuzz fuzz-brief setup-run setup-test go-version clean
+.PHONY: run build test unit examples race e2e check bench soak reliability fuzz fuzz-brief setup-run setup-test go-version clean
 
 run: go-version setup-run build
 	@$(BIN) dev examples --demo hello
@@ -50,8 +50,13 @@ bench: build
 	LOOPSTART_BIN=$(CURDIR)/$(BIN) $(GO) run ./e2e/bench
 
 soak: build
-	LOOPSTART_BIN=$(CURDIR)/$(BIN) LOOPSTART_SOAK=1 $(GO) test -count=1 -timeout 60m ./e2e/...
+	LOOPSTART_BIN=$(CURDIR)/$(BIN) LOOPSTART_SOAK=1 $(GO) test -count=1 -v -timeout 120m ./e2e/...
 	$(MAKE) fuzz FUZZTIME=5m
+
+# The rows of docs/RELIABILITY.md, for a quiet machine; about half an hour.
+reliability: build
+	LOOPSTART_BIN=$(CURDIR)/$(BIN) LOOPSTART_SOAK=1 $(GO) test -count=1 -v -timeout 90m \
+		-run '^(TestFlood|TestIdleConnections|TestManyCalls|TestSIPVicious)$$' ./e2e | grep -E '\| |^(---|FAIL|ok)|_test.go'
 
 # What strangers send over the network, FUZZTIME for each target.
 fuzz-brief:

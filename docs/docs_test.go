@@ -338,7 +338,7 @@ func imports(t *testing.T) []string {
 
 // TestCommands: what the documents call is a command that exists.
 func TestCommands(t *testing.T) {
-	verbs := []string{"init", "dev", "run", "call", "test", "check", "calls", "scripts", "campaign", "why", "flow", "groups", "users", "trunk", "outbox", "erase", "audit", "backup", "restore", "config", "doctor", "bench", "version", "help", "completion"}
+	verbs := []string{"init", "dev", "run", "call", "test", "check", "calls", "scripts", "campaign", "why", "flow", "groups", "users", "trunk", "bans", "outbox", "erase", "audit", "backup", "restore", "config", "doctor", "bench", "version", "help", "completion"}
 	inline := regexp.MustCompile("`(?:bin/)?loopstart ([a-z]+)")
 	line := regexp.MustCompile(`(?m)^(?:bin/)?loopstart ([a-z]+)`)
 	n := 0
