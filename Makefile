@@ -85,6 +85,7 @@ setup-test:
 	@missing=""; command -v espeak-ng >/dev/null || missing="$$missing espeak-ng"; \
 	command -v sipp >/dev/null || missing="$$missing sip-tester"; \
 	command -v baresip >/dev/null || missing="$$missing baresip"; \
+	command -v kamailio >/dev/null || missing="$$missing kamailio"; \
 	command -v nft >/dev/null || missing="$$missing nftables"; \
 	command -v ip >/dev/null || missing="$$missing iproute2"; \
 	command -v opusenc >/dev/null || missing="$$missing opus-tools"; \
