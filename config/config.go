@@ -84,7 +84,7 @@ type Project struct {
 // Media is the part of the RTP engine that a user may set.
 type Media struct {
 	Ports   PortRange     `yaml:"ports" default:"40000-49999" doc:"UDP ports of RTP (even) and RTCP (odd)."`
-	Codecs  []string      `yaml:"codecs" default:"[PCMA, PCMU]" enum:"PCMA PCMU G722 opus" unbuilt:"G722 opus" doc:"Codecs in order of preference."`
+	Codecs  []string      `yaml:"codecs" default:"[PCMA, PCMU, G722, opus]" enum:"PCMA PCMU G722 opus" doc:"Codecs in order of preference."`
 	Timeout time.Duration `yaml:"timeout" default:"30s" off:"yes" doc:"A call without any RTP for so long is ended; off: never."`
 }
 

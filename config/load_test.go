@@ -68,9 +68,7 @@ func TestContractExample(t *testing.T) {
 			t.Errorf("%s is not what the file says", what)
 		}
 	}
-	want := []string{
-		"contract.yaml:8:37: media.codecs: G722 is not in this version", "contract.yaml:8:37: media.codecs: opus is not in this version",
-	}
+	var want []string // everything of the contract is built
 	var got []string
 	for _, n := range c.Notices() {
 		got = append(got, n.String())

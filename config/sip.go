@@ -76,7 +76,7 @@ type Trunk struct {
 	Present      string         `yaml:"present" default:"from" enum:"from pai ppi rpid" doc:"Header that carries our number."`
 	Forwarded    string         `yaml:"forwarded" default:"diversion" enum:"off diversion history-info both" doc:"Header that tells of a forwarded call which number was called first."`
 	Format       string         `yaml:"format" default:"e164" enum:"e164 digits national" doc:"+7916…, 7916… or 8916…."`
-	Codecs       []string       `yaml:"codecs" enum:"PCMA PCMU G722 opus" unbuilt:"G722 opus" doc:"Order of the offer; default: media.codecs."`
+	Codecs       []string       `yaml:"codecs" enum:"PCMA PCMU G722 opus" doc:"Order of the offer; default: media.codecs."`
 	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" doc:"How keys travel; auto: in the audio only if telephone-event is not agreed."`
 	EarlyMedia   string         `yaml:"early_media" default:"pass" enum:"pass ringback ignore" doc:"What the caller hears before the answer: what the trunk sends, our ring tone, or nothing."`
 	EarlyTones   string         `yaml:"early_tones" default:"act" enum:"act note" doc:"A busy or reorder tone before the answer ends the dial, or is only noted."`

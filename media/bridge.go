@@ -59,6 +59,7 @@ func (l *leg) join(sh *shard, other *Session, turn uint64) bool {
 	other.leg.part(sh)
 	l.peer, other.leg.peer = other, l.s
 	l.passage, other.leg.passage = passage{}, passage{}
+	l.relay, other.leg.relay = relay{}, relay{}
 	sh.speed(l, fastBridge, true)
 	sh.speed(&other.leg, fastBridge, true)
 	return true
@@ -104,13 +105,26 @@ func (l *leg) carry(sh *shard, p *packet, codec *Codec, heard sound) {
 	if !l.ready() {
 		return
 	}
+	if p.payload == nil && !needsRelay(codec, l.agreed.codec) {
+		return // restored for those who listen: the listener here sees a loss
+	}
 	now := l.send.clockAt(sh.at, l.slot)
+	before := l.send.seq
 	ts, seq, marker, ok := l.passage.place(&l.send, p, now)
+	if needsRelay(codec, l.agreed.codec) {
+		l.send.seq = before // packets are not passed on one by one
+		ok = ok && len(heard.pcm) > 0
+	}
 	if !ok {
 		l.drop(sh, DropBridge)
 		return
 	}
 	l.passage.at = sh.at
+	if needsRelay(codec, l.agreed.codec) {
+		l.relayed(sh, ts, heard)
+		return
+	}
+	l.flushPack(sh)
 	payload := p.payload
 	if codec != l.agreed.codec {
 		payload = sh.code[:len(p.payload)]
@@ -119,7 +133,7 @@ func (l *leg) carry(sh *shard, p *packet, codec *Codec, heard sound) {
 			payload[i] = table[b]
 		}
 	}
-	if end := ts + uint32(len(payload)); marker || int32(end-l.send.next) > 0 {
+	if end := ts + l.agreed.codec.length(payload); marker || int32(end-l.send.next) > 0 {
 		l.send.next = end
 	}
 	l.send.gap, l.send.started = false, true
@@ -135,10 +149,12 @@ func (l *leg) carryEvent(sh *shard, p *packet, hz int) {
 		return
 	}
 	a, g := l.agreed, &l.passage
-	if a.eventPT == 0 || a.eventHz != hz {
+	if a.eventPT == 0 {
 		l.drop(sh, DropBridge)
 		return
 	}
+	l.closeRelay(sh)
+	l.flushPack(sh)
 	now := l.send.clockAt(sh.at, l.slot)
 	ts, seq, ok := g.placeEvent(&l.send, p, now)
 	if !ok {
@@ -146,7 +162,7 @@ func (l *leg) carryEvent(sh *shard, p *packet, hz int) {
 		return
 	}
 	g.at = sh.at
-	l.writeAs(sh, a.eventPT, p.marker || l.send.gap, seq, ts*ticks(a.eventHz), p.payload)
+	l.writeAs(sh, a.eventPT, p.marker || l.send.gap, seq, ts*ticks(a.eventHz), sh.translated(p.payload, hz, a.eventHz))
 	l.send.gap, l.send.started = false, true
 }
 

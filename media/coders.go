@@ -7,10 +7,14 @@ import "math/rand/v2"
 type coders struct {
 	enc  Encoder
 	decs []Decoder // of the formats that may come
+	pack *packer   // nil: a packet is a frame
 }
 
 func newCoders(r Remote) coders {
-	c := coders{enc: r.Codec.NewEncoder(), decs: make([]Decoder, len(r.Formats))}
+	c := coders{enc: r.Codec.NewEncoder(), decs: make([]Decoder, len(r.Formats)), pack: newPacker(r.PtimeMs)}
+	if r.Codec == Opus {
+		c.enc = &opusEncoder{params: r.opus}
+	}
 	for i, f := range r.Formats {
 		c.decs[i] = f.Codec.NewDecoder()
 	}
@@ -20,11 +24,16 @@ func newCoders(r Remote) coders {
 // newCoders takes over the states for the agreement of c. Streams that go on
 // keep theirs; a stream whose clock changes becomes another source, because a
 // source has one clock (RFC 7160 §4.1).
-func (l *leg) newCoders(c *command) {
+func (l *leg) newCoders(sh *shard, c *command) {
 	old, a := l.agreed, c.agreed
 	if old == nil || old.codec != a.codec {
 		l.enc = c.coders.enc
 	}
+	if old != nil && l.begun {
+		l.flushPack(sh)
+	}
+	l.packer, l.relay = c.coders.pack, relay{}
+	sh.speed(l, fastPack, l.packer.uneven())
 	for i, f := range a.formats {
 		if d := l.decoder(f.Codec); d != nil {
 			c.coders.decs[i] = d

@@ -34,13 +34,14 @@ func newOpus() *Codec {
 // opusEncoder is the sending side of a stream. Its state, 160 kB, is made when
 // the first frame comes: a call that hears prompts and silence needs none.
 type opusEncoder struct {
-	enc *gopus.Encoder
+	params opusParams
+	enc    *gopus.Encoder
 }
 
 // Encode implements Encoder.
 func (e *opusEncoder) Encode(dst []byte, pcm []int16) int {
 	if e.enc == nil {
-		e.enc = newGopusEncoder()
+		e.enc = newGopusEncoder(e.params)
 	}
 	n, err := e.enc.EncodeInt16(pcm, dst)
 	if err != nil {
@@ -49,11 +50,15 @@ func (e *opusEncoder) Encode(dst []byte, pcm []int16) int {
 	return n
 }
 
-func newGopusEncoder() *gopus.Encoder {
+func newGopusEncoder(p opusParams) *gopus.Encoder {
+	bitrate := opusBitrate
+	if p.bitrate > 0 {
+		bitrate = min(bitrate, p.bitrate)
+	}
 	enc, err := gopus.NewEncoder(gopus.EncoderConfig{SampleRate: WideRate, Channels: 1, Application: gopus.ApplicationVoIP})
 	for _, set := range []func() error{
 		func() error { return enc.SetFrameSize(wideFrame) },
-		func() error { return enc.SetBitrate(opusBitrate) },
+		func() error { return enc.SetBitrate(bitrate) },
 		func() error { return enc.SetComplexity(opusComplexity) },
 		func() error { return enc.SetPacketLoss(opusLoss) },
 		func() error { return enc.SetSignal(gopus.SignalVoice) },
@@ -65,7 +70,7 @@ func newGopusEncoder() *gopus.Encoder {
 	if err != nil {
 		panic("media: opus: " + err.Error()) // only constants went into it
 	}
-	enc.SetFEC(true)
+	enc.SetFEC(p.fec)
 	return enc
 }
 

@@ -8,7 +8,7 @@ import (
 // opusThrough encodes and decodes a tone and returns what came out.
 func opusThrough(t *testing.T, in []int16, lose func(frame int) bool) []int16 {
 	t.Helper()
-	e, d := Opus.NewEncoder(), Opus.NewDecoder()
+	e, d := &opusEncoder{params: opusParams{fec: true}}, Opus.NewDecoder()
 	var out []int16
 	var packets [][]byte
 	for i := 0; i+wideFrame <= len(in); i += wideFrame {
@@ -123,7 +123,7 @@ func BenchmarkOpusState(b *testing.B) {
 	b.Run("encoder", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			newGopusEncoder()
+			newGopusEncoder(opusParams{})
 		}
 	})
 	b.Run("decoder", func(b *testing.B) {

@@ -61,6 +61,7 @@ type mediaBlock struct {
 	rtcp        string // value of a=rtcp
 	mux         bool   // a=rtcp-mux
 	ptime       int    // ms, 0 = not said
+	maxPtime    int    // the same
 	rtpmaps     map[uint8]string
 	fmtps       map[uint8]string
 	crypto      []string // values of a=crypto
@@ -155,7 +156,7 @@ func parseMedia(value string, session *mediaBlock) (*mediaBlock, error) {
 	}
 	return &mediaBlock{
 		kind: strings.ToLower(fields[0]), port: uint16(port), proto: fields[2], formats: fields[3:],
-		conn: session.conn, direction: session.direction, ptime: session.ptime,
+		conn: session.conn, direction: session.direction, ptime: session.ptime, maxPtime: session.maxPtime,
 	}, nil
 }
 
@@ -193,9 +194,9 @@ func (m *mediaBlock) attribute(value string) {
 	case "fmtp":
 		putPT(&m.fmtps, rest)
 	case "ptime":
-		if ms, err := strconv.ParseFloat(rest, 64); err == nil && ms > 0 {
-			m.ptime = clampPtime(ms)
-		}
+		m.ptime = parsePtime(rest)
+	case "maxptime":
+		m.maxPtime = parsePtime(rest)
 	case "rtcp-mux":
 		m.mux = true
 	case "rtcp":
@@ -230,14 +231,4 @@ func putPT(to *map[uint8]string, rest string) {
 func parsePT(s string) (uint8, bool) {
 	n, err := strconv.ParseUint(s, 10, 8)
 	return uint8(n), err == nil && n <= maxPT
-}
-
-// Packet times that are believed; others are drawn to the nearer bound.
-const (
-	minPtimeMs = 10
-	maxPtimeMs = 60
-)
-
-func clampPtime(ms float64) int {
-	return int(min(max(ms, minPtimeMs), maxPtimeMs))
 }

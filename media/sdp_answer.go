@@ -21,7 +21,7 @@ type Remote struct {
 
 	Direction Direction // theirs, as they state it; c=0.0.0.0 takes away receiving
 	Effective Direction // ours, what both sides permit
-	PtimeMs   int       // packet time they wish for, 10–60
+	PtimeMs   int       // length of our packets: what they wish for, as far as the codec can
 	OnHold    bool      // they do not want to hear us
 	Lines     []Line    // the m= lines, for our next offer
 	Mux       bool      // RTCP shares the port of RTP, RFC 5761
@@ -31,6 +31,7 @@ type Remote struct {
 	Suite string
 
 	ourEventPT uint8
+	opus       opusParams  // with Opus: their wishes
 	crypto     *cryptoLine // theirs
 }
 
@@ -63,6 +64,7 @@ func BuildAnswer(l Local, offer []byte) ([]byte, Remote, error) {
 
 	var b strings.Builder
 	l.header(&b, d.answerTiming())
+	l.PtimeMs = r.PtimeMs // both ways alike: many peers take it for granted
 	for i, line := range r.Lines {
 		if i != active {
 			refuse(&b, line)
@@ -97,9 +99,9 @@ func ReadAnswer(l Local, answer []byte) (Remote, error) {
 	if err != nil {
 		return Remote{}, err
 	}
-	r.RecvPT = r.Codec.PT
+	r.RecvPT = l.payloadType(r.Codec)
 	r.Formats = mergeAudio(l.offered(), audio)
-	r.EventPT = mergeEvents(l.eventPT(), r.EventPT, r.Formats)
+	r.EventPT = mergeEvents(l.events(), r.EventPT, r.Formats)
 	r.Effective = l.Direction.And(r.Direction.Reverse())
 	r.ourEventPT = l.eventPT()
 	r.share(l.Mux && m.mux)
@@ -163,11 +165,8 @@ func (m *mediaBlock) remote(audio []AudioFormat) (Remote, error) {
 			WithHint("the peer must name an IP address in its c= line, not a host name")
 	}
 	r := Remote{
-		Addr: netip.AddrPortFrom(addr, m.port), Codec: audio[0].Codec, SendPT: audio[0].PT,
-		EventPT: m.eventFormats(), Direction: m.direction, PtimeMs: m.ptime,
-	}
-	if r.PtimeMs == 0 {
-		r.PtimeMs = int(FrameDuration.Milliseconds())
+		Addr: netip.AddrPortFrom(addr, m.port), Codec: audio[0].Codec, SendPT: audio[0].PT, opus: audio[0].opus,
+		EventPT: m.eventFormats(), Direction: m.direction, PtimeMs: packetTime(audio[0].Codec, m.ptime, m.maxPtime),
 	}
 	if addr.IsUnspecified() { // hold of RFC 2543
 		r.Direction = r.Direction.And(SendOnly)
@@ -261,15 +260,19 @@ func hasAudioPT(list []AudioFormat, pt uint8) bool {
 	return false
 }
 
-// mergeEvents puts our own event payload type before theirs, if they agreed on
+// mergeEvents puts our own event payload types before theirs, if they agreed on
 // events at all.
-func mergeEvents(ours uint8, theirs []EventFormat, audio []AudioFormat) []EventFormat {
+func mergeEvents(ours, theirs []EventFormat, audio []AudioFormat) []EventFormat {
 	if len(theirs) == 0 {
 		return nil
 	}
-	list := []EventFormat{{PT: ours, Clock: SampleRate, Events: allEvents}}
+	list := ours
 	for _, f := range theirs {
-		if f.PT != ours && !hasAudioPT(audio, f.PT) {
+		known := hasAudioPT(audio, f.PT)
+		for _, o := range ours {
+			known = known || o.PT == f.PT
+		}
+		if !known {
 			list = append(list, f)
 		}
 	}

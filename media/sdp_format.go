@@ -21,6 +21,7 @@ func (f EventFormat) Has(event int) bool {
 type AudioFormat struct {
 	PT    uint8
 	Codec *Codec
+	opus  opusParams // with Opus: what the receiver wishes for
 }
 
 // Events that are understood: the sixteen keys and flash.
@@ -34,18 +35,20 @@ const (
 
 // staticFormats are the payload types that need no rtpmap, as far as there is
 // a codec for them (RFC 3551 §6).
-var staticFormats = map[uint8]string{0: "PCMU/8000", 8: "PCMA/8000"}
+var staticFormats = map[uint8]string{0: "PCMU/8000", 8: "PCMA/8000", 9: "G722/8000"}
 
 // audioFormats are the formats of m that codecs can serve, in m's order.
 func (m *mediaBlock) audioFormats(codecs []*Codec) []AudioFormat {
 	var list []AudioFormat
 	m.eachFormat(func(pt uint8, name string, clock, channels int) {
-		if channels != 1 {
-			return
-		}
 		for _, c := range codecs {
-			if c.Clock == clock && strings.EqualFold(c.Name, name) {
-				list = append(list, AudioFormat{PT: pt, Codec: c})
+			// Opus has two channels by definition; some leave them out.
+			if c.Clock == clock && channels >= 1 && channels <= c.Channels && strings.EqualFold(c.Name, name) {
+				f := AudioFormat{PT: pt, Codec: c}
+				if c == Opus {
+					f.opus = parseOpusFmtp(m.fmtps[pt])
+				}
+				list = append(list, f)
 				return
 			}
 		}

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -24,6 +25,7 @@ type Local struct {
 	SRTP Security
 	Keys *Keyring // of this session; nil only where SRTP is off
 
+	opusPT       uint8       // of the exchange before; 0 = the usual one
 	agreedCrypto *cryptoLine // of the exchange before
 	plainSince   bool        // the exchange before has agreed on no encryption
 	reading      bool        // an answer is read, not an offer
@@ -38,9 +40,7 @@ func (l Local) Following(r Remote) Local {
 	l.Version++
 	l.Lines, l.Mux = r.Lines, r.Mux
 	l.agreedCrypto, l.plainSince = r.crypto, r.crypto == nil
-	if r.ourEventPT != 0 {
-		l.EventPT = r.ourEventPT
-	}
+	l.keep(r)
 	return l
 }
 
@@ -51,14 +51,6 @@ func (l Local) eventPT() uint8 {
 	return DefaultEventPT
 }
 
-// events is the telephone-event that we offer.
-func (l Local) events() []EventFormat {
-	if l.Plain {
-		return nil
-	}
-	return []EventFormat{{PT: l.eventPT(), Clock: SampleRate}}
-}
-
 // withoutEvents is what is agreed when we take no telephone-event.
 func (l Local) withoutEvents(r Remote) Remote {
 	if l.Plain {
@@ -67,7 +59,8 @@ func (l Local) withoutEvents(r Remote) Remote {
 	return r
 }
 
-// BuildOffer writes an offer: every codec of l and telephone-event at 8000 Hz.
+// BuildOffer writes an offer: every codec of l and telephone-event at their
+// clock rates.
 func BuildOffer(l Local) []byte {
 	var b strings.Builder
 	l.header(&b, "0 0")
@@ -87,11 +80,11 @@ func BuildOffer(l Local) []byte {
 	return []byte(b.String())
 }
 
-// offered are the codecs under their static payload types.
+// offered are the codecs under the payload types that we give them.
 func (l Local) offered() []AudioFormat {
 	list := make([]AudioFormat, len(l.Codecs))
 	for i, c := range l.Codecs {
-		list[i] = AudioFormat{PT: c.PT, Codec: c}
+		list[i] = AudioFormat{PT: l.payloadType(c), Codec: c}
 	}
 	return list
 }
@@ -117,19 +110,18 @@ func (l Local) audioLine(b *strings.Builder, proto string, audio []AudioFormat, 
 	}
 	b.WriteString("\r\n")
 	for _, f := range audio {
-		fmt.Fprintf(b, "a=rtpmap:%d %s/%d\r\n", f.PT, f.Codec.Name, f.Codec.Clock)
+		fmt.Fprintf(b, "a=rtpmap:%d %s\r\n", f.PT, f.Codec)
+		if f.Codec == Opus {
+			fmt.Fprintf(b, "a=fmtp:%d %s\r\n", f.PT, opusFmtp)
+		}
 	}
 	for _, f := range events {
 		fmt.Fprintf(b, "a=rtpmap:%d %s/%d\r\na=fmtp:%d %s\r\n", f.PT, eventName, f.Clock, f.PT, eventFmtp)
 	}
-	ptime := l.PtimeMs
-	if ptime == 0 {
-		ptime = int(FrameDuration.Milliseconds())
-	}
 	if l.Mux {
 		b.WriteString("a=rtcp-mux\r\n")
 	}
-	fmt.Fprintf(b, "a=ptime:%d\r\na=%s\r\n", ptime, dir)
+	fmt.Fprintf(b, "a=ptime:%d\r\na=%s\r\n", cmp.Or(l.PtimeMs, usualPtimeMs), dir)
 }
 
 // refuse writes an m= line with port 0, which declines the stream (RFC 3264 §6).

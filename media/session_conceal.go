@@ -29,6 +29,8 @@ func (l *leg) makeUp(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, a
 		// As if it had come in time: what is made up is not late.
 		before := left * units
 		l.spread(sh, p.ts-uint32(before), pcm, 0, age+time.Duration(before)*time.Second/SampleRate)
+		lost := packet{marker: false, pt: p.pt, seq: p.seq - uint16(left), ts: p.ts - uint32(before), ssrc: p.ssrc}
+		l.toPeer(sh, &lost, codec, sound{full, codec.Rate})
 	}
 	return 0
 }

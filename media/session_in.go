@@ -54,6 +54,9 @@ func (l *leg) begin(sh *shard) {
 // readFast reads a session outside its slot.
 func (l *leg) readFast(sh *shard) {
 	if l.agreed != nil && !l.closing {
+		if l.packer.uneven() {
+			l.sendPacks(sh)
+		}
 		l.read(sh, true)
 	}
 }
@@ -174,14 +177,14 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 	c.lost.Store(l.rx.lost + uint64(l.rx.missing()))
 }
 
-// audio records a packet and passes it on; gap is how many are missing right
-// before it, −1 for one that fills a hole itself: a codec with a memory has made
-// up for that one already.
+// audio takes an audio packet; gap is how many are missing right before it, −1
+// for one that fills a hole itself: a codec with a memory has made up for that
+// one already.
 func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, age time.Duration) {
 	var full sound
 	var pcm []int16
 	l.heardIn(sh, p.payload, codec)
-	if l.listens() && (gap >= 0 || codec.g711 != nil) {
+	if l.listens(codec) && (gap >= 0 || codec.g711 != nil) {
 		if gap > 0 {
 			gap = l.makeUp(sh, p, codec, dec, gap, age)
 		}
@@ -200,17 +203,26 @@ func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, ag
 	if gap >= 0 {
 		l.spoken, l.spokenTS = true, p.ts
 	}
+	l.toPeer(sh, p, codec, full)
+}
+
+// toPeer passes a packet on to the bridge.
+func (l *leg) toPeer(sh *shard, p *packet, codec *Codec, heard sound) {
 	if l.peer != nil && !l.muted && !l.held {
-		l.peer.leg.carry(sh, p, codec, full)
+		l.peer.leg.carry(sh, p, codec, heard)
 	}
 }
 
-// listens reports whether what comes has to be decoded.
-func (l *leg) listens() bool {
+// listens reports whether what comes in a codec has to be decoded.
+func (l *leg) listens(codec *Codec) bool {
 	if l.records > 0 || l.s.opts.Voice > 0 || l.tones.rx != nil || l.tapCount > 0 || l.mix != nil {
 		return true
 	}
-	return l.peer != nil && (l.peer.leg.records > 0 || l.peer.leg.tapCount > 0)
+	if l.peer == nil {
+		return false
+	}
+	o := &l.peer.leg
+	return o.records > 0 || o.tapCount > 0 || o.agreed != nil && needsRelay(codec, o.agreed.codec)
 }
 
 // event takes a telephone-event packet.

@@ -34,6 +34,9 @@ type leg struct {
 	events                    mediaClock // of its telephone-events
 	heardFit, sentFit, fedFit fitting    // of what comes, of what was sent, of what taps feed
 
+	packer *packer // nil: a packet is a frame
+	relay  relay   // of a peer with another codec
+
 	peer       *Session // bridge
 	joined     uint64   // turn of the newest bridge
 	parted     uint64   // and of its end
@@ -154,7 +157,7 @@ func (l *leg) do(sh *shard, c *command) {
 // agree puts a new agreement into force.
 func (l *leg) agree(sh *shard, c *command) {
 	a := c.agreed
-	l.newCoders(c)
+	l.newCoders(sh, c)
 	l.rekey(sh, l.agreed, a)
 	l.agreed = a
 	l.tones.agree(l, sh, c.tones)

@@ -116,6 +116,7 @@ func (l *leg) frame(sh *shard) {
 		l.sendSilence(sh, ts)
 		l.digitsDone(sh, done)
 	case act == digitPacket:
+		l.flushPack(sh)
 		l.write(sh, a.eventPT, marker, l.digitsOut.ts*ticks(a.eventHz), l.digitsOut.payload[:])
 		l.passage.broken = true
 		l.digitsDone(sh, done)
@@ -195,9 +196,18 @@ func (l *leg) sendSilence(sh *shard, ts uint32) {
 // sendAudio sends a frame of our own. heard is what it says; none where the
 // payload tells (G.711).
 func (l *leg) sendAudio(sh *shard, ts uint32, payload []byte, heard sound) {
-	l.passage.broken = true
+	l.passage.broken, l.relay.open, l.relay.waiting = true, false, 0
 	l.send.next = ts + FrameSamples
-	l.write(sh, l.agreed.sendPT, false, ts*l.agreed.codec.factor(), payload)
+	l.sendFrame(sh, ts, payload, heard)
+}
+
+// sendFrame sends a frame, in a packet of its own or with others.
+func (l *leg) sendFrame(sh *shard, ts uint32, payload []byte, heard sound) {
+	if l.packer != nil {
+		l.pack(sh, ts, payload)
+	} else {
+		l.write(sh, l.agreed.sendPT, false, ts*l.agreed.codec.factor(), payload)
+	}
 	if l.records > 0 || l.tapCount > 0 {
 		l.recordSent(sh, ts, payload, heard)
 	}

@@ -43,7 +43,8 @@ type shard struct {
 	pcm    [MaxDecoded]int16
 	narrow [MaxDecoded]int16 // pcm at 8 kHz
 	wide   [wideFrame]int16
-	quiet  [wideFrame]int16 // silence
+	relay  [2 * MaxDecoded]int16 // of a bridge, at the rate of the listener
+	quiet  [wideFrame]int16      // silence
 	head   [rtpHeader]byte
 	seal   sealScratch
 	feed   [FrameSamples]int16 // mixed feeds of taps

@@ -92,7 +92,8 @@ type fastReason uint8
 const (
 	fastBridge fastReason = 1 << iota // its packets are passed on
 	fastFlood                         // more arrives than a frame's reads take
-	fastAll    = fastBridge | fastFlood
+	fastPack                          // its packets are no whole frames
+	fastAll    = fastBridge | fastFlood | fastPack
 	// fastPeriod is how often those sessions are read: two slots.
 	fastPeriod = 2 * slotLength
 )

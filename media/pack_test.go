@@ -1,0 +1,111 @@
+package media
+
+import (
+	"testing"
+	"time"
+)
+
+// Packets have the length that the peer asks for, evenly in time, and hold the
+// same audio.
+func TestPacketTimes(t *testing.T) {
+	for _, c := range []*Codec{PCMA, PCMU, G722, Opus} {
+		for _, ms := range []int{10, 20, 30, 40, 50, 60} {
+			st := newStudio(t, 1)
+			p := st.open(func(o *SessionOptions) { o.Codecs = Codecs() }, c)
+			p.local.PtimeMs = ms
+			p.offer(SendRecv)
+			p.s.Start()
+			want := packetTime(c, ms, 0)
+			if got := p.s.Negotiated().PtimeMs; got != want || c.steady && got != ms {
+				t.Fatalf("%s, %d ms: agreed on %d", c, ms, got)
+			}
+			p.s.Play(Playback{Parts: []*Prompt{NewPrompt(sine(800, SampleRate, 3*SampleRate, 8000))}})
+			st.run(3*time.Second, nil, p)
+			expectTone(t, c.Name, heardTone(p.packets, c)[c.Rate/5:], 800, c)
+			length := uint32(want) * 8
+			for i, h := range p.packets {
+				if got := c.length(h.payload); got != length {
+					t.Fatalf("%s, %d ms: packet %d has %d units", c, ms, i, got)
+				}
+				if i == 0 {
+					continue
+				}
+				before := p.packets[i-1]
+				if h.seq != before.seq+1 || h.ts-before.ts != length*c.factor() {
+					t.Fatalf("%s, %d ms: packet %d: ts +%d", c, ms, i, h.ts-before.ts)
+				}
+				if gap := (h.at - before.at).Milliseconds(); i > 2 && (gap < int64(want)-5 || gap > int64(want)+5) {
+					t.Fatalf("%s, %d ms: packet %d comes %d ms after the one before", c, ms, i, gap)
+				}
+			}
+			if n := len(p.packets) * want; n < 2900 || n > 3050 {
+				t.Errorf("%s, %d ms: %d ms sent in 3 s", c, ms, n)
+			}
+		}
+	}
+}
+
+func TestPacketTimeRules(t *testing.T) {
+	for _, tc := range []struct {
+		codec             *Codec
+		ptime, most, want int
+	}{
+		{PCMA, 0, 0, 20}, {PCMA, 30, 0, 30}, {PCMA, 5, 0, 10}, {PCMA, 1000, 0, 60}, {PCMA, 25, 0, 20}, {PCMA, 0, 10, 10},
+		{PCMA, 60, 40, 40}, {PCMA, 20, 150, 20}, {PCMA, 40, 35, 30}, {G722, 40, 0, 40}, {Opus, 10, 0, 20}, {Opus, 30, 0, 20},
+		{Opus, 50, 0, 40}, {Opus, 60, 0, 60}, {Opus, 120, 120, 60}, {Opus, 0, 40, 20},
+	} {
+		if got := packetTime(tc.codec, tc.ptime, tc.most); got != tc.want {
+			t.Errorf("%s ptime %d maxptime %d: %d, want %d", tc.codec.Name, tc.ptime, tc.most, got, tc.want)
+		}
+	}
+}
+
+// Keys and audio keep their order where packets are longer than frames.
+func TestKeysBetweenLongPackets(t *testing.T) {
+	st := newStudio(t, 1)
+	p := st.open(nil)
+	p.local.PtimeMs = 60
+	p.offer(SendRecv)
+	p.s.Start()
+	st.run(500*time.Millisecond, nil, p)
+	mustNil(t, p.s.SendDigits("12"))
+	st.run(1500*time.Millisecond, nil, p)
+	keys := 0
+	for i := 1; i < len(p.packets); i++ {
+		a, b := p.packets[i-1], p.packets[i]
+		if b.seq != a.seq+1 || int32(b.ts-a.ts) < 0 {
+			t.Fatalf("packet %d: seq %d after %d, ts %+d", i, b.seq, a.seq, int32(b.ts-a.ts))
+		}
+		if b.pt != PCMA.PT && b.marker {
+			keys++
+		}
+	}
+	if keys != 2 {
+		t.Errorf("%d keys", keys)
+	}
+}
+
+func TestJoinOpus(t *testing.T) {
+	e, d := Opus.NewEncoder(), Opus.NewDecoder()
+	in := sine(600, WideRate, 12*wideFrame, 8000)
+	pcm := make([]int16, MaxDecoded)
+	for frames := 1; frames <= 3; frames++ {
+		var data []byte
+		var ends []int
+		code := make([]byte, maxPayload)
+		for i := range frames {
+			data = append(data, code[:e.Encode(code, in[i*wideFrame:][:wideFrame])]...)
+			ends = append(ends, len(data))
+		}
+		joined := joinOpus(nil, data, ends)
+		if n := d.Decode(pcm, joined); n != frames*wideFrame || opusLength(joined) != uint32(frames*FrameSamples) {
+			t.Errorf("%d frames: %d samples, %d units", frames, n, opusLength(joined))
+		}
+	}
+	// Lengths above 251 take two bytes.
+	long := append([]byte{0x48}, make([]byte, 600)...)
+	joined := joinOpus(nil, append(append([]byte(nil), long...), long...), []int{601, 1202})
+	if n := 4*int(joined[3]) + int(joined[2]); n != 600 || len(joined) != 4+1200 {
+		t.Errorf("length %d in %d bytes", n, len(joined))
+	}
+}

@@ -1,0 +1,118 @@
+package media
+
+import "encoding/binary"
+
+// relay carries the audio of a peer that speaks another codec: what it says is
+// put into frames of ours, at our rate, and encoded. Between the codecs of G.711
+// a table does that code word by code word, and between equal codecs nothing is
+// to be done: neither comes here.
+type relay struct {
+	fit     fitting
+	waiting int    // samples in pcm
+	ts      uint32 // of the first of them, on our timeline
+	open    bool
+	pcm     [wideFrame]int16
+}
+
+// relayHole is the longest hole, in frames, that is passed on as packets that
+// were lost; a longer one is a pause.
+const relayHole = 10
+
+// needsRelay reports whether what comes in one codec must be made anew for
+// another.
+func needsRelay(from, to *Codec) bool { return from != to && (from.g711 == nil || to.g711 == nil) }
+
+// relayed takes a piece of the peer's audio with our timestamp.
+func (l *leg) relayed(sh *shard, ts uint32, heard sound) {
+	r, c := &l.relay, l.agreed.codec
+	pcm := r.fit.to(c.Rate, sh.relay[:], heard)
+	perUnit := c.Rate / SampleRate
+	if hole := int32(ts - r.ts - uint32(r.waiting/perUnit)); !r.open || hole != 0 {
+		if r.open && hole < 0 && hole > -SampleRate {
+			return // late: what it belongs to has been sent
+		}
+		l.closeRelay(sh)
+		if lost := hole / FrameSamples; r.open && lost > 0 && lost <= relayHole {
+			l.send.seq += uint16(lost) // the listener sees that something is missing
+		}
+		r.ts, r.open = ts, true
+	}
+	for len(pcm) > 0 {
+		n := copy(r.pcm[r.waiting:c.FrameLen()], pcm)
+		pcm = pcm[n:]
+		if r.waiting += n; r.waiting == c.FrameLen() {
+			l.relayFrame(sh)
+		}
+	}
+}
+
+// closeRelay sends what waits for the rest of its frame.
+func (l *leg) closeRelay(sh *shard) {
+	r := &l.relay
+	if r.waiting > 0 {
+		clear(r.pcm[r.waiting:])
+		l.relayFrame(sh)
+	}
+	r.waiting = 0
+}
+
+// relayFrame encodes and sends a whole frame.
+func (l *leg) relayFrame(sh *shard) {
+	r, c := &l.relay, l.agreed.codec
+	pcm := r.pcm[:c.FrameLen()]
+	n := l.enc.Encode(sh.code[:], pcm)
+	l.send.next = r.ts + FrameSamples
+	l.sendFrame(sh, r.ts, sh.code[:n], sound{pcm, c.Rate})
+	r.ts += FrameSamples
+	r.waiting = 0
+}
+
+// translated is a telephone-event for another clock rate.
+func (sh *shard) translated(payload []byte, from, to int) []byte {
+	if from == to || len(payload) < eventBytes {
+		return payload
+	}
+	out := append(sh.code[:0], payload[:eventBytes]...)
+	ticks := uint64(binary.BigEndian.Uint16(payload[2:])) * uint64(to) / uint64(from)
+	binary.BigEndian.PutUint16(out[2:], uint16(min(ticks, segmentMax)))
+	return out
+}
+
+// length is how long a payload lasts, in units of time; 0 for a damaged one.
+func (c *Codec) length(payload []byte) uint32 {
+	if c.steady {
+		return uint32(len(payload))
+	}
+	return opusLength(payload)
+}
+
+// opusLength reads the duration off an Opus packet (RFC 6716 §3.1, §3.2).
+func opusLength(payload []byte) uint32 {
+	if len(payload) == 0 {
+		return 0
+	}
+	config, frames := payload[0]>>3, uint32(1)
+	switch payload[0] & 3 {
+	case 1, 2:
+		frames = 2
+	case 3:
+		if len(payload) < 2 {
+			return 0
+		}
+		frames = uint32(payload[1] & 63)
+	}
+	const ms = SampleRate / 1000
+	var frame uint32
+	switch {
+	case config < 12: // SILK
+		frame = [4]uint32{10 * ms, 20 * ms, 40 * ms, 60 * ms}[config&3]
+	case config < 16: // hybrid
+		frame = [2]uint32{10 * ms, 20 * ms}[config&1]
+	default: // CELT
+		frame = [4]uint32{5 * ms / 2, 5 * ms, 10 * ms, 20 * ms}[config&3]
+	}
+	if frames *= frame; frames > 120*ms {
+		return 0
+	}
+	return frames
+}
