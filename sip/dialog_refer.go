@@ -61,7 +61,7 @@ func (d *Dialog) Message(contentType string, body []byte) error {
 // the dialog as the peer knows it. It is "" before the answer.
 func (d *Dialog) Replacement() string {
 	tag, target := d.remoteTag.Load(), d.RemoteTarget()
-	if tag == nil || *tag == "" || target.Host == "" {
+	if tag == nil || *tag == "" || target.Host == "" || !d.up.Load() {
 		return ""
 	}
 	return target.URI() + "?Replaces=" + url.QueryEscape(d.key.callID+";to-tag="+*tag+";from-tag="+d.key.localTag)

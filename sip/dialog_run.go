@@ -342,7 +342,11 @@ func (d *Dialog) setTarget() {
 	if a, err := parseURI(d.core.leg.target); err == nil {
 		d.remote.Store(&a)
 	}
-	if tag := d.core.leg.remoteTag; tag != d.tagOfPeer() {
+	tag := d.core.leg.remoteTag
+	for early := range d.core.client.forks {
+		tag = early // one that rings can be taken over, too
+	}
+	if tag != d.tagOfPeer() {
 		d.remoteTag.Store(&tag)
 	}
 	if d.core.phase >= phAccepted && d.core.phase <= phConfirmed {

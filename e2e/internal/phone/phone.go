@@ -311,3 +311,6 @@ func (p *Phone) request(method, uri string, headers ...Header) *Message {
 	m.Headers = append(m.Headers, headers...)
 	return m
 }
+
+// Send sends a request that belongs to no call; its answers come to Requests.
+func (p *Phone) Send(m *Message, to netip.AddrPort) error { return p.send(m, to) }
