@@ -1,6 +1,7 @@
 package api
 
 import (
+	"io"
 	"net/http"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -32,11 +33,26 @@ func (s *server) sendRecording(w http.ResponseWriter, r *http.Request, id string
 	}
 	defer f.Close()
 	h := w.Header()
-	h.Set("Content-Type", "audio/wav")
+	kind, ext := audioOf(f)
+	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", "private, no-cache") // a recording grows while its call runs
-	h.Set("Content-Disposition", `inline; filename="`+id+`.wav"`)
-	http.ServeContent(&download{ResponseWriter: w, s: s, r: r}, r, id+".wav", at, f)
+	h.Set("Content-Disposition", `inline; filename="`+id+ext+`"`)
+	http.ServeContent(&download{ResponseWriter: w, s: s, r: r}, r, id+ext, at, f)
 	return nil
+}
+
+// audioOf tells the format of a recording by how it begins.
+func audioOf(f io.ReadSeeker) (kind, ext string) {
+	var b [4]byte
+	_, _ = io.ReadFull(f, b[:]) // too short for anything: it is served as it is
+	_, _ = f.Seek(0, io.SeekStart)
+	switch {
+	case string(b[:]) == "OggS":
+		return "audio/ogg", ".ogg"
+	case string(b[:3]) == "ID3" || b[0] == 0xFF:
+		return "audio/mpeg", ".mp3"
+	}
+	return "audio/wav", ".wav"
 }
 
 // download puts the errors of http.ServeContent into our shape.

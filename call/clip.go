@@ -43,7 +43,7 @@ func (k *clip) store() *Clip {
 	f, err := k.call.deps.Recordings.Create(k.id)
 	if err == nil {
 		err = k.write(f)
-		k.call.deps.Recordings.Done(f, k.id, lasts, err)
+		k.call.deps.Recordings.Done(f, Recorded{ID: k.id, Format: "wav", Duration: lasts}, err)
 	}
 	if err != nil {
 		k.call.log.Warn("call: the clip of an answer is not kept", "call", k.call.spec.ID, "err", err)

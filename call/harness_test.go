@@ -112,8 +112,12 @@ func (w *world) Create(id string) (*os.File, error) {
 	return os.Create(filepath.Join(w.dir, id+".wav"))
 }
 
+// Format implements Recordings.
+func (w *world) Format(string) error { return nil }
+
 // Done implements Recordings.
-func (w *world) Done(f *os.File, id string, _ time.Duration, err error) {
+func (w *world) Done(f *os.File, done Recorded, err error) {
+	id := done.ID
 	if err = errors.Join(err, f.Close()); err != nil {
 		w.say("failed " + id + ": " + err.Error())
 		return

@@ -15,6 +15,7 @@ type RecordOptions struct {
 	Silence     time.Duration
 	FinishOn    string
 	Beep        bool
+	Format      string // wav, ogg, mp3; "" is the configuration's
 }
 
 // RecordResult is what record and recording.stop resolve with.
@@ -34,6 +35,7 @@ type recording struct {
 	id       string
 	rec      *media.Recorder
 	began    time.Time
+	format   string
 	finishOn string
 	verb     *Verb
 	settled  bool
@@ -44,6 +46,10 @@ func (l *Leg) Record(o RecordOptions, v Verb) {
 	l.audible(true, v, func() {
 		if l.message != nil {
 			v.fail(fault.New(fault.Conflict, "another record is waiting on this call").WithHint("await it first"))
+			return
+		}
+		if err := l.call.deps.Recordings.Format(o.Format); err != nil {
+			v.fail(err)
 			return
 		}
 		if !o.Beep {
@@ -71,14 +77,18 @@ func (l *Leg) recordNow(o RecordOptions, v Verb) {
 		v.fail(err)
 		return
 	}
-	r.finishOn, r.verb = o.FinishOn, &v
+	r.format, r.finishOn, r.verb = o.Format, o.FinishOn, &v
 }
 
 // StartRecording records everything until StopRecording or the end.
-func (l *Leg) StartRecording(stereo bool, v Verb) {
+func (l *Leg) StartRecording(stereo bool, format string, v Verb) {
 	l.audible(true, v, func() {
 		if l.rec != nil {
 			v.fail(fault.New(fault.Conflict, "this call is being recorded already").WithHint("stop the recording first"))
+			return
+		}
+		if err := l.call.deps.Recordings.Format(format); err != nil {
+			v.fail(err)
 			return
 		}
 		r, err := l.startRecording(l.call.recordingID(), media.RecorderOptions{Mixed: true, Stereo: stereo}, v.At)
@@ -86,6 +96,7 @@ func (l *Leg) StartRecording(stereo bool, v Verb) {
 			v.fail(err)
 			return
 		}
+		r.format = format
 		v.ok(map[string]any{"id": r.id})
 	})
 }
@@ -189,11 +200,11 @@ func (r *recording) ended(ev media.Event) {
 		r.finish("stopped")
 	}
 	c := r.leg.call
-	file, id, d := r.rec.File(), r.id, time.Duration(ev.DurationMs)*time.Millisecond
+	file, done := r.rec.File(), Recorded{ID: r.id, Format: r.format, Duration: time.Duration(ev.DurationMs) * time.Millisecond}
 	c.clk.Busy(1)
 	go func() {
 		defer c.clk.Busy(-1)
-		c.deps.Recordings.Done(file, id, d, failed)
+		c.deps.Recordings.Done(file, done, failed)
 	}()
 }
 

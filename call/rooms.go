@@ -322,6 +322,6 @@ func (x *room) stored(f *os.File, d time.Duration, err error) {
 	clk.Busy(1)
 	go func() {
 		defer clk.Busy(-1)
-		x.hub.Recordings.Done(f, x.id, d, err)
+		x.hub.Recordings.Done(f, Recorded{ID: x.id, Duration: d}, err)
 	}()
 }

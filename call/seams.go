@@ -131,6 +131,13 @@ type PromptRequest struct {
 	Version  string
 }
 
+// Recorded is a recording that is over.
+type Recorded struct {
+	ID       string
+	Format   string // wav, ogg, mp3; "" is the configuration's
+	Duration time.Duration
+}
+
 // Recordings creates and stores recording files.
 type Recordings interface {
 	// Create opens a new file for the recording of that id.
@@ -138,7 +145,10 @@ type Recordings interface {
 	// Done takes back a file that is complete, or that err says could not be
 	// written. It is on disk and closed, and whoever wants to know is told, before
 	// Done returns, which may take as long as the disk does.
-	Done(f *os.File, id string, duration time.Duration, err error)
+	Done(f *os.File, done Recorded, err error)
+	// Format reports why recordings cannot be had in a format; "" is the
+	// configuration's.
+	Format(format string) error
 }
 
 // Observer learns of a call's life. Its methods are called on the call's

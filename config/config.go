@@ -114,7 +114,7 @@ type Store struct {
 // Recordings says where recordings go.
 type Recordings struct {
 	Dir    string        `yaml:"dir" default:"recordings" doc:"Folder of the recordings."`
-	Format string        `yaml:"format" default:"wav" enum:"wav mp3 ogg" unbuilt:"mp3 ogg" doc:"File format."`
+	Format string        `yaml:"format" default:"wav" enum:"wav mp3 ogg" doc:"What recordings become when they are over; mp3 needs lame or ffmpeg."`
 	Stereo bool          `yaml:"stereo" default:"true" doc:"Caller left, other side right."`
 	Keep   time.Duration `yaml:"keep" default:"90d" doc:"Files older than this are deleted."`
 }

@@ -32,6 +32,7 @@ type command struct {
 	Held     *bool           `json:"held"`
 	Music    json.RawMessage `json:"music"`
 	Stereo   bool            `json:"stereo"`
+	Format   string          `json:"format"`
 	Stop     bool            `json:"stop"`
 	Loop     bool            `json:"loop"`
 	Language string          `json:"language"`
@@ -158,7 +159,7 @@ func (c *command) record() legVerb {
 	if c.Stop {
 		return func(leg *call.Leg, v call.Verb) { leg.StopRecording(v) }
 	}
-	return func(leg *call.Leg, v call.Verb) { leg.StartRecording(c.Stereo, v) }
+	return func(leg *call.Leg, v call.Verb) { leg.StartRecording(c.Stereo, c.Format, v) }
 }
 
 func (c *command) connect(e *Engine, l *live) (legVerb, error) {

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"net/textproto"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -379,6 +380,9 @@ func (e *Engine) multipartBody(d corehost.Delivery) ([]byte, string, error) {
 			file, err := e.record.Open(f.Recording)
 			if err != nil {
 				return nil, "", err
+			}
+			if ext := filepath.Ext(file.Name()); f.Name == f.Recording+".wav" && ext != ".wav" {
+				f.Name, f.Type = f.Recording+ext, audioTypes[ext]
 			}
 			data, err = io.ReadAll(io.LimitReader(file, maxAttachment))
 			file.Close()

@@ -91,6 +91,11 @@ func (d *doctor) disk(context.Context) {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(d.cfg.Dir, dir)
 	}
+	if d.cfg.Recordings.Format == "mp3" {
+		if _, err := (&recordings{}).encoder("mp3"); err != nil {
+			d.warn("recordings", "apt install lame, or format: ogg", "recordings.format is mp3, and neither lame nor ffmpeg is installed: they stay WAV")
+		}
+	}
 	if !sameDisk(existing(dir), existing(d.State)) {
 		d.room("disk of recordings", dir)
 	}

@@ -32,6 +32,9 @@ type Options struct {
 	// binary again, with a hidden verb.
 	Worker  func(script string) *exec.Cmd
 	Builder func() *exec.Cmd
+	// Encoder makes the command line of the child that turns recordings into Opus
+	// in Ogg; nil does it in this process.
+	Encoder func() *exec.Cmd
 	// Dev makes the engine harmless: no registrations, no dialling through
 	// trunks, no deliveries to other hosts. Live lifts that for one trunk.
 	Dev  bool

@@ -38,6 +38,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if os.Getenv("ENGINE_TEST_CHILD") == "encode" {
+		if err := EncodeMain(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -81,6 +88,7 @@ func serve(t *testing.T, yaml string, scripts map[string]string) *project {
 	p.Engine, err = New(cfg, Options{
 		Log: slog.New(slog.NewTextHandler(logWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})), Version: "test",
 		Worker: func(string) *exec.Cmd { return child("worker") }, Builder: func() *exec.Cmd { return child("build") },
+		Encoder: func() *exec.Cmd { return child("encode") },
 		OnEnded: func(r call.Record, _ []call.Entry) {
 			p.mu.Lock()
 			defer p.mu.Unlock()

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -197,8 +198,8 @@ func (r *recordings) erase(calls []string) (n int, err error) {
 		return 0, fault.New(fault.Unavailable, "recordings: %w", err)
 	}
 	for _, entry := range entries {
-		id, ok := strings.CutSuffix(entry.Name(), ".wav")
-		if !ok || !of[callOf(id)] {
+		kind := filepath.Ext(entry.Name())
+		if audioTypes[kind] == "" || !of[callOf(strings.TrimSuffix(entry.Name(), kind))] {
 			continue
 		}
 		if rerr := r.root.Remove(entry.Name()); rerr == nil {

@@ -67,6 +67,7 @@ func (g gauges) figures() []figure {
 		{"call_panics_total", "Panics survived by calls.", true, float64(e.counters.Panics.Load())},
 		{"call_dead_air_total", "Answered calls in which nobody heard anything for limits.dead_air.", true, float64(e.counters.DeadAir.Load())},
 		{"recordings_failed_total", "Recordings that could not be written.", true, float64(e.record.failed.Load())},
+		{"recordings_unconverted_total", "Recordings that stayed WAV though another format was asked for.", true, float64(e.record.unconverted.Load())},
 		{"fallbacks_total", "Fallbacks run after a script failed.", true, float64(e.counters.Fallbacks.Load())},
 		{"orders_open", "Ordered calls that are not done.", false, float64(e.orders.count())},
 		{"flows_running", "Durable flows that have not ended.", false, float64(fl.Running)},

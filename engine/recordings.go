@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,6 +12,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
@@ -28,14 +31,18 @@ import (
 // recordings implements call.Recordings: files named after their call, and
 // signed links to them.
 type recordings struct {
-	dir    string
-	root   *os.Root
-	clk    clock.Clock
-	log    *slog.Logger
-	secret []byte
-	base   func() string // address of the HTTP server, for links
-	done   func(id string, d time.Duration, err error)
-	failed atomic.Int64 // recordings that could not be written
+	dir         string
+	root        *os.Root
+	clk         clock.Clock
+	log         *slog.Logger
+	secret      []byte
+	base        func() string // address of the HTTP server, for links
+	done        func(done call.Recorded, err error)
+	format      func() string    // when none is asked for
+	child       func() *exec.Cmd // makes Ogg; nil: this process does
+	slots       chan struct{}    // of conversions
+	unconverted atomic.Int64     // that stayed WAV
+	failed      atomic.Int64     // recordings that could not be written
 }
 
 func (e *Engine) openRecordings(cfg *config.Config) error {
@@ -56,6 +63,7 @@ func (e *Engine) openRecordings(cfg *config.Config) error {
 	}
 	e.record = &recordings{
 		dir: dir, root: root, clk: e.clk, log: e.log, secret: secret, base: e.publicURL, done: e.recordingDone,
+		format: func() string { return e.Config().Recordings.Format }, child: e.opts.Encoder, slots: make(chan struct{}, conversions),
 	}
 	e.record.repair()
 	return nil
@@ -96,29 +104,37 @@ func (r *recordings) Create(id string) (*os.File, error) {
 	return f, nil
 }
 
-// Done implements call.Recordings: what is told as stored is on the disk.
-func (r *recordings) Done(f *os.File, id string, d time.Duration, err error) {
+// Done implements call.Recordings: what is told as stored is on the disk, in the
+// format that was asked for if that could be made.
+func (r *recordings) Done(f *os.File, done call.Recorded, err error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		r.failed.Add(1)
-		r.log.Error("recording: not stored", "recording", id, "err", err)
+		r.log.Error("recording: not stored", "recording", done.ID, "err", err)
 	}
-	r.done(id, d, err)
+	if done.Format = cmp.Or(done.Format, r.format()); err != nil {
+		done.Format = "wav"
+	}
+	if done.Format != "wav" {
+		if err := r.convert(done.ID, done.Format); err != nil {
+			r.unconverted.Add(1)
+			r.log.Error("recording: stays WAV", "recording", done.ID, "format", done.Format, "err", err)
+			done.Format = "wav"
+		}
+	}
+	r.done(done, err)
 }
 
 func (r *recordings) path(id string) (string, error) {
-	name, err := r.name(id)
+	name, err := r.stored(id)
 	if err != nil {
 		return "", err
-	}
-	if info, err := r.root.Stat(name); err != nil || !info.Mode().IsRegular() {
-		return "", fault.New(fault.NotFound, "no recording %q", id)
 	}
 	return filepath.Join(r.dir, name), nil
 }
 
 // Open opens a recording for reading.
 func (r *recordings) Open(id string) (*os.File, error) {
-	name, err := r.name(id)
+	name, err := r.stored(id)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +188,7 @@ func (r *recordings) repair() {
 	if err != nil {
 		return
 	}
+	r.forget(entries)
 	for _, entry := range entries {
 		if filepath.Ext(entry.Name()) != ".wav" {
 			continue
@@ -193,15 +210,16 @@ func (r *recordings) sweep(now time.Time, keep time.Duration) {
 		return
 	}
 	for _, entry := range entries {
-		if info, err := entry.Info(); err == nil && filepath.Ext(entry.Name()) == ".wav" && now.Sub(info.ModTime()) > keep {
+		if info, err := entry.Info(); err == nil && audioTypes[filepath.Ext(entry.Name())] != "" && now.Sub(info.ModTime()) > keep {
 			_ = r.root.Remove(entry.Name())
 		}
 	}
 }
 
 // recordingDone tells what became of a recording, once.
-func (e *Engine) recordingDone(id string, d time.Duration, failed error) {
-	kind, data := "recording.stored", map[string]any{"id": id, "duration_ms": d.Milliseconds()}
+func (e *Engine) recordingDone(done call.Recorded, failed error) {
+	id := done.ID
+	kind, data := "recording.stored", map[string]any{"id": id, "duration_ms": done.Duration.Milliseconds(), "format": done.Format}
 	if failed != nil {
 		kind, data["message"] = "recording.failed", failed.Error()
 	}

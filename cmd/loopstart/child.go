@@ -22,6 +22,11 @@ var buildVerb = verb{name: "script-build", hidden: true, run: func(_ context.Con
 	return engine.BuildMain(m.Stdin, m.Stdout)
 }}
 
+var encodeVerb = verb{name: "recording-encode", hidden: true, run: func(_ context.Context, m *Main, _ []string) error {
+	setNice(buildNice)
+	return engine.EncodeMain(m.Stdin, m.Stdout)
+}}
+
 // children fills in how the engine starts its child processes.
 func children(o *engine.Options) error {
 	self, err := os.Executable()
@@ -38,6 +43,11 @@ func children(o *engine.Options) error {
 	}
 	o.Builder = func() *exec.Cmd {
 		cmd := exec.Command(self, "script-build")
+		cmd.Env = env
+		return cmd
+	}
+	o.Encoder = func() *exec.Cmd {
+		cmd := exec.Command(self, "recording-encode")
 		cmd.Env = env
 		return cmd
 	}

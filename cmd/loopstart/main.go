@@ -57,7 +57,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		initVerb, devVerb, runVerb, callVerb, testVerb, checkVerb, callsVerb, campaignVerb, whyVerb, scriptsVerb, flowVerb, groupsVerb, usersVerb, trunkVerb, bansVerb, outboxVerb, eraseVerb, auditVerb, backupVerb, restoreVerb, configVerb, doctorVerb, benchVerb, versionVerb, helpVerb, completionVerb,
-		workerVerb, buildVerb, benchLoadVerb,
+		workerVerb, buildVerb, encodeVerb, benchLoadVerb,
 	}
 }
 

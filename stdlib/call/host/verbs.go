@@ -284,20 +284,22 @@ func record(q *request) {
 		SilenceMs int64  `json:"silenceMs"`
 		FinishOn  string `json:"finishOn"`
 		Beep      bool   `json:"beep"`
+		Format    string `json:"format"`
 	}
 	if !q.read(&o) {
 		return
 	}
 	q.onCancel(q.leg.CancelRecord)
-	q.leg.Record(call.RecordOptions{MaxDuration: ms(o.MaxMs), Silence: ms(o.SilenceMs), FinishOn: o.FinishOn, Beep: o.Beep}, q.verb)
+	q.leg.Record(call.RecordOptions{MaxDuration: ms(o.MaxMs), Silence: ms(o.SilenceMs), FinishOn: o.FinishOn, Beep: o.Beep, Format: o.Format}, q.verb)
 }
 
 func startRecording(q *request) {
 	var o struct {
-		Stereo bool `json:"stereo"`
+		Stereo bool   `json:"stereo"`
+		Format string `json:"format"`
 	}
 	if q.read(&o) {
-		q.leg.StartRecording(o.Stereo, q.verb)
+		q.leg.StartRecording(o.Stereo, o.Format, q.verb)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"github.com/dop251/goja"
 
-	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/runtime"
 	"github.com/loopstart/loopstart/stdlib/internal/bind"
 )
@@ -21,10 +20,10 @@ func record(l *leg, args []goja.Value) goja.Value {
 	return bind.Then(l.vm, l.send("record", o), func(v goja.Value) goja.Value { return withLink(l.vm, v) })
 }
 
+// format is what the file becomes; the configuration's when it is not said.
 func format(o *bind.Options) {
-	o.Wire["format"] = "wav"
-	if o.Choice("format", "wav", "mp3", "ogg"); o.Wire["format"] != "wav" {
-		o.VM.Throw(fault.Invalid, o.Verb+": the format "+o.Wire["format"].(string)+" is not in this version", "record wav")
+	if _, ok := o.Get("format"); ok {
+		o.Choice("format", "wav", "mp3", "ogg")
 	}
 }
 
@@ -58,7 +57,8 @@ func (l *leg) recording() goja.Value {
 	}
 	return bind.Namespace(l.vm, map[string]bind.Member{
 		"start": bind.Async(func(vm *runtime.VM, args []goja.Value) goja.Value {
-			o := l.read("recording.start", bind.Arg(args, 0), "stereo").Bool("stereo")
+			o := l.read("recording.start", bind.Arg(args, 0), "stereo", "format").Bool("stereo")
+			format(o)
 			return bind.Then(vm, l.send("recording.start", o), func(v goja.Value) goja.Value { return withLink(vm, v) })
 		}),
 		"pause":  simple("pause"),

@@ -122,7 +122,8 @@ declare module "loopstart:call" {
     silence?: Duration;
     finishOn?: string;
     beep?: boolean;
-    format?: "wav";
+    /** What the file becomes; `recordings.format` when missing. mp3 needs lame or ffmpeg on the server. */
+    format?: "wav" | "ogg" | "mp3";
     signal?: AbortSignal;
   }
 
@@ -543,7 +544,7 @@ declare module "loopstart:call" {
      * @example await call.recording.start({ stereo: true });
      */
     readonly recording: {
-      start(options?: { stereo?: boolean }): Promise<{ id: string; link: Recording["link"] }>;
+      start(options?: { stereo?: boolean; format?: "wav" | "ogg" | "mp3" }): Promise<{ id: string; link: Recording["link"] }>;
       pause(): Promise<void>;
       resume(): Promise<void>;
       stop(): Promise<Recording>;
