@@ -56,7 +56,7 @@ func (g gauges) figures() []figure {
 	s, w, st, sp := e.sip.Stats(), e.workers.Stats(), e.store.Stats(), e.speaker.Stats()
 	sc, fl := e.scripts.Stats(), e.flows.Stats()
 	rooms, members := e.rooms.Counts()
-	return append(append(e.streamFigures(), e.asrFigures()...), []figure{
+	return append(slices.Concat(e.streamFigures(), e.asrFigures(), e.record.figures()), []figure{
 		{"calls", "Calls in progress.", false, float64(e.calls.count())},
 		{"calls_started_total", "Calls begun.", true, float64(e.counters.Started.Load())},
 		{"calls_ended_total", "Calls ended.", true, float64(e.counters.Ended.Load())},
@@ -66,8 +66,6 @@ func (g gauges) figures() []figure {
 		{"call_overflows_total", "Calls ended by a full mailbox.", true, float64(e.counters.Overflows.Load())},
 		{"call_panics_total", "Panics survived by calls.", true, float64(e.counters.Panics.Load())},
 		{"call_dead_air_total", "Answered calls in which nobody heard anything for limits.dead_air.", true, float64(e.counters.DeadAir.Load())},
-		{"recordings_failed_total", "Recordings that could not be written.", true, float64(e.record.failed.Load())},
-		{"recordings_unconverted_total", "Recordings that stayed WAV though another format was asked for.", true, float64(e.record.unconverted.Load())},
 		{"fallbacks_total", "Fallbacks run after a script failed.", true, float64(e.counters.Fallbacks.Load())},
 		{"orders_open", "Ordered calls that are not done.", false, float64(e.orders.count())},
 		{"flows_running", "Durable flows that have not ended.", false, float64(fl.Running)},

@@ -243,3 +243,10 @@ func callOf(id string) string {
 	call, _, _ := strings.Cut(id, "-")
 	return call
 }
+
+func (r *recordings) figures() []figure {
+	return []figure{
+		{"recordings_failed_total", "Recordings that could not be written.", true, float64(r.failed.Load())},
+		{"recordings_unconverted_total", "Recordings that stayed WAV though another format was asked for.", true, float64(r.unconverted.Load())},
+	}
+}
