@@ -40,6 +40,12 @@ export default async function (call) {
   await call.sendDigits("987654321#*0");
   await call.play("silence:500ms");
 }`,
+	"find.ts": `
+export const config = { record: { stereo: true } };
+export default async function (call) {
+  await call.answer();
+  call.result = await call.connect("102", { timeout: "8s" });
+}`,
 }
 
 // TestLossyNetwork lets one of ours call another over a network that loses
@@ -107,7 +113,7 @@ func talkOverLoss(t *testing.T, far string) {
 	// This package's ports for SIP and HTTP lie above those of RTP: they lose nothing.
 	b := &project{t: t, dir: t.TempDir(), netns: far, ports: "20000-20299",
 		sip: netip.MustParseAddrPort(farAddr + ":30060"), http: netip.MustParseAddrPort(farAddr + ":30080")}
-	b.config(conf{rest: "routes:\n  - {to: \"*\", script: ivr}\ntrunks:\n  near: {address: \"" + nearAddr + "\", options: off}\n"})
+	b.config(conf{sip: usersConf, rest: "routes:\n  - {to: \"+7*\", script: ivr}\n  - {to: \"+8*\", script: find}\ntrunks:\n  near: {address: \"" + nearAddr + "\", options: off}\n"})
 	a := setup(t, lossyScripts, conf{ip: nearAddr, rest: fmt.Sprintf("trunks:\n  far: {address: \"%s\", options: off, from: [\"+74951234567\"], destinations: [\"+7\"]}\n", b.sip)})
 	for name, text := range lossyScripts {
 		b.save(name, text)
@@ -142,6 +148,32 @@ func talkOverLoss(t *testing.T, far string) {
 	}
 	if share := lost / float64(heard); share < 0.02 || share > 0.09 {
 		t.Errorf("told of %.1f %% lost, the network loses %d %%", 100*share, lossPercent)
+	}
+	t.Run("baresip", func(t *testing.T) { talkToBaresip(t, b) })
+}
+
+// talkToBaresip has a phone of others register over the lossy network, and talk
+// to a caller who is there too: each is heard in the other's channel.
+func talkToBaresip(t *testing.T, p *project) {
+	p = p.in(t)
+	b := startBaresip(t, nearAddr, fmt.Sprintf("<sip:102@%s>;auth_pass=pass-102;answermode=auto;audio_codecs=pcma;ptime=20", p.sip), 800)
+	eventually(t, "baresip's registration", 10*time.Second, func() bool { return strings.Contains(p.log.String(), `"user":"102"`) })
+	const from = "+79000000310"
+	c := phone.New(t, from, nearAddr).Call(p.uri("+88001234567"), p.sip)
+	c.Talk(5 * time.Second)
+	c.Media.Play(phone.Tone(500))
+	eventually(t, "baresip's tone", 10*time.Second, func() bool { return phone.ToneTime(phone.PCM(c.Media.Packets()), 800) > 3*time.Second })
+	c.Hangup()
+	r := p.ended(from)
+	if !strings.Contains(string(r.Result), `"answeredBy":"102"`) {
+		t.Fatalf("%s\n%s", r.Result, b.log)
+	}
+	channels := p.fetchRecording(r.ID)
+	if d := phone.ToneTime(channels[0], 500); d < 2500*time.Millisecond {
+		t.Errorf("the caller is heard for %s", d)
+	}
+	if d := phone.ToneTime(channels[1], 800); d < 2500*time.Millisecond {
+		t.Errorf("baresip is heard for %s", d)
 	}
 }
 
