@@ -66,6 +66,9 @@ type mixMember struct {
 // mixer's shard first.
 func (l *leg) enter(sh *shard, x *mixMember) bool {
 	m := x.mixer
+	if m.closed.Load() {
+		return true // also so that nobody moves to a shard that is being stopped
+	}
 	if m.shard != sh {
 		return l.closing
 	}

@@ -113,6 +113,54 @@ func TestMixOfThree(t *testing.T) {
 	}
 }
 
+// Members of every codec hear one another.
+func TestMixAcrossCodecs(t *testing.T) {
+	st := newStudio(t, 2)
+	m := st.mixer(MixerOptions{})
+	var parties []*party
+	var talks []func(int)
+	for i, c := range Codecs() {
+		p := st.leg(func(o *SessionOptions) { o.Codecs = Codecs() }, c)
+		p.s.Mix(m, MixOptions{})
+		parties = append(parties, p)
+		if i < 3 {
+			talks = append(talks, p.wave(threeTones[i], 3+i))
+		}
+	}
+	st.run(2*time.Second, all(talks...), parties...)
+	for i, p := range parties {
+		codec := p.local.Codecs[0]
+		dec, pcm := codec.NewDecoder(), make([]int16, MaxDecoded)
+		var heard []int16
+		for _, h := range p.packets[len(p.packets)-50:] {
+			heard = append(heard, pcm[:dec.Decode(pcm, h.payload)]...)
+		}
+		heard = heard[len(heard)/2:]
+		for j, hz := range threeTones {
+			level := levelAt(toFloats(heard), hz, float64(codec.Rate))
+			if (i != j) != (level > 1500) && j < len(talks) {
+				t.Errorf("%s hears %.0f Hz at %.0f", codec, hz, level)
+			}
+		}
+		contiguousSeq(t, p.packets)
+	}
+}
+
+// wave is tone for any codec.
+func (p *party) wave(hz float64, phase int) func(ms int) {
+	codec := p.local.Codecs[0]
+	enc, n, out := codec.NewEncoder(), 0, make([]byte, maxPayload)
+	return func(ms int) {
+		if ms%20 != phase {
+			return
+		}
+		pcm := sine(hz, float64(codec.Rate), codec.FrameLen()*(n+1), 3000)[codec.FrameLen()*n:]
+		n = (n + 1) % FramesPerSec
+		p.send(codec.PT, false, out[:enc.Encode(out, pcm)])
+		p.ts += FrameSamples * codec.factor()
+	}
+}
+
 // The matrix of roles: who hears whom.
 func TestMixRoles(t *testing.T) {
 	sent := []float64{400, 900, 1500, 2100}
