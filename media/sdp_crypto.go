@@ -164,10 +164,12 @@ func (m *mediaBlock) usableCrypto(fits func(*cryptoLine) bool) (*cryptoLine, err
 }
 
 // secured finds the keys of their line m: those of an offer in their order,
-// those of an answer among what l has offered.
+// those of an answer for a suite that l has offered. Our keys go by the suite,
+// so that an answer with another tag than the offer's, which some peers write,
+// leaves no doubt.
 func (l Local) secured(m *mediaBlock) (*cryptoLine, error) {
 	return m.usableCrypto(func(c *cryptoLine) bool {
-		return !l.reading || slices.ContainsFunc(l.cryptoOffer(), func(o cryptoLine) bool { return o.tag == c.tag && o.suite == c.suite })
+		return !l.reading || slices.ContainsFunc(l.cryptoOffer(), func(o cryptoLine) bool { return o.suite == c.suite })
 	})
 }
 
