@@ -47,6 +47,7 @@ type TrunkCheckStep struct {
 	Code   int    `json:"code,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Words  string `json:"words"`
+	Hint   string `json:"hint,omitempty"` // what to look at
 	OK     bool   `json:"ok"`
 	TookMs int64  `json:"took_ms"`
 }
@@ -154,7 +155,7 @@ func checkOf(cfg *config.Config, r sip.TrunkReport) TrunkCheck {
 	out := TrunkCheck{Name: r.Name, OK: true, Steps: []TrunkCheckStep{}, Inbound: []TrunkCheckPlace{}}
 	for i, s := range r.Steps {
 		out.Steps = append(out.Steps, TrunkCheckStep{
-			What: s.What, Target: s.Target, Code: s.Code, Reason: s.Reason, Words: inTime.Replace(s.Words), OK: s.OK, TookMs: s.Took.Milliseconds(),
+			What: s.What, Target: s.Target, Code: s.Code, Reason: s.Reason, Words: inTime.Replace(s.Words), Hint: s.Hint, OK: s.OK, TookMs: s.Took.Milliseconds(),
 		})
 		// A challenge is a step on the way: what counts is how it ends.
 		challenge := s.What == "register" && (s.Code == 401 || s.Code == 407) && i < len(r.Steps)-1

@@ -442,7 +442,7 @@ func TestCheckTrunk(t *testing.T) {
 	for range 2 {
 		p.challenge(p.receive(), false)
 	}
-	if got := lines(<-result); !strings.HasSuffix(got, "register 401 false: realm \"provider\": the credentials were rejected") {
+	if got := lines(<-result); !strings.HasSuffix(got, "register 401 false: our credentials were rejected") {
 		t.Fatal(got)
 	}
 	if _, err := e.CheckTrunk(context.Background(), "none"); err == nil {

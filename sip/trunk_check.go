@@ -27,6 +27,7 @@ type TrunkStep struct {
 	Code   int // of the answer; 0: none
 	Reason string
 	Words  string // what it means
+	Hint   string // what to look at; "" when all is well
 	OK     bool
 	Took   time.Duration
 }
@@ -85,7 +86,7 @@ func (t *trunk) checkResolve(ctx context.Context) []TrunkStep {
 	hops, err := t.e.resolveTarget(ctx, t.next)
 	s := TrunkStep{What: "resolve", Target: t.next.Host, Took: t.e.clk.Now().Sub(began)}
 	if err != nil {
-		s.Words = inWords(err)
+		s.Words, s.Hint = explainError(err)
 		return []TrunkStep{s}
 	}
 	t.noteSources()
@@ -106,11 +107,13 @@ func (t *trunk) checkOptions(ctx context.Context) []TrunkStep {
 	res, h, err := t.ping(ctx)
 	s := TrunkStep{What: "options", Target: h.String(), Took: t.e.clk.Now().Sub(began)}
 	if err != nil {
-		s.Words = "no answer: " + inWords(err)
+		s.Words, s.Hint = explainError(err)
 		return []TrunkStep{s}
 	}
 	s.Code, s.Reason = res.StatusCode, res.Reason
-	s.OK, s.Words = explainOptions(s.Code)
+	if s.OK, s.Words = explainOptions(s.Code); !s.OK {
+		s.Hint = hintFor(s.Code)
+	}
 	return []TrunkStep{s}
 }
 
@@ -131,13 +134,15 @@ func (t *trunk) checkRegister(ctx context.Context) (steps []TrunkStep) {
 			break
 		}
 		if proof == nil {
-			last.OK, last.Words = false, errNoPassword.Error()
+			last.OK = false
+			last.Words, last.Hint = explainProof(errNoPassword)
 			break
 		}
 		fields, _ := challengesOf(res)
 		var err error
 		if o.fields, err = proof.Challenged(fields); err != nil {
-			last.OK, last.Words = false, inWords(err)
+			last.OK = false
+			last.Words, last.Hint = explainProof(err)
 			break
 		}
 	}
@@ -156,11 +161,13 @@ func (t *trunk) checkSend(ctx context.Context, o outside) (TrunkStep, *gosip.Res
 	}
 	s.Took = t.e.clk.Now().Sub(began)
 	if err != nil {
-		s.Words = "no answer: " + inWords(err)
+		s.Words, s.Hint = explainError(err)
 		return s, nil
 	}
 	s.Code, s.Reason = res.StatusCode, res.Reason
-	s.OK, s.Words = explainRegister(s.Code)
+	if s.OK, s.Words = explainRegister(s.Code); !s.OK {
+		s.Hint = hintFor(s.Code)
+	}
 	return s, res
 }
 
@@ -198,7 +205,13 @@ func explainRegister(code int) (ok bool, words string) {
 		return false, "no registrar there; a trunk by address needs `register: false`"
 	case code >= 300 && code < 400:
 		return false, "it sends us elsewhere; put that address into `proxy`"
-	case code == 408 || code == 480 || code == 500 || code == 503 || code == 504:
+	case code == 423:
+		return false, "it wants a longer interval between registrations"
+	case code == 480:
+		return false, "the account is not available for now"
+	case code == 488 || code == 606:
+		return false, "it does not accept what we offer"
+	case code == 408 || code == 500 || code == 503 || code == 504:
 		return false, "the registrar is in trouble; it is tried again"
 	}
 	return false, fmt.Sprintf("an answer that is not expected: %d", code)

@@ -149,6 +149,9 @@ func (m *Main) printCheck(r engine.TrunkCheck) {
 		}
 		took := (time.Duration(s.TookMs) * time.Millisecond).String()
 		fmt.Fprintf(m.Stdout, "  %s %-9s %s%s  %s\n", m.mark(s.OK), s.What, code, clean(s.Words), m.paintOut("2", took))
+		if s.Hint != "" {
+			fmt.Fprintf(m.Stdout, "              hint: %s\n", clean(s.Hint))
+		}
 	}
 	if len(r.Inbound) == 0 {
 		fmt.Fprintf(m.Stdout, "  %s %-9s no call has come from this trunk yet\n", m.paintOut("2", "-"), "inbound")

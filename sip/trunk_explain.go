@@ -1,0 +1,96 @@
+package sip
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"syscall"
+
+	gosip "github.com/emiago/sipgo/sip"
+
+	"github.com/loopstart/loopstart/sip/digest"
+)
+
+// explainError says what it means that a message of a check brought no answer,
+// and what to look at.
+func explainError(err error) (words, hint string) {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var certificate x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "the name " + dns.Name + " is not in DNS", "check the spelling of `address` and `proxy`"
+	case errors.As(err, &dns):
+		return "DNS does not answer for " + dns.Name, "check /etc/resolv.conf, or name the trunk by its IP address"
+	case errors.As(err, &authority):
+		return "its certificate is by an authority that nobody here knows", "add the authority's PEM file to sip.tls.ca"
+	case errors.As(err, &name):
+		return "its certificate is for another name: " + name.Error(), "`address` (or `proxy`) must be the name in the certificate"
+	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
+		return "its certificate is out of date, or this machine's clock is wrong", "`loopstart doctor` tells about the clock; the provider has to renew the certificate"
+	case errors.As(err, &certificate):
+		return "its certificate is not valid: " + certificate.Error(), "the provider has to mend it"
+	case errors.As(err, &record):
+		return "what answers there does not speak TLS", "check the port (TLS is on 5061 mostly) and `;transport=` of `address`"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nobody listens there: the connection was refused", "check port and `;transport=` of `address` and `proxy`"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "there is no way to that network", "check the address and this machine's routes (`ip route get`)"
+	case errors.Is(err, errNoListener):
+		return "we have no listener of that transport and address family", "add one to sip.listen"
+	case timedOut(err):
+		return "no answer in time", "a firewall, a wrong address or transport, or a provider that does not answer addresses it has not allowed"
+	}
+	return inWords(err), ""
+}
+
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, gosip.ErrTransactionTimeout) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// explainProof says why a challenge could not be answered.
+func explainProof(err error) (words, hint string) {
+	switch {
+	case errors.Is(err, digest.ErrRejected):
+		return "our credentials were rejected", "check `password`, and `auth_user` where it differs from `username`"
+	case errors.Is(err, digest.ErrRealm):
+		return inWords(err), "the trunk asks for credentials of somebody else"
+	case errors.Is(err, digest.ErrUnsupported):
+		return "it wants a kind of digest that we do not have", "MD5, SHA-256 and SHA-512-256 are supported"
+	}
+	return inWords(err), "set `password`"
+}
+
+// hintFor says what to look at after an answer that is no success.
+func hintFor(code int) string {
+	switch code {
+	case 301, 302:
+		return "put the address it names into `proxy`"
+	case 400, 416, 420:
+		return "some registrars refuse a REGISTER without Contact: see whether `loopstart trunk ls` says registered"
+	case 401, 407:
+		return "check `password`, and `auth_user` where it differs from `username`"
+	case 403:
+		return "check `password` and `auth_user`; ask the provider whether the account is blocked and our address allowed"
+	case 404:
+		return "check `username` and `domain`"
+	case 405, 501:
+		return "a trunk by address needs `register: false`"
+	case 408, 504:
+		return "the provider's proxy does not reach its server: tell them, or name another `proxy`"
+	case 423:
+		return "the interval is raised to what it asks for; `register: {expires: …}` sets it"
+	case 480:
+		return "the provider has this account switched off for now"
+	case 488, 606:
+		return "it does not like codecs or encryption: see `codecs` and `srtp`"
+	case 500, 502, 503:
+		return "the provider is in trouble or limits us: it is tried again; Retry-After is kept to"
+	}
+	return ""
+}
