@@ -49,6 +49,9 @@ func TestScanKnowsItsLimits(t *testing.T) {
 		{"option", `export default async (call) => { await call.transfer("101", { attended: x }); await call.sendMessage("a"); x.transfer({ a: { attended: 1 } }); }`, ""},
 		{"stream and speech", `export default async (call) => { await call.gather({ digits: 1, speech: true, timeoutPrompt: "x" }); await call.stream("ws://a"); }`, "note x.ts:1:65 gather: there is no speech recogniser"},
 		{"targets", `call.connect(["sales", "102x", { to: "z" }], { trunk: "t" })`, `error x.ts:1:24 there is no group, user or number "102x"|error x.ts:1:55 there is no trunk "t"`},
+		{"queue", `import { queue, agent } from "loopstart:call"; await queue("slaes").enter(call); await queue("sales").entr(call); queue("sales").enter(call); await agent("1O1").away(); await queue(name).x(); await agent("101").ready();`,
+			`error x.ts:1:60 there is no group "slaes"|warning x.ts:1:103 a queue has no entr|warning x.ts:1:115 queue(…).enter is not awaited: the script goes on before it is done|error x.ts:1:155 there is no user "1O1"|warning x.ts:1:188 a queue has no x`},
+		{"own queue", `const queue = (a) => a; queue("nowhere").enter(1);`, ""},
 		{"numbers", `call.connect("8 (916) 123-45-67"); call.connect("*21"); call.connect(who)`, ""},
 		{"half a source", "call.connect([`a${", ""},
 	} {
