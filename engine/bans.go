@@ -45,6 +45,15 @@ func (e *Engine) banned(b sip.Ban) {
 	}
 }
 
+// registrations is how many bindings users have; an endpoint in virtual time
+// does not count them.
+func (e *Engine) registrations() int {
+	if s, ok := e.sip.(interface{ UserStats() sip.UserStats }); ok {
+		return s.UserStats().Bindings.Bindings
+	}
+	return 0
+}
+
 // Bans implements api.Bans.
 func (a *surface) Bans() any {
 	out := []BanLine{}

@@ -95,6 +95,8 @@ func (g gauges) figures() []figure {
 		{"sip_dialogs_refused_total", "INVITEs answered 503 by the cap of dialogs.", true, float64(s.DialogsFull)},
 		{"sip_requests_drained_total", "INVITEs answered 503 while draining.", true, float64(s.Drained)},
 		{"sip_tcp_refused_total", "SIP connections closed for want of room.", true, float64(s.ConnsRefused)},
+		{"sip_bans", "SIP sources that are banned now.", false, float64(s.Banning)},
+		{"sip_registrations", "Registrations of users.", false, float64(e.registrations())},
 		{"sip_bans_total", "SIP sources banned.", true, float64(s.Bans)},
 		{"sip_dialog_overflows_total", "Dialogs ended by a full queue.", true, float64(s.Overflows)},
 		{"sip_tcp_connections", "SIP connections over TCP.", false, float64(s.Connections)},

@@ -170,7 +170,7 @@ func (e *Endpoint) Stats() Stats {
 	s := e.count.snapshot()
 	s.Dialogs = e.dialogs.size()
 	s.Connections = e.hub.size()
-	s.Bans = e.bans.began.Load()
+	s.Bans, s.Banning = e.bans.began.Load(), len(e.bans.current(e.clk.Now()))
 	e.transports.mu.Lock()
 	s.Sources = e.sources.size()
 	e.transports.mu.Unlock()

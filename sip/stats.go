@@ -17,6 +17,7 @@ type Stats struct {
 	Scanners  uint64 // messages dropped because they are a scanner's
 	Crowded   uint64 // requests answered 503 by a cap of transactions
 	Bans      uint64 // sources that were banned
+	Banning   int    // sources that are banned now
 	Rejected  uint64 // requests refused by origin rules
 
 	Inbound      uint64 // dialogs by incoming INVITE
