@@ -33,7 +33,7 @@ func (g gauges) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (g gauges) Collect(out chan<- prometheus.Metric) {
-	for _, f := range slices.Concat(g.figures(), g.standing()) {
+	for _, f := range slices.Concat(g.figures(), g.standing(), g.guard()) {
 		kind := prometheus.GaugeValue
 		if f.counter {
 			kind = prometheus.CounterValue
@@ -88,16 +88,6 @@ func (g gauges) figures() []figure {
 		{"sip_messages_received_total", "SIP messages received.", true, float64(s.Received)},
 		{"sip_messages_malformed_total", "SIP messages refused as malformed.", true, float64(s.Malformed)},
 		{"sip_requests_rejected_total", "SIP requests refused by their origin.", true, float64(s.Rejected)},
-		{"sip_messages_limited_total", "SIP messages dropped because their source was over its rate.", true, float64(s.Limited)},
-		{"sip_messages_banned_total", "SIP messages dropped because their source was banned.", true, float64(s.Banned)},
-		{"sip_messages_scanner_total", "SIP messages of known scanners dropped.", true, float64(s.Scanners)},
-		{"sip_requests_crowded_total", "SIP requests answered 503 by a cap of transactions.", true, float64(s.Crowded)},
-		{"sip_dialogs_refused_total", "INVITEs answered 503 by the cap of dialogs.", true, float64(s.DialogsFull)},
-		{"sip_requests_drained_total", "INVITEs answered 503 while draining.", true, float64(s.Drained)},
-		{"sip_tcp_refused_total", "SIP connections closed for want of room.", true, float64(s.ConnsRefused)},
-		{"sip_bans", "SIP sources that are banned now.", false, float64(s.Banning)},
-		{"sip_registrations", "Registrations of users.", false, float64(e.registrations())},
-		{"sip_bans_total", "SIP sources banned.", true, float64(s.Bans)},
 		{"sip_dialog_overflows_total", "Dialogs ended by a full queue.", true, float64(s.Overflows)},
 		{"sip_tcp_connections", "SIP connections over TCP.", false, float64(s.Connections)},
 		{"script_vms", "Scripts running.", false, float64(w.Running)},
@@ -121,6 +111,23 @@ func (g gauges) figures() []figure {
 		{"speech_failures_total", "Attempts of a speech engine that failed.", true, float64(sp.Failures)},
 		{"events_dropped_listeners_total", "Listeners of events that were too slow.", true, float64(e.feed.Dropped.Load())},
 	}...)
+}
+
+// guard are the figures of what is kept from the SIP endpoint.
+func (g gauges) guard() []figure {
+	e, s := g.e, g.e.sip.Stats()
+	return []figure{
+		{"sip_messages_limited_total", "SIP messages dropped because their source was over its rate.", true, float64(s.Limited)},
+		{"sip_messages_banned_total", "SIP messages dropped because their source was banned.", true, float64(s.Banned)},
+		{"sip_messages_scanner_total", "SIP messages of known scanners dropped.", true, float64(s.Scanners)},
+		{"sip_requests_crowded_total", "SIP requests answered 503 by a cap of transactions.", true, float64(s.Crowded)},
+		{"sip_dialogs_refused_total", "INVITEs answered 503 by the cap of dialogs.", true, float64(s.DialogsFull)},
+		{"sip_requests_drained_total", "INVITEs answered 503 while draining.", true, float64(s.Drained)},
+		{"sip_tcp_refused_total", "SIP connections closed for want of room.", true, float64(s.ConnsRefused)},
+		{"sip_bans", "SIP sources that are banned now.", false, float64(s.Banning)},
+		{"sip_registrations", "Registrations of users.", false, float64(e.registrations())},
+		{"sip_bans_total", "SIP sources banned.", true, float64(s.Bans)},
+	}
 }
 
 // standing are the figures of what runs beside the calls.
