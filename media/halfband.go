@@ -115,3 +115,10 @@ func narrowed(pcm []int16) []int16 {
 	padded := append(append(make([]int16, 0, len(pcm)+2*delay+1), pcm...), make([]int16, 2*delay+len(pcm)&1)...)
 	return f.process(make([]int16, len(padded)/2), padded)[delay:]
 }
+
+// widened is audio at 8 kHz, at 16 kHz, without the delay of the filter.
+func widened(pcm []int16) []int16 {
+	var f wider
+	padded := append(append(make([]int16, 0, len(pcm)+halfTaps), pcm...), make([]int16, halfTaps)...)
+	return f.process(make([]int16, 2*len(padded)), padded)[2*halfTaps:]
+}

@@ -30,21 +30,38 @@ func decodeAudio(ctx context.Context, in io.Reader, kind string, longest time.Du
 	if err != nil {
 		return nil, undecodable(err)
 	}
-	pcm, err := drain(ctx, src, int(longest*SampleRate/time.Second))
+	pcm, wide, err := drain(ctx, src, int(longest*SampleRate/time.Second))
 	if err != nil {
 		return nil, err
 	}
 	if len(pcm) == 0 {
 		return nil, undecodable(errors.New("there is no audio in it"))
 	}
+	if len(wide) > 0 {
+		pcm, wide = pcm[:min(len(pcm), len(wide)/2)], wide[:2*min(len(pcm), len(wide)/2)]
+	}
 	if opts.Trim {
-		pcm = trim(pcm)
+		from, to := trimTo(pcm)
+		pcm = cutOut(pcm, from, to)
+		if len(wide) > 0 {
+			wide = cutOut(wide, 2*from, 2*to)
+		}
 	}
 	if opts.Normalise {
-		normalise(pcm)
+		gain := gainOf(pcm)
+		amplify(pcm, pcm, gain)
+		amplify(wide, wide, gain)
 	}
-	return NewPrompt(exact(pcm)), nil
+	p := NewPrompt(exact(pcm))
+	if len(wide) > 0 {
+		p.wide = exact(wide)
+	}
+	return p, nil
 }
+
+// wideLongest is the longest audio that is kept at 16 kHz too; music on hold of
+// half an hour would take three times its memory.
+const wideLongest = 5 * 60 * WideRate // samples
 
 // exact drops spare capacity, because prompts live long.
 func exact(pcm []int16) []int16 {
@@ -94,40 +111,72 @@ func sniff(r *bufio.Reader) string {
 	return ""
 }
 
-// drain decodes, resamples and rounds up to limit samples.
-func drain(ctx context.Context, src source, limit int) ([]int16, error) {
-	filter, err := newResampler(src.rate())
-	if err != nil {
-		return nil, undecodable(err)
+// funnel takes a stream to one of the two rates.
+type funnel struct {
+	filter *resampler // nil: it is there already
+	buf    []float32
+	pcm    []int16
+}
+
+func newFunnel(target, rate int) (*funnel, error) {
+	filter, err := newResamplerTo(target, rate)
+	return &funnel{filter: filter}, err
+}
+
+func (f *funnel) take(chunk []float32) {
+	if f.filter != nil {
+		f.buf = f.filter.process(f.buf[:0], chunk)
+		chunk = f.buf
 	}
-	var pcm []int16
+	f.pcm = appendRounded(f.pcm, chunk)
+}
+
+func (f *funnel) end() []int16 {
+	if f.filter != nil {
+		f.pcm = appendRounded(f.pcm, f.filter.flush(nil))
+	}
+	return f.pcm
+}
+
+// drain decodes, resamples and rounds up to limit samples at 8 kHz; wide is the
+// same at 16 kHz, if there is more in it and it is not too long.
+func drain(ctx context.Context, src source, limit int) (pcm, wide []int16, err error) {
+	narrow, err := newFunnel(SampleRate, src.rate())
+	if err != nil {
+		return nil, nil, undecodable(err)
+	}
+	var broad *funnel
+	if src.rate() >= WideRate {
+		if broad, err = newFunnel(WideRate, src.rate()); err != nil {
+			return nil, nil, undecodable(err)
+		}
+	}
 	chunk := make([]float32, loadChunk)
-	var filtered []float32
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("media: load: %w", err)
+			return nil, nil, fmt.Errorf("media: load: %w", err)
 		}
 		n, readErr := src.read(chunk)
-		if filter != nil {
-			filtered = filter.process(filtered[:0], chunk[:n])
-			pcm = appendRounded(pcm, filtered)
-		} else {
-			pcm = appendRounded(pcm, chunk[:n])
+		narrow.take(chunk[:n])
+		if broad != nil {
+			if broad.take(chunk[:n]); len(broad.pcm) > wideLongest {
+				broad = nil
+			}
 		}
-		if len(pcm) > limit {
-			return nil, tooLong(limit)
+		if len(narrow.pcm) > limit {
+			return nil, nil, tooLong(limit)
 		}
 		if errors.Is(readErr, io.EOF) {
 			break
 		}
 		if readErr != nil {
-			return nil, undecodable(readErr)
+			return nil, nil, undecodable(readErr)
 		}
 	}
-	if filter != nil {
-		pcm = appendRounded(pcm, filter.flush(nil))
+	if broad != nil {
+		wide = broad.end()
 	}
-	return pcm, nil
+	return narrow.end(), wide, nil
 }
 
 func appendRounded(pcm []int16, in []float32) []int16 {

@@ -58,10 +58,13 @@ func power(pcm []int16) float64 {
 
 // normalise brings pcm in place to the target level and under the peak limit.
 // Limiting takes level away, so the gain is corrected once more.
-func normalise(pcm []int16) {
+func normalise(pcm []int16) { amplify(pcm, pcm, gainOf(pcm)) }
+
+// gainOf is the gain that normalise applies.
+func gainOf(pcm []int16) float64 {
 	level := activeRMS(pcm)
 	if level == 0 {
-		return
+		return 1
 	}
 	gain := math.Min(targetRMS/level, maxGain)
 	limited := make([]int16, len(pcm))
@@ -69,7 +72,7 @@ func normalise(pcm []int16) {
 	if after := activeRMS(limited); after > 0 {
 		gain = math.Min(gain*math.Min(targetRMS/after, math.Sqrt2), maxGain)
 	}
-	amplify(pcm, pcm, gain)
+	return gain
 }
 
 // amplify applies gain and the limiter.

@@ -41,6 +41,14 @@ func (p *Prompt) PCM() []int16 { return p.pcm }
 // 8 kHz.
 func (p *Prompt) Wide() []int16 { return p.wide }
 
+// widest is the audio at 16 kHz, made of what there is.
+func (p *Prompt) widest() []int16 {
+	if p.wide != nil {
+		return p.wide
+	}
+	return widened(p.pcm)
+}
+
 // Endless reports whether the audio is one period of a sound without an end,
 // such as a tone with no duration: a player starts it again by itself.
 func (p *Prompt) Endless() bool { return p.endless }

@@ -1,8 +1,13 @@
 package media
 
 import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // heardIn is what a listener hears of a prompt in a codec.
@@ -81,5 +86,31 @@ func TestWideFramesDoNotAllocate(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("%v allocations a frame", n)
+	}
+}
+
+// A file of 24 kHz is heard with its highs in wideband codecs, trimmed and
+// levelled like its narrow form.
+func TestLoadKeepsWideband(t *testing.T) {
+	pcm := slices.Concat(make([]int16, 24000), sine(6000, 24000, 24000, 3000), make([]int16, 24000))
+	for i, v := range sine(900, 24000, 24000, 3000) {
+		pcm[24000+i] += v
+	}
+	var data []byte
+	for _, v := range pcm {
+		data = binary.LittleEndian.AppendUint16(data, uint16(v))
+	}
+	p, err := decodeAudio(context.Background(), bytes.NewReader(wavBytes(wavePCM, 1, 24000, 16, data)), "wav", time.Minute, LoadOptions{Trim: true, Normalise: true})
+	mustNil(t, err)
+	if len(p.Wide()) != 2*len(p.PCM()) || len(p.PCM()) > 10000 {
+		t.Fatalf("%d and %d samples", len(p.PCM()), len(p.Wide()))
+	}
+	middle := p.Wide()[WideRate/4 : 3*WideRate/4]
+	low, high := goertzelAt(middle, 900, WideRate), goertzelAt(middle, 6000, WideRate)
+	if high < low/2 || high > 2*low {
+		t.Errorf("900 Hz %.0f, 6000 Hz %.0f", low, high)
+	}
+	if out := heardIn(p, G722)[WideRate/4 : 3*WideRate/4]; goertzelAt(out, 6000, WideRate) < low/4 {
+		t.Error("the highs are not heard in G.722")
 	}
 }

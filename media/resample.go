@@ -35,20 +35,24 @@ type resampler struct {
 }
 
 // newResampler returns nil when rate is already 8000.
-func newResampler(rate int) (*resampler, error) {
+func newResampler(rate int) (*resampler, error) { return newResamplerTo(SampleRate, rate) }
+
+// newResamplerTo is for 8 or 16 kHz; the filter of 16 kHz has the same shape an
+// octave higher.
+func newResamplerTo(target, rate int) (*resampler, error) {
 	if rate < MinInputRate || rate > MaxInputRate {
 		return nil, errors.New("sample rate is out of range")
 	}
-	if rate == SampleRate {
+	if rate == target {
 		return nil, nil
 	}
-	up, down := ratio(SampleRate, rate, maxPhases)
+	up, down := ratio(target, rate, maxPhases*target/SampleRate)
 	taps := filterTaps
 	if rate > filterTapsRate {
 		taps = (filterTaps*rate/filterTapsRate + 1) &^ 1
 	}
 	r := &resampler{up: up, down: down, taps: taps}
-	r.phases = kaiserSinc(up, taps, math.Min(filterCutoff/float64(rate), 0.4625))
+	r.phases = kaiserSinc(up, taps, math.Min(filterCutoff*float64(target/SampleRate)/float64(rate), 0.4625))
 	// Half a filter of silence before the first sample centres it on time 0.
 	r.history = make([]float32, taps/2-1, taps/2-1+1<<13)
 	return r, nil

@@ -125,7 +125,7 @@ func checkAnswer(t *testing.T, offer, answer []byte, r Remote) {
 	if active != 1 {
 		t.Errorf("%d streams accepted", active)
 	}
-	peer := Local{Codecs: narrowCodecs, Direction: r.Direction}
+	peer := Local{Codecs: Codecs(), Direction: r.Direction}
 	seen, err := ReadAnswer(peer, answer)
 	mustNil(t, err)
 	if seen.Codec != r.Codec || seen.SendPT != r.RecvPT || seen.EventSend.PT != r.EventSend.PT || seen.Effective != r.Effective.Reverse() {

@@ -1,6 +1,9 @@
 package media
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Silence that stays around speech, and the length of fades where audio is cut
 // or joined.
@@ -17,6 +20,24 @@ const (
 // trim cuts leading and trailing silence to 30 and 80 ms and fades the cut
 // edges. Audio that is nothing but silence was meant as a pause and stays.
 func trim(pcm []int16) []int16 {
+	from, to := trimTo(pcm)
+	return cutOut(pcm, from, to)
+}
+
+// cutOut is a piece of pcm with faded edges, in place.
+func cutOut(pcm []int16, from, to int) []int16 {
+	cut := pcm[from:to:to]
+	if from > 0 {
+		fadeIn(cut)
+	}
+	if to < len(pcm) {
+		fadeOut(cut)
+	}
+	return cut
+}
+
+// trimTo is what trim leaves.
+func trimTo(pcm []int16) (from, to int) {
 	loudest := 0.0
 	for w := range windows(pcm, trimWindow) {
 		loudest = math.Max(loudest, power(w))
@@ -33,17 +54,9 @@ func trim(pcm []int16) []int16 {
 		at += len(w)
 	}
 	if first < 0 {
-		return pcm
+		return 0, len(pcm)
 	}
-	from, to := max(first-leadSamples, 0), min(last+trailSamples, len(pcm))
-	cut := pcm[from:to:to]
-	if from > 0 {
-		fadeIn(cut)
-	}
-	if to < len(pcm) {
-		fadeOut(cut)
-	}
-	return cut
+	return max(first-leadSamples, 0), min(last+trailSamples, len(pcm))
 }
 
 // fadeIn raises the first 5 ms from zero, in place.
@@ -67,14 +80,19 @@ func fadeOut(pcm []int16) {
 // meet are faded over 5 ms, so that joins do not click. An endless part counts
 // with one period.
 func Join(parts ...*Prompt) *Prompt {
-	total := 0
-	for _, p := range parts {
-		total += len(p.pcm)
+	out := &Prompt{pcm: seamless(parts, func(p *Prompt) []int16 { return p.pcm })}
+	if slices.ContainsFunc(parts, func(p *Prompt) bool { return p.wide != nil }) {
+		out.wide = seamless(parts, (*Prompt).widest)
 	}
-	pcm := make([]int16, 0, total)
+	return out
+}
+
+// seamless are the parts at one rate.
+func seamless(parts []*Prompt, audio func(*Prompt) []int16) []int16 {
+	var pcm []int16
 	for i, p := range parts {
 		start := len(pcm)
-		pcm = append(pcm, p.pcm...)
+		pcm = append(pcm, audio(p)...)
 		if i > 0 {
 			fadeIn(pcm[start:])
 		}
@@ -82,5 +100,5 @@ func Join(parts ...*Prompt) *Prompt {
 			fadeOut(pcm[start:])
 		}
 	}
-	return NewPrompt(pcm)
+	return exact(pcm)
 }
