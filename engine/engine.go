@@ -73,11 +73,12 @@ type Engine struct {
 	scripts   *scripts.Registry
 	workers   *supervisor.Supervisor
 
-	settings  settings                       // static config of script versions
-	calls     calls                          // live calls
-	orders    orders                         // open orders
-	flows     *flow.Runner                   // durable flows
-	campaigns campaigns                      // lists of people to call
+	settings  settings     // static config of script versions
+	calls     calls        // live calls
+	orders    orders       // open orders
+	flows     *flow.Runner // durable flows
+	campaigns campaigns    // lists of people to call
+	sounds    remoteSounds
 	fetchers  fetchers                       // HTTP clients by rules
 	groups    groups                         // who was rung last
 	rooms     *call.Rooms                    // conferences

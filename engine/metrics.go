@@ -56,7 +56,7 @@ func (g gauges) figures() []figure {
 	s, w, st, sp := e.sip.Stats(), e.workers.Stats(), e.store.Stats(), e.speaker.Stats()
 	sc, fl := e.scripts.Stats(), e.flows.Stats()
 	rooms, members := e.rooms.Counts()
-	return append(slices.Concat(e.streamFigures(), e.asrFigures(), e.record.figures()), []figure{
+	return append(slices.Concat(e.streamFigures(), e.asrFigures(), e.record.figures(), e.sounds.figures()), []figure{
 		{"calls", "Calls in progress.", false, float64(e.calls.count())},
 		{"calls_started_total", "Calls begun.", true, float64(e.counters.Started.Load())},
 		{"calls_ended_total", "Calls ended.", true, float64(e.counters.Ended.Load())},

@@ -9,7 +9,6 @@ import (
 
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/internal/netx"
 	"github.com/loopstart/loopstart/internal/words"
 	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/speech"
@@ -231,25 +230,4 @@ func inside(dir, rel string) (string, bool) {
 		return "", false
 	}
 	return filepath.Join(dir, filepath.FromSlash(rel)), true
-}
-
-// url fetches a sound within what the script may reach.
-func (p *prompts) url(ctx context.Context, r call.PromptRequest, url string) (*media.Prompt, error) {
-	e := (*Engine)(p)
-	v, err := p.scripts.Get(r.Script, r.Version)
-	if err != nil {
-		return nil, err
-	}
-	res, err := e.fetchers.of(e.settings.of(v).Permissions.HTTP).Do(ctx, netx.Request{Method: "GET", URL: url})
-	if err != nil {
-		return nil, err
-	}
-	if res.Status != 200 {
-		return nil, fault.New(fault.Media, "prompt %s: the server answered %d", url, res.Status)
-	}
-	kind := "wav"
-	if strings.Contains(res.Header.Get("Content-Type"), "mpeg") || strings.HasSuffix(strings.ToLower(url), ".mp3") {
-		kind = "mp3"
-	}
-	return p.library.LoadReader(ctx, bytes.NewReader(res.Body), kind, media.LoadOptions{})
 }
