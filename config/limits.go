@@ -27,7 +27,7 @@ type Limits struct {
 	ScriptUpload   Bytes         `yaml:"script_upload" default:"16MB" range:"1024..67108864" doc:"Files of an uploaded script, packed and unpacked."`
 	ScriptFetches  int           `yaml:"script_fetches" default:"256" range:"1..100000" doc:"HTTP requests of one script at once, of all its calls together."`
 	Streams        int           `yaml:"streams" default:"200" range:"0..100000" doc:"Media streams (call.stream) at once."`
-	Rooms          int           `yaml:"conferences" default:"200" range:"0..4000" doc:"Conferences at once."`
+	Rooms          int           `yaml:"conferences" default:"200" range:"1..4000" doc:"Conferences at once."`
 	RoomMembers    int           `yaml:"conference_members" default:"100" range:"2..100" doc:"Parties in one conference."`
 	KVValue        Bytes         `yaml:"kv_value" default:"256KB" range:"64..1048576" doc:"One value of kv, in bytes of JSON."`
 	Prompts        Bytes         `yaml:"prompts" default:"256MB" range:"1048576..1099511627776" doc:"Memory of loaded prompts."`
