@@ -1,0 +1,22 @@
+package media
+
+import "testing"
+
+// BenchmarkTranscodeFrame is what a frame costs between two codecs: decoded,
+// brought to the other rate, encoded.
+func BenchmarkTranscodeFrame(b *testing.B) {
+	for _, pair := range [][2]*Codec{{PCMA, G722}, {G722, PCMA}, {PCMA, Opus}, {Opus, PCMA}, {G722, Opus}} {
+		from, to := pair[0], pair[1]
+		b.Run(from.Name+"-"+to.Name, func(b *testing.B) {
+			code, pcm, fitted := make([]byte, maxPayload), make([]int16, MaxDecoded), make([]int16, 2*MaxDecoded)
+			payload := make([]byte, maxPayload)
+			payload = payload[:from.NewEncoder().Encode(payload, sine(440, float64(from.Rate), from.FrameLen(), 9000))]
+			d, e, fit := from.NewDecoder(), to.NewEncoder(), new(fitting)
+			b.ReportAllocs()
+			for b.Loop() {
+				heard := sound{pcm[:d.Decode(pcm, payload)], from.Rate}
+				e.Encode(code, fit.to(to.Rate, fitted, heard))
+			}
+		})
+	}
+}
