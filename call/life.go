@@ -278,6 +278,9 @@ func (c *Call) hangup(by string, code int) {
 	l := c.main
 	if l == nil {
 		c.ending = true
+		if c.agentsFirst && c.outcome == "" {
+			c.outcome = NotCalled // its party was not dialled yet
+		}
 		for _, agent := range c.legsInOrder() {
 			agent.hangup()
 		}

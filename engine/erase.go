@@ -55,6 +55,9 @@ func (e *Engine) Erase(number string) (out Erased, err error) {
 	if err := e.eraseContacts(n, &out); err != nil {
 		return out, err
 	}
+	if err := e.queues.erase(n); err != nil {
+		return out, err
+	}
 	err = e.eraseCalls(n, &out)
 	if _, stopped, serr := (stopList{e}).space().Get(n); serr == nil {
 		out.StopList = stopped

@@ -246,6 +246,9 @@ func (e *Engine) CancelOrder(id string) error {
 		}
 		return err
 	}
+	if err := e.queues.cancelBack(id); fault.CodeOf(err) != fault.NotFound {
+		return err
+	}
 	ord := e.orders.find(id)
 	l := e.calls.find(id)
 	if ord == nil && l == nil {

@@ -457,12 +457,14 @@ func (q *queues) unknown(k *keptPlace) {
 	q.kept.ApplyLater(q.stored, store.Op{Key: k.ID})
 }
 
-// cancelBack gives up a place by its id.
+// cancelBack gives up a place by its id; its call, if it has one, is hung up and
+// leaves the record.
 func (q *queues) cancelBack(id string) error {
 	q.mu.Lock()
 	k := q.backs[id]
 	var l *live
 	if k != nil {
+		k.Attempts = k.Made // no further one
 		l = k.call
 	}
 	q.mu.Unlock()
@@ -471,9 +473,31 @@ func (q *queues) cancelBack(id string) error {
 		return fault.New(fault.NotFound, "there is no callback %q", id)
 	case l != nil:
 		l.Hangup("system")
+		return nil
 	}
 	k.close("cancelled")
 	return nil
+}
+
+// erase forgets the places of a number, on disk when it returns.
+func (q *queues) erase(number string) error {
+	var ops []store.Op
+	q.mu.Lock()
+	var gone []*keptPlace
+	for _, k := range q.backs {
+		if k.To == number {
+			gone = append(gone, k)
+			ops = append(ops, store.Op{Key: k.ID})
+		}
+	}
+	q.mu.Unlock()
+	for _, k := range gone {
+		q.forget(k)
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	return q.kept.Apply(ops...)
 }
 
 // backService serves queue.callback to scripts; c is the call that runs them.

@@ -57,6 +57,12 @@ func TestKeptPlaces(t *testing.T) {
 	if err := q.cancelBack(one.ID); err != nil || fault.CodeOf(q.cancelBack(one.ID)) != fault.NotFound {
 		t.Errorf("cancel: %v", err)
 	}
+	if two, err := keep("closed", "+79165555555"); err != nil || p.CancelOrder(two.ID) != nil || fault.CodeOf(p.CancelOrder("nothing")) != fault.NotFound {
+		t.Errorf("cancelled by the API: %v", err)
+	}
+	if _, err := p.Erase("+79162222222"); err != nil || len(q.backs) != 0 {
+		t.Errorf("%d places after the erasure, %v", len(q.backs), err)
+	}
 	q.mu.Lock()
 	for n := len(q.backs); n < MaxKept; n++ {
 		q.backs["x"+strconv.Itoa(n)] = &keptPlace{q: q}
