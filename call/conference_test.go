@@ -274,6 +274,9 @@ func TestConferenceDoors(t *testing.T) {
 	if got := c.join(ConferenceOptions{Name: "a/b"}).get(); got != "INVALID" {
 		t.Errorf("a name with a slash: %s", got)
 	}
+	if CheckConference(strings.Repeat("x", MaxConferenceName)) != nil || CheckConference(strings.Repeat("x", MaxConferenceName+1)) == nil {
+		t.Error("the length of a name")
+	}
 	if got := a.join(ConferenceOptions{}).get(); got != "CONFLICT" {
 		t.Errorf("twice: %s", got)
 	}
@@ -374,6 +377,22 @@ func TestSupervise(t *testing.T) {
 	if got := supervise(Listen, "busy").get(); got != `{"state":"failed","mode":"listen","status":"busy","code":486}` {
 		t.Errorf("busy: %s", got)
 	}
+	crowd := func(on bool) {
+		caller.call.Do(func() {
+			for i := range MaxSupervisors {
+				name := "x" + itoa(i)
+				if delete(caller.call.legs, name); on {
+					caller.call.legs[name] = &Leg{call: caller.call, name: name, supervises: &supervisor{}}
+				}
+			}
+		})
+		h.pass(0)
+	}
+	crowd(true)
+	if got := supervise(Listen, "boss").get(); got != "LIMIT" || h.deps.Counters.Refused.Load() != 1 {
+		t.Errorf("one too many: %s", got)
+	}
+	crowd(false)
 	agent := dialled["agent"]
 	caller.speak("tone:900")
 	agent.speak("tone:400")
