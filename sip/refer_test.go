@@ -178,3 +178,13 @@ func FuzzReplaces(f *testing.F) {
 		}
 	})
 }
+
+// TestNoHopLeft: a call that is passed on in a circle ends (RFC 7332).
+func TestNoHopLeft(t *testing.T) {
+	r := newRig(t, nil)
+	p := r.peer()
+	c := p.newCall()
+	c.branch = "z9hG4bKhops"
+	p.raw(strings.Replace(c.message("INVITE", 1, c.branch, c.offer), "Max-Forwards: 70", "Max-Forwards: 0", 1))
+	c.ackFailure(p.response(483, "INVITE"))
+}
