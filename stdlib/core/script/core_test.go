@@ -123,7 +123,7 @@ func TestCore(t *testing.T) {
 			`"files":[{"field":"file","name":"r1.wav","recording":"r1"},{"data":"aGk=","field":"file","name":"a.txt"}]`},
 		{"deliver to a file", `await webhook.deliver("file:///etc/passwd", 1)`, `INVALID: webhook.deliver: "file:///etc/passwd" is no http or https URL`, ``},
 		{"deliver nested form", `await webhook.deliver("https://a.ru", {a: {}}, {form: true})`, `INVALID: webhook.deliver: the form field "a" is an object | a form holds text and numbers; use JSON.stringify for more`, ``},
-		{"deliver header", `await webhook.deliver("https://a.ru", 1, {headers: {"X": "a\r\nY: b"}})`, `INVALID: webhook.deliver: option "headers.X" is "a\r\nY: b", a header's text is wanted`, ``},
+		{"deliver header", `await webhook.deliver("https://a.ru", 1, {headers: {"X": "a\r\nY: b"}})`, `INVALID: webhook.deliver: option "headers.X" is "a\r\nY: b", a header's text on one line is wanted | line ends, NUL and other control characters would forge a header`, ``},
 		{"deliver form wrongly", `await webhook.deliver("https://a.ru", {a: 1}, {form: "yes"})`, `INVALID: webhook.deliver: option "form" is "yes", true or false is wanted`, ``},
 		{"deliver a function", `await webhook.deliver("https://a.ru", () => 1)`, `INVALID: webhook.deliver: a function has no JSON form`, ``},
 		{"deliver with a method", `await webhook.deliver("https://a.ru", {a: 1, f() {}})`, ``, `"body":{"a":1},`},
