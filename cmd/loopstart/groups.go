@@ -10,7 +10,6 @@ import (
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/engine"
 	"github.com/loopstart/loopstart/internal/duration"
-	"github.com/loopstart/loopstart/internal/fault"
 )
 
 var groupsVerb = verb{
@@ -27,23 +26,7 @@ var usersVerb = verb{
 }
 
 func runGroups(_ context.Context, m *Main, args []string) error {
-	rest, err := parse(flags("groups"), args, 2)
-	if err != nil {
-		return err
-	}
-	what := "ls"
-	if len(rest) > 0 {
-		what = rest[0]
-	}
-	switch {
-	case what == "ls" && len(rest) < 2:
-		return m.listGroups()
-	case what == "show" && len(rest) == 2:
-		return m.showGroup(rest[1])
-	case what == "show":
-		return fault.New(fault.Invalid, "groups show: which group?").WithExit(fault.ExitUsage).WithHint("`loopstart groups ls` lists them")
-	}
-	return choose("groups", what, []string{"ls", "show"})
+	return onNamed("groups", "group", args, m.listGroups, action{"show", m.showGroup})
 }
 
 func (m *Main) listGroups() error {
@@ -123,23 +106,10 @@ func (m *Main) showGroup(name string) error {
 }
 
 func runUsers(_ context.Context, m *Main, args []string) error {
-	rest, err := parse(flags("users"), args, 2)
-	if err != nil {
-		return err
+	set := func(state string) action {
+		return action{state, func(user string) error { return m.setUser(user, state) }}
 	}
-	what := "ls"
-	if len(rest) > 0 {
-		what = rest[0]
-	}
-	switch {
-	case what == "ls" && len(rest) < 2:
-		return m.listUsers()
-	case (what == "ready" || what == "away") && len(rest) == 2:
-		return m.setUser(rest[1], what)
-	case what == "ready" || what == "away":
-		return fault.New(fault.Invalid, "users %s: which user?", what).WithExit(fault.ExitUsage).WithHint("`loopstart users ls` lists them")
-	}
-	return choose("users", what, []string{"ls", "ready", "away"})
+	return onNamed("users", "user", args, m.listUsers, set("ready"), set("away"))
 }
 
 func (m *Main) listUsers() error {

@@ -22,23 +22,7 @@ var trunkVerb = verb{
 }
 
 func runTrunk(ctx context.Context, m *Main, args []string) error {
-	rest, err := parse(flags("trunk"), args, 2)
-	if err != nil {
-		return err
-	}
-	what := "ls"
-	if len(rest) > 0 {
-		what = rest[0]
-	}
-	switch {
-	case what == "ls" && len(rest) < 2:
-		return m.listTrunks()
-	case what == "check" && len(rest) == 2:
-		return m.checkTrunk(ctx, rest[1])
-	case what == "check":
-		return fault.New(fault.Invalid, "trunk check: which trunk?").WithExit(fault.ExitUsage).WithHint("`loopstart trunk ls` lists them")
-	}
-	return choose("trunk", what, []string{"ls", "check"})
+	return onNamed("trunk", "trunk", args, m.listTrunks, action{"check", func(name string) error { return m.checkTrunk(ctx, name) }})
 }
 
 func (m *Main) listTrunks() error {
