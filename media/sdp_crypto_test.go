@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-
-	"github.com/loopstart/loopstart/internal/veil"
 )
 
 func keyText(n int) string { return base64.StdEncoding.EncodeToString(make([]byte, n)) }
@@ -99,9 +97,6 @@ func FuzzCrypto(f *testing.F) {
 		}
 		if _, err := newOpener(c, true); err != nil {
 			t.Fatal(err)
-		}
-		if hidden := veil.Keys("a=crypto:" + value); strings.Contains(hidden, strings.TrimRight(base64.StdEncoding.EncodeToString(c.material), "=")) {
-			t.Fatalf("the key is readable in %q", hidden)
 		}
 	})
 }
