@@ -39,15 +39,24 @@ func (l *Leg) mediaEvent(ev media.Event) {
 	case media.MediaUnreadable:
 		l.note("media", "packets come that the agreed SRTP keys do not open; they are dropped", "")
 	case media.MediaLost:
-		l.note("media", "no packets: media timeout", "")
-		l.reason = "media timeout"
-		l.hangup(sip.Header{Name: "Reason", Value: `Q.850;cause=31;text="media timeout"`})
+		l.mediaLost()
 	case media.DigitsSent:
 		if v := l.sendingID; v != nil {
 			l.sendingID = nil
 			v.ok(nil)
 		}
 	}
+}
+
+// mediaLost ends a talk from which no packets come. Who rings need not send:
+// with the answer the time begins anew.
+func (l *Leg) mediaLost() {
+	if l.state < legUp {
+		return
+	}
+	l.note("media", "no packets: media timeout", "")
+	l.reason = "media timeout"
+	l.hangup(sip.Header{Name: "Reason", Value: `Q.850;cause=31;text="media timeout"`})
 }
 
 // mediaDone takes the end of a playback or recording, which may come after the

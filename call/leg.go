@@ -252,6 +252,9 @@ func (l *Leg) up(at time.Time) {
 	l.state, l.answeredAt = legUp, at
 	l.preanswer.over()
 	l.begin()
+	if l.session != nil {
+		l.session.Answered()
+	}
 	l.note("state", "answered", "")
 	if l == l.call.main {
 		l.call.mainUp()

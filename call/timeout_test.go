@@ -46,6 +46,32 @@ func TestMediaTimeoutEndsTheCallButNoHold(t *testing.T) {
 	}
 }
 
+// Who never sends is ended too where that is asked for, and not before the
+// answer: who rings need not send.
+func TestMediaTimeoutBeginsWithTheAnswer(t *testing.T) {
+	const timeout = 3 * time.Second
+	for _, required := range []bool{false, true} {
+		w := newWorld(t)
+		caller := w.inbound(Spec{Session: media.SessionOptions{MediaTimeout: timeout, RequireMedia: required}})
+		from := caller.session.LocalAddr()
+		w.fabric.Lose = func(sender, _ netip.AddrPort, _ []byte) bool { return sender == from }
+		w.do(func(l *Leg, v Verb) { l.Progress(v) })
+		w.pass(3 * timeout)
+		if strings.Contains(w.story(), "ended") {
+			t.Fatalf("ended before the answer\n%s", w.story())
+		}
+		w.answer()
+		w.pass(timeout - 500*time.Millisecond)
+		if strings.Contains(w.story(), "ended") {
+			t.Fatalf("ended too early\n%s", w.story())
+		}
+		w.pass(time.Second)
+		if got := strings.Contains(w.story(), "no packets: media timeout"); got != required {
+			t.Fatalf("required %v: ended %v\n%s", required, got, w.story())
+		}
+	}
+}
+
 func (w *world) hold(on bool) *reply {
 	r := w.do(func(l *Leg, v Verb) { l.Hold(on, nil, v) })
 	w.pass(100 * time.Millisecond)

@@ -66,6 +66,13 @@ type Config struct {
 	notices []Notice
 }
 
+// Names reports whether the file or the environment has a key, such as
+// "media.timeout"; else its value is the default.
+func (c *Config) Names(path string) bool {
+	_, ok := c.places[path]
+	return ok
+}
+
 // file is the name of the config in places.
 func (c *Config) file() string {
 	if c.Path == "" {
@@ -85,7 +92,7 @@ type Project struct {
 type Media struct {
 	Ports   PortRange     `yaml:"ports" default:"40000-49999" doc:"UDP ports of RTP (even) and RTCP (odd)."`
 	Codecs  []string      `yaml:"codecs" default:"[PCMA, PCMU, G722, opus]" enum:"PCMA PCMU G722 opus" doc:"Codecs in order of preference."`
-	Timeout time.Duration `yaml:"timeout" default:"30s" off:"yes" doc:"A call without any RTP for so long is ended; off: never."`
+	Timeout time.Duration `yaml:"timeout" default:"30s" off:"yes" doc:"A call without any RTP for so long is ended; off: never. By default the time begins with the first packet, when the key is set with the answer."`
 }
 
 // Scripts is the scripts folder and how scripts are run.

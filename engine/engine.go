@@ -223,6 +223,7 @@ func (e *Engine) openMedia(cfg *config.Config) (err error) {
 	e.library = media.NewLibrary(media.LibraryOptions{MaxBytes: int64(cfg.Limits.Prompts)})
 	c := media.Config{
 		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: codecs(cfg.Media.Codecs), SilenceTimeout: cfg.Media.Timeout,
+		RequireMedia: cfg.Names("media.timeout"), // by default who never sends is left alone: it may only want to listen
 	}
 	if w := e.opts.World; w != nil {
 		c.Fabric, c.Shards = w.Fabric, 1

@@ -30,6 +30,7 @@ type Config struct {
 	Shards           int           // pacer threads; 0 = one per core
 	Codecs           []*Codec      // what sessions offer unless they say otherwise; nil = PCMA and PCMU
 	SilenceTimeout   time.Duration // media timeout of sessions that set none; 0 = off
+	RequireMedia     bool          // of those: also ends who never sends anything
 
 	// Fabric replaces the machine's sockets by a network inside the process,
 	// driven by the engine's clock. An engine on a virtual clock that is given
@@ -149,6 +150,7 @@ func (e *Engine) Open(o SessionOptions) (*Session, error) {
 	}
 	if o.MediaTimeout == 0 {
 		o.MediaTimeout = e.cfg.SilenceTimeout
+		o.RequireMedia = o.RequireMedia || e.cfg.RequireMedia
 	}
 	s, err := e.admit(o)
 	if err != nil {

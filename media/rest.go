@@ -159,7 +159,7 @@ func (l *leg) idle(sh *shard) bool {
 // missing reports whether packets that the media timeout waits for do not
 // come: then time matters.
 func (l *leg) missing(sh *shard) bool {
-	return l.s.opts.MediaTimeout > 0 && l.heard != 0 && !l.lost && !l.held && l.agreed != nil && l.agreed.receives && sh.at-l.heard > FrameDuration
+	return l.s.opts.MediaTimeout > 0 && l.heard != 0 && !l.lost && l.agreed != nil && !l.onHold() && sh.at-l.heard > FrameDuration
 }
 
 // drain reads the silence that is left, so that its age does not count later.

@@ -226,6 +226,9 @@ func (s *Session) Mute(on bool) { s.command(command{kind: cmdMute, on: on}) }
 // signals nothing: see Reoffer.
 func (s *Session) Hold(on bool) { s.command(command{kind: cmdHold, on: on}) }
 
+// Answered begins the clock of the media timeout anew: who rings need not send.
+func (s *Session) Answered() { s.command(command{kind: cmdAnswered}) }
+
 // PassDigits says whether digits received here are passed on to the bridge
 // (default true). They are reported as events in both cases.
 func (s *Session) PassDigits(on bool) { s.command(command{kind: cmdPassDigits, on: on}) }

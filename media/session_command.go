@@ -18,6 +18,7 @@ const (
 	cmdDigits
 	cmdMute
 	cmdHold
+	cmdAnswered
 	cmdPassDigits
 	cmdBridge
 	cmdUnbridge

@@ -275,7 +275,7 @@ func (l *leg) watch(sh *shard) {
 	if timeout <= 0 || l.heard == 0 || l.lost {
 		return
 	}
-	if l.held || !l.agreed.receives {
+	if l.onHold() {
 		l.heard = sh.at
 		return
 	}
@@ -283,6 +283,12 @@ func (l *leg) watch(sh *shard) {
 		l.lost = true
 		sh.emit(l.s, Event{Kind: MediaLost, DurationMs: int((sh.at - l.heard).Milliseconds())})
 	}
+}
+
+// onHold reports whether no packets have to come: we hold, or they do. Who
+// only sends holds us, and many phones then send nothing.
+func (l *leg) onHold() bool {
+	return l.held || !l.agreed.receives || !l.agreed.sends
 }
 
 func (l *leg) drop(sh *shard, why Drop) {

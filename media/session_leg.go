@@ -132,6 +132,8 @@ func (l *leg) do(sh *shard, c *command) {
 		if l.heard != 0 {
 			l.heard = sh.at
 		}
+	case cmdAnswered:
+		l.heard, l.lost = l.awaitFrom(sh), false
 	case cmdPassDigits:
 		l.keepDigits = !c.on
 	case cmdUnbridge:

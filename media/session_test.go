@@ -67,6 +67,7 @@ func TestMediaTimeoutStandsStillWhileHeld(t *testing.T) {
 		"by us":                 func(p *party) { p.s.Hold(true) },
 		"by them, inactive":     func(p *party) { p.offer(Inactive) },
 		"by them, receive only": func(p *party) { p.offer(RecvOnly) },
+		"by them, send only":    func(p *party) { p.offer(SendOnly) },
 		"by our offer":          func(p *party) { p.reoffer(SendOnly) },
 	}
 	for name, hold := range holds {
