@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/sip/resolve"
 )
 
 // Limits of an endpoint.
@@ -99,6 +100,8 @@ type Deps struct {
 	// each change of a user's bindings (see location.Options); both may be nil.
 	Saved []Binding
 	Bound func(user string, list []Binding)
+	// Lookup asks DNS where calls go; nil: the servers of this machine.
+	Lookup resolve.Lookup
 }
 
 // RegisterEvent tells that a registration changed. Exactly one of User and

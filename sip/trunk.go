@@ -21,6 +21,7 @@ import (
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/sip/digest"
+	"github.com/loopstart/loopstart/sip/dns"
 	"github.com/loopstart/loopstart/sip/resolve"
 )
 
@@ -64,7 +65,11 @@ type trunk struct {
 
 // openTrunks prepares trunks before the sockets open.
 func (e *Endpoint) openTrunks() error {
-	e.resolver = resolve.New(resolve.Options{Lookup: net.DefaultResolver, Clock: e.clk, Roll: mrand.IntN})
+	lookup := e.deps.Lookup
+	if lookup == nil {
+		lookup = dns.New(dns.Options{System: net.DefaultResolver})
+	}
+	e.resolver = resolve.New(resolve.Options{Lookup: lookup, Clock: e.clk, Roll: mrand.IntN})
 	e.live.Store(&[]*trunk{})
 	e.deps.Incoming = e.noting(e.deps.Incoming)
 	if err := checkTrunks(e.cfg.Load().Trunks); err != nil {

@@ -2,18 +2,21 @@ package resolve
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/sip/dns"
 )
 
 // Options configure a Resolver.
 type Options struct {
-	Lookup Lookup          // net.DefaultResolver
+	Lookup Lookup
 	Clock  clock.Clock     // how old answers are
 	Roll   func(n int) int // a random number in [0,n); safe for concurrent use
+	Can    []string        // transports that we can send over; nil: udp, tcp, tls
 }
 
 // Stats counts since the start.
@@ -40,9 +43,10 @@ type Resolver struct {
 }
 
 type answer struct {
-	at      time.Time
-	records []record // of the last success
-	err     error    // of the last question
+	at      time.Time     // of the last question
+	ttl     time.Duration // until the next one
+	records []record      // of the last success
+	err     error         // of the last question
 	good    time.Time
 }
 
@@ -50,6 +54,9 @@ type question struct{ done chan struct{} }
 
 // New returns an empty resolver. Close it to end its questions.
 func New(o Options) *Resolver {
+	if o.Can == nil {
+		o.Can = []string{"udp", "tcp", "tls"}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	return &Resolver{
 		o: o, ctx: ctx, stop: stop,
@@ -126,12 +133,7 @@ func (r *Resolver) lookup(t Target, mayAsk bool) ([]Hop, <-chan struct{}, error)
 	return nil, q.done, nil
 }
 
-func (a *answer) fresh(now time.Time) bool {
-	if a.err != nil {
-		return now.Sub(a.at) < FreshFailure
-	}
-	return now.Sub(a.at) < Fresh
-}
+func (a *answer) fresh(now time.Time) bool { return now.Sub(a.at) < a.ttl }
 
 func (r *Resolver) hopsLocked(a *answer, now time.Time) ([]Hop, <-chan struct{}, error) {
 	if a.err != nil {
@@ -148,16 +150,14 @@ func (r *Resolver) run(t Target, q *question) {
 	defer r.o.Clock.Busy(-1)
 	ctx, cancel := context.WithTimeout(r.ctx, Patience)
 	defer cancel()
-	records, err := ask(ctx, r.o.Lookup, t)
+	records, ttl, err := ask(ctx, r.o.Lookup, t, r.o.Can)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.o.Clock.Now()
-	a := &answer{at: now, records: records, err: err, good: now}
+	a := &answer{at: now, ttl: ttl, records: records, err: err, good: now}
 	if err != nil {
 		r.stats.Failures++
-		if old := r.names[t]; old != nil {
-			a.records, a.good = old.records, old.good
-		}
+		r.failedLocked(a, r.names[t])
 	}
 	if len(r.names) >= MaxNames && r.names[t] == nil {
 		r.evictLocked()
@@ -165,6 +165,19 @@ func (r *Resolver) run(t Target, q *question) {
 	r.names[t] = a
 	delete(r.pending, t)
 	close(q.done)
+}
+
+// failedLocked keeps the old records while DNS does not answer. That a name is
+// missing, or its service not there, is an answer: they go.
+func (r *Resolver) failedLocked(a, old *answer) {
+	if _, none := dns.AsMissing(a.err); none || errors.Is(a.err, errNowhere) {
+		a.ttl, a.records = min(a.ttl, MostMissing), nil
+		return
+	}
+	a.ttl = FreshFailure
+	if old != nil {
+		a.records, a.good = old.records, old.good
+	}
 }
 
 // evictLocked forgets the answer that was asked longest ago.

@@ -1,129 +1,55 @@
 package resolve
 
 import (
-	"context"
-	"net"
-	"net/netip"
-	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/loopstart/loopstart/sip/dns"
+	"github.com/loopstart/loopstart/sip/dns/dnstest"
 )
 
-// dns is a name server on loopback.
-type dns struct {
-	conn *net.UDPConn
+// nameServer is one on loopback whose records live a minute.
+type nameServer struct{ *dnstest.Server }
 
-	mu    sync.Mutex
-	srv   map[string][]dnsmessage.SRVResource // by "_sip._udp.name."
-	addr  map[string][]string                 // by "name."
-	fail  bool
-	hold  chan struct{} // answers wait for it when set
-	asked map[string]int
-	total int
-}
-
-func newDNS(t *testing.T) *dns {
+func newDNS(t *testing.T) *nameServer {
 	t.Helper()
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	s, err := dnstest.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &dns{conn: conn, srv: map[string][]dnsmessage.SRVResource{}, addr: map[string][]string{}, asked: map[string]int{}}
-	done := make(chan struct{})
-	go func() { defer close(done); d.serve() }()
-	t.Cleanup(func() { conn.Close(); <-done })
-	return d
+	t.Cleanup(s.Close)
+	return &nameServer{s}
 }
 
-// resolver is the system's resolver pointed at d.
-func (d *dns) resolver() *net.Resolver {
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return net.Dial("udp", d.conn.LocalAddr().String())
-	}}
+// client is the system's resolver pointed at d.
+func (d *nameServer) client() *dns.Client {
+	return dns.New(dns.Options{Servers: d.Servers, Hosts: "/dev/null"})
 }
 
-func (d *dns) set(f func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f()
-}
+func (d *nameServer) service(name string, records ...dnsmessage.Resource) { d.Set(name, records...) }
 
-func (d *dns) service(name string, records ...dnsmessage.SRVResource) {
-	d.set(func() { d.srv[name] = records })
-}
-
-func (d *dns) host(name string, addrs ...string) { d.set(func() { d.addr[name] = addrs }) }
-
-// questions counts what was asked for a name, A and AAAA each.
-func (d *dns) questions(name string) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.asked[name]
-}
-
-func (d *dns) serve() {
-	buf := make([]byte, 1500)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for {
-		n, from, err := d.conn.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			return
-		}
-		var m dnsmessage.Message
-		if m.Unpack(buf[:n]) != nil || len(m.Questions) != 1 {
-			continue
-		}
-		wg.Go(func() {
-			if out, err := d.reply(m).Pack(); err == nil {
-				_, _ = d.conn.WriteToUDPAddrPort(out, from)
-			}
-		})
+func (d *nameServer) host(name string, addrs ...string) {
+	var out []dnsmessage.Resource
+	for _, a := range addrs {
+		out = append(out, dnstest.Addr(time.Minute, a))
 	}
+	d.Set(name, out...)
 }
 
-func (d *dns) reply(m dnsmessage.Message) *dnsmessage.Message {
-	d.mu.Lock()
-	hold := d.hold
-	d.mu.Unlock()
-	if hold != nil {
-		<-hold
+// fail makes all answers SERVFAIL.
+func (d *nameServer) fail(on bool) {
+	if !on {
+		d.Answer(nil)
+		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	q := m.Questions[0]
-	name := strings.ToLower(q.Name.String())
-	d.asked[name]++
-	out := &dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true, RecursionAvailable: true}, Questions: m.Questions}
-	if d.fail {
-		out.RCode = dnsmessage.RCodeServerFailure
-		return out
-	}
-	_, known := d.addr[name]
-	if _, service := d.srv[name]; !known && !service {
-		out.RCode = dnsmessage.RCodeNameError
-		return out
-	}
-	head := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 60}
-	for i := range d.srv[name] {
-		if q.Type == dnsmessage.TypeSRV {
-			out.Answers = append(out.Answers, dnsmessage.Resource{Header: head, Body: &d.srv[name][i]})
-		}
-	}
-	for _, text := range d.addr[name] {
-		a := netip.MustParseAddr(text)
-		switch {
-		case a.Is4() && q.Type == dnsmessage.TypeA:
-			out.Answers = append(out.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AResource{A: a.As4()}})
-		case a.Is6() && q.Type == dnsmessage.TypeAAAA:
-			out.Answers = append(out.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AAAAResource{AAAA: a.As16()}})
-		}
-	}
-	return out
+	d.Answer(func(_, right *dnsmessage.Message, _ bool) []*dnsmessage.Message {
+		right.RCode = dnsmessage.RCodeServerFailure
+		return []*dnsmessage.Message{right}
+	})
 }
 
-func srv(priority, weight, port uint16, target string) dnsmessage.SRVResource {
-	return dnsmessage.SRVResource{Priority: priority, Weight: weight, Port: port, Target: dnsmessage.MustNewName(target)}
+func srv(priority, weight, port uint16, target string) dnsmessage.Resource {
+	return dnstest.SRV(time.Minute, priority, weight, port, target)
 }

@@ -4,150 +4,191 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/sip/dns"
 )
+
+// naptrPatience is how long NAPTR is waited for: some routers' name servers
+// never answer for types that they do not know. It is enough for two servers.
+const naptrPatience = 2500 * time.Millisecond
+
+// errNowhere tells that DNS knows the service, but no place of it.
+var errNowhere = errors.New("its SRV records lead nowhere")
+
+// services are those of RFC 3263 §4.1 and RFC 7118 §7, and their transports.
+var services = map[string]string{"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls", "SIP+D2W": "ws", "SIPS+D2W": "wss"}
 
 // record is one SRV record with its addresses, or the addresses of a bare name.
 type record struct {
 	transport        string
-	order            int // transports in the order of our preference
+	order            int // sets of records in the order of the domain's NAPTR, else of our preference
 	priority, weight uint16
 	port             uint16
 	addrs            []netip.Addr
 }
 
-// ask does the DNS work of RFC 3263 §4 for one target.
-func ask(ctx context.Context, l Lookup, t Target) ([]record, error) {
-	if t.Port == 0 {
-		records, err := askSRV(ctx, l, t)
-		if len(records) > 0 || err != nil {
-			return records, err
+// walk is one way through DNS.
+type walk struct {
+	l       Lookup
+	t       Target
+	can     []string // transports that we can send over
+	ttl     time.Duration
+	records []record
+	refused bool  // DNS says that the service is not there
+	failed  error // DNS did not answer at some point
+}
+
+// ask does the DNS work of RFC 3263 §4 for one target, and tells how long what
+// it found is valid.
+func ask(ctx context.Context, l Lookup, t Target, can []string) ([]record, time.Duration, error) {
+	w := &walk{l: l, t: t, can: can, ttl: MostTTL}
+	err := w.run(ctx)
+	return w.records, w.ttl, err
+}
+
+func (w *walk) run(ctx context.Context) error {
+	if w.t.Port == 0 {
+		for order, s := range w.places(ctx) {
+			w.service(ctx, order, s)
+		}
+		switch {
+		case len(w.records) > 0:
+			return nil
+		case w.failed != nil:
+			return broken(w.t.Host, w.failed)
+		case w.refused:
+			return fault.New(fault.Network, "resolve %s: %w", w.t.Host, errNowhere)
 		}
 	}
-	addrs, err := askAddrs(ctx, l, t.Host)
+	addrs, err := w.addrs(ctx, w.t.Host)
 	if err != nil {
-		return nil, err
+		return broken(w.t.Host, err)
 	}
-	return []record{{transport: t.orUDP(), port: t.port(), addrs: addrs}}, nil
+	w.records = []record{{transport: w.t.orUDP(), port: w.t.port(), addrs: addrs}}
+	return nil
 }
 
-// askSRV asks for the service over each allowed transport. No record at all is
-// no error; a record "." says that the service is not there (RFC 2782).
-func askSRV(ctx context.Context, l Lookup, t Target) ([]record, error) {
-	transports := []string{"udp", "tcp"}
-	if t.Transport != "" {
-		transports = []string{t.Transport}
-	}
-	var out []record
-	var refused bool
-	for i, proto := range transports {
-		service, network := "sip", proto
-		if proto == "tls" {
-			service, network = "sips", "tcp" // RFC 3263 §4.2
-		}
-		_, srvs, err := l.LookupSRV(ctx, service, network, t.Host)
-		if err != nil && !missing(err) && len(out) == 0 {
-			return nil, failed(t.Host, err)
-		}
-		for _, srv := range srvs[:min(len(srvs), MaxHops)] {
-			if srv.Target == "." {
-				refused = true
-				continue
-			}
-			addrs, err := askAddrs(ctx, l, strings.TrimSuffix(srv.Target, "."))
-			if err != nil {
-				continue // the others of the set may do
-			}
-			out = append(out, record{transport: proto, order: i, priority: srv.Priority, weight: srv.Weight, port: srv.Port, addrs: addrs})
-		}
-		if err == nil && len(srvs) > 0 && len(out) == 0 {
-			refused = true
-		}
-	}
-	if refused && len(out) == 0 {
-		return nil, fault.New(fault.Network, "resolve %s: its SRV records lead nowhere", t.Host)
-	}
-	return out, nil
+// place is a name to ask SRV for.
+type place struct {
+	name, transport string
+	last            bool // only if the others have nothing
 }
 
-// askAddrs returns IPv4 addresses before IPv6 ones: a listener of the family
-// is looked for by the caller, and IPv4 is the one every trunk has.
-func askAddrs(ctx context.Context, l Lookup, host string) ([]netip.Addr, error) {
-	addrs, err := l.LookupNetIP(ctx, "ip", host)
+// places are what the domain's NAPTR rules name, best first, else the usual
+// names of the transports.
+func (w *walk) places(ctx context.Context) []place {
+	if w.t.Transport == "" {
+		if rules := w.rules(ctx); len(rules) > 0 {
+			return rules
+		}
+	}
+	var out []place
+	for _, p := range []place{
+		{name: "_sip._udp.", transport: "udp"}, {name: "_sip._tcp.", transport: "tcp"}, {name: "_sips._tcp.", transport: "tls", last: true},
+	} {
+		if w.t.Transport == p.transport || w.t.Transport == "" && slices.Contains(w.can, p.transport) {
+			p.name += w.t.Host
+			p.last = p.last && w.t.Transport == ""
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// rules are the NAPTR records for transports that we can. A domain that has
+// rules for others only is asked for as if it had none: it may still answer.
+func (w *walk) rules(ctx context.Context) (out []place) {
+	ctx, cancel := context.WithTimeout(ctx, naptrPatience)
+	defer cancel()
+	found, ttl, err := w.l.NAPTR(ctx, w.t.Host)
+	if _, none := dns.AsMissing(err); err != nil && !none {
+		w.shorten(MostMissing) // not Fresh: the wait is long where it happens, and happens always
+		return nil
+	}
 	if err != nil {
-		return nil, failed(host, err)
+		w.absent(err)
+		return nil
 	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-	}
-	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return cmp.Compare(a.BitLen(), b.BitLen()) })
-	addrs = addrs[:min(len(addrs), MaxHops)]
-	if len(addrs) == 0 {
-		return nil, fault.New(fault.Network, "resolve %s: no address", host)
-	}
-	return addrs, nil
-}
-
-// missing tells "no such record" from "DNS does not answer".
-func missing(err error) bool {
-	dns, ok := errors.AsType[*net.DNSError](err)
-	return ok && dns.IsNotFound
-}
-
-func failed(host string, err error) error {
-	return fault.New(fault.Network, "resolve %s: %w", host, err).
-		WithHint("check the spelling of %s and the machine's DNS", host)
-}
-
-// arrange draws an order: transport, priority, then weight at random
-// (RFC 2782), dead hops last. roll(n) returns a number in [0,n).
-func arrange(records []record, roll func(n int) int, dead func(Hop) bool) []Hop {
-	left := slices.Clone(records)
-	var good, bad []Hop
-	for len(left) > 0 && len(good)+len(bad) < MaxHops {
-		i := draw(left, roll)
-		for _, a := range left[i].addrs {
-			hop := Hop{Addr: netip.AddrPortFrom(a, left[i].port), Transport: left[i].transport}
-			if dead(hop) {
-				bad = append(bad, hop)
-			} else {
-				good = append(good, hop)
-			}
-		}
-		left = slices.Delete(left, i, i+1)
-	}
-	all := append(good, bad...)
-	return all[:min(len(all), MaxHops)]
-}
-
-// draw picks the next record among those of the best transport and priority.
-func draw(left []record, roll func(n int) int) int {
-	best := slices.MinFunc(left, compare)
-	total := 0
-	for _, r := range left {
-		if compare(r, best) == 0 {
-			total += int(r.weight)
-		}
-	}
-	at := roll(total + 1)
-	last := 0
-	for i, r := range left {
-		if compare(r, best) != 0 {
+	found = slices.Clone(found)
+	slices.SortStableFunc(found, func(a, b dns.NAPTR) int {
+		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Preference, b.Preference))
+	})
+	for _, n := range found {
+		tp := services[strings.ToUpper(n.Services)]
+		if !strings.EqualFold(n.Flags, "s") || n.Pattern != "" || !slices.Contains(w.can, tp) || !validHost(n.Replacement) || len(out) == MaxServices {
 			continue
 		}
-		last = i
-		if at -= int(r.weight); at <= 0 {
-			break
-		}
+		out = append(out, place{name: n.Replacement, transport: tp})
 	}
-	return last
+	w.shorten(ttl)
+	return out
 }
 
-func compare(a, b record) int {
-	return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.priority, b.priority))
+// service asks for the places of one service. No record at all is no error; a
+// record "." says that the service is not there (RFC 2782).
+func (w *walk) service(ctx context.Context, order int, p place) {
+	if p.last && (len(w.records) > 0 || w.refused) {
+		return
+	}
+	srvs, ttl, err := w.l.SRV(ctx, p.name)
+	if err != nil {
+		if _, none := dns.AsMissing(err); !none && !p.last {
+			w.failed = cmp.Or(w.failed, err)
+		}
+		w.absent(err)
+		return
+	}
+	w.shorten(ttl)
+	before := len(w.records)
+	for _, s := range srvs[:min(len(srvs), MaxHops)] {
+		if s.Target == "" || s.Port == 0 || !validHost(s.Target) {
+			continue
+		}
+		addrs, err := w.addrs(ctx, s.Target)
+		if err != nil {
+			if _, none := dns.AsMissing(err); !none {
+				w.failed = cmp.Or(w.failed, err)
+			}
+			continue // the others of the set may do
+		}
+		w.records = append(w.records, record{transport: p.transport, order: order, priority: s.Priority, weight: s.Weight, port: s.Port, addrs: addrs})
+	}
+	w.refused = w.refused || len(srvs) > 0 && len(w.records) == before
+}
+
+// addrs returns IPv4 addresses before IPv6 ones: a listener of the family is
+// looked for by the caller, and IPv4 is the one every trunk has.
+func (w *walk) addrs(ctx context.Context, host string) ([]netip.Addr, error) {
+	addrs, ttl, err := w.l.Addrs(ctx, host)
+	if err == nil && len(addrs) == 0 {
+		err = &dns.Missing{Name: host, Type: "A"}
+	}
+	if err != nil {
+		w.absent(err)
+		return nil, err
+	}
+	w.shorten(ttl)
+	return addrs[:min(len(addrs), MaxHops)], nil
+}
+
+func (w *walk) shorten(ttl time.Duration) { w.ttl = min(w.ttl, max(ttl, LeastTTL)) }
+
+// absent notes how long something may be believed to be missing. What cannot
+// be told is asked again with the rest, after [Fresh] at the latest.
+func (w *walk) absent(err error) {
+	ttl := Fresh
+	if m, ok := dns.AsMissing(err); ok && m.TTL > 0 {
+		ttl = max(m.TTL, FreshFailure)
+	}
+	w.shorten(ttl)
+}
+
+func broken(host string, err error) error {
+	return fault.New(fault.Network, "resolve %s: %w", host, err).
+		WithHint("check the spelling of %s and the machine's DNS", host)
 }

@@ -1,11 +1,11 @@
 // Package resolve finds where a SIP request goes (RFC 3263): a numeric address
-// as it is, host and port by A and AAAA, a bare host by SRV and then by A and
-// AAAA. NAPTR is not asked: the transport is the target's or that of the SRV
-// record.
+// as it is, host and port by A and AAAA, a bare host by NAPTR, then SRV, then A
+// and AAAA. The transport is the target's, else the one that the domain's NAPTR
+// rules prefer among those we can, else that of the SRV record.
 //
-// The order is that of priority and weight (RFC 2782), drawn anew for each
-// request, with addresses that lately did not answer at the end: there is
-// always something to try.
+// The order is that of the NAPTR rules, then of priority and weight (RFC 2782),
+// drawn anew for each request, with addresses that lately did not answer at the
+// end: there is always something to try.
 //
 // # Concurrency
 //
@@ -16,11 +16,13 @@
 //
 // # Limits
 //
-// At most [MaxNames] names are kept for [Fresh] each (the system's resolver
-// tells no TTL), failures for [FreshFailure]; an old answer serves up to
-// [Stale] when DNS fails. At most [MaxQuestions] are under way, each at most
-// [Patience]; an answer has at most [MaxHops] addresses; at most [MaxDead]
-// addresses are remembered as dead.
+// At most [MaxNames] names are kept, each as long as the shortest-lived record
+// that its answer rests on, [LeastTTL] to [MostTTL]; that a name is missing, as
+// long as its zone says, [FreshFailure] to [MostMissing]; that DNS does not
+// answer, for [FreshFailure]; an old answer serves up to [Stale] then. At most
+// [MaxQuestions] are under way, each at most [Patience]; a domain has at most
+// [MaxServices] NAPTR rules of use and an answer [MaxHops] addresses; at most
+// [MaxDead] addresses are remembered as dead.
 //
 // # Errors
 //
@@ -35,6 +37,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/loopstart/loopstart/sip/dns"
 )
 
 // Limits of a Resolver.
@@ -43,10 +47,14 @@ const (
 	MaxQuestions = 32
 	MaxHops      = 16
 	MaxDead      = 1024
-	Fresh        = 60 * time.Second
+	MaxServices  = 8
+	LeastTTL     = time.Second
+	MostTTL      = time.Hour
+	Fresh        = 60 * time.Second // between two looks at names that are in use
 	FreshFailure = 5 * time.Second
+	MostMissing  = 5 * time.Minute
 	Stale        = time.Hour
-	Patience     = 5 * time.Second
+	Patience     = 6 * time.Second
 )
 
 // DefaultPort is the port of sip URIs over UDP and TCP.
@@ -58,8 +66,8 @@ const DefaultTLSPort = 5061
 // Target is what a request is for.
 type Target struct {
 	Host      string // name, IPv4, or IPv6 with or without brackets
-	Port      int    // 0: by SRV, else DefaultPort
-	Transport string // udp, tcp, tls; "": what SRV says, else udp
+	Port      int    // 0: by NAPTR and SRV, else DefaultPort
+	Transport string // udp, tcp, tls; "": what NAPTR or SRV says, else udp
 }
 
 // Hop is one place to send a request to.
@@ -70,10 +78,12 @@ type Hop struct {
 
 func (h Hop) String() string { return h.Transport + "://" + h.Addr.String() }
 
-// Lookup is the part of *net.Resolver that is used.
+// Lookup asks DNS; *dns.Client does. Each answer comes with the time that it
+// may be kept.
 type Lookup interface {
-	LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	NAPTR(ctx context.Context, name string) ([]dns.NAPTR, time.Duration, error)
+	SRV(ctx context.Context, name string) ([]dns.SRV, time.Duration, error)
+	Addrs(ctx context.Context, host string) ([]netip.Addr, time.Duration, error)
 }
 
 // ParseTarget reads host, host:port, [v6], [v6]:port or a bare IPv6 address,

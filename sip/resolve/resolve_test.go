@@ -3,29 +3,31 @@ package resolve
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/net/dns/dnsmessage"
+
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/sip/dns"
 )
 
 var start = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 
 type bench struct {
 	*Resolver
-	dns   *dns
+	dns   *nameServer
 	clock *clock.Virtual
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{dns: newDNS(t), clock: clock.NewVirtual(start)}
-	b.Resolver = New(Options{Lookup: b.dns.resolver(), Clock: b.clock, Roll: func(int) int { return 0 }})
+	b.Resolver = New(Options{Lookup: b.dns.client(), Clock: b.clock, Roll: func(int) int { return 0 }})
 	t.Cleanup(b.Close)
 	return b
 }
@@ -91,7 +93,7 @@ func TestResolve(t *testing.T) {
 	d.service("_sip._udp.trunk.test.", srv(20, 0, 5060, "backup.test."), srv(10, 0, 5070, "main.test."))
 	d.service("_sip._tcp.trunk.test.", srv(10, 0, 5080, "main.test."))
 	d.service("_sip._tcp.tcponly.test.", srv(1, 1, 5061, "main.test."))
-	d.service("_sip._udp.none.test.", srv(0, 0, 0, "."))
+	d.service("_sip._udp.none.test.", srv(0, 0, 0, ""))
 	d.service("_sip._udp.dangling.test.", srv(1, 1, 5060, "nowhere.test."))
 	d.service("_sip._udp.half.test.", srv(1, 1, 5060, "nowhere.test."), srv(2, 1, 5060, "main.test."))
 	d.host("main.test.", "2001:db8::7", "192.0.2.7")
@@ -158,10 +160,10 @@ func TestCacheAndStale(t *testing.T) {
 		t.Fatalf("known before it was asked: %v", got)
 	}
 	b.hops(t, "h.test:5060")
-	asked := b.dns.questions("h.test.")
+	asked := b.dns.Asked("h.test.")
 	b.clock.Advance(Fresh - time.Second)
 	b.hops(t, "h.test:5060")
-	if got := b.dns.questions("h.test."); got != asked {
+	if got := b.dns.Asked("h.test."); got != asked {
 		t.Fatalf("%d questions within %s", got, Fresh)
 	}
 	b.dns.host("h.test.", "192.0.2.2")
@@ -169,7 +171,7 @@ func TestCacheAndStale(t *testing.T) {
 	if got := b.hops(t, "h.test:5060"); got != "udp://192.0.2.2:5060" {
 		t.Fatalf("after its time: %s", got)
 	}
-	b.dns.set(func() { b.dns.fail = true })
+	b.dns.fail(true)
 	b.clock.Advance(Fresh)
 	if got := b.hops(t, "h.test:5060"); got != "udp://192.0.2.2:5060" {
 		t.Fatalf("DNS fails: %s, want the old answer", got)
@@ -186,7 +188,7 @@ func TestCacheAndStale(t *testing.T) {
 	if got := b.hops(t, "h.test:5060"); got != "NETWORK" {
 		t.Fatalf("after an hour of failures: %s", got)
 	}
-	b.dns.set(func() { b.dns.fail = false })
+	b.dns.fail(false)
 	b.clock.Advance(FreshFailure)
 	if got := b.hops(t, "h.test:5060"); got != "udp://192.0.2.2:5060" {
 		t.Fatalf("DNS is back: %s", got)
@@ -219,7 +221,10 @@ func TestOneQuestionForManyCallersAndOneMayGiveUp(t *testing.T) {
 	b := newBench(t)
 	b.dns.host("h.test.", "192.0.2.1")
 	hold := make(chan struct{})
-	b.dns.set(func() { b.dns.hold = hold })
+	b.dns.Answer(func(_, right *dnsmessage.Message, _ bool) []*dnsmessage.Message {
+		<-hold
+		return []*dnsmessage.Message{right}
+	})
 	target := Target{Host: "h.test", Port: 5060}
 	gone, leave := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -249,14 +254,19 @@ func TestOneQuestionForManyCallersAndOneMayGiveUp(t *testing.T) {
 // slow never answers by itself.
 type slow struct{}
 
-func (slow) LookupSRV(ctx context.Context, _, _, _ string) (string, []*net.SRV, error) {
+func (slow) NAPTR(ctx context.Context, _ string) ([]dns.NAPTR, time.Duration, error) {
 	<-ctx.Done()
-	return "", nil, ctx.Err()
+	return nil, 0, ctx.Err()
 }
 
-func (slow) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+func (slow) SRV(ctx context.Context, _ string) ([]dns.SRV, time.Duration, error) {
 	<-ctx.Done()
-	return nil, ctx.Err()
+	return nil, 0, ctx.Err()
+}
+
+func (slow) Addrs(ctx context.Context, _ string) ([]netip.Addr, time.Duration, error) {
+	<-ctx.Done()
+	return nil, 0, ctx.Err()
 }
 
 func TestQuestionsAreBoundedAndEndWithClose(t *testing.T) {
@@ -283,8 +293,8 @@ func TestQuestionsAreBoundedAndEndWithClose(t *testing.T) {
 // one answers every name.
 type one struct{ slow }
 
-func (one) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
-	return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+func (one) Addrs(context.Context, string) ([]netip.Addr, time.Duration, error) {
+	return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, time.Hour, nil
 }
 
 func TestNamesAndDeadAreBounded(t *testing.T) {
