@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -32,12 +33,36 @@ func (e *Engine) incoming(d Incoming) {
 	if direct := e.directScript(d); direct != nil && (route == nil || e.meansScript(d, direct.Script) && route.Script != direct.Script) {
 		route = direct
 	}
+	if h := e.askUser(cfg, d, in, route); h != nil {
+		e.turnAway(d, 401, "", h...)
+		return
+	}
 	if route == nil {
 		e.log.Warn("call refused: "+why, "to", phone.Mask(in.To), "from", phone.Mask(in.From), "origin", d.Origin().Kind.String(), "name", d.Origin().Name)
 		e.turnAway(d, 404, "")
 		return
 	}
 	e.take(cfg, d, in, route)
+}
+
+// askUser is the challenge for a trusted caller whom no route takes, and who
+// says to be a user whom a route would take: a phone on this machine that has
+// not registered, say. nil: nobody is asked.
+func (e *Engine) askUser(cfg *config.Config, d Incoming, in incomingCall, route *config.Route) []sip.Header {
+	asks, can := e.sip.(interface {
+		Challenges(netip.AddrPort, sip.Headers) []sip.Header
+	})
+	if route != nil || !can || d.Origin().Kind != sip.FromTrusted {
+		return nil
+	}
+	if _, is := cfg.User(d.From().User); !is {
+		return nil
+	}
+	in.User = d.From().User
+	if route, _ = cfg.Match(in.Incoming, e.isOpen); route == nil {
+		return nil
+	}
+	return asks.Challenges(d.Origin().Source, d.Headers())
 }
 
 // incomingCall is who calls whom, as routes and records see it.

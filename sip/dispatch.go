@@ -232,6 +232,9 @@ func (e *Endpoint) originOf(req *gosip.Request, tx *gosip.ServerTx) (o Origin, r
 		o.Kind, o.Name = FromTrunk, name
 	} else if e.trusts(source.Addr()) {
 		o.Kind = FromTrusted
+		if user := e.trustedUser(req, source); user != "" {
+			o.Kind, o.Name = FromUser, user
+		}
 	} else {
 		user, no := e.admitUser(req, source)
 		if no != nil {

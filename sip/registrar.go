@@ -100,6 +100,30 @@ func (e *Endpoint) admitUser(req *gosip.Request, source netip.AddrPort) (user st
 	return e.prove(req, unescapeUser(req.From().Address.User), source)
 }
 
+// trustedUser is the user whose phone speaks from a trusted source, "" when
+// none does. Nobody is challenged there: the phone is known by credentials that
+// it sends unasked, or by From when the request comes straight, with one Via,
+// from the very address and port that registered. What a proxy on a trusted host
+// relays is its word only, and makes nobody a user.
+func (e *Endpoint) trustedUser(req *gosip.Request, source netip.AddrPort) string {
+	claimed := unescapeUser(req.From().Address.User)
+	if !e.isUser(claimed) {
+		return ""
+	}
+	fields := values(req, "Authorization")
+	user, verdict := e.guard.Verify(digest.Request{Method: string(req.Method), URI: req.Recipient.String()}, fields, e.password)
+	if verdict == digest.Passed && user == claimed {
+		return user
+	}
+	straight := len(lists(req, "Via")) == 1
+	if straight && slices.ContainsFunc(e.locations.Lookup(claimed), func(b Binding) bool {
+		return b.Source == source && len(b.Path) == 0 && b.Transport == e.transportOf(req)
+	}) {
+		return claimed
+	}
+	return ""
+}
+
 // isUserSource tells whether a user is registered from an address or has proved
 // who it is there.
 func (e *Endpoint) isUserSource(a netip.Addr) bool {
@@ -154,26 +178,40 @@ func (e *Endpoint) answered(fields []string, source netip.AddrPort) bool {
 // header only and give up at SHA-256; those that know both find it.
 func (e *Endpoint) challenge(req *gosip.Request, source netip.AddrPort, stale bool) *gosip.Response {
 	res := newResponse(req, 401, "Unauthorized")
-	values := e.guard.ChallengesFor(source.Addr().String(), stale)
-	slices.Reverse(values)
-	if onlyMD5(req) {
-		values = values[:1]
+	agent := ""
+	if h := req.GetHeader("User-Agent"); h != nil {
+		agent = h.Value()
 	}
-	for _, value := range values {
-		res.AppendHeader(gosip.NewHeader("WWW-Authenticate", value))
+	for _, h := range e.challenges(source, agent, stale) {
+		res.AppendHeader(gosip.NewHeader(h.Name, h.Value))
 	}
 	return res
+}
+
+// Challenges are the header fields of a 401 that asks the caller of a dialog for
+// a password, one who was let in without.
+func (e *Endpoint) Challenges(source netip.AddrPort, headers Headers) []Header {
+	return e.challenges(source, headers.Get("User-Agent"), false)
+}
+
+func (e *Endpoint) challenges(source netip.AddrPort, agent string, stale bool) []Header {
+	values := e.guard.ChallengesFor(source.Addr().String(), stale)
+	slices.Reverse(values)
+	if onlyMD5(agent) {
+		values = values[:1]
+	}
+	out := make([]Header, len(values))
+	for i, value := range values {
+		out[i] = Header{"WWW-Authenticate", value}
+	}
+	return out
 }
 
 // onlyMD5 tells the phones that give up when one of several challenges has an
 // algorithm they do not know, instead of passing over it (RFC 8760 §2.4): those
 // built on libre 1, which are baresip 0 and 1.
-func onlyMD5(req *gosip.Request) bool {
-	h := req.GetHeader("User-Agent")
-	if h == nil {
-		return false
-	}
-	agent := strings.ToLower(h.Value())
+func onlyMD5(agent string) bool {
+	agent = strings.ToLower(agent)
 	return strings.HasPrefix(agent, "baresip v0.") || strings.HasPrefix(agent, "baresip v1.")
 }
 

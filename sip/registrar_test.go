@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -293,5 +294,46 @@ func TestUpdateTakesUsersAway(t *testing.T) {
 	}
 	if m := p.register(60); m.code() != 403 {
 		t.Fatal(m.line)
+	}
+}
+
+// A registered phone on a trusted source is its user and not just trusted, so
+// that routes for users have its calls; nobody else there is.
+func TestUserOnATrustedSource(t *testing.T) {
+	origins := make(chan Origin, 1)
+	cfg := Config{Users: twoUsers, Trust: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	e, _, _ := openWireWith(t, cfg, func(d *Deps) {
+		d.Incoming = func(d *Dialog) { origins <- d.Origin(); _ = d.Reject(486, "Busy Here") }
+	})
+	p := newPhone(t, e, "101", "secret")
+	origin := func(from *phone, claimed string, extra ...string) Origin {
+		t.Helper()
+		if m := from.ask(p.to, "INVITE", "sip:200@pbx", claimed, append(extra, "Contact: "+p.contact)...); m.code() != 486 {
+			t.Fatal(m.line)
+		}
+		return <-origins
+	}
+	if o := origin(p, "101"); o.Kind != FromTrusted {
+		t.Errorf("before REGISTER: %+v", o)
+	}
+	if m := p.register(60); m.code() != 200 {
+		t.Fatal(m.line)
+	}
+	if o := origin(p, "101"); o.Kind != FromUser || o.Name != "101" {
+		t.Errorf("the phone: %+v", o)
+	}
+	if o := origin(p, "102"); o.Kind != FromTrusted {
+		t.Errorf("as another user: %+v", o)
+	}
+	if o := origin(p, "101", "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx"); o.Kind != FromTrusted {
+		t.Errorf("relayed: %+v", o)
+	}
+	other := newPhone(t, e, "101", "secret")
+	if o := origin(other, "101"); o.Kind != FromTrusted {
+		t.Errorf("from another port: %+v", o)
+	}
+	challenged := other.ask(other.to, "REGISTER", "sip:200@pbx", "101")
+	if o := origin(other, "101", other.credentials("INVITE", "sip:200@pbx", challenged)); o.Kind != FromUser {
+		t.Errorf("with a password: %+v", o)
 	}
 }
