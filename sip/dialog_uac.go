@@ -27,8 +27,8 @@ func (e *Endpoint) Dial(o Outgoing) (*Dialog, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := e.newOutbound(o, p)
-	if err := e.dialogs.add(d, e.maxCalls(d.account)); err != nil {
+	d := e.newOutbound(o, p) // whether a user is busy the caller of Dial knows: several phones of one ring at once
+	if err := e.dialogs.add(d, 0); err != nil {
 		if err == errTableFull {
 			e.count.dialogsFull.Add(1)
 		}

@@ -13,7 +13,7 @@ import (
 type dialogTable struct {
 	mu     sync.RWMutex
 	byKey  map[dialogKey]*Dialog
-	users  map[string]int // dialogs of each user
+	users  map[string]map[*Dialog]struct{} // dialogs of each user
 	merged *recent[mergeKey, mergedInvite]
 	closed bool
 }
@@ -32,7 +32,7 @@ type mergedInvite struct {
 }
 
 func (t *dialogTable) init() {
-	t.byKey, t.users = map[dialogKey]*Dialog{}, map[string]int{}
+	t.byKey, t.users = map[dialogKey]*Dialog{}, map[string]map[*Dialog]struct{}{}
 	t.merged = newRecent[mergeKey, mergedInvite](2*MaxDialogs, nil)
 }
 
@@ -43,21 +43,42 @@ var (
 )
 
 // add enters a dialog, unless there are too many, or its user, if it has one,
-// may have no more.
+// may have no more; maxOfUser 0 is no limit.
 func (t *dialogTable) add(d *Dialog, maxOfUser int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.closed || len(t.byKey) >= MaxDialogs || t.byKey[d.key] != nil:
 		return errTableFull
-	case d.account != "" && maxOfUser > 0 && t.users[d.account] >= maxOfUser:
+	case d.account != "" && maxOfUser > 0 && t.callsOf(d.account) >= maxOfUser:
 		return errUserBusy
 	}
 	t.byKey[d.key] = d
 	if d.account != "" {
-		t.users[d.account]++
+		if t.users[d.account] == nil {
+			t.users[d.account] = map[*Dialog]struct{}{}
+		}
+		t.users[d.account][d] = struct{}{}
 	}
 	return nil
+}
+
+// callsOf counts the calls of a user. All of its phones that ring are one call,
+// and one call that its phone holds leaves room for the question before a
+// transfer.
+func (t *dialogTable) callsOf(user string) int {
+	n, rings, held := 0, 0, 0
+	for d := range t.users[user] {
+		switch {
+		case d.outbound && !d.up.Load():
+			rings = 1
+			continue
+		case d.held.Load():
+			held = 1
+		}
+		n++
+	}
+	return n + rings - held
 }
 
 func (t *dialogTable) remove(d *Dialog) {
@@ -68,7 +89,7 @@ func (t *dialogTable) remove(d *Dialog) {
 	}
 	delete(t.byKey, d.key)
 	if d.account != "" {
-		if t.users[d.account]--; t.users[d.account] == 0 {
+		if delete(t.users[d.account], d); len(t.users[d.account]) == 0 {
 			delete(t.users, d.account)
 		}
 	}

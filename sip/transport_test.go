@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -323,6 +324,42 @@ func TestUserLimit(t *testing.T) {
 	table.remove(one)
 	if table.add(two, 1) != nil || len(table.users) != 2 {
 		t.Fatal("the place is not free")
+	}
+}
+
+// All phones of a user may ring for one call, and one call that is held does not
+// count, so that a phone can ask somebody before a transfer.
+func TestUserLimitCountsCalls(t *testing.T) {
+	var table dialogTable
+	table.init()
+	next := 0
+	dialog := func(outbound bool) *Dialog {
+		next++
+		return &Dialog{key: dialogKey{strconv.Itoa(next), ""}, account: "101", outbound: outbound}
+	}
+	phones := []*Dialog{dialog(true), dialog(true), dialog(true)}
+	for _, d := range phones {
+		if err := table.add(d, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := table.callsOf("101"); n != 1 {
+		t.Fatalf("three phones that ring are %d calls", n)
+	}
+	phones[0].up.Store(true)
+	table.remove(phones[1])
+	table.remove(phones[2])
+	if table.add(dialog(false), 1) != errUserBusy {
+		t.Fatal("a second call beside a talk")
+	}
+	phones[0].held.Store(true)
+	question := dialog(false)
+	if err := table.add(question, 1); err != nil {
+		t.Fatalf("the question before a transfer: %v", err)
+	}
+	question.held.Store(true)
+	if table.add(dialog(false), 1) != errUserBusy {
+		t.Fatal("holding makes room for one call only")
 	}
 }
 
