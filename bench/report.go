@@ -1,12 +1,15 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
 )
 
 // How long things are measured, and with what.
@@ -22,17 +25,22 @@ const (
 // setupRates are tried one after the other until calls fail.
 var setupRates = []float64{100, 200, 400, 600, 800, 1000, 1300}
 
+// Part is one section of the report, with its numbers of calls.
+type Part struct {
+	Name  string  // playing, idle, reaction or setups; empty = all
+	Calls int     // playing and idle; 0 = as in the report
+	Rate  float64 // setups: calls a second, one step only; 0 = rising
+}
+
 // Report measures a program and prints one line for each figure that
 // docs/PERFORMANCE.md keeps.
-func Report(binary string, w io.Writer) error {
+func Report(binary string, part Part, w io.Writer) error {
 	fmt.Fprintf(w, "machine: %s, %d cores, load %s\n", model(), runtime.NumCPU(), load())
-	for _, section := range []func(*program, *phones) error{
-		func(p *program, ua *phones) error { return playing(w, p, ua, 100) },
-		func(p *program, ua *phones) error { return playing(w, p, ua, 500) },
-		func(p *program, ua *phones) error { return idle(w, p, ua) },
-		func(_ *program, ua *phones) error { return reaction(w, ua) },
-		func(p *program, ua *phones) error { return setups(w, p, ua) },
-	} {
+	sections, err := part.sections(w)
+	if err != nil {
+		return err
+	}
+	for _, section := range sections {
 		if err := with(binary, section); err != nil {
 			return err
 		}
@@ -41,9 +49,35 @@ func Report(binary string, w io.Writer) error {
 	return nil
 }
 
+type section func(*program, *phones) error
+
+func (part Part) sections(w io.Writer) ([]section, error) {
+	play := func(n int) section { return func(p *program, ua *phones) error { return playing(w, p, ua, n) } }
+	wait := func(p *program, ua *phones) error { return idle(w, p, ua, cmp.Or(part.Calls, memoryCalls)) }
+	react := func(_ *program, ua *phones) error { return reaction(w, ua) }
+	rates := setupRates
+	if part.Rate > 0 {
+		rates = []float64{part.Rate}
+	}
+	rise := func(p *program, ua *phones) error { return setups(w, p, ua, rates) }
+	switch part.Name {
+	case "":
+		return []section{play(100), play(cmp.Or(part.Calls, 500)), wait, react, rise}, nil
+	case "playing":
+		return []section{play(cmp.Or(part.Calls, 500))}, nil
+	case "idle":
+		return []section{wait}, nil
+	case "reaction":
+		return []section{react}, nil
+	case "setups":
+		return []section{rise}, nil
+	}
+	return nil, fault.New(fault.Invalid, "bench: no part %q", part.Name).WithHint("playing, idle, reaction, setups")
+}
+
 // with runs one section against a program of its own, so that none sees what
 // another has left in memory.
-func with(binary string, section func(*program, *phones) error) error {
+func with(binary string, run section) error {
 	p, err := startProgram(binary, project{scripts: reportScripts})
 	if err != nil {
 		return err
@@ -64,7 +98,7 @@ func with(binary string, section func(*program, *phones) error) error {
 	}
 	pause(settle)
 	ua.hangup()
-	return section(p, ua)
+	return run(p, ua)
 }
 
 // playing measures n calls that hear a prompt and send RTP.
@@ -104,16 +138,16 @@ func answered(calls []caller) (n int) {
 }
 
 // idle measures calls whose scripts wait.
-func idle(w io.Writer, p *program, ua *phones) error {
+func idle(w io.Writer, p *program, ua *phones, n int) error {
 	base := p.pss()
 	fmt.Fprintf(w, "memory: %.1f MB without calls, %d processes\n", float64(base)/1024, len(p.processes()))
-	calls := ua.load("quiet", memoryCalls, 100)
+	calls := ua.load("quiet", n, 100)
 	ua.await(calls, answerLimit, func(c caller) bool { return c.code == 200 })
-	if up := answered(ua.snapshot(calls)); up != memoryCalls {
-		return fmt.Errorf("%d of %d idle calls are answered", up, memoryCalls)
+	if up := answered(ua.snapshot(calls)); up != n {
+		return fmt.Errorf("%d of %d idle calls are answered", up, n)
 	}
 	pause(settle)
-	fmt.Fprintf(w, "memory: %.0f kB PSS per idle call (%d calls whose scripts wait)\n", float64(p.pss()-base)/memoryCalls, memoryCalls)
+	fmt.Fprintf(w, "memory: %.0f kB PSS per idle call (%d calls whose scripts wait)\n", float64(p.pss()-base)/float64(n), n)
 	ua.hangup()
 	return nil
 }
@@ -138,8 +172,8 @@ func reaction(w io.Writer, ua *phones) error {
 }
 
 // setups raises the rate of short calls until one fails or is answered late.
-func setups(w io.Writer, p *program, ua *phones) error {
-	for _, rate := range setupRates {
+func setups(w io.Writer, p *program, ua *phones, rates []float64) error {
+	for _, rate := range rates {
 		n := int(rate * setupTime.Seconds())
 		before := p.cpu()
 		began := now()

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -341,21 +342,54 @@ func TestIdleEngineArmsNoTimer(t *testing.T) {
 	}
 }
 
-func TestSessionsSpreadOverShardsAndSlots(t *testing.T) {
+func TestSessionsSpreadOverShardsAndFillSlots(t *testing.T) {
+	const over = 12 // sessions more than a slot of each shard takes
 	st := newStudio(t, 2)
-	for range 40 {
+	for range 2 * (slotShare + over) {
 		st.leg(nil)
 	}
 	st.run(40*time.Millisecond, nil)
 	for _, sh := range st.engine.shards {
-		if sh.count != 20 {
+		if sh.count != slotShare+over {
 			t.Errorf("shard %d has %d sessions", sh.index, sh.count)
 		}
-		for k := range sh.slots {
-			if n := len(sh.slots[k].sessions); n != 2 {
-				t.Errorf("shard %d slot %d has %d sessions", sh.index, k, n)
-			}
+		if got := slotSizes(sh); !slices.Equal(got, []int{over, slotShare}) {
+			t.Errorf("shard %d has slots of %v", sh.index, got)
 		}
+	}
+}
+
+func slotSizes(sh *shard) (sizes []int) {
+	for k := range sh.slots {
+		if n := len(sh.slots[k].sessions); n > 0 {
+			sizes = append(sizes, n)
+		}
+	}
+	slices.Sort(sizes)
+	return sizes
+}
+
+func TestFullAndBusySlotsAreLeftForOthers(t *testing.T) {
+	st := newStudio(t, 1)
+	sh := st.engine.shards[0]
+	fill := func(k, n int) { sh.slots[k].sessions = make([]*Session, n) }
+	defer func() { clear(sh.slots[:]) }()
+	if k := sh.place(0); k != 1 {
+		t.Errorf("the first session goes to slot %d, not to the one due soonest", k)
+	}
+	fill(5, slotShare-1)
+	if k := sh.place(0); k != 5 {
+		t.Errorf("slot %d is begun though one has room", k)
+	}
+	sh.slots[5].took = slotWork
+	if k := sh.place(0); k != 1 {
+		t.Errorf("slot %d, though its pass takes long", k)
+	}
+	for k := range slotCount {
+		fill(k, slotShare+k)
+	}
+	if k := sh.place(0); k != 0 {
+		t.Errorf("all are full: slot %d, not the one with the fewest", k)
 	}
 }
 

@@ -157,10 +157,12 @@ func (t *toneReceiver) feed(pcm []int16) (news toneNews) {
 }
 
 func (t *toneReceiver) listen(pcm []int16) {
+	// Whole numbers: a sum of floating ones would wait for itself at each sample.
+	sum := int64(0)
 	for _, v := range pcm {
-		x := float64(v)
-		t.energy += x * x
+		sum += int64(v) * int64(v)
 	}
+	t.energy += float64(sum)
 	if t.energy < toneFloor*toneBlock/8 && t.active == 0 {
 		return // silence costs no filters: a tone is louder before an eighth of its block is over
 	}
@@ -200,11 +202,16 @@ func (t *toneReceiver) decide(news *toneNews) {
 
 // skip forgets the block that is not complete, for audio is missing.
 func (t *toneReceiver) skip() {
+	t.forget()
+	t.n, t.energy, t.last.key = 0, 0, 0
+	t.same = 0
+}
+
+// forget empties the filters.
+func (t *toneReceiver) forget() {
 	t.rows.forget()
 	t.columns.forget()
 	t.doubles.forget()
-	t.n, t.energy, t.last.key = 0, 0, 0
-	t.same = 0
 }
 
 // stop ends a digit because no more audio comes.
@@ -221,6 +228,10 @@ func (t *toneReceiver) stop() (news toneNews) {
 // exact frequencies and how much of it the tone fills, shows from the second
 // one on.
 func (t *toneReceiver) judge() block {
+	if t.energy < toneFloor*toneBlock {
+		t.forget()
+		return block{energy: t.energy}
+	}
 	row, low, lowPhase, clearRow := t.rows.loudest()
 	column, high, highPhase, clearColumn := t.columns.loudest()
 	double, _ := t.doubles[column].take()
@@ -228,7 +239,7 @@ func (t *toneReceiver) judge() block {
 		t.doubles[i].take()
 	}
 	b := block{low: low, high: high, lowPhase: lowPhase, highPhase: highPhase, energy: t.energy}
-	if t.energy < toneFloor*toneBlock || !clearRow || !clearColumn || high > low*twistHigh || low > high*twistLow ||
+	if !clearRow || !clearColumn || high > low*twistHigh || low > high*twistLow ||
 		double > toneHarmony*high || b.share(1, 1) < toneShare {
 		return b
 	}

@@ -97,7 +97,13 @@ type kernelIO struct {
 	inVec   unix.Iovec
 	from    [28]byte
 	control [64]byte
+	packet  [plainPacket]byte
 }
+
+// plainPacket is the longest packet that is put together before it is sent: a
+// copy of that much is cheaper than a message of two parts, which the kernel
+// fetches, checks and walks.
+const plainPacket = 512
 
 func newKernelIO() *kernelIO {
 	k := &kernelIO{}
@@ -143,6 +149,32 @@ func (k *kernelIO) stamp() int64 {
 }
 
 func (k *kernelIO) send(sock socketID, to *destination, head, body []byte) bool {
+	// The error of an earlier packet (ICMP port unreachable) takes the place
+	// of this send: try once more.
+	for range 2 {
+		errno := k.sendOnce(sock, to, head, body)
+		if errno == 0 {
+			return true
+		}
+		if errno != unix.ECONNREFUSED && errno != unix.EINTR {
+			return false
+		}
+	}
+	return false
+}
+
+func (k *kernelIO) sendOnce(sock socketID, to *destination, head, body []byte) (errno unix.Errno) {
+	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
+	if n := len(head) + len(body); n <= plainPacket {
+		copy(k.packet[copy(k.packet[:], head):], body)
+		if to.connected {
+			_, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(sock), uintptr(unsafe.Pointer(&k.packet)), uintptr(n), flags, 0, 0)
+			return errno
+		}
+		_, _, errno = unix.RawSyscall6(unix.SYS_SENDTO, uintptr(sock), uintptr(unsafe.Pointer(&k.packet)), uintptr(n), flags,
+			uintptr(unsafe.Pointer(&to.raw)), uintptr(to.size))
+		return errno
+	}
 	k.outVec[0].Base = &head[0]
 	k.outVec[0].SetLen(len(head))
 	k.out.Iovlen = 1
@@ -155,18 +187,8 @@ func (k *kernelIO) send(sock socketID, to *destination, head, body []byte) bool 
 	if !to.connected {
 		k.out.Name, k.out.Namelen = &to.raw[0], to.size
 	}
-	// The error of an earlier packet (ICMP port unreachable) takes the place
-	// of this send: try once more.
-	for range 2 {
-		_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(sock), uintptr(unsafe.Pointer(&k.out)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		if errno == 0 {
-			return true
-		}
-		if errno != unix.ECONNREFUSED && errno != unix.EINTR {
-			return false
-		}
-	}
-	return false
+	_, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(sock), uintptr(unsafe.Pointer(&k.out)), flags)
+	return errno
 }
 
 func (k *kernelIO) connect(sock socketID, to *destination) bool {

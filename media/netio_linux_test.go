@@ -65,7 +65,8 @@ func TestKernelSockets(t *testing.T) {
 		if _, _, _, ok := io.recv(b, buf); ok {
 			t.Fatalf("%s: something in an empty socket", name)
 		}
-		for _, body := range [][]byte{[]byte("body"), nil} {
+		// One copy, a message of two parts, and the border between them.
+		for _, body := range [][]byte{[]byte("body"), nil, bytes.Repeat([]byte{1}, plainPacket-4), bytes.Repeat([]byte{2}, plainPacket-3)} {
 			before := time.Now().UnixNano()
 			if !io.send(a, &to, []byte("head"), body) {
 				t.Fatalf("%s: not sent", name)

@@ -163,7 +163,7 @@ func (sh *shard) slotOut(k int) {
 	for _, s := range sl.sessions {
 		s.leg.out(sh, f)
 	}
-	sl.done = f
+	sl.done, sl.at = f, sh.at
 }
 
 // emit queues an event of a session.

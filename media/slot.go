@@ -11,11 +11,17 @@ const (
 	// maxBurst is how many frames a late session may send at once; the ones
 	// before are skipped.
 	maxBurst = 2
+	// slotShare is how many sessions a slot takes before the next one is begun,
+	// fewer where they are such work that its pass takes slotWork.
+	slotShare = 48
+	slotWork  = slotLength / 4
 )
 
 type slot struct {
 	sessions []*Session
-	done     int64 // latest frame that has been processed
+	done     int64         // latest frame that has been processed
+	at       time.Duration // when that was
+	took     time.Duration // how long the pass that did it went on
 }
 
 // dueAt is when frame f of slot k is due, counted from the base.
@@ -37,7 +43,7 @@ func frameAt(at time.Duration, k int) int64 {
 func (sh *shard) add(s *Session, at time.Duration) {
 	l := &s.leg
 	if !l.begun {
-		l.slot = sh.emptiest(at)
+		l.slot = sh.place(at)
 	}
 	sl := &sh.slots[l.slot]
 	if len(sl.sessions) == 0 {
@@ -72,18 +78,33 @@ func (sh *shard) remove(s *Session) {
 	l.fast = reasons
 }
 
-// emptiest is the slot with the fewest sessions, of those the one that is due
-// soonest.
-func (sh *shard) emptiest(at time.Duration) int {
-	best := -1
+// place is the slot for a new session. Slots are filled one after another, so
+// that few sessions need few wake-ups: of those that have begun and have room
+// the one that is due soonest, else the next empty one, else the one with the
+// fewest sessions.
+func (sh *shard) place(at time.Duration) int {
+	room, empty, least := -1, -1, -1
 	now := int(at % FrameDuration / slotLength)
 	for i := 1; i <= slotCount; i++ {
 		k := (now + i) % slotCount
-		if best < 0 || len(sh.slots[k].sessions) < len(sh.slots[best].sessions) {
-			best = k
+		n := len(sh.slots[k].sessions)
+		switch {
+		case n == 0 && empty < 0:
+			empty = k
+		case n > 0 && n < slotShare && sh.slots[k].took < slotWork && room < 0:
+			room = k
+		}
+		if least < 0 || n < len(sh.slots[least].sessions) {
+			least = k
 		}
 	}
-	return best
+	switch {
+	case room >= 0:
+		return room
+	case empty >= 0:
+		return empty
+	}
+	return least
 }
 
 // fastReason says why a session is read more often than once a frame.

@@ -137,6 +137,11 @@ func (st *shardStats) add(p *passStats) {
 func (sh *shard) observe(end time.Time) {
 	took := end.Sub(sh.now)
 	sh.stats.busy.Add(int64(took))
+	for k := range sh.slots {
+		if sl := &sh.slots[k]; sl.at == sh.at {
+			sl.took = took
+		}
+	}
 	second := int64(sh.at / time.Second)
 	if was := sh.stats.second.Load(); second != was {
 		half := &sh.stats.recent[second&1]

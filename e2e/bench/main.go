@@ -13,11 +13,15 @@ import (
 
 func main() {
 	binary := flag.String("bin", os.Getenv("LOOPSTART_BIN"), "the program; default: $LOOPSTART_BIN, else bin/loopstart")
+	var part bench.Part
+	flag.StringVar(&part.Name, "part", "", "only playing, idle, reaction or setups")
+	flag.IntVar(&part.Calls, "calls", 0, "calls of playing and idle")
+	flag.Float64Var(&part.Rate, "rate", 0, "calls a second of setups; default: rising")
 	flag.Parse()
 	if *binary == "" {
 		*binary = "bin/loopstart"
 	}
-	if err := bench.Report(*binary, os.Stdout); err != nil {
+	if err := bench.Report(*binary, part, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
