@@ -40,7 +40,7 @@ func (c *Call) newClip() *clip {
 // store writes the file. Without it the verdict stands all the same.
 func (k *clip) store() *Clip {
 	lasts := time.Duration(len(k.pcm)) * time.Second / media.SampleRate
-	f, err := k.call.deps.Recordings.Create(k.id)
+	f, err := k.call.deps.Recordings.Create(k.id, "wav")
 	if err == nil {
 		err = k.write(f)
 		k.call.deps.Recordings.Done(f, Recorded{ID: k.id, Format: "wav", Duration: lasts}, err)

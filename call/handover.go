@@ -70,7 +70,7 @@ func (l *Leg) adopt(n *Leg) {
 func (c *Call) recordAgain(l *Leg) {
 	of := c.talkRec == l.rec
 	l.rec = nil
-	r, err := l.startRecording(c.recordingID(), media.RecorderOptions{Mixed: true, Stereo: c.spec.Stereo}, "")
+	r, err := l.startRecording(c.recordingID(), "", media.RecorderOptions{Mixed: true, Stereo: c.spec.Stereo}, "")
 	if err != nil {
 		l.note("recording", err.Error(), "")
 		return

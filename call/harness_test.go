@@ -108,7 +108,7 @@ func (w *world) Load(context.Context, PromptRequest) ([]*media.Prompt, error) {
 }
 
 // Create implements Recordings.
-func (w *world) Create(id string) (*os.File, error) {
+func (w *world) Create(id, _ string) (*os.File, error) {
 	return os.Create(filepath.Join(w.dir, id+".wav"))
 }
 

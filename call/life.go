@@ -244,7 +244,7 @@ func (c *Call) mainUp() {
 	c.answeredAt.Store(&at)
 	c.notify("state", map[string]any{"call": c.main.name, "state": "answered", "answeredAt": c.main.answeredAt})
 	if c.spec.Record && c.main.rec == nil {
-		if _, err := c.main.startRecording(c.recordingID(), media.RecorderOptions{Mixed: true, Stereo: c.spec.Stereo}, ""); err != nil {
+		if _, err := c.main.startRecording(c.recordingID(), "", media.RecorderOptions{Mixed: true, Stereo: c.spec.Stereo}, ""); err != nil {
 			c.main.note("recording", err.Error(), "")
 		}
 	}

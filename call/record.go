@@ -72,12 +72,12 @@ func (l *Leg) Record(o RecordOptions, v Verb) {
 }
 
 func (l *Leg) recordNow(o RecordOptions, v Verb) {
-	r, err := l.startRecording(l.call.recordingID(), media.RecorderOptions{MaxDuration: o.MaxDuration, Silence: o.Silence}, v.At)
+	r, err := l.startRecording(l.call.recordingID(), o.Format, media.RecorderOptions{MaxDuration: o.MaxDuration, Silence: o.Silence}, v.At)
 	if err != nil {
 		v.fail(err)
 		return
 	}
-	r.format, r.finishOn, r.verb = o.Format, o.FinishOn, &v
+	r.finishOn, r.verb = o.FinishOn, &v
 }
 
 // StartRecording records everything until StopRecording or the end.
@@ -91,29 +91,28 @@ func (l *Leg) StartRecording(stereo bool, format string, v Verb) {
 			v.fail(err)
 			return
 		}
-		r, err := l.startRecording(l.call.recordingID(), media.RecorderOptions{Mixed: true, Stereo: stereo}, v.At)
+		r, err := l.startRecording(l.call.recordingID(), format, media.RecorderOptions{Mixed: true, Stereo: stereo}, v.At)
 		if err != nil {
 			v.fail(err)
 			return
 		}
-		r.format = format
 		v.ok(map[string]any{"id": r.id})
 	})
 }
 
 // startRecording makes the recording of the whole talk (mixed), or a message of
 // the party, which may be taken meanwhile.
-func (l *Leg) startRecording(id string, o media.RecorderOptions, at string) (*recording, error) {
+func (l *Leg) startRecording(id, format string, o media.RecorderOptions, at string) (*recording, error) {
 	longest := cmp.Or(l.call.deps.MaxRecord, DefaultMaxRecord)
 	if o.MaxDuration <= 0 || o.MaxDuration > longest {
 		o.MaxDuration = longest
 	}
-	f, err := l.call.deps.Recordings.Create(id)
+	f, err := l.call.deps.Recordings.Create(id, format)
 	if err != nil {
 		return nil, err
 	}
 	rec := media.NewRecorder(f, o)
-	r := &recording{leg: l, id: id, rec: rec, began: l.call.clk.Now()}
+	r := &recording{leg: l, id: id, format: format, rec: rec, began: l.call.clk.Now()}
 	l.writing[rec] = r
 	l.session.Record(rec)
 	if o.Mixed {
@@ -237,7 +236,7 @@ func (r *recording) result(reason string) RecordResult {
 // the whole call is recorded anyway.
 func (c *Call) recordTalk(l *Leg, on bool) {
 	if on && l.rec == nil {
-		if r, err := l.startRecording(c.recordingID(), media.RecorderOptions{Mixed: true, Stereo: c.spec.Stereo}, ""); err != nil {
+		if r, err := l.startRecording(c.recordingID(), "", media.RecorderOptions{Mixed: true, Stereo: c.spec.Stereo}, ""); err != nil {
 			l.note("recording", err.Error(), "")
 		} else {
 			c.talkRec = r

@@ -168,7 +168,7 @@ func (r *Rooms) openLocked(m *attending, o *ConferenceOptions) (x *room, begun b
 
 // record begins the recording of the mix.
 func (x *room) record() {
-	f, err := x.hub.Recordings.Create(x.id)
+	f, err := x.hub.Recordings.Create(x.id, "")
 	x.hub.mu.Lock()
 	defer x.hub.mu.Unlock()
 	if x.file = f; err != nil {

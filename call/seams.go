@@ -140,8 +140,9 @@ type Recorded struct {
 
 // Recordings creates and stores recording files.
 type Recordings interface {
-	// Create opens a new file for the recording of that id.
-	Create(id string) (*os.File, error)
+	// Create opens a new file for the recording of that id, which becomes the
+	// format ("": the configuration's) also when the process is killed meanwhile.
+	Create(id, format string) (*os.File, error)
 	// Done takes back a file that is complete, or that err says could not be
 	// written. It is on disk and closed, and whoever wants to know is told, before
 	// Done returns, which may take as long as the disk does.

@@ -154,6 +154,7 @@ func New(cfg *config.Config, o Options) (*Engine, error) {
 	e.recoverOrders()
 	e.flows.Start()
 	e.live.recover()
+	e.resumeRecordings()
 	if err := e.queues.recoverBacks(); err != nil {
 		e.Close()
 		return nil, err

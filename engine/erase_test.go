@@ -36,7 +36,7 @@ func TestErase(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range []string{r.ID, r.ID + "-2"} {
-			f, err := p.record.Create(name)
+			f, err := p.record.Create(name, "")
 			if err != nil {
 				t.Fatal(err)
 			}

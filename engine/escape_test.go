@@ -181,7 +181,7 @@ func TestRecordingsStayInTheirFolder(t *testing.T) {
 			if plainID.MatchString(asked) {
 				continue // a call could have it
 			}
-			if f, err := p.record.Create(asked); err == nil {
+			if f, err := p.record.Create(asked, ""); err == nil {
 				f.Close()
 				t.Errorf("create %.80q", asked)
 			}

@@ -118,7 +118,9 @@ func (e *Engine) tell(kind string, c *call.Call, data json.RawMessage) {
 
 // emit numbers an event, shows it in the feed and queues its webhooks.
 func (e *Engine) emit(ord *order, ev Event) {
-	ev.EventID = e.eventID(ev)
+	if ev.EventID == "" {
+		ev.EventID = e.eventID(ev)
+	}
 	var callback *Callback
 	if ord != nil {
 		ord.mu.Lock()

@@ -102,6 +102,9 @@ func (s liveCalls) close(en store.Entry) {
 // finish completes the record of a call that was cut off and keeps it.
 func (s liveCalls) finish(r *call.Record) {
 	r.EndedAt, r.EndedBy, r.Cause, r.Outcome, r.Final = r.StartedAt, "system", cutOff, call.Failed, true
+	if _, err := s.e.record.stored(r.ID); err == nil {
+		r.Recording = r.ID
+	}
 	line := []call.Entry{{Kind: "state", Leg: "a", Detail: "incoming call"}}
 	if r.Queue != nil {
 		r.Cause = cutOff + ", which waited in the queue " + r.Queue.Group

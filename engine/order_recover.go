@@ -57,6 +57,9 @@ func (e *Engine) lost(ord *order, a OrderAttempt) {
 		e.afterRecord(ord, r)
 		return
 	}
+	if _, err := e.record.stored(a.ID); err == nil {
+		r.Recording = a.ID
+	}
 	if _, named := ord.Retry[string(call.Unknown)]; !named {
 		ord.Attempts = len(ord.Made) // the policy: an unknown attempt is shown, not repeated
 	}

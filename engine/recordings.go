@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -92,13 +91,17 @@ func (r *recordings) name(id string) (string, error) {
 }
 
 // Create implements call.Recordings.
-func (r *recordings) Create(id string) (*os.File, error) {
+func (r *recordings) Create(id, format string) (*os.File, error) {
 	name, err := r.name(id)
 	if err != nil {
 		return nil, err
 	}
+	if err := r.begin(id, pending{Format: format}); err != nil {
+		return nil, err
+	}
 	f, err := r.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
+		r.over(id)
 		return nil, fault.New(fault.Media, "recording: %w", err)
 	}
 	return f, nil
@@ -111,8 +114,16 @@ func (r *recordings) Done(f *os.File, done call.Recorded, err error) {
 		r.failed.Add(1)
 		r.log.Error("recording: not stored", "recording", done.ID, "err", err)
 	}
+	r.finish(done, err)
+}
+
+// finish makes the format of a complete WAV, and tells what became of it.
+func (r *recordings) finish(done call.Recorded, err error) {
 	if done.Format = cmp.Or(done.Format, r.format()); err != nil {
 		done.Format = "wav"
+	}
+	if done.Format != "wav" {
+		_ = r.begin(done.ID, pending{done.Format, done.Duration.Milliseconds()}) // the length is told even if the WAV is gone by then
 	}
 	if done.Format != "wav" {
 		if err := r.convert(done.ID, done.Format); err != nil {
@@ -122,6 +133,7 @@ func (r *recordings) Done(f *os.File, done call.Recorded, err error) {
 		}
 	}
 	r.done(done, err)
+	r.over(done.ID)
 }
 
 func (r *recordings) path(id string) (string, error) {
@@ -214,28 +226,6 @@ func (r *recordings) sweep(now time.Time, keep time.Duration) {
 			_ = r.root.Remove(entry.Name())
 		}
 	}
-}
-
-// recordingDone tells what became of a recording, once.
-func (e *Engine) recordingDone(done call.Recorded, failed error) {
-	id := done.ID
-	kind, data := "recording.stored", map[string]any{"id": id, "duration_ms": done.Duration.Milliseconds(), "format": done.Format}
-	if failed != nil {
-		kind, data["message"] = "recording.failed", failed.Error()
-	}
-	ev := Event{Type: kind, At: e.clk.Now()}
-	if room := strings.HasPrefix(id, roomPrefix); !room {
-		ev.Call = callOf(id)
-	} else if link, err := e.record.Link(id, 0); err == nil && failed == nil {
-		data["link"] = link
-	}
-	body, _ := json.Marshal(data) // texts and a number
-	if l := e.calls.find(ev.Call); l != nil {
-		e.tell(kind, l.Call, body)
-		return
-	}
-	ev.Data = body // the disk was slower than the end of the call
-	e.emit(nil, ev)
 }
 
 // callOf is the call of a recording: id, id-2, id-3, …

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"math"
 	"os"
 	"os/exec"
@@ -44,7 +45,7 @@ func TestOneEventForARecording(t *testing.T) {
 // second is a recording of a second of tone that is about to be over.
 func (p *project) second(t *testing.T, id string) *os.File {
 	t.Helper()
-	f, err := p.record.Create(id)
+	f, err := p.record.Create(id, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,5 +106,54 @@ func TestFormatsOfRecordings(t *testing.T) {
 	}
 	if err := p.record.Format("flac"); fault.CodeOf(err) != fault.Invalid {
 		t.Error(err)
+	}
+}
+
+// TestRecordingsOfAKilledProcess: what was begun and not told is finished by the
+// next process, in the format that was asked for, and told once.
+func TestRecordingsOfAKilledProcess(t *testing.T) {
+	p := serve(t, "recordings: {format: ogg}\n", map[string]string{"a.js": "export default async () => {};"})
+	_, feed, stop, _ := p.feed.Listen(0)
+	defer stop()
+	p.putRecord(call.Record{ID: "c1.1", Order: "c1", Key: "k", StartedAt: p.clk.Now()})
+	p.second(t, "c1.1").Close()   // in the middle of the talk
+	p.second(t, "c1.1-2").Close() // was becoming Ogg
+	if err := p.record.begin("c1.1-2", pending{"wav", 1000}); err != nil {
+		t.Fatal(err)
+	}
+	f := p.second(t, "c1.1-3") // has become Ogg, and was not told
+	p.record.done = func(call.Recorded, error) {}
+	p.record.Done(f, call.Recorded{ID: "c1.1-3", Duration: time.Second}, nil)
+	p.record.done = p.recordingDone
+	if err := p.record.begin("c1.1-3", pending{"ogg", 1000}); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := p.record.Create("c1.1-4", ""); err != nil {
+		t.Fatal(err)
+	} else {
+		f.Close() // nothing was written
+	}
+	p.resumeRecordings()
+	want := map[string]string{"c1.1": "recording.stored ogg", "c1.1-2": "recording.stored wav", "c1.1-3": "recording.stored ogg", "c1.1-4": "recording.failed wav"}
+	for range len(want) {
+		ev := (<-feed).Event
+		var data struct {
+			ID, Format string
+			Duration   int64 `json:"duration_ms"`
+		}
+		if err := json.Unmarshal(ev.Data, &data); err != nil {
+			t.Fatal(err)
+		}
+		if got := ev.Type + " " + data.Format; got != want[data.ID] || ev.Call != "c1.1" || ev.Order != "c1" || ev.Key != "k" || ev.EventID != "recording-"+data.ID {
+			t.Errorf("%s: %s, want %s; %+v", data.ID, got, want[data.ID], ev)
+		}
+		if ev.Type == "recording.stored" && data.Duration != 1000 {
+			t.Errorf("%s: %d ms", data.ID, data.Duration)
+		}
+		delete(want, data.ID)
+	}
+	p.wg.Wait()
+	if len(want) != 0 || len(p.record.cut()) != 0 || len(feed) != 0 {
+		t.Errorf("missing %v, left %v", want, p.record.cut())
 	}
 }

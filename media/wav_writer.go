@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
 )
@@ -158,6 +159,25 @@ func RepairWAV(path string) (changed bool, err error) {
 		return changed, fmt.Errorf("media: repair %s: %w", path, err)
 	}
 	return changed, nil
+}
+
+// WAVLength is how long the audio of a file of a [WAVWriter] lasts, by its size.
+func WAVLength(path string) (time.Duration, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, fmt.Errorf("media: wav: %w", err)
+	}
+	defer f.Close()
+	var head [wavHeaderBytes]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		return 0, fault.New(fault.Media, "shorter than a WAV header")
+	}
+	channels, ok := ourWAVHeader(head[:])
+	info, err := f.Stat()
+	if !ok || err != nil {
+		return 0, errors.Join(err, fault.New(fault.Media, "not a recording of ours"))
+	}
+	return time.Duration(info.Size()-wavHeaderBytes) * time.Second / time.Duration(2*channels*SampleRate), nil
 }
 
 func repairWAV(f *os.File) (bool, error) {
