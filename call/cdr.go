@@ -40,6 +40,7 @@ type Record struct {
 	Data       json.RawMessage   `json:"data,omitempty"`
 	Queue      *QueueFacts       `json:"queue,omitempty"` // the last line it stood in
 	Keyed      bool              `json:"-"`               // a key was pressed
+	Pause      time.Duration     `json:"-"`               // before the next attempt, as the refusal asks (Retry-After)
 }
 
 // Heard is how much of the prompts really left for the other party.
@@ -83,7 +84,7 @@ func (c *Call) record() Record {
 }
 
 func (c *Call) fillLeg(r *Record, l *Leg) {
-	r.Code, r.EarlyMedia = l.code, l.preanswer.word()
+	r.Code, r.EarlyMedia, r.Pause = l.code, l.preanswer.word(), l.pause
 	if !l.endedAt.IsZero() {
 		r.EndedAt = l.endedAt
 	}

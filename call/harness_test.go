@@ -40,7 +40,8 @@ type world struct {
 	dir     string
 	early   EarlyMedia // of every route
 
-	noteTones bool // of all routes
+	noteTones bool                               // of all routes
+	follow    func(sip.Address) ([]Route, error) // of all routes
 	news      []RouteNews
 }
 
@@ -182,7 +183,7 @@ func (w *world) Resolve(r DialRequest) ([]Place, error) {
 	for _, name := range strings.Split(r.Target, ",") {
 		p := Place{Name: name}
 		for _, trunk := range strings.Split(name, "|") {
-			p.Routes = append(p.Routes, Route{Trunk: trunk, Outgoing: sip.Outgoing{Target: sip.Target{URI: trunk}}, Media: media.SessionOptions{Bind: loopback}, Early: w.early, NoteTones: w.noteTones, Tell: func(n RouteNews) { w.news = append(w.news, n) }})
+			p.Routes = append(p.Routes, Route{Trunk: trunk, Outgoing: sip.Outgoing{Target: sip.Target{URI: trunk}}, Media: media.SessionOptions{Bind: loopback}, Early: w.early, NoteTones: w.noteTones, Follow: w.follow, Tell: func(n RouteNews) { w.news = append(w.news, n) }})
 		}
 		out = append(out, p)
 	}
@@ -207,7 +208,7 @@ func (w *world) Dial(o sip.Outgoing) (Dialog, error) {
 		return nil, fault.New(fault.Network, "unreachable")
 	}
 	p := w.phone(o.Target.URI)
-	p.offer = o.Body
+	p.offer, p.out = o.Body, o
 	w.mu.Lock()
 	w.dialled = append(w.dialled, p)
 	w.mu.Unlock()
@@ -238,7 +239,8 @@ type phone struct {
 	name    string
 	session *media.Session
 	events  chan sip.Event
-	offer   []byte // towards the call for callers, from it for callees
+	offer   []byte       // towards the call for callers, from it for callees
+	out     sip.Outgoing // of callees
 	closed  bool
 
 	mu      sync.Mutex
@@ -330,6 +332,11 @@ func (p *phone) pickUp() {
 
 func (p *phone) refuse(code int) {
 	p.send(sip.Event{Kind: sip.Ended, Code: code, Reason: sip.ReasonRejected, Remote: true})
+}
+
+// redirect sends the call to others.
+func (p *phone) redirect(code int, contacts string) {
+	p.send(sip.Event{Kind: sip.Ended, Code: code, Reason: sip.ReasonRejected, Remote: true, Headers: sip.Headers{{Name: "Contact", Value: contacts}}})
 }
 
 func (p *phone) bye() {

@@ -40,6 +40,7 @@ type Leg struct {
 	place    Place
 	route    Route
 	news     RouteNews // of the dial on that route
+	detours  detours
 	sentAt   time.Time // when its INVITE left
 
 	state      legState
@@ -52,6 +53,7 @@ type Leg struct {
 	remoteEnd  bool
 	leaving    bool // we have ended it, the dialog's last event is still to come
 	final      sip.Headers
+	pause      time.Duration // which its refusal asks for
 
 	lateOffer bool   // our 2xx carries the offer, the ACK the answer
 	described []byte // our side, once it has been told
@@ -351,6 +353,11 @@ func (l *Leg) ended(ev sip.Event) {
 		l.reason = ev.Reason
 	}
 	l.final = ev.Headers
+	if l.outbound && l.answeredAt.IsZero() && ev.Remote {
+		if l.pause = asksPause(ev.Code, ev.Headers); l.pause > 0 {
+			l.note("state", itoa(ev.Code)+" asks not to be tried again for "+l.pause.String(), "")
+		}
+	}
 	l.close()
 }
 

@@ -3,6 +3,7 @@ package call
 import (
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -133,6 +134,10 @@ func (c *Call) dialPlace(p Place) (*Leg, error) {
 func (l *Leg) dial() error {
 	l.route = l.place.Routes[0]
 	l.place.Routes = l.place.Routes[1:]
+	if l.detours.seen == nil {
+		l.detours.seen = map[sip.Target]bool{}
+	}
+	l.detours.seen[l.route.Outgoing.Target] = true
 	l.news, l.sentAt = RouteNews{}, l.call.clk.Now()
 	if err := l.open(l.route.Media); err != nil {
 		return err
@@ -154,6 +159,7 @@ func (l *Leg) dial() error {
 	if from := l.route.From; l == l.call.main && from != "" {
 		l.call.presented.Store(&from)
 	}
+	l.detours.free = free
 	l.follow(d, free)
 	return nil
 }
@@ -165,8 +171,10 @@ func (l *Leg) invite() (d Dialog, free func(), err error) {
 		if free, err = l.route.Seize(); err != nil {
 			return nil, nil, err
 		}
+		free = sync.OnceFunc(free)
 	}
 	out := l.route.Outgoing
+	out.MaxForwards = l.call.maxForwards()
 	out.Body = l.session.Offer()
 	if len(l.place.Routes) > 0 {
 		out.Silence = routeSilence
@@ -189,7 +197,7 @@ const routeSilence = 8 * time.Second
 // nextRoute tries the place's next trunk after a failure that says nothing
 // about the callee: transport, no answer at all, or 5xx before ringing.
 func (l *Leg) nextRoute(ev sip.Event) bool {
-	if l.insist(ev) {
+	if l.insist(ev) || l.redirected(ev) || l.nextDetour(ev) {
 		return true
 	}
 	silent := ev.Code == 0 || ev.Code == 408
@@ -197,14 +205,7 @@ func (l *Leg) nextRoute(ev sip.Event) bool {
 		return false
 	}
 	l.note("state", "trunk "+l.route.Trunk+": "+itoa(ev.Code)+" "+ev.Reason+", trying the next", "")
-	l.session.Close()
-	for len(l.place.Routes) > 0 {
-		if l.dial() == nil {
-			l.state, l.started = legTrying, false
-			return true
-		}
-	}
-	return false
+	return l.again()
 }
 
 // Undialled ends a call whose place could not be found, before any INVITE.

@@ -186,6 +186,8 @@ func cause(code int, reason string, answered bool) string {
 		return "call rejected"
 	case code >= 500 && code < 600:
 		return "network or trunk failure"
+	case code >= 300 && code < 400 && !answered:
+		return "redirected elsewhere, not followed"
 	case reason != "":
 		return reason
 	}

@@ -17,6 +17,7 @@ type RouteNews struct {
 	Answered  bool
 	Talk      time.Duration // of an answered one that is over
 	Cancelled bool          // given up by us before the answer, not for the trunk's silence
+	Pause     time.Duration // that the refusal asks for (Retry-After), at most MaxRetryAfter
 }
 
 // shortestDelay keeps a post-dial delay apart from none.
@@ -38,6 +39,9 @@ func (l *Leg) watch(ev sip.Event) {
 		n.Answered = n.Answered || ev.Kind == sip.Answered
 	case sip.Ended:
 		n.Over, n.Code = true, ev.Code
+		if !n.Answered && ev.Remote {
+			n.Pause = asksPause(ev.Code, ev.Headers)
+		}
 		n.Heard = n.Heard || ev.Headers != nil
 		patient := l.reason == "timeout" && !n.Heard // a ring time without a sign of life
 		n.Cancelled = !n.Answered && l.leaving && !patient

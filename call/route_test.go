@@ -26,13 +26,14 @@ func TestRouteNews(t *testing.T) {
 				w.clk.AfterFunc(5*time.Second, p.pickUp)
 				w.clk.AfterFunc(9*time.Second, p.bye)
 			}
-		}, want: "[{false true 0 2s false 0s false} {true true 200 2s true 4s false}]"},
-		"busy":        {callee: func(*world) func(*phone) { return over(486, answered) }, want: "[{true true 486 0s false 0s false}]"},
-		"unavailable": {callee: func(*world) func(*phone) { return over(503, answered) }, want: "[{true true 503 0s false 0s false}]"},
-		"not sent":    {callee: func(*world) func(*phone) { return over(503, nil) }, want: "[{true false 503 0s false 0s false}]"},
-		"silent":      {callee: func(*world) func(*phone) { return func(*phone) {} }, want: "[{true false 408 0s false 0s false}]"},
+		}, want: "[{false true 0 2s false 0s false 0s} {true true 200 2s true 4s false 0s}]"},
+		"busy":        {callee: func(*world) func(*phone) { return over(486, answered) }, want: "[{true true 486 0s false 0s false 0s}]"},
+		"unavailable": {callee: func(*world) func(*phone) { return over(503, answered) }, want: "[{true true 503 0s false 0s false 0s}]"},
+		"not sent":    {callee: func(*world) func(*phone) { return over(503, nil) }, want: "[{true false 503 0s false 0s false 0s}]"},
+		"come later":  {callee: func(*world) func(*phone) { return over(503, sip.Headers{{Name: "Retry-After", Value: "90"}}) }, want: "[{true true 503 0s false 0s false 1m30s}]"},
+		"silent":      {callee: func(*world) func(*phone) { return func(*phone) {} }, want: "[{true false 408 0s false 0s false 0s}]"},
 		"rings long": {callee: func(w *world) func(*phone) { return func(p *phone) { w.clk.AfterFunc(time.Second, p.ring) } },
-			want: "[{false true 0 1s false 0s false} {true true 0 1s false 0s true}]"},
+			want: "[{false true 0 1s false 0s false 0s} {true true 0 1s false 0s true 0s}]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -99,6 +99,10 @@ type Route struct {
 	// Seize takes a line of the trunk before the INVITE; free gives it back when
 	// the dialog is over. nil: lines are not counted.
 	Seize func() (free func(), err error)
+	// Follow is the routes to a Contact of a 3xx; its error says why that is not
+	// dialled. It must not block. nil: no 3xx is followed.
+	Follow func(sip.Address) ([]Route, error)
+	detour bool // it came from Follow
 	// Tell hears what the dial shows of its trunk, on the call's goroutine; it
 	// must not block. nil: nobody counts.
 	Tell func(RouteNews)

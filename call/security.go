@@ -59,11 +59,6 @@ func (l *Leg) insist(ev sip.Event) bool {
 	again := l.route
 	again.Media.SRTP = media.SecurityRequired
 	l.note("state", itoa(ev.Code)+" "+ev.Reason+", once more with SRTP only", "")
-	l.session.Close()
 	l.place.Routes = append([]Route{again}, l.place.Routes...)
-	if l.dial() != nil {
-		return false
-	}
-	l.state, l.started = legTrying, false
-	return true
+	return l.again()
 }

@@ -48,6 +48,7 @@ type User struct {
 	MaxCalls int      `yaml:"max_calls" default:"1" range:"1..1000" doc:"Calls at once."`
 	Dial     []string `yaml:"dial" default:"[users]" doc:"What this user may dial: users, or prefixes such as +7."`
 	SRTP     string   `yaml:"srtp" default:"auto" enum:"auto off optional required" doc:"Encryption of the audio; auto: taken when the phone offers it, offered over TLS."`
+	Redirect string   `yaml:"redirect" default:"refuse" enum:"refuse follow" doc:"Whether a forwarding set at this user's phone (3xx) is followed, to what the user may dial."`
 	Transfer string   `yaml:"transfer" default:"users" enum:"off users any" doc:"Where this user may transfer a call to."`
 	Skills   []Skill  `yaml:"skills,keyed" doc:"What this agent can do, for queues: {billing: 2}."`
 }
@@ -80,6 +81,7 @@ type Trunk struct {
 	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" doc:"How keys travel; auto: in the audio only if telephone-event is not agreed."`
 	EarlyMedia   string         `yaml:"early_media" default:"pass" enum:"pass ringback ignore" doc:"What the caller hears before the answer: what the trunk sends, our ring tone, or nothing."`
 	EarlyTones   string         `yaml:"early_tones" default:"act" enum:"act note" doc:"A busy or reorder tone before the answer ends the dial, or is only noted."`
+	Redirect     string         `yaml:"redirect" default:"refuse" enum:"refuse follow" doc:"What becomes of a 3xx answer: the end of the dial, or its Contacts are dialled by the rules of any number."`
 	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" doc:"Encryption of the audio (SRTP, keys in the session description); required: calls without are refused."`
 	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" doc:"accept, off or an interval such as 1800s."`
 	Options      time.Duration  `yaml:"options" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`

@@ -100,15 +100,16 @@ func (d dialer) user(name string, r call.DialRequest) []call.Place {
 	var out []call.Place
 	for _, b := range d.e.sip.Bindings(name) {
 		session := d.e.sessionFor(b.Source.Addr(), cfg.Media.Codecs, true)
+		var follow func(sip.Address) ([]call.Route, error)
 		if ok {
-			session.SRTP = offerSecurity(u, b.Transport)
+			session.SRTP, follow = offerSecurity(u, b.Transport), d.followUser(u, r)
 		}
 		out = append(out, call.Place{Name: name, Routes: []call.Route{{
 			From: r.From,
 			Outgoing: sip.Outgoing{
 				Target: sip.Target{User: name, Binding: b.ID}, From: sip.Address{User: d.presented(r)}, Headers: r.Headers, Timeout: r.Timeout,
 			},
-			Media: session,
+			Media: session, Follow: follow,
 		}}})
 	}
 	return out
@@ -210,7 +211,7 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 			Target: sip.Target{Trunk: account, Number: phone.Format(number, style, cfg.Project.Country)},
 			From:   sip.Address{User: user}, Headers: r.Headers, Timeout: r.Timeout,
 		},
-		Media: session, Early: earlyMedia[t.EarlyMedia], NoteTones: t.EarlyTones == "note",
+		Media: session, Early: earlyMedia[t.EarlyMedia], NoteTones: t.EarlyTones == "note", Follow: d.follow(t, r),
 		Seize: func() (func(), error) { return d.e.lines.seize(t, d.e.clk.Now(), false) },
 		Tell: func(n call.RouteNews) {
 			d.e.trunkNews(t.Name, n)

@@ -28,6 +28,7 @@ type Dialog struct {
 	headers     Headers
 	offer       []byte
 	contactUser string
+	maxForwards int   // of our INVITEs, as in Outgoing
 	plan        *plan // outbound
 	base        leg   // outbound: as the INVITE began
 	wire        *Trace

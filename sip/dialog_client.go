@@ -36,6 +36,9 @@ func (d *Dialog) prepare(f effect, h hop) (*gosip.Request, error) {
 		from: withTag(f.leg.local, f.leg.localTag), to: withTag(f.leg.remote, f.leg.remoteTag),
 		headers: d.furnish(f), body: f.body, ctype: f.ctype,
 	}
+	if f.method == "INVITE" {
+		dr.forward = d.maxForwards
+	}
 	contact := ""
 	switch f.method {
 	case "INVITE", "UPDATE", "REFER", "NOTIFY":

@@ -113,7 +113,7 @@ func (e *Endpoint) newOutbound(o Outgoing, p plan) *Dialog {
 	d.user, d.account = p.user != "", p.user
 	d.origin = Origin{Kind: Nobody, Name: p.trunk + p.user}
 	d.request, d.from, d.to = p.request, p.from, p.to
-	d.contactUser = p.contactUser
+	d.contactUser, d.maxForwards = p.contactUser, o.MaxForwards
 	d.headers, d.offer = append(append(Headers(nil), p.headers...), o.Headers...), o.Body
 	if d.from.Host == "" {
 		d.from.Host = e.ownHost(p)

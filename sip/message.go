@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -122,6 +123,7 @@ type draft struct {
 	headers []Header
 	body    []byte
 	ctype   string
+	forward int // Outgoing.MaxForwards
 }
 
 // build writes the request and lets the parser of sipgo read it. via and
@@ -132,8 +134,8 @@ func (d *draft) build(via, contact, agent string) (*gosip.Request, error) {
 	for _, r := range d.routes {
 		b.WriteString("Route: " + r + "\r\n")
 	}
-	fmt.Fprintf(&b, "Max-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n",
-		d.from, d.to, d.callID, d.seq, d.method)
+	fmt.Fprintf(&b, "Max-Forwards: %d\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n",
+		max(cmp.Or(d.forward, DefaultMaxForwards), 0), d.from, d.to, d.callID, d.seq, d.method)
 	if contact != "" {
 		b.WriteString("Contact: " + contact + "\r\n")
 	}

@@ -123,6 +123,7 @@ type Target struct {
 	URI     string // "sip:name@host:port;transport=tcp"
 	Trunk   string
 	Number  string // as it goes into the Request-URI
+	Host    string // with Trunk: "host:port" that a 3xx of it named in place of its address
 	User    string
 	Binding string // one binding of User, by Binding.ID; "" is the newest
 
@@ -130,15 +131,21 @@ type Target struct {
 	NextTransport string         // with Next: "udp" or "tcp"; "" is udp
 }
 
+// DefaultMaxForwards is Max-Forwards of a call that begins here.
+const DefaultMaxForwards = 70
+
 // Outgoing is a call to place.
 type Outgoing struct {
 	Target  Target
-	From    Address       // what we present; an empty host is filled in
-	Hide    bool          // a trunk shows the callee no number (RFC 3323, RFC 3325)
-	Passed  string        // the number that was called first, of a call that is forwarded to a trunk
-	Body    []byte        // SDP offer; empty: the callee offers and Accept answers
-	Headers []Header      // extra headers of the INVITE
-	Timeout time.Duration // ring time until CANCEL; 0 means DefaultRingTimeout
+	From    Address  // what we present; an empty host is filled in
+	Hide    bool     // a trunk shows the callee no number (RFC 3323, RFC 3325)
+	Passed  string   // the number that was called first, of a call that is forwarded to a trunk
+	Body    []byte   // SDP offer; empty: the callee offers and Accept answers
+	Headers []Header // extra headers of the INVITE
+	// MaxForwards is how many more systems may pass the call on (RFC 3261 §8.1.1.6),
+	// for one that we pass on ourselves; 0 means DefaultMaxForwards, below 0 none.
+	MaxForwards int
+	Timeout     time.Duration // ring time until CANCEL; 0 means DefaultRingTimeout
 	// Silence is how long nothing at all may come back, not even a 100, before
 	// the call is given up with 408; 0 means Timer B (RFC 3261 §17.1.1.2).
 	Silence time.Duration

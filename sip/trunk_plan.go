@@ -29,12 +29,31 @@ func (e *Endpoint) planTrunk(o Outgoing) (plan, error) {
 		contactUser: t.cfg.Username, route: route, next: next,
 		auth: t.auth, trunk: t.cfg.Name, session: t.cfg.Session,
 	}
+	if o.Target.Host != "" {
+		if err := p.elsewhere(o.Target.Host, t.cfg.Proxy != ""); err != nil {
+			return plan{}, err
+		}
+	}
 	p.from, p.headers = t.present(o.From)
 	if o.Hide {
 		p.from, p.headers = t.hide(o.From)
 	}
 	p.headers = append(p.headers, t.forwarded(o.Passed, number)...)
 	return p, nil
+}
+
+// elsewhere addresses the call to another host of the trunk. What the registrar
+// told of the way does not hold for it; an outbound proxy stays.
+func (p *plan) elsewhere(host string, proxied bool) error {
+	a, err := ParseAddress("sip:" + host)
+	if err != nil {
+		return fault.New(fault.Invalid, "sip: a redirection: %w", err)
+	}
+	p.request.Host, p.request.Port = a.Host, a.Port
+	if !proxied {
+		p.route, p.next = nil, Address{Host: a.Host, Port: a.Port, Params: p.request.Params}
+	}
+	return nil
 }
 
 // dialled checks a number or name and escapes it for the user part of a URI.
