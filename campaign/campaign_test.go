@@ -414,3 +414,19 @@ func TestQueueLimit(t *testing.T) {
 		t.Errorf("%d accepted, %d rejected", added.Accepted, len(added.Rejected))
 	}
 }
+
+// TestPauseAsked: Retry-After makes the pause longer, never shorter, and ends nothing.
+func TestPauseAsked(t *testing.T) {
+	for pause, want := range map[time.Duration]time.Duration{0: 5 * time.Minute, time.Minute: 5 * time.Minute, 20 * time.Minute: 20 * time.Minute} {
+		w := newWorld(t)
+		w.create(campaign.Spec{Script: "s", Attempts: 2, MaxCalls: 1, Retry: campaign.Retry{"busy": 5 * time.Minute}})
+		w.add(number(1))
+		w.start()
+		w.step()
+		w.end(0, campaign.Result{Outcome: campaign.Busy, Code: 486, Pause: pause})
+		w.step()
+		if k := w.contact(number(1)); k.State != campaign.Waiting || k.Next.Sub(k.Last().At) != want {
+			t.Errorf("asked for %s: %s at %s", pause, k.State, k.Next.Sub(k.Last().At))
+		}
+	}
+}

@@ -52,6 +52,7 @@ type Result struct {
 	Percent  int
 	Result   json.RawMessage // business result; nil keeps the one before
 	Retry    *Override       // call.retry
+	Pause    time.Duration   // the earliest next attempt, as who refused asks
 }
 
 // Decision is what the script's beforeAttempt has answered; the zero value

@@ -114,6 +114,7 @@ func (c *Campaign) ended(old *Contact, r Result, now time.Time, dropped bool) *C
 		k.Bad = append(k.Bad, i)
 	}
 	next, again := c.row.Spec.Retry.Next(r.Outcome, len(k.Attempts), c.row.Spec.Attempts, r.Retry, now)
+	next = later(next, now.Add(r.Pause))
 	if r.Outcome == BadNumber && r.Retry == nil && len(k.Bad) < len(k.Phones) && len(k.Attempts) < c.row.Spec.Attempts {
 		next, again = now, true // nobody was rung: the next number at once
 	}

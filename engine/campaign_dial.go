@@ -209,7 +209,7 @@ func (s *campaigns) finish(ord *order, r *call.Record, result campaign.Result, s
 
 func (s *campaigns) result(l *live, r *call.Record) campaign.Result {
 	out := resultOf(r)
-	out.Keyed = r.Keyed
+	out.Keyed, out.Pause = r.Keyed, r.Pause
 	l.order.mu.Lock()
 	asked := l.order.retry
 	l.order.mu.Unlock()

@@ -275,7 +275,7 @@ func (o *orders) recordNotCalled(ord *order, why string) {
 // The new state shows only then: whoever reads "done" finds the record.
 func (o *orders) attemptOver(ord *order, r *call.Record, keep func()) {
 	ord.mu.Lock()
-	at, again := o.plan(ord, r.Outcome)
+	at, again := o.plan(ord, r.Outcome, r.Pause)
 	next := order{Order: ord.Order}
 	n := len(ord.Made) - 1
 	next.Made = slices.Clone(ord.Made) // readers hold the old list
@@ -306,8 +306,9 @@ func (o *orders) attemptOver(ord *order, r *call.Record, keep func()) {
 	}
 }
 
-// plan says whether and when another attempt follows. ord.mu is held.
-func (o *orders) plan(ord *order, outcome call.Outcome) (at time.Time, again bool) {
+// plan says whether and when another attempt follows, pause later at the
+// earliest. ord.mu is held.
+func (o *orders) plan(ord *order, outcome call.Outcome, pause time.Duration) (at time.Time, again bool) {
 	asked := ord.retry
 	ord.retry = nil
 	if ord.cancel {
@@ -324,6 +325,9 @@ func (o *orders) plan(ord *order, outcome call.Outcome) (at time.Time, again boo
 	at, again = rules.Next(campaign.Outcome(outcome), len(ord.Made), ord.Attempts, instead, o.e.clk.Now())
 	if !again {
 		return at, false
+	}
+	if earliest := o.e.clk.Now().Add(pause); at.Before(earliest) {
+		at = earliest
 	}
 	at, open := o.e.opening(&ord.Order, at)
 	return at, open && (ord.Expires.IsZero() || at.Before(ord.Expires))

@@ -215,7 +215,7 @@ func TestRetryPlan(t *testing.T) {
 	for outcome, want := range map[call.Outcome]string{
 		call.Busy: "5m0s", call.NoAnswer: "1h0m0s", call.AnsweredShort: "1h0m0s", call.Delivered: "no", call.BadNumber: "no",
 	} {
-		at, again := o.plan(ord, outcome)
+		at, again := o.plan(ord, outcome, 0)
 		got := "no"
 		if again {
 			got = at.Sub(noon).String()
@@ -224,25 +224,30 @@ func TestRetryPlan(t *testing.T) {
 			t.Errorf("%s: %s, want %s", outcome, got, want)
 		}
 	}
+	for pause, want := range map[time.Duration]time.Duration{time.Minute: 5 * time.Minute, 20 * time.Minute: 20 * time.Minute} {
+		if at, again := o.plan(ord, call.Busy, pause); !again || at.Sub(noon) != want {
+			t.Errorf("asked to wait %s: %s %v", pause, at.Sub(noon), again)
+		}
+	}
 	hours, err := campaign.ParseHours("09:00-12:03")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ord.Window, ord.Zone = hours, "UTC"
-	if at, again := o.plan(ord, call.Busy); !again || !at.Equal(noon.Add(21*time.Hour)) {
+	if at, again := o.plan(ord, call.Busy, 0); !again || !at.Equal(noon.Add(21*time.Hour)) {
 		t.Errorf("beyond the window: %s %v", at, again)
 	}
 	ord.Expires = noon.Add(time.Hour)
-	if at, again := o.plan(ord, call.Busy); again {
+	if at, again := o.plan(ord, call.Busy, 0); again {
 		t.Errorf("after it has expired: %s", at)
 	}
 	ord.Window, ord.Expires = campaign.Hours{}, time.Time{}
 	ord.retry = &callhost.Retry{After: time.Minute}
-	if at, again := o.plan(ord, call.Delivered); !again || !at.Equal(noon.Add(time.Minute)) {
+	if at, again := o.plan(ord, call.Delivered, 0); !again || !at.Equal(noon.Add(time.Minute)) {
 		t.Errorf("the script's wish: %s %v", at, again)
 	}
 	ord.Made = make([]OrderAttempt, 3)
-	if _, again := o.plan(ord, call.Busy); again {
+	if _, again := o.plan(ord, call.Busy, 0); again {
 		t.Error("beyond the cap")
 	}
 }

@@ -24,6 +24,7 @@ type rest struct {
 	failures int       // in a row
 	rests    int       // in a row
 	until    time.Time // zero: it does not rest
+	asked    bool      // the trunk itself has asked for the rest
 	probing  bool      // a call tries it after a rest
 }
 
@@ -39,8 +40,21 @@ func (r *rest) failed(now time.Time) (began bool) {
 		pause = min(2*pause, restMost)
 	}
 	r.rests++
-	r.until, r.probing = now.Add(pause), false
+	r.until, r.probing, r.asked = now.Add(pause), false, false
 	return true
+}
+
+// asks notes a 503 with Retry-After: the trunk itself asks to be left alone
+// (RFC 3261 §21.5.4), and is for so long, up to the longest rest. It reports
+// whether a rest begins.
+func (r *rest) asks(now time.Time, pause time.Duration) (began bool) {
+	r.failures++
+	began = !now.Before(r.until)
+	if until := now.Add(min(pause, restMost)); until.After(r.until) {
+		r.until, r.asked = until, true
+	}
+	r.probing = false
+	return began
 }
 
 // worked notes that the trunk dealt with a dial; it reports whether a rest ends.
@@ -69,6 +83,9 @@ func (r *rest) try(now time.Time) {
 func (r *rest) words() string {
 	if r.probing {
 		return "is tried by one call after its rest"
+	}
+	if r.asked {
+		return fmt.Sprintf("rests until %s: it asks for that (Retry-After)", r.until.Format("15:04:05"))
 	}
 	return fmt.Sprintf("rests until %s: %d calls in a row failed", r.until.Format("15:04:05"), r.failures)
 }
@@ -116,6 +133,8 @@ func (e *Engine) trunkNews(name string, n call.RouteNews) {
 	}
 	var began, ended bool
 	switch {
+	case n.Over && !n.Answered && !n.Cancelled && n.Rang == 0 && n.Code == 503 && n.Pause > 0:
+		began = h.rest.asks(now, n.Pause)
 	case n.Over && !n.Answered && !n.Cancelled && n.Rang == 0 && (!n.Heard || n.Code/100 == 5):
 		began = h.rest.failed(now)
 	case n.Over && !n.Heard:

@@ -23,6 +23,10 @@ func TestRest(t *testing.T) {
 		"f f f f f 14 1 t f 29 1":  "- - - - r r - r r r -",
 		"f f f f f 15 t w f f f f": "- - - - r - r - - - - -",
 		"f f f f f 15 t u t w":     "- - - - r - r - r -",
+		"A60 59 1 t w":             "r r - - -", // 503 with Retry-After: 60
+		"A3600 299 1 t f 14 1":     "r r - r r r -",
+		"A60 A10 11 49":            "r r r -",
+		"f f f f f A30 15 15":      "- - - - r r r -",
 		"f f f f f 15 t f 30 t f 60 t f 120 t f 240 t f 300 t f 299 1": "- - - - r - r r - r r - r r - r r - r r - r r r -",
 	} {
 		var r rest
@@ -39,11 +43,16 @@ func TestRest(t *testing.T) {
 			case "t":
 				r.try(now)
 			default:
-				d, err := time.ParseDuration(step + "s")
+				asks := strings.HasPrefix(step, "A")
+				d, err := time.ParseDuration(strings.TrimPrefix(step, "A") + "s")
 				if err != nil {
 					t.Fatal(err)
 				}
-				now = now.Add(d)
+				if asks {
+					r.asks(now, d)
+				} else {
+					now = now.Add(d)
+				}
 			}
 			state := "-"
 			if r.resting(now) {
@@ -159,4 +168,26 @@ func scrape(t *testing.T, e *Engine) string {
 	w := httptest.NewRecorder()
 	e.metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
+}
+
+// TestTrunkAsksForARest: 503 with Retry-After is kept to, by orders, and said.
+func TestTrunkAsksForARest(t *testing.T) {
+	p := serve(t, `trunks: {one: {address: "127.0.0.1:9", options: off}}`, nil)
+	one, _ := p.Config().Trunk("one")
+	p.trunkNews("one", call.RouteNews{Over: true, Code: 503, Heard: true, Rang: time.Second, Pause: time.Minute}) // of one callee: it rang
+	p.trunkNews("one", call.RouteNews{Over: true, Code: 486, Heard: true, Pause: time.Minute})
+	if free, err := p.lines.seize(one, p.clk.Now(), true); err != nil {
+		t.Fatal(err)
+	} else {
+		free()
+	}
+	p.trunkNews("one", call.RouteNews{Over: true, Code: 503, Heard: true, Pause: time.Minute})
+	if _, err := p.lines.seize(one, p.clk.Now(), true); err == nil || !strings.Contains(err.Error(), "it asks for that (Retry-After)") {
+		t.Errorf("%v", err)
+	}
+	if free, err := p.lines.seize(one, p.clk.Now(), false); err != nil {
+		t.Errorf("somebody who waits: %v", err)
+	} else {
+		free()
+	}
 }

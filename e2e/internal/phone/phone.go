@@ -287,7 +287,7 @@ func (p *Phone) Ask(to netip.AddrPort, method, uri string, headers ...Header) *M
 }
 
 func (p *Phone) request(method, uri string, headers ...Header) *Message {
-	m := &Message{Method: method, URI: uri, Headers: []Header{p.Via(), {"Max-Forwards", "70"}}}
+	m := &Message{Method: method, URI: uri, Headers: []Header{p.Via()}}
 	has := func(name string) bool {
 		for _, h := range headers {
 			if canonical(h.Name) == name {
@@ -302,7 +302,7 @@ func (p *Phone) request(method, uri string, headers ...Header) *Message {
 		at = host
 	}
 	for _, h := range []Header{
-		{"From", fmt.Sprintf("<sip:%s@%s>;tag=%s", p.Name, at, Random())}, {"To", "<" + uri + ">"}, {"Call-ID", Random()}, {"CSeq", "1 " + method}, p.Contact(),
+		{"From", fmt.Sprintf("<sip:%s@%s>;tag=%s", p.Name, at, Random())}, {"To", "<" + uri + ">"}, {"Call-ID", Random()}, {"CSeq", "1 " + method}, {"Max-Forwards", "70"}, p.Contact(),
 	} {
 		if !has(canonical(h.Name)) {
 			m.Headers = append(m.Headers, h)
