@@ -23,7 +23,7 @@ func TestRest(t *testing.T) {
 		"f f f f f 14 1 t f 29 1":  "- - - - r r - r r r -",
 		"f f f f f 15 t w f f f f": "- - - - r - r - - - - -",
 		"f f f f f 15 t u t w":     "- - - - r - r - r -",
-		"A60 59 1 t w":             "r r - - -", // 503 with Retry-After: 60
+		"A60 59 1 t w":             "r r - r -", // 503 with Retry-After: 60
 		"A3600 299 1 t f 14 1":     "r r - r r r -",
 		"A60 A10 11 49":            "r r r -",
 		"f f f f f A30 15 15":      "- - - - r r r -",
