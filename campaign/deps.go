@@ -17,6 +17,7 @@ type Attempt struct {
 	N, Of    int
 	To       string // E.164
 	From     string
+	Hide     bool // the callee sees no number
 	Trunk    string
 	Script   string
 	Zone     string // of the contact

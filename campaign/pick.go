@@ -125,7 +125,7 @@ func (c *Campaign) attempt(k *Contact, index int, now time.Time) Attempt {
 	n := len(k.Attempts) + 1
 	return Attempt{
 		ID: AttemptID(c.id, k.Seq, n), Order: OrderID(c.id, k.Seq), Campaign: c.id, Key: k.Key, N: n, Of: s.Attempts,
-		To: k.Phones[index], From: s.From, Trunk: s.Trunk, Script: s.Script, Zone: k.Zone, Priority: k.Priority, Data: k.Data,
+		To: k.Phones[index], From: s.From, Hide: s.Hide, Trunk: s.Trunk, Script: s.Script, Zone: k.Zone, Priority: k.Priority, Data: k.Data,
 		Timeout: time.Duration(s.Timeout), After: s.DeliveredAfter, Callback: s.Callback, At: now,
 		retry: s.Retry, more: len(k.Phones)-len(k.Bad) > 1,
 	}

@@ -82,6 +82,7 @@ type Spec struct {
 	Script         string          `json:"script"`
 	Trunk          string          `json:"trunk,omitempty"`
 	From           string          `json:"from,omitempty"`
+	Hide           bool            `json:"hide,omitempty"`     // the callee sees no number
 	Attempts       int             `json:"attempts,omitempty"` // of one contact, over all outcomes, numbers and restarts; 0 is 1
 	Retry          Retry           `json:"retry,omitempty"`
 	Window         Hours           `json:"window,omitzero"`
@@ -195,6 +196,7 @@ type Patch struct {
 	StopWhen   *StopWhen  `json:"stop_when,omitempty"`
 	Trunk      *string    `json:"trunk,omitempty"`
 	From       *string    `json:"from,omitempty"`
+	Hide       *bool      `json:"hide,omitempty"`
 	Name       *string    `json:"name,omitempty"`
 }
 
@@ -213,6 +215,7 @@ func (p Patch) On(s Spec) (Spec, error) {
 	set(&s.PauseAfter, p.PauseAfter)
 	set(&s.Trunk, p.Trunk)
 	set(&s.From, p.From)
+	set(&s.Hide, p.Hide)
 	set(&s.Name, p.Name)
 	if p.Retry != nil {
 		s.Retry = p.Retry

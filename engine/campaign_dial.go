@@ -53,7 +53,7 @@ func (s *campaigns) Give(a campaign.Attempt) {
 // orderOfAttempt is the order that an attempt is one dial of.
 func orderOfAttempt(a campaign.Attempt) Order {
 	o := Order{
-		ID: a.Order, Key: a.Key, Script: a.Script, To: a.To, From: a.From, Trunk: a.Trunk, Data: a.Data, Timeout: a.Timeout, Attempts: a.Of,
+		ID: a.Order, Key: a.Key, Script: a.Script, To: a.To, From: a.From, Hide: a.Hide, Trunk: a.Trunk, Data: a.Data, Timeout: a.Timeout, Attempts: a.Of,
 		After: a.After, Created: a.At, State: stateDialing, Campaign: a.Campaign, Priority: a.Priority, Seq: (a.N - 1) * eventsPerAttempt,
 		Made: make([]OrderAttempt, a.N),
 	}

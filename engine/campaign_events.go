@@ -85,7 +85,7 @@ func (s *campaigns) closed(row campaign.Row, k campaign.Contact) {
 // orderOfContact shows a contact as the order that its calls belong to.
 func orderOfContact(row campaign.Row, k *campaign.Contact) Order {
 	o := Order{
-		ID: campaign.OrderID(row.ID, k.Seq), Key: k.Key, Script: row.Spec.Script, To: k.Phone(), From: row.Spec.From, Trunk: row.Spec.Trunk, Data: k.Data,
+		ID: campaign.OrderID(row.ID, k.Seq), Key: k.Key, Script: row.Spec.Script, To: k.Phone(), From: row.Spec.From, Hide: row.Spec.Hide, Trunk: row.Spec.Trunk, Data: k.Data,
 		Attempts: row.Spec.Attempts, After: row.Spec.DeliveredAfter, Created: row.Created, State: stateWaiting, NextAt: k.Next, Reason: k.Reason,
 		Seq: len(k.Attempts) * eventsPerAttempt, Campaign: row.ID, Priority: k.Priority, Made: []OrderAttempt{},
 	}

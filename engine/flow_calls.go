@@ -23,7 +23,7 @@ type flowAsk struct {
 	Data                                                                           json.RawMessage
 	Tries                                                                          int
 	Retry                                                                          map[string]string
-	Unless                                                                         bool
+	Unless, Hide                                                                   bool
 }
 
 // Place implements flow.Calls. The order's name is the entry's: a second time
@@ -41,7 +41,7 @@ func (h flowHost) Place(f flow.Flow, en flowlog.Entry) error {
 		a.Data = f.Data
 	}
 	r := OrderRequest{
-		Script: a.Script, To: a.To, From: a.From, Trunk: a.Trunk, Data: a.Data, Timeout: a.Timeout, Attempts: a.Tries,
+		Script: a.Script, To: a.To, From: a.From, Trunk: a.Trunk, Hide: a.Hide, Data: a.Data, Timeout: a.Timeout, Attempts: a.Tries,
 		Retry: a.Retry, Expires: a.Expires, DeliveredAfter: a.DeliveredAfter, Zone: a.Zone,
 	}
 	if a.Window != "" {

@@ -281,7 +281,7 @@ func numberParty(number string) call.Party {
 // user's phones, or the members of a group one after another.
 func (e *Engine) placeOf(ord *order, spec call.Spec) (call.Place, error) {
 	places, err := dialer{e}.Resolve(call.DialRequest{
-		Target: ord.To, From: ord.From, Trunk: ord.Trunk, Script: ord.Script, Timeout: spec.RingTimeout,
+		Target: ord.To, From: ord.From, Trunk: ord.Trunk, Hide: ord.Hide, Script: ord.Script, Timeout: spec.RingTimeout,
 	})
 	if err != nil {
 		return call.Place{}, err

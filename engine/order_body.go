@@ -61,5 +61,5 @@ func badField(err error) error {
 	}
 	said := strings.TrimPrefix(err.Error(), "json: ")
 	return fault.New(fault.Invalid, "%s", said).
-		WithHint("fields are script, to, key, from, trunk, data, timeout, at, attempts, retry, expires, delivered_after, callback, window, zone, priority, dedupe")
+		WithHint("fields are script, to, key, from, trunk, hide, data, timeout, at, attempts, retry, expires, delivered_after, callback, window, zone, priority, dedupe")
 }

@@ -24,6 +24,7 @@ type OrderRequest struct {
 	Key            string            `json:"key,omitempty"`
 	From           string            `json:"from,omitempty"`
 	Trunk          string            `json:"trunk,omitempty"`
+	Hide           bool              `json:"hide,omitempty"`
 	Data           json.RawMessage   `json:"data,omitempty"`
 	Timeout        string            `json:"timeout,omitempty"`
 	At             string            `json:"at,omitempty"`
@@ -106,7 +107,7 @@ func (e *Engine) newOrder(r OrderRequest) (*order, error) {
 		return nil, fault.New(fault.Invalid, "script %s is a flow and takes no calls", r.Script).WithHint("start it: POST /v1/flows/%s; its f.call names the script that talks", r.Script)
 	}
 	ord := &order{Order: Order{
-		ID: e.newID("call"), Key: r.Key, Script: r.Script, To: r.To, Trunk: r.Trunk, Data: r.Data, Created: now, State: stateQueued,
+		ID: e.newID("call"), Key: r.Key, Script: r.Script, To: r.To, Trunk: r.Trunk, Hide: r.Hide, Data: r.Data, Created: now, State: stateQueued,
 		Attempts: max(r.Attempts, 1), Retry: r.Retry, After: r.DeliveredAfter, NextAt: now, Made: []OrderAttempt{},
 	}}
 	if len(ord.Data) == 0 {

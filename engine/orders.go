@@ -53,6 +53,7 @@ type Order struct {
 	To        string            `json:"to"`
 	From      string            `json:"from,omitempty"`
 	Trunk     string            `json:"trunk,omitempty"`
+	Hide      bool              `json:"hide,omitempty"` // the callee sees no number
 	Data      json.RawMessage   `json:"data,omitempty"`
 	Timeout   time.Duration     `json:"timeout,omitempty"`
 	At        time.Time         `json:"at,omitzero"`

@@ -254,6 +254,7 @@ type outboundArgs struct {
 	Script, To, From, Trunk, Key, At, Timeout, Expires, DeliveredAfter, Zone string
 	Data, Window                                                             json.RawMessage
 	Attempts, Priority                                                       int
+	Hide                                                                     bool
 	Retry                                                                    map[string]any
 	Dedupe                                                                   any
 }
@@ -265,7 +266,7 @@ func (h *host) outbound(args json.RawMessage, done func(any, error)) error {
 		return err
 	}
 	r := engine.OrderRequest{
-		Script: a.Script, To: a.To, From: a.From, Trunk: a.Trunk, Key: a.Key, At: a.At, Timeout: a.Timeout, Expires: a.Expires,
+		Script: a.Script, To: a.To, From: a.From, Trunk: a.Trunk, Hide: a.Hide, Key: a.Key, At: a.At, Timeout: a.Timeout, Expires: a.Expires,
 		DeliveredAfter: a.DeliveredAfter, Data: a.Data, Attempts: a.Attempts, Retry: map[string]string{},
 		Window: a.Window, Zone: a.Zone, Priority: a.Priority, Dedupe: plainText(a.Dedupe),
 	}

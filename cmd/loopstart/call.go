@@ -14,7 +14,7 @@ import (
 )
 
 var callVerb = verb{
-	name: "call", args: "SCRIPT|sip:URI [--to PHONE] [--trunk T] [--from N] [--data JSON] [--dtmf 1,2w3] [--record FILE] [--trace]",
+	name: "call", args: "SCRIPT|sip:URI [--to PHONE] [--trunk T] [--from N] [--hide] [--data JSON] [--dtmf 1,2w3] [--record FILE] [--trace]",
 	summary: "ring a script, or let it call somebody",
 	details: "Rings the script from a built-in caller over real SIP and RTP and prints the call's timeline. With --to the script calls that\n" +
 		"number through a trunk. In --dtmf a comma waits for the next prompt to end, w for half a second.\n" +
@@ -26,7 +26,7 @@ var callVerb = verb{
 // callFlags are the options of call.
 type callFlags struct {
 	target, to, trunk, from, data, dtmf, record string
-	trace                                       bool
+	trace, hide                                 bool
 }
 
 func runCall(ctx context.Context, m *Main, args []string) error {
@@ -35,6 +35,7 @@ func runCall(ctx context.Context, m *Main, args []string) error {
 	fs.StringVar(&o.to, "to", "", "number the script calls")
 	fs.StringVar(&o.trunk, "trunk", "", "trunk of --to")
 	fs.StringVar(&o.from, "from", "", "caller number")
+	fs.BoolVar(&o.hide, "hide", false, "with --to: the callee sees no number")
 	fs.StringVar(&o.data, "data", "", "call.data as JSON")
 	fs.StringVar(&o.dtmf, "dtmf", "", "keys to press")
 	fs.StringVar(&o.record, "record", "", "WAV file of what the caller hears")
@@ -251,6 +252,9 @@ func (m *Main) order(ctx context.Context, c *client, o callFlags) error {
 	}
 	if o.from != "" {
 		body["from"] = o.from
+	}
+	if o.hide {
+		body["hide"] = true
 	}
 	if o.data != "" {
 		body["data"] = json.RawMessage(o.data)

@@ -20,7 +20,7 @@ var campaignVerb = verb{
 	summary: "call a list of people",
 	details: "Asks the running instance of the project. A campaign is named by its id, the beginning of it, its name, or `last`.\n\n" +
 		"  ls       newest first; --state draft|running|paused|completed|cancelled, --limit N (20)\n" +
-		"  create   makes a draft: --name, --trunk, --from, --attempts N, --retry busy=5m,default=1h, --window 09:00-21:00, --zone,\n" +
+		"  create   makes a draft: --name, --trunk, --from, --hide, --attempts N, --retry busy=5m,default=1h, --window 09:00-21:00, --zone,\n" +
 		"           --quiet, --max-calls N, --max-cps N, --daily-cap N, --delivered-after 6s, --expires TIME, --answer-rate 0.2-0.9,\n" +
 		"           --key-rate 0.05-, --dedupe phone|key, --callback URL; --json FILE reads a body of POST /v1/campaigns instead\n" +
 		"  import   adds contacts of a CSV, JSON or NDJSON file (- is the standard input): --to CAMPAIGN (default: the newest draft), or\n" +
@@ -207,6 +207,7 @@ func campaignOptions(action string, body map[string]any) *flag.FlagSet {
 			return err
 		})
 	}
+	fs.BoolFunc("hide", "", func(s string) (err error) { body["hide"], err = strconv.ParseBool(s); return err })
 	fs.Func("expires", "", func(s string) (err error) { body["expires"], err = futureOf(s); return err })
 	fs.Func("retry", "", func(s string) (err error) { body["retry"], err = pairs(s); return err })
 	fs.Func("holidays", "", func(s string) error { body["holidays"] = strings.Split(s, ","); return nil })

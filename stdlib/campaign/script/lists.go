@@ -59,13 +59,13 @@ func field(name string) func(goja.Value) goja.Value {
 
 // campaignFields are those of POST /v1/campaigns.
 var campaignFields = []string{
-	"name", "script", "trunk", "from", "attempts", "retry", "window", "quiet", "holidays", "zone", "maxCalls", "maxCps", "priority", "dedupe", "dailyCap",
+	"name", "script", "trunk", "from", "hide", "attempts", "retry", "window", "quiet", "holidays", "zone", "maxCalls", "maxCps", "priority", "dedupe", "dailyCap",
 	"frequency", "timeout", "deliveredAfter", "expires", "pauseAfter", "stopWhen", "callback",
 }
 
 // patchFields are those of PATCH /v1/campaigns/{id}.
 var patchFields = []string{
-	"name", "trunk", "from", "attempts", "retry", "window", "quiet", "holidays", "zone", "maxCalls", "maxCps", "dailyCap", "frequency", "expires",
+	"name", "trunk", "from", "hide", "attempts", "retry", "window", "quiet", "holidays", "zone", "maxCalls", "maxCps", "dailyCap", "frequency", "expires",
 	"pauseAfter", "stopWhen",
 }
 

@@ -13,7 +13,7 @@ import (
 
 // orderFields are those of POST /v1/calls.
 var orderFields = []string{
-	"script", "to", "key", "from", "trunk", "data", "timeout", "at", "window", "zone", "attempts", "retry", "expires", "deliveredAfter", "priority",
+	"script", "to", "key", "from", "trunk", "hide", "data", "timeout", "at", "window", "zone", "attempts", "retry", "expires", "deliveredAfter", "priority",
 	"callback", "dedupe",
 }
 

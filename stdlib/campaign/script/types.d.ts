@@ -21,6 +21,8 @@ declare module "loopstart:campaign" {
     key?: string;
     from?: string;
     trunk?: string;
+    /** The callee sees no number; the trunk does. */
+    hide?: boolean;
     /** `call.data` of the script; checked against its `config.data`. */
     data?: Data;
     /** Longest ringing. */
@@ -77,6 +79,8 @@ declare module "loopstart:campaign" {
     script: string;
     trunk?: string;
     from?: string;
+    /** The callees see no number; the trunk does. */
+    hide?: boolean;
     /** Dials of one contact at most, over all outcomes, numbers and restarts (1). */
     attempts?: number;
     retry?: Retry;

@@ -103,7 +103,7 @@ declare module "loopstart:flow" {
       window?: string; zone?: string;
       /** Pauses by outcome, instead of `every`: `{ busy: "5m", default: "1h" }`. */
       retry?: { [outcome: string]: Duration };
-      from?: string; trunk?: string; timeout?: Duration; deliveredAfter?: string; expires?: string;
+      from?: string; trunk?: string; hide?: boolean; timeout?: Duration; deliveredAfter?: string; expires?: string;
     }): Promise<{ outcome: string; result?: any; attempts: number }>;
   }
 }

@@ -224,9 +224,9 @@ func (r *run) event(args []goja.Value) goja.Value {
 var callTexts = []string{"to", "from", "trunk", "window", "zone", "deliveredAfter", "expires"}
 
 func (r *run) call(args []goja.Value) goja.Value {
-	o := bind.Read(r.vm, "f.call", bind.Arg(args, 0), append([]string{"script", "data", "tries", "every", "unless", "timeout", "retry"}, callTexts...)...)
+	o := bind.Read(r.vm, "f.call", bind.Arg(args, 0), append([]string{"script", "data", "tries", "every", "unless", "timeout", "retry", "hide"}, callTexts...)...)
 	o.Wire["tries"] = int64(1)
-	o.String(callTexts...).String("script").Int("tries", 1, maxDials)
+	o.String(callTexts...).String("script").Bool("hide").Int("tries", 1, maxDials)
 	script, _ := o.Wire["script"].(string)
 	if script == "" {
 		script = r.wake.Flow.Script

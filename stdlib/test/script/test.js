@@ -111,7 +111,7 @@
   }
 
   async function outbound(o) {
-    const names = ["script", "to", "data", "from", "trunk", "key", "at", "attempts", "retry", "timeout", "expires", "deliveredAfter", "window", "zone", "priority", "dedupe"];
+    const names = ["script", "to", "data", "from", "trunk", "hide", "key", "at", "attempts", "retry", "timeout", "expires", "deliveredAfter", "window", "zone", "priority", "dedupe"];
     const args = read("outbound", o, names);
     return answering(await wait("outbound", args));
   }

@@ -137,7 +137,7 @@ declare module "loopstart:test" {
    * @example const c = await outbound({ script: "reminder", to: "+79161112233", data: { order: "7" }, attempts: 2, retry: { busy: "5m" } });
    */
   export function outbound(order: {
-    script: string; to: string; data?: unknown; from?: string; trunk?: string; key?: string; at?: string; attempts?: number;
+    script: string; to: string; data?: unknown; from?: string; trunk?: string; hide?: boolean; key?: string; at?: string; attempts?: number;
     retry?: { [outcome: string]: Duration }; timeout?: Duration; expires?: string; deliveredAfter?: string;
     window?: string | string[] | { [days: string]: string | string[] }; zone?: string; priority?: number; dedupe?: Duration;
   }): Promise<Answering>;
