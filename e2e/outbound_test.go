@@ -342,6 +342,7 @@ func TestOutbound(t *testing.T) {
 			{map[string]any{"script": "tell", "to": "+4930123456"}, 403, "DENIED"},
 			{map[string]any{"script": "nosuch", "to": "+79160000001"}, 404, "NOT_FOUND"},
 			{map[string]any{"script": "tell", "to": "+79160000001", "trunk": "nosuch"}, 404, "NOT_FOUND"},
+			{map[string]any{"script": "tell", "to": "sip:a@127.0.0.1", "trunk": "nosuch"}, 404, "NOT_FOUND"},
 			{map[string]any{"script": "tell", "to": "+79160000001", "speed": 1}, 422, "INVALID"},
 			{map[string]any{"script": "tell"}, 422, "INVALID"},
 		} {

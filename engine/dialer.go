@@ -28,6 +28,9 @@ func (d dialer) Resolve(r call.DialRequest) ([]call.Place, error) {
 		return nil, err
 	}
 	cfg := d.e.Config()
+	if _, ok := cfg.Trunk(r.Trunk); r.Trunk != "" && !ok {
+		return nil, fault.New(fault.NotFound, "no trunk %q", r.Trunk).WithHint("trunks are %s", trunkNames(cfg))
+	}
 	if g, ok := cfg.Group(r.Target); ok {
 		return d.group(cfg, g, r)
 	}
@@ -97,6 +100,13 @@ func (d dialer) user(name string, r call.DialRequest) []call.Place {
 	if ok && u.MaxCalls > 0 && d.e.calls.withUser(name) >= u.MaxCalls {
 		return nil
 	}
+	return d.phones(name, r)
+}
+
+// phones is user for somebody who may be in a call: a text disturbs nobody.
+func (d dialer) phones(name string, r call.DialRequest) []call.Place {
+	cfg := d.e.Config()
+	u, ok := cfg.User(name)
 	var out []call.Place
 	for _, b := range d.e.sip.Bindings(name) {
 		session := d.e.sessionFor(b.Source.Addr(), cfg.Media.Codecs, true)

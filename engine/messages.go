@@ -174,6 +174,9 @@ func (e *Engine) sendPage(v *scripts.Version) func(context.Context, json.RawMess
 		if err != nil {
 			return nil, err
 		}
+		if _, isUser := e.Config().User(r.Target); isUser {
+			places = dialer{e}.phones(r.Target, r)
+		}
 		return e.pageAll(ctx, places, o.Text), nil
 	}
 }

@@ -280,7 +280,10 @@ func (o *Options) Headers(name string) *Options {
 	for _, key := range obj.Keys() {
 		value := obj.Get(key)
 		text := value.String()
-		if _, isObject := value.(*goja.Object); isObject || Missing(value) || !token(key) || HasControl(text) {
+		if !token(key) {
+			o.Bad(name, v, "an object of header names and texts", fmt.Sprintf("%q is no header's name", key))
+		}
+		if _, isObject := value.(*goja.Object); isObject || Missing(value) || HasControl(text) {
 			o.Bad(name+"."+key, value, "a header's text on one line", "line ends, NUL and other control characters would forge a header")
 		}
 		pairs = append(pairs, []any{key, text})

@@ -73,3 +73,15 @@ test("texts outside of calls", async () => {
   expect((await message({ to: "nobody", text: "x" })).code).toBe(404);
   expect((await message({ to: "hello", text: "x" })).code).toBe(404);
 });
+
+test("a text reaches a phone that talks", async () => {
+  const from = "+79161112233";
+  user("101").answers({ after: "1s" });
+  const c = await inbound({ to: "desk", from });
+  await clock.pass("5s");
+  await message({ to: "desk", from, text: "forward" });
+  await clock.pass("1s");
+  expect(user("101").messages).toEqual([`from ${from}`]);
+  c.hangup();
+  expect((await c.ended()).result).toMatchObject({ status: "completed" });
+});
