@@ -37,8 +37,10 @@ func decodeAudio(ctx context.Context, in io.Reader, kind string, longest time.Du
 	if len(pcm) == 0 {
 		return nil, undecodable(errors.New("there is no audio in it"))
 	}
-	if len(wide) > 0 {
-		pcm, wide = pcm[:min(len(pcm), len(wide)/2)], wide[:2*min(len(pcm), len(wide)/2)]
+	if n := min(len(pcm), len(wide)/2); n > 0 {
+		pcm, wide = pcm[:n], wide[:2*n]
+	} else {
+		wide = nil // none, or less than one narrow sample
 	}
 	if opts.Trim {
 		from, to := trimTo(pcm)

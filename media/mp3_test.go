@@ -235,7 +235,7 @@ func TestMPEG2FramesAreSelfContained(t *testing.T) {
 func FuzzMP3(f *testing.F) {
 	for _, m := range mp3Files {
 		if b, err := os.ReadFile(mp3Path(m.name)); err == nil {
-			f.Add(b[:min(len(b), 3000)])
+			f.Add(b[:min(len(b), 500)])
 		}
 	}
 	f.Fuzz(func(t *testing.T, file []byte) { fuzzAudio(t, file, "mp3") })
