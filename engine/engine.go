@@ -98,7 +98,6 @@ type Engine struct {
 	timetable timetable                      // runs of onSchedule
 	live      liveCalls                      // rows of inbound calls in progress
 	bindings  bindings                       // where users can be reached
-	packers   packers
 	costs     costs
 	audit     audit      // of writes through the API
 	erasing   erasing    // one at a time

@@ -1,15 +1,16 @@
 package engine
 
 import (
-	"bytes"
-	"compress/flate"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/klauspost/compress/s2"
 
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
@@ -64,25 +65,14 @@ func (e *Engine) withLadder(t *call.Timeline) []call.Entry {
 	if len(l.Messages) == 0 {
 		return entries
 	}
-	if packed := e.packers.pack(l); packed != "" {
+	if packed := packLadder(l); packed != "" {
 		entries = append(entries, call.Entry{Kind: ladderKind, Detail: packed})
 	}
 	return entries
 }
 
-// packers keep their memory, which is many times that of a ladder.
-type packers struct{ pool sync.Pool }
-
-func (p *packers) get() *flate.Writer {
-	if w, ok := p.pool.Get().(*flate.Writer); ok {
-		return w
-	}
-	w, _ := flate.NewWriter(nil, flate.BestSpeed) // fails for a wrong level only
-	return w
-}
-
-// pack is "" for what cannot be packed, which no ladder is.
-func (p *packers) pack(l Ladder) string {
+// packLadder is "" for what cannot be packed, which no ladder is.
+func packLadder(l Ladder) string {
 	for i := range l.Messages {
 		l.Messages[i].Line = "" // stands in the text
 	}
@@ -90,14 +80,7 @@ func (p *packers) pack(l Ladder) string {
 	if err != nil {
 		return ""
 	}
-	w := p.get()
-	defer p.pool.Put(w)
-	var packed bytes.Buffer
-	w.Reset(&packed)
-	if _, err := w.Write(raw); err != nil || w.Close() != nil {
-		return ""
-	}
-	return base64.StdEncoding.EncodeToString(packed.Bytes())
+	return base64.StdEncoding.EncodeToString(s2.Encode(nil, raw))
 }
 
 // cutLadder parts a stored timeline from its ladder.
@@ -113,7 +96,10 @@ func unpackLadder(packed string) (l Ladder, err error) {
 	if err != nil {
 		return l, err
 	}
-	if raw, err = io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(raw)), maxLadder)); err != nil {
+	if n, err := s2.DecodedLen(raw); err != nil || n > maxLadder {
+		return l, fmt.Errorf("unpacks to %d bytes: %w", n, cmp.Or(err, s2.ErrTooLarge))
+	}
+	if raw, err = s2.Decode(nil, raw); err != nil {
 		return l, err
 	}
 	err = json.Unmarshal(raw, &l)

@@ -42,13 +42,13 @@ func (s liveCalls) put(l *live, answered bool) {
 	if err != nil {
 		return
 	}
-	s.space.ApplyLater(s.kept, store.Op{Key: r.ID, Value: raw})
+	s.space.ApplyIdle(s.kept, store.Op{Key: r.ID, Value: raw})
 }
 
 // remove follows the call's record into the same queue of the store.
 func (s liveCalls) remove(l *live) {
 	if l.order == nil && l.back == nil {
-		s.space.ApplyLater(s.kept, store.Op{Key: l.ID()})
+		s.space.ApplyIdle(s.kept, store.Op{Key: l.ID()})
 	}
 }
 
@@ -96,7 +96,7 @@ func (s liveCalls) close(en store.Entry) {
 	if err == nil {
 		s.e.afterRecord(nil, r)
 	}
-	s.space.ApplyLater(s.kept, store.Op{Key: en.Key})
+	s.space.ApplyIdle(s.kept, store.Op{Key: en.Key})
 }
 
 // finish completes the record of a call that was cut off and keeps it.

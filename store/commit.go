@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -16,6 +18,11 @@ const (
 
 	groupBytes   = 1 << 20 // a group is closed when it holds this much
 	groupEntries = 8192
+
+	// groupWait is how long jobs for which nobody waits are held back, so that
+	// the calls of a busy moment share an fsync. A job that is waited for takes
+	// them with it at once.
+	groupWait = 10 * time.Millisecond
 )
 
 // job is one atomic change. Its steps see everything before it in the queue.
@@ -23,6 +30,7 @@ type job struct {
 	f    func(*tx) error
 	done func(error) // called once, on the committer
 	err  error       // of f itself; it changed nothing
+	idle bool        // nobody waits for it
 }
 
 // update runs f on the committer and returns when its effect is durable.
@@ -53,15 +61,24 @@ func (s *Store) update(f func(*tx) error) error {
 // updateLater queues f and returns at once; done, which may be nil, hears when
 // it is durable. A full queue answers LIMIT through done.
 func (s *Store) updateLater(f func(*tx) error, done func(error)) {
+	s.queue(&job{f: f}, done)
+}
+
+// updateIdle is updateLater for what may be held back by groupWait.
+func (s *Store) updateIdle(f func(*tx) error, done func(error)) {
+	s.queue(&job{f: f, idle: true}, done)
+}
+
+func (s *Store) queue(j *job, done func(error)) {
 	s.clk.Busy(1)
-	finish := func(err error) {
+	j.done = func(err error) {
 		if done != nil {
 			done(err)
 		}
 		s.clk.Busy(-1)
 	}
-	if err := s.offer(&job{f: f, done: finish}); err != nil {
-		finish(err)
+	if err := s.offer(j); err != nil {
+		j.done(err)
 	}
 }
 
@@ -159,10 +176,11 @@ func (s *Store) commit(first *job) {
 func (s *Store) gather(first *job) (group []*job, err error) {
 	s.dbMu.RLock()
 	defer s.dbMu.RUnlock()
-	b := batch{store: s, txn: s.db.NewTransaction(true)}
-	defer func() { b.txn.Discard() }()
+	b := batch{store: s, txn: s.db.NewTransaction(true), idle: s.wait > 0}
+	defer func() { b.txn.Discard(); b.calm() }()
 	for j := first; j != nil; j = s.next(len(group), &b) {
 		group = append(group, j)
+		b.idle = b.idle && j.idle
 		if err := b.run(j); err != nil {
 			return group, err
 		}
@@ -179,8 +197,17 @@ func (s *Store) next(n int, b *batch) *job {
 	case j := <-s.jobs:
 		return j
 	default:
+	}
+	if !b.idle {
 		return nil
 	}
+	select {
+	case j := <-s.jobs:
+		return j
+	case <-b.patience():
+	case <-s.quit:
+	}
+	return nil
 }
 
 // batch is the transaction of one group.
@@ -189,6 +216,24 @@ type batch struct {
 	txn     *badger.Txn
 	bytes   int
 	entries int
+	idle    bool // nobody waits for any of its jobs
+	timer   clock.Timer
+	over    chan struct{} // closed when timer is up
+}
+
+// patience ends groupWait after the first call.
+func (b *batch) patience() <-chan struct{} {
+	if b.timer == nil {
+		over := make(chan struct{})
+		b.over, b.timer = over, b.store.clk.AfterFunc(b.store.wait, func() { close(over) })
+	}
+	return b.over
+}
+
+func (b *batch) calm() {
+	if b.timer != nil {
+		b.timer.Stop()
+	}
 }
 
 // run lets j work on the batch. The error is the batch's, not the job's.

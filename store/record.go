@@ -163,7 +163,7 @@ func (s *Store) putRow(t table, r row) error {
 
 func (s *Store) putRowLater(t table, r row, done func(error)) {
 	raw, err := r.encode()
-	s.updateLater(func(x *tx) error {
+	s.updateIdle(func(x *tx) error {
 		if err != nil {
 			return err
 		}

@@ -46,13 +46,23 @@ func (p *Space) Apply(ops ...Op) error {
 
 // ApplyLater is Apply without waiting; done hears when it is durable.
 func (p *Space) ApplyLater(done func(error), ops ...Op) {
+	p.store.updateLater(p.checked(ops), done)
+}
+
+// ApplyIdle is ApplyLater for what nobody waits for: it may be held back by a
+// few milliseconds to share an fsync with others.
+func (p *Space) ApplyIdle(done func(error), ops ...Op) {
+	p.store.updateIdle(p.checked(ops), done)
+}
+
+func (p *Space) checked(ops []Op) func(*tx) error {
 	err := p.check(ops)
-	p.store.updateLater(func(t *tx) error {
+	return func(t *tx) error {
 		if err != nil {
 			return err
 		}
 		return p.apply(t, ops)
-	}, done)
+	}
 }
 
 // Get reads one key.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -56,6 +57,10 @@ type Store struct {
 	leases  leaseTable
 	counts  counters
 
+	// wait is groupWait; 0 where the clock is not the machine's, which stands
+	// still while a job is in flight.
+	wait time.Duration
+
 	// sync is what makes a group durable; tests put a failing one here.
 	sync func(*badger.Txn) error
 }
@@ -73,6 +78,9 @@ func Open(o Options) (*Store, error) {
 		jobs: make(chan *job, MaxPending),
 		quit: make(chan struct{}), gone: make(chan struct{}),
 		sync: func(txn *badger.Txn) error { return txn.Commit() },
+	}
+	if s.clk == clock.System() {
+		s.wait = groupWait
 	}
 	s.leases.init(s.clk)
 	if !o.InMemory {

@@ -19,7 +19,7 @@ func (s *Store) PutTimeline(id string, at time.Time, events json.RawMessage) err
 // PutTimelineLater is PutTimeline without waiting; done hears when it is durable.
 func (s *Store) PutTimelineLater(id string, at time.Time, events json.RawMessage, done func(error)) {
 	err := checkTimeline(id, at, events)
-	s.updateLater(func(t *tx) error {
+	s.updateIdle(func(t *tx) error {
 		if err != nil {
 			return err
 		}
