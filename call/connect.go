@@ -424,6 +424,9 @@ func (k *connecting) gone(l *Leg) {
 		k.line.gone(l, status)
 	}
 	k.next()
+	if left := inOrder(k.ringing); len(left) == 1 && left[0].state == legEarly && !k.settled && k.winner == nil {
+		k.ringHeard(left[0]) // alone now: what its network says is heard
+	}
 }
 
 func (k *connecting) legResult(l *Leg, status string) LegResult {
@@ -502,6 +505,7 @@ func (k *connecting) cancel() {
 		if k.winner != nil {
 			k.winner.hangup()
 		}
+		k.next() // nobody rang yet: no leg's end settles it
 	}
 }
 

@@ -47,6 +47,14 @@ func FuzzParseAddress(f *testing.F) {
 	for _, s := range []string{`"A" <sip:a@b:5060;x=y>;tag=1`, "tel:+7;x", "a@b", `"\`, "<>", "sip:[::1]"} {
 		f.Add(s)
 	}
+	for _, m := range append(rfc4475(), rfc5118()...) {
+		for line := range strings.SplitSeq(m.text, "\r\n") {
+			if name, value, ok := strings.Cut(line, ":"); ok && len(value) < MaxAddress && strings.ContainsAny(value, "<@") {
+				f.Add(strings.TrimSpace(value))
+				f.Add(strings.TrimSpace(name + ":" + value)) // a Request-URI has its scheme there
+			}
+		}
+	}
 	f.Fuzz(func(t *testing.T, s string) {
 		a, err := ParseAddress(s)
 		if err != nil {

@@ -139,6 +139,13 @@ func FuzzParse(f *testing.F) {
 	f.Add(`Digest realm="a \"b\"\\", nonce="n", algorithm=SHA-256, qop="auth,auth-int", stale=true`)
 	f.Add(`Digest username="u", realm="r", nonce="n", uri="sip:a", response="00", qop=auth, cnonce="c", nc=0000000a, opaque="x"`)
 	f.Add(`Digest username="u",realm=r,nonce=n,uri=sip:a,response=0`)
+	for _, s := range []string{ // as RFC 4475 tortures parsers: unknown schemes, folding, escapes, open quotes, huge numbers
+		`NoOneKnowsThisScheme opaque-data=here`, "Digest realm=\"a\",\r\n nonce = \"n\" ,\t qop =auth", `Digest realm="unbalanced, nonce="n"`, `Digest realm="\`,
+		`DIGEST realm="sip:user%00@h", nonce="%c3%28", qop="auth, ,auth-int,,"`, `Digest ,,,realm="r",,nonce="",`, `Digest username="u", nc=fffffffff, realm="r", nonce="n", uri="sip:a;b=<c>", response=""`,
+		`Digest realm="r", realm="s", nonce="n", nonce="m"`, `Basic cGFzcw==, Digest realm="r", nonce="n"`,
+	} {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if c, err := ParseChallenge(s); err == nil {
 			again, err := ParseChallenge(c.String())
