@@ -128,13 +128,16 @@ func parseURI(s string) (Address, error) {
 	}
 	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
 		a.User, rest = rest[:i], rest[i+1:]
-		if a.User == "" || strings.ContainsAny(a.User, " <>\"") {
+		if a.User == "" || strings.ContainsAny(a.User, " \t<>\"") {
 			return a, errAddressURI
 		}
 	}
 	rest, _, _ = strings.Cut(rest, "?") // header part: never sent on by us
+	if rest != strings.TrimSpace(rest) {
+		return a, errAddressURI
+	}
 	rest, a.Params, _ = strings.Cut(rest, ";")
-	if strings.ContainsAny(a.Params, " <>\"") {
+	if strings.ContainsAny(a.Params, " \t<>\"") {
 		return a, errAddressURI
 	}
 	var err error
@@ -145,7 +148,7 @@ func parseURI(s string) (Address, error) {
 func parseTel(s string) (Address, error) {
 	a := Address{Scheme: "tel"}
 	a.User, a.Params, _ = strings.Cut(s, ";")
-	if a.User == "" || strings.ContainsAny(s, " <>\"@") {
+	if a.User == "" || strings.ContainsAny(s, " \t<>\"@") {
 		return a, errAddressURI
 	}
 	return a, nil
@@ -166,7 +169,7 @@ func splitHostPort(s string) (host string, port int, err error) {
 	} else if i := strings.IndexByte(s, ':'); i >= 0 {
 		host, tail = s[:i], s[i:]
 	}
-	if host == "" || strings.ContainsAny(host, " <>\"@/\\,;?&=") || (tail != "" && tail[0] != ':') {
+	if host == "" || strings.ContainsAny(host, " \t<>\"@/\\,;?&=") || (tail != "" && tail[0] != ':') {
 		return "", 0, errAddressHost
 	}
 	if tail == "" {
