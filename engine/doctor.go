@@ -50,7 +50,7 @@ type doctor struct {
 func Doctor(ctx context.Context, cfg *config.Config, o DoctorOptions) []Diagnosis {
 	d := &doctor{DoctorOptions: o, cfg: cfg}
 	for _, look := range []func(context.Context){
-		d.listeners, d.advertised, d.ports, d.descriptors, d.priority, d.clock, d.disk, d.storage, d.tongue, d.hearing, d.processes, d.connections,
+		d.listeners, d.advertised, d.ports, d.audio, d.trunkNames, d.descriptors, d.priority, d.clock, d.disk, d.storage, d.tongue, d.hearing, d.processes, d.connections,
 	} {
 		if ctx.Err() == nil {
 			look(ctx)

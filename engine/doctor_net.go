@@ -45,6 +45,8 @@ func (d *doctor) certificate() {
 	}
 	left := pair.Leaf.NotAfter.Sub(d.Clock.Now())
 	switch end := pair.Leaf.NotAfter.Format(time.DateOnly); {
+	case pair.Leaf.NotBefore.After(d.Clock.Now()):
+		d.fail(name, "check this machine's clock, or wait: phones and trunks refuse it", "the certificate is valid from %s only", pair.Leaf.NotBefore.Format(time.DateTime))
 	case left <= 0:
 		d.fail(name, "renew it: phones and trunks refuse it", "the certificate ended on %s", end)
 	case left < certificateWarning:
@@ -93,6 +95,12 @@ func (d *doctor) advertised(context.Context) {
 	const name = "sip.advertise"
 	local := localAddrs()
 	a := d.cfg.SIP.Advertise
+	if a.IsValid() {
+		if why, hint := wrongAdvertise(d.cfg, a, local); why != "" {
+			d.fail(name, hint, "%s %s", a, why)
+			return
+		}
+	}
 	switch {
 	case a.IsValid() && hasAddr(local, a):
 		d.ok(name, "%s is an address of this machine", a)

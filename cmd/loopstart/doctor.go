@@ -11,7 +11,7 @@ import (
 )
 
 var doctorVerb = verb{
-	name: "doctor", summary: "look at this host: ports, limits, clock, disk, store, speech, workers",
+	name: "doctor", summary: "look at this host: addresses, ports, limits, clock, disk, store, speech, workers",
 	details: "Each line is ok, a warning (it works, but not as well as it could) or a failure, with what to do about it. Changes nothing.\n" +
 		"Exit status 1 when something fails, 10 when the configuration does not load.",
 	run: runDoctor,
