@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -93,16 +93,36 @@ func (a *surface) Command(id string, body json.RawMessage) (any, error) {
 
 func readCommand(body []byte) (*command, error) {
 	var c command
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		return nil, fault.New(fault.Invalid, "command: %s", strings.TrimPrefix(err.Error(), "json: "))
+	if err := commandBody(body, &c); err != nil {
+		return nil, err
+	}
+	if err := commandVolume(c.Volume); err != nil {
+		return nil, err
 	}
 	c.Source, c.Target = cmp.Or(c.Source, c.Src), cmp.Or(c.Target, c.To, c.URI)
 	if len(c.Prompt) == 0 {
 		c.Prompt = c.Parts
 	}
 	return &c, oneLine("command: target", c.Target, "command: from", c.From, "command: trunk", c.Trunk)
+}
+
+// commandBody reads the body of a command; what is wrong is told in its words.
+func commandBody(body []byte, into any) error {
+	err := strictly(body, into, "do and the options of the verb, as in scripts")
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		f.Message = "command: " + strings.TrimPrefix(f.Message, ": ") // the body itself has no name
+	}
+	return err
+}
+
+// loudest is the highest factor of a prompt's volume, as in scripts.
+const loudest = 4
+
+func commandVolume(v float64) error {
+	if v < 0 || v > loudest {
+		return fault.New(fault.Invalid, "command: volume is %v, a number from 0 to %d is wanted", v, loudest)
+	}
+	return nil
 }
 
 type legVerb func(*call.Leg, call.Verb)

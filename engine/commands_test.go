@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -21,8 +22,8 @@ func TestReadCommand(t *testing.T) {
 			t.Errorf("%s: %+v %v", body, c, err)
 		}
 	}
-	for _, body := range []string{`{"do":"hold","on":false}`, `{"do":1}`, `[]`} {
-		if _, err := readCommand([]byte(body)); fault.CodeOf(err) != fault.Invalid {
+	for _, body := range []string{`{"do":"hold","on":false}`, `{"do":1}`, `[]`, `{"do":"play","src":"a.wav","volume":5}`, `{"do":"play","src":"a.wav","volume":-1}`} {
+		if _, err := readCommand([]byte(body)); fault.CodeOf(err) != fault.Invalid || strings.Contains(err.Error(), "Go ") {
 			t.Errorf("%s: %v", body, err)
 		}
 	}

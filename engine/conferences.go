@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/call"
@@ -78,16 +76,24 @@ type roomCommand struct {
 // ConferenceCommand implements api.Conferences.
 func (a *surface) ConferenceCommand(name string, body json.RawMessage) (any, error) {
 	var c roomCommand
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
-		return nil, fault.New(fault.Invalid, "command: %s", strings.TrimPrefix(err.Error(), "json: "))
+	if err := commandBody(body, &c); err != nil {
+		return nil, err
+	}
+	if err := commandVolume(c.Volume); err != nil {
+		return nil, err
 	}
 	if _, err := a.rooms.State(name); err != nil {
 		return nil, err
 	}
 	ok := map[string]any{"state": "done"}
-	switch who := string(c.Member); c.Do {
+	who := string(c.Member)
+	switch c.Do {
+	case "mute", "unmute", "kick":
+		if who == "" {
+			return nil, fault.New(fault.Invalid, "command: %s needs a member", c.Do).WithHint("member is the id, the call or who it is; GET /v1/conferences/%s lists them", name)
+		}
+	}
+	switch c.Do {
 	case "mute", "unmute":
 		return ok, a.rooms.Mute(name, who, c.Do == "mute")
 	case "kick":
