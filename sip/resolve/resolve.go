@@ -93,7 +93,7 @@ func ParseTarget(s string) (Target, bool) {
 	t := Target{Host: s, Transport: transport(params)}
 	if addr, err := netip.ParseAddr(unbracket(s)); err == nil {
 		t.Host = addr.Unmap().String()
-		return t, true
+		return t, plain(addr.Zone())
 	}
 	if host, port, err := net.SplitHostPort(s); err == nil {
 		n, err := strconv.ParseUint(port, 10, 16)
@@ -124,13 +124,18 @@ func transport(params string) string {
 
 // validHost keeps anything but names and addresses away from the resolver.
 func validHost(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return plain(addr.Zone())
 	}
 	if host == "" || len(host) > 253 {
 		return false
 	}
-	return !strings.ContainsFunc(host, func(r rune) bool {
+	return plain(host)
+}
+
+// plain reports whether a name holds nothing but what names are made of.
+func plain(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		return !letter && r != '.' && r != '-' && r != '_'
 	})
