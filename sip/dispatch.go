@@ -103,6 +103,10 @@ func (e *Endpoint) onOutside(req *gosip.Request, tx *gosip.ServerTx) {
 	case gosip.INVITE:
 		e.onInvite(req, tx)
 	case gosip.OPTIONS:
+		if e.draining.Load() { // as an INVITE would be answered (RFC 3261 §11.2): a dispatcher sends its calls elsewhere
+			e.respond(tx, req, 503, "Service Unavailable", retryAfter(retryAfterSeconds))
+			return
+		}
 		e.respond(tx, req, 200, "OK", Header{"Allow", allowed}, Header{"Accept", acceptTypes},
 			Header{"Supported", strings.Join(supported, ", ")})
 	case gosip.MESSAGE:

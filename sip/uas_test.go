@@ -257,6 +257,9 @@ func TestDrain(t *testing.T) {
 	if w.get("Retry-After") == "" {
 		t.Fatal("503 without Retry-After")
 	}
+	asked := q.newCall()
+	q.raw(asked.message("OPTIONS", 1, "", ""))
+	q.response(503, "OPTIONS")
 	c.request("INFO", "Signal=5\r\nDuration=100\r\n", "Content-Type: application/dtmf-relay")
 	p.response(200, "INFO")
 	expect(t, d, Info)
