@@ -135,6 +135,13 @@ func (c *console) cooked() bool {
 	return err == nil && t.Lflag&unix.ICANON != 0 && t.Lflag&unix.ECHO != 0
 }
 
+// stopped tells whether the program is stopped by a signal (proc(5), stat).
+func (c *console) stopped() bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
+	_, rest, ok := strings.Cut(string(b), ") ")
+	return err == nil && ok && strings.HasPrefix(rest, "T")
+}
+
 func (c *console) ends(status int) {
 	c.t.Helper()
 	select {
@@ -218,6 +225,7 @@ func TestDevHotKeys(t *testing.T) {
 
 	c.sends(syscall.SIGTSTP)
 	c.until("the terminal put back while the program is stopped", c.cooked)
+	c.until("the program stopped", c.stopped) // resumed before, it would stop after
 	c.sends(syscall.SIGCONT)
 	c.until("single keys again", func() bool { return !c.cooked() })
 	c.sees("keys: c call a script")
