@@ -28,8 +28,9 @@ func TestBenchVerb(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 1 || len(r.Crossed) != 1 || r.Crossed[0].What != "CPU ms per call-second" {
 		t.Errorf("exit status %d, crossed %v", code, r.Crossed)
 	}
+	// Memory of so few calls is less than what a collection may give back.
 	// 5 calls, two streams each, for 2 s: 1000 packets, if this machine has time.
-	if r.Calls != 5 || r.Failed != 0 || r.Packets < 300 || r.SentPackets < 300 || r.CPU <= 0 || r.Floor <= 0 || r.MemoryPerCall <= 0 || r.SetupP99 <= 0 {
+	if r.Calls != 5 || r.Failed != 0 || r.Packets < 300 || r.SentPackets < 300 || r.CPU <= 0 || r.Floor <= 0 || r.MemoryBase <= 0 || r.SetupP99 <= 0 {
 		t.Errorf("%+v\n%s", r, log.Bytes())
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "loopstart-bench-*")); len(left) != 0 {

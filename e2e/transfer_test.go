@@ -115,6 +115,9 @@ func TestTransfers(t *testing.T) {
 	})
 	t.Run("attended: two calls become one talk", func(t *testing.T) {
 		c, anna := talking(t, "+79000000502", "desk", phones["101"])
+		hold := anna.Media.Local // one call that a user holds leaves room for the question
+		hold.Version, hold.Direction = hold.Version+1, "sendonly"
+		anna.Wait("200 to the hold", 3*time.Second, answerTo(anna.Reinvite(hold.String())))
 		second := phones["101"].Call(p.uri("102"), p.sip)
 		bob := phones["102"].Next(t, 5*time.Second)
 		bob.PickUp()
