@@ -64,12 +64,14 @@ fuzz-brief:
 
 # Every fuzz target of FUZZ_PACKAGES for FUZZTIME, two at a time with a worker
 # each. Making inputs small would take a minute a time by default, of FUZZTIME.
-# Targets are found, not listed.
+# Targets are found, not listed. The end of the time that meets a worker at work
+# is told as a failure with no input; it is none.
 FUZZ_PACKAGES ?= ./...
 fuzz: go-version
 	@set -o pipefail; $(GO) test -list '^Fuzz' $(FUZZ_PACKAGES) \
 		| awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}' \
 		| xargs -P 2 -L 1 bash -c 'out=$$($(GO) test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 $$0 2>&1) \
+			|| case "$$out" in *"Failing input"*|*panic*) false ;; *"context deadline exceeded"*) ;; *) false ;; esac \
 			&& echo "fuzzed $(FUZZTIME): $$0 $$1" || { echo "$$out"; echo "FAILED: $$0 $$1"; exit 1; }'
 
 # An older Go would try to fetch a toolchain and fail obscurely where it cannot.

@@ -90,6 +90,9 @@ var progressKinds = []string{"ringback", "busy", "reorder", "sit", "voice", "sil
 // TestProgressCorpus shows the confusion matrix of the half that the thresholds
 // were not tuned on; it stands in the documentation.
 func TestProgressCorpus(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes of speech")
+	}
 	say, rnd := speaker(t), rand.New(rand.NewPCG(7, 1946))
 	var text strings.Builder
 	for _, half := range []string{"tuned on", "proved on"} {
@@ -150,6 +153,9 @@ func TestProgressSequences(t *testing.T) {
 
 // TestProgressTalkOff: minutes of speech hold no tones of the network.
 func TestProgressTalkOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes of speech")
+	}
 	say, rnd := speaker(t), rand.New(rand.NewPCG(5, 6))
 	said := 0
 	for _, words := range append(slices.Clone(machineWords), announcements...) {
