@@ -82,6 +82,7 @@ func TestSRTPBetweenTwoEngines(t *testing.T) {
 	t.Parallel()
 	a, b := setup(t, securedScripts, conf{}), setup(t, securedScripts, conf{})
 	atA, atB := a.withTLS(filepath.Join(b.dir, "sip.pem")), b.withTLS(filepath.Join(a.dir, "sip.pem"))
+	caller := map[*project]string{a: "+74951234567", b: "+74957654321"} // whose call a record is
 	for _, x := range []struct {
 		p     *project
 		other netip.AddrPort
@@ -90,7 +91,7 @@ func TestSRTPBetweenTwoEngines(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x.p.write("loopstart.yaml", string(text)+fmt.Sprintf("trunks:\n  other: {address: \"%s;transport=tls\", options: off, srtp: required, from: [\"+74951234567\"], destinations: [\"+7\"]}\nroutes:\n  - {trunk: other, script: in}\n", x.other))
+		x.p.write("loopstart.yaml", string(text)+fmt.Sprintf("trunks:\n  other: {address: \"%s;transport=tls\", options: off, srtp: required, from: [%q], destinations: [\"+7\"]}\nroutes:\n  - {trunk: other, script: in}\n", x.other, caller[x.p]))
 	}
 	a.start()
 	b.start()
@@ -98,7 +99,7 @@ func TestSRTPBetweenTwoEngines(t *testing.T) {
 		from, to := way[0], way[1]
 		id := from.place(map[string]any{"script": "out", "to": "+79161112233", "timeout": "10s"})
 		out := from.done(id)
-		in := to.ended("+74951234567")
+		in := to.ended(caller[from])
 		if string(in.Result) != `{"digits":"47"}` || in.SRTP != "AEAD_AES_256_GCM" || out.SRTP != in.SRTP {
 			t.Errorf("in %+v\nout %+v", in, out)
 		}
