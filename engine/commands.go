@@ -15,29 +15,20 @@ import (
 // the name that scripts know it by, and a plain one: src and source, parts and
 // prompt, uri, target and to.
 type command struct {
-	Do       string          `json:"do"`
-	Text     string          `json:"text"`
-	Src      string          `json:"src"`
-	Source   string          `json:"source"`
-	Parts    json.RawMessage `json:"parts"`
-	Prompt   json.RawMessage `json:"prompt"`
-	URI      string          `json:"uri"`
-	Target   string          `json:"target"`
-	To       string          `json:"to"`
-	From     string          `json:"from"`
-	Trunk    string          `json:"trunk"`
-	Timeout  text            `json:"timeout"`
-	Volume   float64         `json:"volume"`
-	Muted    *bool           `json:"muted"`
-	Held     *bool           `json:"held"`
-	Music    json.RawMessage `json:"music"`
-	Stereo   bool            `json:"stereo"`
-	Format   string          `json:"format"`
-	Stop     bool            `json:"stop"`
-	Loop     bool            `json:"loop"`
-	Language string          `json:"language"`
-	Voice    string          `json:"voice"`
-	Body     json.RawMessage `json:"body"`
+	saying
+	URI     string          `json:"uri"`
+	Target  string          `json:"target"`
+	To      string          `json:"to"`
+	From    string          `json:"from"`
+	Trunk   string          `json:"trunk"`
+	Timeout text            `json:"timeout"`
+	Muted   *bool           `json:"muted"`
+	Held    *bool           `json:"held"`
+	Music   json.RawMessage `json:"music"`
+	Stereo  bool            `json:"stereo"`
+	Format  string          `json:"format"`
+	Stop    bool            `json:"stop"`
+	Body    json.RawMessage `json:"body"`
 }
 
 // commandPatience is how long an API caller waits for a verb that takes long:
@@ -96,13 +87,10 @@ func readCommand(body []byte) (*command, error) {
 	if err := commandBody(body, &c); err != nil {
 		return nil, err
 	}
-	if err := commandVolume(c.Volume); err != nil {
+	if err := c.check(); err != nil {
 		return nil, err
 	}
-	c.Source, c.Target = cmp.Or(c.Source, c.Src), cmp.Or(c.Target, c.To, c.URI)
-	if len(c.Prompt) == 0 {
-		c.Prompt = c.Parts
-	}
+	c.Target = cmp.Or(c.Target, c.To, c.URI)
 	return &c, oneLine("command: target", c.Target, "command: from", c.From, "command: trunk", c.Trunk)
 }
 
@@ -118,11 +106,43 @@ func commandBody(body []byte, into any) error {
 // loudest is the highest factor of a prompt's volume, as in scripts.
 const loudest = 4
 
-func commandVolume(v float64) error {
-	if v < 0 || v > loudest {
-		return fault.New(fault.Invalid, "command: volume is %v, a number from 0 to %d is wanted", v, loudest)
+// saying is what a command says, to a call or to a conference.
+type saying struct {
+	Do       string          `json:"do"`
+	Text     string          `json:"text"`
+	Src      string          `json:"src"`
+	Source   string          `json:"source"`
+	Parts    json.RawMessage `json:"parts"`
+	Prompt   json.RawMessage `json:"prompt"`
+	Loop     bool            `json:"loop"`
+	Language string          `json:"language"`
+	Voice    string          `json:"voice"`
+	Volume   float64         `json:"volume"`
+}
+
+// check completes what has two names, and refuses what no prompt has.
+func (s *saying) check() error {
+	s.Source = cmp.Or(s.Source, s.Src)
+	if len(s.Prompt) == 0 {
+		s.Prompt = s.Parts
+	}
+	if s.Volume < 0 || s.Volume > loudest {
+		return fault.New(fault.Invalid, "command: volume is %v, a number from 0 to %d is wanted", s.Volume, loudest)
 	}
 	return nil
+}
+
+// parts reads what is said.
+func (s *saying) parts() ([]call.Part, error) {
+	switch {
+	case len(s.Prompt) > 0:
+		return parseParts(s.Prompt)
+	case s.Text != "":
+		return []call.Part{{Text: s.Text}}, nil
+	case s.Source != "":
+		return []call.Part{{Play: s.Source}}, nil
+	}
+	return nil, fault.New(fault.Invalid, "%s: nothing to say", s.Do).WithHint("give text, src or parts")
 }
 
 type legVerb func(*call.Leg, call.Verb)
@@ -156,7 +176,7 @@ func (c *command) verb(e *Engine, l *live) (legVerb, error) {
 }
 
 func (c *command) speech() (legVerb, error) {
-	parts, err := spokenParts(c.Do, c.Source, c.Text, c.Prompt)
+	parts, err := c.parts()
 	if err != nil {
 		return nil, err
 	}

@@ -60,17 +60,8 @@ func (a *surface) Conference(name string) (any, error) { return a.rooms.State(na
 
 // roomCommand is the body of POST /v1/conferences/{name}/commands.
 type roomCommand struct {
-	Do       string          `json:"do"`
-	Member   text            `json:"member"`
-	Text     string          `json:"text"`
-	Src      string          `json:"src"`
-	Source   string          `json:"source"`
-	Parts    json.RawMessage `json:"parts"`
-	Prompt   json.RawMessage `json:"prompt"`
-	Loop     bool            `json:"loop"`
-	Language string          `json:"language"`
-	Voice    string          `json:"voice"`
-	Volume   float64         `json:"volume"`
+	saying
+	Member text `json:"member"`
 }
 
 // ConferenceCommand implements api.Conferences.
@@ -79,7 +70,7 @@ func (a *surface) ConferenceCommand(name string, body json.RawMessage) (any, err
 	if err := commandBody(body, &c); err != nil {
 		return nil, err
 	}
-	if err := commandVolume(c.Volume); err != nil {
+	if err := c.check(); err != nil {
 		return nil, err
 	}
 	if _, err := a.rooms.State(name); err != nil {
@@ -103,15 +94,15 @@ func (a *surface) ConferenceCommand(name string, body json.RawMessage) (any, err
 	case "stop":
 		return ok, a.rooms.StopPlay(name)
 	case "say", "play":
-		return a.e().roomSay(name, &c)
+		return a.e().roomSay(name, &c.saying)
 	}
 	return nil, fault.New(fault.Invalid, "no command %q", c.Do).WithHint("do is mute, unmute, kick, say, play, stop or close")
 }
 
 // roomSay speaks to everybody in a conference. It answers when the sound is
 // made; the end is not waited for.
-func (e *Engine) roomSay(name string, c *roomCommand) (any, error) {
-	parts, err := spokenParts(c.Do, cmp.Or(c.Source, c.Src), c.Text, firstJSON(c.Prompt, c.Parts))
+func (e *Engine) roomSay(name string, c *saying) (any, error) {
+	parts, err := c.parts()
 	if err != nil {
 		return nil, err
 	}
@@ -127,26 +118,6 @@ func (e *Engine) roomSay(name string, c *roomCommand) (any, error) {
 
 // roomRender bounds the making of what is said to a conference.
 const roomRender = 15 * time.Second
-
-func firstJSON(a, b json.RawMessage) json.RawMessage {
-	if len(a) > 0 {
-		return a
-	}
-	return b
-}
-
-// spokenParts reads what a command says.
-func spokenParts(verb, source, text string, prompt json.RawMessage) ([]call.Part, error) {
-	switch {
-	case len(prompt) > 0:
-		return parseParts(prompt)
-	case text != "":
-		return []call.Part{{Text: text}}, nil
-	case source != "":
-		return []call.Part{{Play: source}}, nil
-	}
-	return nil, fault.New(fault.Invalid, "%s: nothing to say", verb).WithHint("give text, src or parts")
-}
 
 // supervise is the command listen, coach or barge.
 func (c *command) supervise(l *live) (legVerb, error) {

@@ -136,14 +136,24 @@ func (e *Endpoint) onCancel(req *gosip.Request, tx *gosip.ServerTx) {
 // acceptTypes are the bodies we understand.
 const acceptTypes = "application/sdp, application/dtmf-relay, application/dtmf, message/sipfrag"
 
+// admitted finds out whose a request is; of who may not come in ok is false, and
+// the request is answered.
+func (e *Endpoint) admitted(req *gosip.Request, tx *gosip.ServerTx) (origin Origin, ok bool) {
+	origin, refusal := e.originOf(req, tx)
+	if refusal == nil {
+		return origin, true
+	}
+	e.count.rejected.Add(1)
+	refusal.AppendHeader(gosip.NewHeader("Server", e.agent()))
+	e.answer(tx, refusal)
+	return origin, false
+}
+
 // onInvite turns an INVITE into a dialog, or refuses it.
 func (e *Endpoint) onInvite(req *gosip.Request, tx *gosip.ServerTx) {
 	m := readMessage(req)
-	origin, refusal := e.originOf(req, tx)
-	if refusal != nil {
-		e.count.rejected.Add(1)
-		refusal.AppendHeader(gosip.NewHeader("Server", e.agent()))
-		e.answer(tx, refusal)
+	origin, ok := e.admitted(req, tx)
+	if !ok {
 		return
 	}
 	if code, reason, h := e.screen(req, m); code != 0 {

@@ -25,11 +25,8 @@ type Page struct {
 // the endpoint, whose word is the answer.
 func (e *Endpoint) onPage(req *gosip.Request, tx *gosip.ServerTx) {
 	m := readMessage(req)
-	origin, refusal := e.originOf(req, tx)
-	if refusal != nil {
-		e.count.rejected.Add(1)
-		refusal.AppendHeader(gosip.NewHeader("Server", e.agent()))
-		e.answer(tx, refusal)
+	origin, ok := e.admitted(req, tx)
+	if !ok {
 		return
 	}
 	code, h := refusePage(m)

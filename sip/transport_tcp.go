@@ -90,10 +90,10 @@ func (h *tcpHub) acceptLoop(l streamListener) {
 		}
 		switch l.transport {
 		case "tls":
-			h.greet(c)
+			h.greet(c, "tls", h.shakeTLS)
 			continue
 		case "ws", "wss":
-			h.greetWS(c, l.transport)
+			h.greet(c, l.transport, func(c net.Conn) (net.Conn, error) { return h.shakeWS(c, l.transport) })
 			continue
 		}
 		if _, err := h.adopt(c, l.transport, true); err != nil {

@@ -104,8 +104,9 @@ func (e *Endpoint) checkTLS() error {
 }
 
 // greet shakes hands on an accepted connection, beside the accept loop: a peer
-// that says nothing must not hold up the others.
-func (h *tcpHub) greet(c net.Conn) {
+// that says nothing must not hold up the others. shake closes nothing; what it
+// gives is kept as a connection of the transport.
+func (h *tcpHub) greet(c net.Conn, transport string, shake func(net.Conn) (net.Conn, error)) {
 	if h.greeting.Add(1) > maxHandshakes {
 		h.greeting.Add(-1)
 		h.refuse(c)
@@ -113,16 +114,27 @@ func (h *tcpHub) greet(c net.Conn) {
 	}
 	h.e.spawn(func() {
 		defer h.greeting.Add(-1)
-		t := tls.Server(c, h.e.serverTLS())
-		if err := h.shake(h.e.ctx, t); err != nil {
+		shaken, err := shake(c)
+		if err != nil {
 			h.e.count.handshakes.Add(1)
 			_ = c.Close()
 			return
 		}
-		if _, err := h.adopt(t, "tls", true); err != nil {
-			h.refuse(t)
+		t, err := h.adopt(shaken, transport, true)
+		if err != nil {
+			h.refuse(shaken)
+			return
+		}
+		if w, ok := shaken.(*wsConn); ok {
+			h.e.spawn(func() { h.ping(t, w) })
 		}
 	})
+}
+
+// shakeTLS is the handshake of an accepted TLS connection.
+func (h *tcpHub) shakeTLS(c net.Conn) (net.Conn, error) {
+	t := tls.Server(c, h.e.serverTLS())
+	return t, h.shake(h.e.ctx, t)
 }
 
 func (h *tcpHub) refuse(c net.Conn) {

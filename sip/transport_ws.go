@@ -97,30 +97,15 @@ func (c *tcpConn) nextWS(w *wsConn) ([]byte, error) {
 	}
 }
 
-// greetWS upgrades an accepted connection beside the accept loop.
-func (h *tcpHub) greetWS(c net.Conn, transport string) {
-	if h.greeting.Add(1) > maxHandshakes {
-		h.greeting.Add(-1)
-		h.refuse(c)
-		return
+// shakeWS upgrades an accepted connection; the end of the endpoint ends it.
+func (h *tcpHub) shakeWS(c net.Conn, transport string) (net.Conn, error) {
+	stop := context.AfterFunc(h.e.ctx, func() { _ = c.Close() })
+	defer stop()
+	w, err := h.upgrade(c, transport)
+	if err != nil {
+		return nil, err
 	}
-	h.e.spawn(func() {
-		defer h.greeting.Add(-1)
-		stop := context.AfterFunc(h.e.ctx, func() { _ = c.Close() })
-		w, err := h.upgrade(c, transport)
-		stop()
-		if err != nil {
-			h.e.count.handshakes.Add(1)
-			_ = c.Close()
-			return
-		}
-		t, err := h.adopt(w, transport, true)
-		if err != nil {
-			h.refuse(w)
-			return
-		}
-		h.e.spawn(func() { h.ping(t, w) })
-	})
+	return w, nil
 }
 
 var errNoSubprotocol = errors.New("the subprotocol sip was not asked for")
