@@ -163,11 +163,11 @@ func (file) Close() error { return nil }
 
 const audio = "RIFF0123456789"
 
-func (h *house) Recording(id string) (io.ReadSeekCloser, time.Time, error) {
+func (h *house) Recording(id string) (Recording, error) {
 	if _, ok := scriptsOf[id]; !ok {
-		return nil, time.Time{}, fault.New(fault.NotFound, "no recording %q", id)
+		return Recording{}, fault.New(fault.NotFound, "no recording %q", id)
 	}
-	return file{bytes.NewReader([]byte(audio))}, time.Unix(1_800_000_000, 0), h.fail
+	return Recording{file{bytes.NewReader([]byte(audio))}, id + ".ogg", "audio/ogg", time.Unix(1_800_000_000, 0)}, h.fail
 }
 
 func (h *house) CheckLink(id, until, sig string) bool { return until == "9" && sig == "good-"+id }

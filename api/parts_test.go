@@ -84,7 +84,7 @@ func TestRecordingRanges(t *testing.T) {
 	}
 	for _, c := range cases {
 		w := newHouse().ask(t, "GET", "/v1/calls/one/recording", "", "Range", c.ask)
-		if w.Code != c.status || w.Body.String() != c.body || w.Header().Get("Content-Range") != c.says || w.Header().Get("Content-Type") != "audio/wav" {
+		if w.Code != c.status || w.Body.String() != c.body || w.Header().Get("Content-Range") != c.says || w.Header().Get("Content-Type") != "audio/ogg" {
 			t.Errorf("%q: %d %q %v", c.ask, w.Code, w.Body, w.Header())
 		}
 	}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"io"
 	"net/http"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -27,32 +26,17 @@ func (s *server) linkedRecording(w http.ResponseWriter, r *http.Request) error {
 // sendRecording answers with a file or the ranges of it that were asked for
 // (RFC 9110 §14).
 func (s *server) sendRecording(w http.ResponseWriter, r *http.Request, id string) error {
-	f, at, err := s.Recordings.Recording(id)
+	f, err := s.Recordings.Recording(id)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.File.Close()
 	h := w.Header()
-	kind, ext := audioOf(f)
-	h.Set("Content-Type", kind)
+	h.Set("Content-Type", f.Type)
 	h.Set("Cache-Control", "private, no-cache") // a recording grows while its call runs
-	h.Set("Content-Disposition", `inline; filename="`+id+ext+`"`)
-	http.ServeContent(&download{ResponseWriter: w, s: s, r: r}, r, id+ext, at, f)
+	h.Set("Content-Disposition", `inline; filename="`+f.Name+`"`)
+	http.ServeContent(&download{ResponseWriter: w, s: s, r: r}, r, f.Name, f.At, f.File)
 	return nil
-}
-
-// audioOf tells the format of a recording by how it begins.
-func audioOf(f io.ReadSeeker) (kind, ext string) {
-	var b [4]byte
-	_, _ = io.ReadFull(f, b[:]) // too short for anything: it is served as it is
-	_, _ = f.Seek(0, io.SeekStart)
-	switch {
-	case string(b[:]) == "OggS":
-		return "audio/ogg", ".ogg"
-	case string(b[:3]) == "ID3" || b[0] == 0xFF:
-		return "audio/mpeg", ".mp3"
-	}
-	return "audio/wav", ".wav"
 }
 
 // download puts the errors of http.ServeContent into our shape.

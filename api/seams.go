@@ -42,9 +42,17 @@ type Conferences interface {
 	ConferenceCommand(name string, body json.RawMessage) (any, error)
 }
 
+// Recording is a stored file.
+type Recording struct {
+	File io.ReadSeekCloser
+	Name string // with the extension of its format
+	Type string // audio/wav, audio/ogg, audio/mpeg
+	At   time.Time
+}
+
 // Recordings are stored files.
 type Recordings interface {
-	Recording(id string) (f io.ReadSeekCloser, at time.Time, err error)
+	Recording(id string) (Recording, error)
 	CheckLink(id, until, sig string) bool
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -212,20 +211,8 @@ func (v vault) Store(key string, value []byte) error {
 type crmFiles struct{ e *Engine }
 
 // Read implements connector.Recordings.
-func (f crmFiles) Read(id string, most int64) ([]byte, error) {
-	file, err := f.e.record.Open(id)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, most+1))
-	if err != nil {
-		return nil, fault.New(fault.Unavailable, "recording %s: %w", id, err)
-	}
-	if int64(len(data)) > most {
-		return nil, fault.New(fault.Invalid, "recording %s has more than %d bytes", id, most)
-	}
-	return data, nil
+func (f crmFiles) Read(id string, most int64, formats ...string) (connector.Recording, error) {
+	return f.e.record.read(id, most, formats...)
 }
 
 // Link implements connector.Recordings.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -9,13 +10,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime/multipart"
 	"net/http"
 	"net/netip"
 	"net/textproto"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -377,18 +376,11 @@ func (e *Engine) multipartBody(d corehost.Delivery) ([]byte, string, error) {
 	for _, f := range d.Files {
 		data := f.Data
 		if f.Recording != "" {
-			file, err := e.record.Open(f.Recording)
+			file, err := e.record.read(f.Recording, maxAttachment)
 			if err != nil {
 				return nil, "", err
 			}
-			if ext := filepath.Ext(file.Name()); f.Name == f.Recording+".wav" && ext != ".wav" {
-				f.Name, f.Type = f.Recording+ext, audioTypes[ext]
-			}
-			data, err = io.ReadAll(io.LimitReader(file, maxAttachment))
-			file.Close()
-			if err != nil {
-				return nil, "", err
-			}
+			data, f.Name, f.Type = file.Data, cmp.Or(f.Name, file.Name), cmp.Or(f.Type, file.Type)
 		}
 		kind := f.Type
 		if kind == "" {

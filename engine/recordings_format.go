@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/loopstart/loopstart/internal/connector"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
 )
@@ -24,7 +27,8 @@ const (
 	partial         = ".part" // of a conversion under way
 )
 
-// audioTypes are the formats of files by their extension.
+// audioTypes are the formats of files by their extension, and whatever is told of
+// a format comes from here.
 var audioTypes = map[string]string{".wav": "audio/wav", ".ogg": "audio/ogg", ".mp3": "audio/mpeg"}
 
 // mp3Encoders are programs that turn WAV on standard input into MP3 on standard
@@ -96,7 +100,7 @@ func (r *recordings) encode(in, out *os.File, format string) error {
 	case err != nil:
 		return err
 	case cmd == nil:
-		return media.EncodeOgg(in, out)
+		return EncodeMain(in, out)
 	}
 	var says tail
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, &says
@@ -124,8 +128,66 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 // EncodeMain is the main function of a child process that makes Opus in Ogg of a
-// recording.
-func EncodeMain(in io.Reader, out io.Writer) error { return media.EncodeOgg(in, out) }
+// recording, or WAV of Opus in Ogg again.
+func EncodeMain(in io.Reader, out io.Writer) error {
+	r := bufio.NewReader(in)
+	if head, err := r.Peek(4); err == nil && string(head) == "OggS" {
+		return media.DecodeOgg(r, out)
+	}
+	return media.EncodeOgg(r, out)
+}
+
+// read is a recording's file as it is, or as WAV where its format is not wanted.
+func (r *recordings) read(id string, most int64, formats ...string) (connector.Recording, error) {
+	file, err := r.Open(id)
+	if err != nil {
+		return connector.Recording{}, err
+	}
+	defer file.Close()
+	got := connector.Recording{Name: filepath.Base(file.Name())}
+	if ext := filepath.Ext(got.Name); len(formats) > 0 && !slices.Contains(formats, ext) {
+		got.Name = id + ".wav"
+		got.Data, err = r.wav(id, file, most)
+	} else {
+		got.Data, err = atMost(file, id, most)
+	}
+	got.Type = audioTypes[filepath.Ext(got.Name)]
+	return got, err
+}
+
+// wav is what a recording in Ogg was before.
+func (r *recordings) wav(id string, in *os.File, most int64) ([]byte, error) {
+	r.slots <- struct{}{} // one at a time: the name below is its own
+	defer func() { <-r.slots }()
+	half := id + ".wav" + partial
+	out, err := r.root.OpenFile(half, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return nil, fault.New(fault.Unavailable, "recording %s: %w", id, err)
+	}
+	defer func() { _ = r.root.Remove(half) }()
+	defer out.Close()
+	if err := r.encode(in, out, "ogg"); err != nil {
+		return nil, fault.New(fault.Media, "recording %s: %w", id, err)
+	}
+	if _, err := media.RepairWAV(filepath.Join(r.dir, half)); err != nil {
+		return nil, fault.New(fault.Media, "recording %s: %w", id, err)
+	}
+	if _, err := out.Seek(0, io.SeekStart); err != nil {
+		return nil, fault.New(fault.Unavailable, "recording %s: %w", id, err)
+	}
+	return atMost(out, id, most)
+}
+
+func atMost(file io.Reader, id string, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	switch {
+	case err != nil:
+		return nil, fault.New(fault.Unavailable, "recording %s: %w", id, err)
+	case int64(len(data)) > most:
+		return nil, fault.New(fault.Invalid, "recording %s has more than %d bytes", id, most)
+	}
+	return data, nil
+}
 
 // stored is the name of a recording's file in whatever format it is.
 func (r *recordings) stored(id string) (string, error) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"os"
@@ -86,10 +87,24 @@ func TestFormatsOfRecordings(t *testing.T) {
 		if err != nil || audio.Duration() < 900*time.Millisecond || audio.Duration() > 1300*time.Millisecond {
 			t.Errorf("%s: %v %v", id, audio, err)
 		}
-		if f, err := p.record.Open(id); err != nil {
-			t.Error(err)
+		sent, err := p.record.read(id, 1<<20)
+		if err != nil || sent.Name != id+"."+c.becomes || sent.Type != audioTypes["."+c.becomes] {
+			t.Errorf("%s: sent as %s, %s: %v", id, sent.Name, sent.Type, err)
+		}
+		told, err := (*surface)(p.Engine).Recording(id)
+		if err != nil || told.Name != sent.Name || told.Type != sent.Type {
+			t.Errorf("%s: served as %s, %s: %v", id, told.Name, told.Type, err)
 		} else {
-			f.Close()
+			told.File.Close()
+		}
+		portal, err := p.record.read(id, 1<<20, ".wav", ".mp3")
+		if want := map[string]string{"ogg": "wav"}[c.becomes]; err != nil || portal.Name != id+"."+cmp.Or(want, c.becomes) {
+			t.Errorf("%s: for who takes no Ogg it is %s: %v", id, portal.Name, err)
+		} else if want == "wav" && (string(portal.Data[:4]) != "RIFF" || len(portal.Data) < 14400 || len(portal.Data) > 20800) {
+			t.Errorf("%s: %d bytes of %.4s", id, len(portal.Data), portal.Data)
+		}
+		if _, err := p.record.read(id, 10); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%s: longer than is wanted: %v", id, err)
 		}
 	}
 	if n, err := p.record.erase([]string{"c1", "c2", "c3"}); n != 3 || err != nil {

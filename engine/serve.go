@@ -5,9 +5,9 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -293,7 +293,7 @@ func (a *surface) ScriptOf(id string) (string, error) {
 
 // Recording implements api.Recordings; id is a call's, an order's, or a
 // recording's.
-func (a *surface) Recording(id string) (io.ReadSeekCloser, time.Time, error) {
+func (a *surface) Recording(id string) (api.Recording, error) {
 	f, err := a.record.Open(id)
 	if err != nil && !strings.Contains(id, ".") {
 		rows, _, lerr := a.store.ListRecords(store.Query{Order: id, Limit: 1})
@@ -302,14 +302,15 @@ func (a *surface) Recording(id string) (io.ReadSeekCloser, time.Time, error) {
 		}
 	}
 	if err != nil {
-		return nil, time.Time{}, err
+		return api.Recording{}, err
 	}
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
-		return nil, time.Time{}, err
+		return api.Recording{}, err
 	}
-	return f, info.ModTime(), nil
+	name := filepath.Base(f.Name())
+	return api.Recording{File: f, Name: name, Type: audioTypes[filepath.Ext(name)], At: info.ModTime()}, nil
 }
 
 // CheckLink implements api.Recordings.

@@ -1,6 +1,8 @@
 package media
 
 import (
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,17 +20,19 @@ const (
 	oggGranule = 48000    // of its positions, whatever the rate of the audio is
 )
 
-// oggReader is a source over Opus in Ogg, one channel at 16 kHz: stereo is mixed
-// by the decoder, and rates above are the codec's own business.
+// oggReader is a source over Opus in Ogg at the rate and with the channels that
+// are asked for: the decoder mixes, and rates above are the codec's own business.
 type oggReader struct {
 	pages   *ogg.Reader
+	hz      int
+	lanes   int // channels that come out
 	dec     *gopus.Decoder
 	gain    float32
 	packet  [oggPacket]byte
 	pcm     [opusLongest]int16
-	ready   []int16 // decoded, not read yet
-	skip    int     // samples of the encoder's run-in that are still to be dropped
-	made    int64   // samples handed out
+	ready   []int16 // decoded, not read yet; interleaved
+	skip    int     // samples of each lane of the encoder's run-in that are still to be dropped
+	made    int64   // samples of each lane handed out
 	damaged int
 
 	begun   bool // the next packet is there, or err
@@ -37,7 +41,11 @@ type oggReader struct {
 	err     error
 }
 
-func newOggReader(in io.Reader) (*oggReader, error) {
+// newOggReader reads one channel at 16 kHz, for playing.
+func newOggReader(in io.Reader) (*oggReader, error) { return openOgg(in, WideRate, 1) }
+
+// openOgg begins a file; lanes 0 are as many as the file has.
+func openOgg(in io.Reader, hz, lanes int) (*oggReader, error) {
 	pages, err := ogg.NewReader(in)
 	switch {
 	case err != nil:
@@ -45,15 +53,16 @@ func newOggReader(in io.Reader) (*oggReader, error) {
 	case pages.Header.Channels < 1 || pages.Header.Channels > 2:
 		return nil, fmt.Errorf("%d channels of Opus are not played, 1 or 2 are", pages.Header.Channels)
 	}
-	dec, err := gopus.NewDecoder(gopus.DecoderConfig{SampleRate: WideRate, Channels: 1, MaxPacketSamples: opusLongest})
+	lanes = cmp.Or(lanes, int(pages.Header.Channels))
+	dec, err := gopus.NewDecoder(gopus.DecoderConfig{SampleRate: hz, Channels: lanes, MaxPacketSamples: opusLongest})
 	if err != nil {
 		return nil, fmt.Errorf("opus: %w", err)
 	}
 	gain := math.Pow(10, float64(pages.Header.OutputGain)/(20*256)) // Q7.8 dB, RFC 7845 §5.1
-	return &oggReader{pages: pages, dec: dec, gain: float32(gain), skip: int(pages.PreSkip()) * WideRate / oggGranule}, nil
+	return &oggReader{pages: pages, hz: hz, lanes: lanes, dec: dec, gain: float32(gain), skip: int(pages.PreSkip()) * hz / oggGranule}, nil
 }
 
-func (o *oggReader) rate() int { return WideRate }
+func (o *oggReader) rate() int { return o.hz }
 
 func (o *oggReader) read(dst []float32) (n int, err error) {
 	for n < len(dst) {
@@ -67,7 +76,7 @@ func (o *oggReader) read(dst []float32) (n int, err error) {
 		for i, v := range o.ready[:take] {
 			dst[n+i] = float32(v) * o.gain
 		}
-		n, o.ready, o.made = n+take, o.ready[take:], o.made+int64(take)
+		n, o.ready, o.made = n+take, o.ready[take:], o.made+int64(take/o.lanes)
 	}
 	return n, nil
 }
@@ -93,10 +102,10 @@ func (o *oggReader) decode() error {
 	}
 	drop := min(o.skip, n)
 	o.skip -= drop
-	o.ready = o.pcm[drop:n]
+	o.ready = o.pcm[drop*o.lanes : n*o.lanes]
 	if errors.Is(o.err, io.EOF) && granule > 0 {
-		end := (int64(granule) - int64(o.pages.PreSkip())) * WideRate / oggGranule
-		o.ready = o.ready[:max(0, min(end-o.made, int64(len(o.ready))))]
+		end := (int64(granule) - int64(o.pages.PreSkip())) * int64(o.hz) / oggGranule
+		o.ready = o.ready[:max(0, min((end-o.made)*int64(o.lanes), int64(len(o.ready))))]
 	}
 	return nil
 }
@@ -177,4 +186,35 @@ func EncodeOgg(in io.Reader, out io.Writer) error {
 		return fmt.Errorf("media: ogg: %w", err)
 	}
 	return nil
+}
+
+// DecodeOgg writes a recording, Opus in Ogg, as WAV of 16 bit at 8000 Hz with
+// the same channels, for those who take nothing else. The sizes in its header
+// are not filled in: [RepairWAV] does that when the file is complete.
+// Errors: fault.Media for another file.
+func DecodeOgg(in io.Reader, out io.Writer) error {
+	src, err := openOgg(in, SampleRate, 0)
+	if err != nil {
+		return undecodable(err)
+	}
+	if _, err := out.Write(wavHeader(src.lanes)); err != nil {
+		return fmt.Errorf("media: wav: write header: %w", err)
+	}
+	block, bytes := make([]float32, SampleRate*src.lanes), make([]byte, 0, 2*SampleRate*src.lanes)
+	for {
+		n, err := src.read(block)
+		bytes = bytes[:0]
+		for _, v := range block[:n] {
+			bytes = binary.LittleEndian.AppendUint16(bytes, uint16(int16(max(math.MinInt16, min(math.MaxInt16, v)))))
+		}
+		if _, werr := out.Write(bytes); werr != nil {
+			return fmt.Errorf("media: wav: %w", werr)
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return undecodable(err)
+		}
+	}
 }

@@ -3,6 +3,8 @@ package media
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -68,6 +70,11 @@ func TestOggOfARecording(t *testing.T) {
 		}
 		if 5*out.Len() > 2*len(c.pcm) {
 			t.Errorf("%s: %d bytes of %d", name, out.Len(), 2*len(c.pcm))
+		}
+		if back := wavAgain(t, out.Bytes()); back.channels != c.channels || len(back.pcm) < len(c.pcm) || len(back.pcm) > len(c.pcm)+6*FrameSamples*c.channels {
+			t.Errorf("%s: %d samples of %d channels again, %d were recorded", name, len(back.pcm), back.channels, len(c.pcm))
+		} else if c.channels == 2 && (shareOf(laneOf(back.pcm, 0), 500) < 0.9 || shareOf(laneOf(back.pcm, 1), 1500) < 0.9) {
+			t.Errorf("%s: the channels are not those that were recorded", name)
 		}
 		p, err := decodeAudio(context.Background(), &out, "", time.Minute, LoadOptions{})
 		if err != nil {
@@ -147,4 +154,43 @@ func FuzzOgg(f *testing.F) {
 			t.Error("no audio and no error")
 		}
 	})
+}
+
+type wavBack struct {
+	channels int
+	pcm      []int16
+}
+
+// wavAgain makes WAV of Opus in Ogg, in a file whose header is completed.
+func wavAgain(t *testing.T, ogg []byte) wavBack {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.wav")
+	f, err := os.Create(path)
+	if err == nil {
+		err = errors.Join(DecodeOgg(bytes.NewReader(ogg), f), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fixed, err := RepairWAV(path); err != nil || !fixed {
+		t.Fatal(fixed, err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := wavBack{channels: int(b[22])}
+	for at := wavHeaderBytes; at < len(b); at += 2 {
+		got.pcm = append(got.pcm, int16(binary.LittleEndian.Uint16(b[at:])))
+	}
+	return got
+}
+
+// laneOf is one channel of the second second of stereo.
+func laneOf(pcm []int16, n int) []int16 {
+	var one []int16
+	for i := SampleRate; i < 2*SampleRate; i++ {
+		one = append(one, pcm[2*i+n])
+	}
+	return one
 }

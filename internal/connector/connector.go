@@ -55,9 +55,18 @@ type Outbox interface {
 	Put(Job) error
 }
 
+// Recording is a recording's file.
+type Recording struct {
+	Name string // with the extension of its format: c1.1.ogg
+	Type string // audio/wav, audio/ogg, audio/mpeg
+	Data []byte
+}
+
 // Recordings are the files of calls.
 type Recordings interface {
-	Read(id string, most int64) ([]byte, error)
+	// Read gives the file, of at most so many bytes; one of a format that is not
+	// among the extensions (".mp3") comes as WAV. Without any all will do.
+	Read(id string, most int64, formats ...string) (Recording, error)
 	Link(id string, ttl time.Duration) (string, error)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,12 +50,15 @@ func (m *memory) Store(key string, value []byte) error {
 // files are the recordings.
 type files map[string][]byte
 
-func (f files) Read(id string, _ int64) ([]byte, error) {
+func (f files) Read(id string, _ int64, formats ...string) (connector.Recording, error) {
+	if data, ok := f[id+".mp3"]; ok && slices.Contains(formats, ".mp3") {
+		return connector.Recording{Name: id + ".mp3", Type: "audio/mpeg", Data: data}, nil
+	}
 	data, ok := f[id]
 	if !ok {
-		return nil, fault.New(fault.NotFound, "no recording %q", id)
+		return connector.Recording{}, fault.New(fault.NotFound, "no recording %q", id)
 	}
-	return data, nil
+	return connector.Recording{Name: id + ".wav", Type: "audio/wav", Data: data}, nil
 }
 
 func (f files) Link(id string, _ time.Duration) (string, error) {

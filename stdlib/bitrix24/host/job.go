@@ -251,11 +251,11 @@ func (c *Connector) attach(ctx context.Context, r record) error {
 	if d.ID == "" {
 		return fault.New(fault.NotFound, "bitrix24: the call %s was never registered", r.ID)
 	}
-	data, err := c.serv.Recordings.Read(r.Recording, maxRecording)
+	file, err := c.serv.Recordings.Read(r.Recording, maxRecording, ".wav", ".mp3") // the portal takes no others
 	if err != nil {
 		return err
 	}
-	params := map[string]any{"CALL_ID": d.ID, "FILENAME": r.Recording + ".wav"}
+	data, params := file.Data, map[string]any{"CALL_ID": d.ID, "FILENAME": file.Name}
 	if len(data) <= maxInline {
 		params["FILE_CONTENT"] = base64.StdEncoding.EncodeToString(data)
 	}
@@ -266,5 +266,5 @@ func (c *Connector) attach(ctx context.Context, r record) error {
 	if err != nil || len(data) <= maxInline {
 		return err
 	}
-	return c.upload(ctx, res.Result, r.Recording+".wav", data)
+	return c.upload(ctx, res.Result, file.Name, data)
 }

@@ -54,6 +54,17 @@ func TestALongRecordingIsUploaded(t *testing.T) {
 	}
 }
 
+// TestARecordingKeepsItsFormat: the portal gets the name that the file has.
+func TestARecordingKeepsItsFormat(t *testing.T) {
+	w := newWorld(t, application(), fake.Options{})
+	w.files["c1.mp3"] = []byte("ID300000")
+	w.must("finishCall", `{"record":`+aRecord+`}`)
+	w.clk.Advance(time.Minute)
+	if c := w.fake.All("call")[0]; c["record"] != "c1.mp3" || c["recordBytes"] != 8 {
+		t.Fatalf("%v, %s", c, w.asked())
+	}
+}
+
 func TestStatusOfOutcomes(t *testing.T) {
 	for outcome, want := range map[string]string{
 		"delivered": "200", "answered_short": "200", "machine": "200", "busy": "486", "no_answer": "304", "rejected": "603", "bad_number": "404",

@@ -69,7 +69,7 @@ declare module "loopstart:core" {
       method?: "POST" | "PUT" | "PATCH" | "DELETE" | "GET";
       /** Send the body as form fields. */
       form?: boolean;
-      /** Recordings, or data of your own; sent as multipart. */
+      /** Recordings, or data of your own; sent as multipart. A recording without a name has that of its file: `c1.1.ogg`. */
       files?: ({ id: string; link: Function } | { field?: string; name?: string; type?: string; recording?: string | { id: string }; data?: string | Uint8Array })[];
       headers?: { [name: string]: string };
       /** Add `Loopstart-Signature`: `true` signs with the secret `HOOK_SECRET` of loopstart.yaml, a text names another one. */

@@ -145,8 +145,7 @@ func file(o *bind.Options, i int64, v goja.Value) map[string]any {
 	where := fmt.Sprintf("webhook.deliver: files[%d]", i)
 	defaults := map[string]any{"field": "file", "name": fmt.Sprintf("file%d", i+1)}
 	if id, ok := bind.RecordingID(v); ok {
-		defaults["recording"], defaults["name"] = id, id+".wav"
-		return defaults
+		return map[string]any{"field": "file", "recording": id} // the file's own name
 	}
 	f := bind.Read(o.VM, where, v, "field", "name", "type", "recording", "data")
 	f.String("field", "name", "type")

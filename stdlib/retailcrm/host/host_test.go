@@ -66,7 +66,9 @@ func (w *world) Put(j connector.Job) error {
 }
 
 // Read and Link implement connector.Recordings.
-func (w *world) Read(string, int64) ([]byte, error) { return nil, nil }
+func (w *world) Read(string, int64, ...string) (connector.Recording, error) {
+	return connector.Recording{}, nil
+}
 func (w *world) Link(id string, ttl time.Duration) (string, error) {
 	return "https://pbx.test/" + id, nil
 }
