@@ -20,9 +20,14 @@ build: go-version
 test: go-version setup-test check build unit examples race fuzz-brief e2e
 	@echo "all green"
 
-# One package after another: some hear real audio, some burn the processor.
+# As the program is built, so that nothing is compiled twice.
+PLAIN := CGO_ENABLED=0 $(GO)
+
+# Packages that hear real audio or burn the processor come one after another.
+LOUD := /(cmd/loopstart|media(/.*)?|runtime|runtime/supervisor|testrun)$$
 unit:
-	$(GO) test -p 1 -timeout 10m $$($(GO) list ./... | grep -v /e2e)
+	$(PLAIN) test -trimpath -p 2 -timeout 10m $$($(GO) list ./... | grep -vE '/e2e|loopstart/loopstart$$|$(LOUD)')
+	$(PLAIN) test -trimpath -p 1 -timeout 10m $$($(GO) list ./... | grep -v /e2e | grep -E '$(LOUD)')
 
 # The packages where goroutines meet, once more under the race detector. Its
 # own threads and memory do not fit into a locked-down process.
@@ -37,42 +42,35 @@ examples: build
 	$(BIN) test -C examples
 
 e2e: build
-	LOOPSTART_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 15m ./e2e/...
+	LOOPSTART_BIN="$(CURDIR)/$(BIN)" $(PLAIN) test -trimpath -count=1 -timeout 15m ./e2e/...
 
 check: go-version
 	@bad=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
-	$(GO) vet ./...
+	$(PLAIN) vet -trimpath ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: vet and the tidy test stand alone"; fi
-	$(GO) test -count=1 -run TestTidy .
+	$(PLAIN) test -trimpath -count=1 .
 
 bench: build
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./internal/... ./campaign ./media ./runtime/... ./stdlib ./store/... ./sip ./testrun
-	LOOPSTART_BIN=$(CURDIR)/$(BIN) $(GO) run ./e2e/bench
+	LOOPSTART_BIN="$(CURDIR)/$(BIN)" $(GO) run ./e2e/bench
 
 soak: build
-	LOOPSTART_BIN=$(CURDIR)/$(BIN) LOOPSTART_SOAK=1 $(GO) test -count=1 -v -timeout 120m ./e2e/...
+	LOOPSTART_BIN="$(CURDIR)/$(BIN)" LOOPSTART_SOAK=1 $(GO) test -count=1 -v -timeout 120m ./e2e/...
 	$(MAKE) fuzz FUZZTIME=5m
 
 # The rows of docs/RELIABILITY.md, for a quiet machine; about half an hour.
 reliability: build
-	LOOPSTART_BIN=$(CURDIR)/$(BIN) LOOPSTART_SOAK=1 $(GO) test -count=1 -v -timeout 90m \
+	LOOPSTART_BIN="$(CURDIR)/$(BIN)" LOOPSTART_SOAK=1 $(GO) test -count=1 -v -timeout 90m \
 		-run '^(TestFlood|TestIdleConnections|TestManyCalls|TestSIPVicious)$$' ./e2e | grep -E '\| |^(---|FAIL|ok)|_test.go'
 
 # What strangers send over the network, FUZZTIME for each target.
 fuzz-brief:
-	@$(MAKE) --no-print-directory fuzz FUZZ_PACKAGES="./media ./sip/..."
+	@$(MAKE) --no-print-directory fuzz FUZZ_FOLDERS="media sip"
 
-# Every fuzz target of FUZZ_PACKAGES for FUZZTIME, two at a time with a worker
-# each. Making inputs small would take a minute a time by default, of FUZZTIME.
-# Targets are found, not listed. The end of the time that meets a worker at work
-# is told as a failure with no input; it is none.
-FUZZ_PACKAGES ?= ./...
+# Every fuzz target of FUZZ_FOLDERS for FUZZTIME.
+FUZZ_FOLDERS ?= .
 fuzz: go-version
-	@set -o pipefail; $(GO) test -list '^Fuzz' $(FUZZ_PACKAGES) \
-		| awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}' \
-		| xargs -P 2 -L 1 bash -c 'out=$$($(GO) test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 $$0 2>&1) \
-			|| case "$$out" in *"Failing input"*|*panic*) false ;; *"context deadline exceeded"*) ;; *) false ;; esac \
-			&& echo "fuzzed $(FUZZTIME): $$0 $$1" || { echo "$$out"; echo "FAILED: $$0 $$1"; exit 1; }'
+	@CGO_ENABLED=0 GO=$(GO) .ci/fuzz $(FUZZTIME) $(FUZZ_FOLDERS)
 
 # An older Go would try to fetch a toolchain and fail obscurely where it cannot.
 go-version:

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/e2e/internal/phone"
 )
 
 // files are the scripts of a project by name, relative to scripts/.
@@ -192,14 +194,14 @@ func serve(t testing.TB, scripts files, c conf) *project {
 func (p *project) start() {
 	p.t.Helper()
 	p.launch()
-	deadline := time.Now().Add(testLimit)
+	deadline := phone.Within(testLimit)
 	for !strings.Contains(p.log.String(), `"msg":"ready"`) {
 		select {
 		case <-p.over:
 			p.t.Fatalf("loopstart ended with status %d:\n%s", p.code, p.log)
 		case <-time.After(20 * time.Millisecond):
 		}
-		if time.Now().After(deadline) {
+		if deadline.Over() {
 			p.t.Fatalf("loopstart is not ready:\n%s", p.log)
 		}
 	}
@@ -237,17 +239,15 @@ func (p *project) end() {
 	default:
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		_ = p.cmd.Process.Signal(syscall.SIGINT)
-		select {
-		case <-p.over:
-		case <-time.After(20 * time.Second):
+		if !phone.Within(20 * time.Second).Await(p.over) {
 			_ = p.cmd.Process.Signal(syscall.SIGQUIT)
 			time.Sleep(300 * time.Millisecond)
 			_ = p.cmd.Process.Kill()
 			p.t.Errorf("loopstart does not end:\n%s", p.log)
 		}
 	}
-	deadline := time.Now().Add(5 * time.Second)
-	for len(p.processes()) > 0 && time.Now().Before(deadline) {
+	deadline := phone.Within(5 * time.Second)
+	for len(p.processes()) > 0 && !deadline.Over() {
 		time.Sleep(20 * time.Millisecond)
 	}
 	for _, pid := range p.processes() {
@@ -299,13 +299,11 @@ func (p *project) workers() (out []int) {
 // exit waits for the process and returns its status.
 func (p *project) exit(d time.Duration) int {
 	p.t.Helper()
-	select {
-	case <-p.over:
-		return p.code
-	case <-time.After(d):
+	if !phone.Within(d).Await(p.over) {
 		p.t.Fatalf("loopstart goes on after %s:\n%s", d, tail(p.log.String(), 20))
 		return -1
 	}
+	return p.code
 }
 
 // uri is the SIP address of a script or number.
@@ -355,9 +353,9 @@ func (p *project) api(method, path string, body any, out any, headers ...string)
 // eventually polls until the condition holds.
 func eventually(t testing.TB, what string, d time.Duration, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(d)
+	deadline := phone.Within(d)
 	for !ok() {
-		if time.Now().After(deadline) {
+		if deadline.Over() {
 			t.Fatalf("not within %s: %s", d, what)
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/e2e/internal/phone"
 )
 
 // sippRun is one run of SIPp.
@@ -74,9 +76,7 @@ func sipp(t testing.TB, ip, scenario string, args ...string) *sippRun {
 // passes waits for SIPp's end, which must be without a failed call.
 func (r *sippRun) passes(t testing.TB) {
 	t.Helper()
-	select {
-	case <-r.over:
-	case <-time.After(testLimit):
+	if !phone.Within(testLimit).Await(r.over) {
 		t.Fatal("SIPp does not end")
 	}
 	if code := r.cmd.ProcessState.ExitCode(); code != 0 {

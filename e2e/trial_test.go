@@ -2,12 +2,11 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/e2e/internal/phone"
 )
 
 // trials is how often something that depends on the machine's quiet is
@@ -24,26 +23,13 @@ const (
 // awaitQuiet returns when the processors are idle for quietShare of a moment.
 func awaitQuiet() {
 	for end := time.Now().Add(quietWait); time.Now().Before(end); {
-		idle, all := processorTime()
+		idle, all := phone.ProcessorTime()
 		time.Sleep(300 * time.Millisecond)
-		idle2, all2 := processorTime()
+		idle2, all2 := phone.ProcessorTime()
 		if all2 > all && float64(idle2-idle) > quietShare*float64(all2-all) {
 			return
 		}
 	}
-}
-
-// processorTime is the first line of /proc/stat: idle ticks, and all.
-func processorTime() (idle, all int64) {
-	raw, _ := os.ReadFile("/proc/stat")
-	line, _, _ := strings.Cut(string(raw), "\n")
-	for i, f := range strings.Fields(line) {
-		n, _ := strconv.ParseInt(f, 10, 64)
-		if all += n; i == 4 {
-			idle = n
-		}
-	}
-	return idle, all
 }
 
 // trial is a test whose failures count only when it is the last.

@@ -85,14 +85,13 @@ func (p *Phone) incoming(m *Message) *Call {
 // subtest of the phone's.
 func (p *Phone) Next(t testing.TB, d time.Duration) *Call {
 	t.Helper()
-	select {
-	case c := <-p.Calls:
-		c.t = t
-		return c
-	case <-time.After(d):
+	c, ok := await(Within(d), p.Calls)
+	if !ok {
 		t.Fatalf("%s: nobody calls within %s", p.Name, d)
 		return nil
 	}
+	c.t = t
+	return c
 }
 
 func (c *Call) transmit(m *Message) {
@@ -202,9 +201,7 @@ func (c *Call) end() {
 // Ended waits for the peer's BYE or CANCEL.
 func (c *Call) Ended(d time.Duration) {
 	c.t.Helper()
-	select {
-	case <-c.ended:
-	case <-time.After(d):
+	if !Within(d).Await(c.ended) {
 		c.t.Fatalf("%s: the other side does not end the call within %s\n%s", c.phone.Name, d, c.Trace())
 	}
 }
@@ -222,17 +219,14 @@ func (c *Call) IsOver() bool {
 // Wait takes messages until one fits.
 func (c *Call) Wait(what string, d time.Duration, fits func(*Message) bool) *Message {
 	c.t.Helper()
-	late := time.NewTimer(d)
-	defer late.Stop()
-	for {
-		select {
-		case m := <-c.in:
-			if fits(m) {
-				return m
-			}
-		case <-late.C:
+	for p := Within(d); ; {
+		m, ok := await(p, c.in)
+		if !ok {
 			c.t.Fatalf("%s: no %s within %s\n%s", c.phone.Name, what, d, c.Trace())
 			return nil
+		}
+		if fits(m) {
+			return m
 		}
 	}
 }

@@ -50,7 +50,7 @@ func PCM(packets []Packet) []int16 {
 // mark, and returns the moment at which the last packet needed arrived.
 func (m *Media) WaitTone(hz float64, least time.Duration, since int, limit time.Duration) time.Time {
 	m.t.Helper()
-	deadline := time.Now().Add(limit)
+	p := Within(limit)
 	for {
 		n := 0
 		for _, p := range m.Packets()[since:] {
@@ -60,7 +60,7 @@ func (m *Media) WaitTone(hz float64, least time.Duration, since int, limit time.
 				}
 			}
 		}
-		if time.Now().After(deadline) {
+		if p.Over() {
 			m.t.Fatalf("a tone of %g Hz was heard for %d ms within %s, not for %s", hz, n*20, limit, least)
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -70,9 +70,9 @@ func (m *Media) WaitTone(hz float64, least time.Duration, since int, limit time.
 // WaitPackets waits until n packets have come since a mark.
 func (m *Media) WaitPackets(n, since int, limit time.Duration) {
 	m.t.Helper()
-	deadline := time.Now().Add(limit)
+	p := Within(limit)
 	for m.Mark() < since+n {
-		if time.Now().After(deadline) {
+		if p.Over() {
 			m.t.Fatalf("%d packets within %s, not %d", m.Mark()-since, limit, n)
 		}
 		time.Sleep(5 * time.Millisecond)
