@@ -170,7 +170,7 @@ func (m *attending) hear(about *attending, ev RoomEvent, present []*attending) {
 		if m.over {
 			return
 		}
-		words := about.who + " " + ev.Kind + " " + quoted(ev.Conference)
+		words := ev.Member.Who + " " + ev.Kind + " " + quoted(ev.Conference)
 		if ev.Kind == "joined" {
 			words += " as " + ev.Member.Role
 		}

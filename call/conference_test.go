@@ -238,6 +238,61 @@ func TestConferenceOfThree(t *testing.T) {
 	}
 }
 
+// TestAMemberTransfers: the transfer key of a member's phone gives its place to
+// who answers, also when that phone hangs up at once; without consent it stays.
+func TestAMemberTransfers(t *testing.T) {
+	for _, leaves := range []bool{false, true} {
+		h := newHall(t)
+		h.deps.Transfers = desk{h.world}
+		h.callees["bob"] = answers(h.world, time.Second)
+		a, b := h.come("1"), h.come("2")
+		a.join(ConferenceOptions{})
+		joined := b.join(ConferenceOptions{Muted: true})
+		h.pass(time.Second)
+		decide := func(allow bool) {
+			b.call.Do(func() { b.call.main.Decide(allow, "", 603, Verb{Reply: func(any, error) {}}) })
+			h.pass(0)
+		}
+		b.asks("bob@x")
+		decide(false)
+		if !b.did("consent 603") {
+			t.Fatal(b.log)
+		}
+		b.asks("bob@x")
+		decide(true)
+		if leaves {
+			b.bye()
+		}
+		h.pass(2 * time.Second)
+		bob := h.callee("bob")
+		if !b.did("consent 202") || !leaves && !b.did("progress 200") {
+			t.Fatal(b.log)
+		}
+		h.wantState("sales 1 1 member false", "sales 2 bob member true")
+		a.speak("tone:600/600ms")
+		h.pass(300 * time.Millisecond)
+		if !bob.hears() {
+			t.Error("bob does not hear the room")
+		}
+		if err := h.rooms.Mute("sales", "bob", false); err != nil {
+			t.Fatal(err)
+		}
+		h.pass(time.Second)
+		bob.speak("tone:900/1s")
+		h.pass(500 * time.Millisecond)
+		a.wantTones("after the transfer", 900)
+		bob.bye()
+		h.pass(time.Second)
+		if got := joined.get(); !strings.Contains(got, `"endedBy":"caller"`) || !strings.Contains(got, `"member":2`) {
+			t.Error(got)
+		}
+		want := []string{"began sales 1", "joined sales 1 1", "joined sales 2 2", "left sales 2 2 transfer", "joined sales 2 bob", "unmuted sales 2 bob", "left sales 1 bob caller"}
+		if !slices.Equal(h.told, want) {
+			t.Errorf("told %q, want %q", h.told, want)
+		}
+	}
+}
+
 func TestConferenceDoors(t *testing.T) {
 	h := newHall(t)
 	h.rooms.Limits = func() (int, int, time.Duration) { return 1, 2, time.Hour }

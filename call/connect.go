@@ -45,7 +45,8 @@ type LegResult struct {
 	Status string `json:"status"`
 	Code   int    `json:"code"`
 	RingMs int64  `json:"ringMs"`
-	Early  string `json:"early,omitempty"` // heard before the answer: ringback, busy, reorder, sit, voice, silence
+	Early  string `json:"early,omitempty"`  // heard before the answer: ringback, busy, reorder, sit, voice, silence
+	Reason string `json:"reason,omitempty"` // why it was not dialled at all
 }
 
 // connecting is the one connect of a call: ringing, then talking.
@@ -201,8 +202,8 @@ func (k *connecting) ring(p Place) (rings bool) {
 	c := k.caller.call
 	l, err := c.dialPlace(p)
 	if err != nil {
-		c.note("state", p.Name+": "+err.Error(), "", k.verb.At)
-		k.result(LegResult{Target: p.Name, Status: "failed", Code: 503})
+		c.note("state", k.caller.name, "not dialled: "+p.Name+": "+err.Error(), k.verb.At)
+		k.result(LegResult{Target: p.Name, Status: "failed", Code: 503, Reason: err.Error()})
 		return false
 	}
 	limit := p.Each
@@ -430,7 +431,7 @@ func (k *connecting) gone(l *Leg) {
 }
 
 func (k *connecting) legResult(l *Leg, status string) LegResult {
-	r := LegResult{Target: l.place.Name, Status: status, Code: l.code, Early: l.preanswer.word()}
+	r := LegResult{Target: l.place.Name, Status: status, Code: l.code, Early: l.preanswer.word(), Reason: l.unsent}
 	switch {
 	case status == "completed":
 		r.Code, r.RingMs = 200, l.answeredAt.Sub(l.began).Milliseconds()

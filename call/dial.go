@@ -9,6 +9,7 @@ type DialResult struct {
 	Leg     *Leg
 	Machine *Answered // when DialRequest.Machine asked for it
 	Early   string    // heard before the answer, as in LegResult
+	Reason  string    // why it was not dialled at all, as in LegResult
 }
 
 // Dial rings a target and gives the script the leg of whoever answers first.
@@ -33,8 +34,8 @@ func (c *Call) dialPlaces(id uint32, places []Place, r DialRequest, v Verb, rang
 	for _, p := range places {
 		l, err := c.dialPlace(p)
 		if err != nil {
-			c.note("state", p.Name+": "+err.Error(), "", v.At)
-			d.worst = DialResult{Status: "failed", Code: 503}
+			c.note("state", "", "not dialled: "+p.Name+": "+err.Error(), v.At)
+			d.worst = DialResult{Status: "failed", Code: 503, Reason: err.Error()}
 			continue
 		}
 		limit := p.Each
@@ -103,7 +104,7 @@ func (d *dialling) changed(l *Leg) {
 	case l.state == legEnded:
 		d.legs[l].stop()
 		delete(d.legs, l)
-		d.worst = DialResult{Status: legStatus(l), Code: l.code, Early: l.preanswer.word()}
+		d.worst = DialResult{Status: legStatus(l), Code: l.code, Early: l.preanswer.word(), Reason: l.unsent}
 		if d.worst.Status == "cancelled" {
 			d.worst = DialResult{Status: "no_answer", Code: 487}
 		}

@@ -19,6 +19,7 @@ const byeAfter = 500 * time.Millisecond
 // moving is what a leg keeps of transfers and messages.
 type moving struct {
 	hidden  bool // the script has no handle of the leg
+	moved   bool // somebody else is there than at its begin
 	heir    *Leg // who goes on with dialog and session
 	consult *Leg // who was asked before, in an attended transfer of ours
 	taken   bool // the party has agreed to our transfer
@@ -39,11 +40,15 @@ func (l *Leg) adopt(n *Leg) {
 	l.dialog, l.session, l.place, l.route, l.parted = n.dialog, n.session, n.place, n.route, nil
 	l.lateOffer, l.described, l.started, l.rfc4733, l.held, l.holding = n.lateOffer, n.described, n.started, false, false, false
 	l.suite, l.policy, l.bareTold = n.suite, n.policy, n.bareTold
-	l.leaving, l.code, l.reason, l.remoteEnd = false, 0, "", false
+	l.leaving, l.code, l.reason, l.remoteEnd, l.moved = false, 0, "", false, true
 	n.heir, n.onState, n.onEnd = l, nil, nil
 	delete(c.legs, n.name)
 	c.shareTargets()
 	if session != nil {
+		if m := l.room; m != nil {
+			session.Unmix()
+			c.deps.Rooms.handOver(m, n.Party().Number())
+		}
 		session.Close()
 	}
 	if recorded {
@@ -152,7 +157,7 @@ func (c *Call) replace(dialog string, d Dialog, o media.SessionOptions, who Plac
 			l = x
 		}
 	}
-	if l == nil || l.state < legUp && !l.outbound || l.room != nil || l.supervises != nil {
+	if l == nil || l.state < legUp && !l.outbound || l.supervises != nil {
 		return false
 	}
 	n, err := c.addLeg(false)

@@ -40,8 +40,9 @@ type world struct {
 	dir     string
 	early   EarlyMedia // of every route
 
-	noteTones bool                               // of all routes
-	follow    func(sip.Address) ([]Route, error) // of all routes
+	noteTones bool                                  // of all routes
+	follow    func(sip.Address) ([]Route, error)    // of all routes
+	seize     func() (func(), time.Duration, error) // of all routes
 	news      []RouteNews
 }
 
@@ -183,7 +184,7 @@ func (w *world) Resolve(r DialRequest) ([]Place, error) {
 	for _, name := range strings.Split(r.Target, ",") {
 		p := Place{Name: name}
 		for _, trunk := range strings.Split(name, "|") {
-			p.Routes = append(p.Routes, Route{Trunk: trunk, Outgoing: sip.Outgoing{Target: sip.Target{URI: trunk}}, Media: media.SessionOptions{Bind: loopback}, Early: w.early, NoteTones: w.noteTones, Follow: w.follow, Tell: func(n RouteNews) { w.news = append(w.news, n) }})
+			p.Routes = append(p.Routes, Route{Trunk: trunk, Outgoing: sip.Outgoing{Target: sip.Target{URI: trunk}}, Media: media.SessionOptions{Bind: loopback}, Early: w.early, NoteTones: w.noteTones, Follow: w.follow, Seize: w.seize, Tell: func(n RouteNews) { w.news = append(w.news, n) }})
 		}
 		out = append(out, p)
 	}

@@ -42,6 +42,8 @@ type Leg struct {
 	news     RouteNews // of the dial on that route
 	detours  detours
 	sentAt   time.Time // when its INVITE left
+	turn     *timer    // it waits for a turn of its trunk; no INVITE has left
+	unsent   string    // why no INVITE has left
 
 	state      legState
 	began      time.Time
@@ -375,6 +377,11 @@ func (l *Leg) hangup(h ...sip.Header) {
 		l.leaving = true
 		l.dialog.Hangup(h...)
 		return
+	}
+	if l.turn != nil {
+		l.turn.stop()
+		l.turn = nil
+		l.detours.free()
 	}
 	l.endedAt = l.call.clk.Now()
 	l.close()

@@ -142,8 +142,12 @@ func (l *Leg) dial() error {
 	if err := l.open(l.route.Media); err != nil {
 		return err
 	}
-	d, free, err := l.invite()
+	free, wait, err := l.line()
+	if err == nil && wait <= 0 {
+		err = l.invite()
+	}
 	if err != nil {
+		free()
 		l.session.Close()
 		l.session = nil
 		return err
@@ -159,20 +163,43 @@ func (l *Leg) dial() error {
 	if from := l.route.From; l == l.call.main && from != "" {
 		l.call.presented.Store(&from)
 	}
-	l.detours.free = free
-	l.follow(d, free)
+	if wait > 0 {
+		l.dialog = nil
+		l.note("state", "waits "+wait.Round(time.Millisecond).String()+" for its turn on "+l.route.Trunk, "")
+		l.turn = l.call.after(wait, l.turned)
+	}
 	return nil
 }
 
-// invite takes a line and sends the INVITE; free is for the dialog's end.
-func (l *Leg) invite() (d Dialog, free func(), err error) {
-	free = func() {}
-	if l.route.Seize != nil {
-		if free, err = l.route.Seize(); err != nil {
-			return nil, nil, err
-		}
-		free = sync.OnceFunc(free)
+// line takes a line of the route's trunk. It is free when the dialog is over.
+func (l *Leg) line() (free func(), wait time.Duration, err error) {
+	l.detours.free = func() {}
+	if l.route.Seize == nil {
+		return l.detours.free, 0, nil
 	}
+	if free, wait, err = l.route.Seize(); err != nil {
+		return l.detours.free, 0, err
+	}
+	l.detours.free = sync.OnceFunc(free)
+	return l.detours.free, wait, nil
+}
+
+// turned sends the INVITE that has waited, or goes on to the next route.
+func (l *Leg) turned() {
+	l.turn, l.sentAt = nil, l.call.clk.Now()
+	err := l.invite()
+	if err == nil {
+		return
+	}
+	l.note("state", "not dialled: "+err.Error(), "")
+	if l.unsent = err.Error(); !l.again() {
+		l.code = 503
+		l.hangup()
+	}
+}
+
+// invite sends the INVITE and follows its dialog.
+func (l *Leg) invite() error {
 	out := l.route.Outgoing
 	out.MaxForwards = l.call.maxForwards()
 	out.Body = l.session.Offer()
@@ -183,11 +210,12 @@ func (l *Leg) invite() (d Dialog, free func(), err error) {
 	if l.route.Dial != nil {
 		dial = l.route.Dial
 	}
-	if d, err = dial(out); err != nil {
-		free()
-		return nil, nil, err
+	d, err := dial(out)
+	if err != nil {
+		return err
 	}
-	return d, free, nil
+	l.follow(d, l.detours.free)
+	return nil
 }
 
 // routeSilence is how long a trunk may say nothing at all while there is

@@ -147,9 +147,9 @@ func TestRedirectedOnOneLine(t *testing.T) {
 		taken += n
 		most = max(most, taken)
 	}
-	seize := func() (func(), error) {
+	seize := func() (func(), time.Duration, error) {
 		count(1)
-		return func() { count(-1) }, nil
+		return func() { count(-1) }, 0, nil
 	}
 	rule := toUser(w)
 	follow := func(a sip.Address) ([]Route, error) {

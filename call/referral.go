@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -40,7 +41,7 @@ func (l *Leg) asked(ev sip.Event) {
 		_ = l.dialog.Consent(ev.ID, code)
 	}
 	c := l.call
-	if c.deps.Transfers == nil || l.state != legUp || l.handing != nil || c.ending || l.room != nil || l.supervises != nil {
+	if c.deps.Transfers == nil || l.state != legUp || l.handing != nil || c.ending || l.supervises != nil {
 		refuse(603, "not now")
 		return
 	}
@@ -72,10 +73,10 @@ func (l *Leg) asked(ev sip.Event) {
 
 // user is the registered user at the leg, "" for anybody else.
 func (l *Leg) user() string {
-	if l == l.call.main {
+	if l == l.call.main && !l.moved {
 		return l.call.spec.User
 	}
-	return l.route.Outgoing.Target.User
+	return cmp.Or(l.route.Outgoing.Target.User, l.place.Name)
 }
 
 func transferRefusal(err error) int {

@@ -256,6 +256,21 @@ func (r *Rooms) leave(m *attending, by string) {
 	r.tell(x, m, told)
 }
 
+// handOver gives a member's place to who has taken over its leg: the others hear
+// of one who left and one who joined, under the same number.
+func (r *Rooms) handOver(m *attending, who string) {
+	x := m.room
+	r.mu.Lock()
+	now := r.Clock.Now()
+	told := []RoomEvent{{Kind: "left", Member: m.infoLocked(), EndedBy: "transfer", DurationMs: now.Sub(m.since).Milliseconds()}}
+	m.who = who
+	x.applyAllLocked(m)
+	told = append(told, RoomEvent{Kind: "joined", Member: m.infoLocked()})
+	r.completeLocked(x, told)
+	r.mu.Unlock()
+	r.tell(x, m, told)
+}
+
 // completeLocked fills in what every event says.
 func (r *Rooms) completeLocked(x *room, told []RoomEvent) {
 	for i := range told {

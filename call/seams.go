@@ -96,9 +96,9 @@ type Route struct {
 	// Dial reaches the place in another way than by Outgoing; nil for all but
 	// what is in this process.
 	Dial func(sip.Outgoing) (Dialog, error)
-	// Seize takes a line of the trunk before the INVITE; free gives it back when
-	// the dialog is over. nil: lines are not counted.
-	Seize func() (free func(), err error)
+	// Seize takes a line of the trunk before the INVITE, which leaves after wait;
+	// free gives it back when the dialog is over. nil: lines are not counted.
+	Seize func() (free func(), wait time.Duration, err error)
 	// Follow is the routes to a Contact of a 3xx; its error says why that is not
 	// dialled. It must not block. nil: no 3xx is followed.
 	Follow func(sip.Address) ([]Route, error)

@@ -239,6 +239,10 @@ func TestTransferWithoutAScript(t *testing.T) {
 		}
 		if user == "101" {
 			hearEachOther(t, w, w.callee("anna"), w.callee("bob"))
+			w.callee("bob").asks("carl@x") // bob has the rights of bob, not of who transferred to him
+			if !w.callee("bob").did("consent 403") {
+				t.Errorf("%v", w.callee("bob").log)
+			}
 			w.callee("bob").bye()
 			w.pass(time.Second)
 			w.final()

@@ -150,11 +150,16 @@ func (s *share) rate(now time.Time, perSecond float64) bool {
 
 // bucket is rate for a bucket that holds full tokens.
 func (s *share) bucket(now time.Time, perSecond, full float64) bool {
+	return s.refill(now, perSecond, full, full)
+}
+
+// refill is bucket where at most so much debt is remembered.
+func (s *share) refill(now time.Time, perSecond, full, debt float64) bool {
 	if s.at.IsZero() {
 		s.tokens, s.at = full, now
 	}
 	if passed := now.Sub(s.at); passed > 0 { // a clock that steps back refills nothing
-		s.tokens, s.at = min(full, max(s.tokens, -full)+passed.Seconds()*perSecond), now
+		s.tokens, s.at = min(full, max(s.tokens, -debt)+passed.Seconds()*perSecond), now
 	}
 	return s.tokens >= 1
 }

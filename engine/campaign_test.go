@@ -265,7 +265,7 @@ func TestTrunkLines(t *testing.T) {
 	trunk := &cfg.Trunks[0]
 	var l lines
 	seize := func(at time.Time, ordered bool) (func(), fault.Code) {
-		free, err := l.seize(trunk, at, ordered)
+		free, _, err := l.seize(trunk, at, ordered)
 		return free, fault.CodeOf(err)
 	}
 	a, code := seize(noon, true)
@@ -297,6 +297,33 @@ func TestTrunkLines(t *testing.T) {
 	c()
 	if in, out := l.state("t"); in != 0 || out != 0 {
 		t.Errorf("%d in, %d out are left", in, out)
+	}
+}
+
+// TestTurnsOfCallers: beyond max_cps those who wait in a call get the next turns,
+// one after another and before ordered calls, and who would wait too long is
+// refused by name of the limit.
+func TestTurnsOfCallers(t *testing.T) {
+	cfg := parse(t, `trunks: {t: {address: h, max_cps: 1}}`)
+	trunk := &cfg.Trunks[0]
+	var l lines
+	for i := range 4 {
+		if _, wait, err := l.seize(trunk, noon, false); err != nil || wait != time.Duration(i)*time.Second {
+			t.Errorf("caller %d: %v %v", i, wait, err)
+		}
+	}
+	if _, _, err := l.seize(trunk, noon, false); fault.CodeOf(err) != fault.Rate || !strings.Contains(err.Error(), "trunks.t.max_cps") {
+		t.Errorf("too many: %v", err)
+	}
+	at := noon.Add(1500 * time.Millisecond)
+	if _, wait, err := l.seize(trunk, at, false); err != nil || wait != 2500*time.Millisecond {
+		t.Errorf("later: %v %v", wait, err)
+	}
+	if _, _, err := l.seize(trunk, at.Add(2*time.Second), true); fault.CodeOf(err) != fault.Rate {
+		t.Errorf("an ordered call before callers: %v", err)
+	}
+	if _, wait, err := l.seize(trunk, at.Add(4*time.Second), true); err != nil || wait != 0 {
+		t.Errorf("an ordered call when all have had their turn: %v %v", wait, err)
 	}
 }
 

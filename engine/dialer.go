@@ -222,7 +222,7 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 			From:   sip.Address{User: user}, Headers: r.Headers, Timeout: r.Timeout,
 		},
 		Media: session, Early: earlyMedia[t.EarlyMedia], NoteTones: t.EarlyTones == "note", Follow: d.follow(t, r),
-		Seize: func() (func(), error) { return d.e.lines.seize(t, d.e.clk.Now(), false) },
+		Seize: func() (func(), time.Duration, error) { return d.e.lines.seize(t, d.e.clk.Now(), false) },
 		Tell: func(n call.RouteNews) {
 			d.e.trunkNews(t.Name, n)
 			spend(n)

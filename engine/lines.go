@@ -12,7 +12,7 @@ import (
 
 // lines counts the calls on each trunk: max_calls of both directions, of which
 // max_out may be ours, and max_cps new ones of ours a second. So campaigns leave
-// lines for callers.
+// lines for callers, who wait for a turn rather than for a campaign.
 type lines struct {
 	mu     sync.Mutex
 	trunks map[string]*trunkLines
@@ -41,18 +41,28 @@ func (l *lines) of(name string) *trunkLines {
 	return t
 }
 
+// MaxTurnWait is how long a dial for somebody who waits in a call may wait for
+// its turn on a trunk that has reached max_cps; a later one is refused.
+const MaxTurnWait = 3 * time.Second
+
 // seize takes a line for a dial of ours. free gives it back and may be called
 // more than once; a rate that was used is not given back. A dial for somebody
-// who waits in a call is not refused for the rate: ordered calls make room.
-func (l *lines) seize(t *config.Trunk, now time.Time, ordered bool) (free func(), err error) {
+// who waits in a call goes before ordered calls: beyond the rate it gets the
+// next turn, wait from now.
+func (l *lines) seize(t *config.Trunk, now time.Time, ordered bool) (free func(), wait time.Duration, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	have := l.of(t.Name)
 	if err = have.full(t, now); err == nil && ordered {
 		err = have.left(t, now)
 	}
-	if err != nil && (ordered || fault.CodeOf(err) != fault.Rate) {
-		return nil, err
+	if !ordered && fault.CodeOf(err) == fault.Rate {
+		if wait = have.wait(t); wait <= MaxTurnWait {
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, 0, err
 	}
 	have.out++
 	have.rate.tokens--
@@ -61,7 +71,19 @@ func (l *lines) seize(t *config.Trunk, now time.Time, ordered bool) (free func()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		have.out--
-	}), nil
+	}), wait, nil
+}
+
+// wait is when there will be a token for one who asks now, behind those who
+// have borrowed theirs.
+func (h *trunkLines) wait(t *config.Trunk) time.Duration {
+	return time.Duration((1 - h.rate.tokens) / t.MaxCPS * float64(time.Second))
+}
+
+// turn refills the rate of a trunk and tells whether a token is left. What was
+// borrowed is paid back in full, unlike that of share.rate.
+func (h *trunkLines) turn(now time.Time, perSecond float64) bool {
+	return h.rate.refill(now, perSecond, max(perSecond, 1), MaxTurnWait.Seconds()*perSecond)
 }
 
 // full tells which limit keeps another dial off the trunk, or nil.
@@ -71,7 +93,7 @@ func (h *trunkLines) full(t *config.Trunk, now time.Time) error {
 		return fault.New(fault.Limit, "trunks.%s.max_calls: %d calls at once", t.Name, t.MaxCalls)
 	case t.MaxOut > 0 && h.out >= t.MaxOut:
 		return fault.New(fault.Limit, "trunks.%s.max_out: %d outgoing calls at once", t.Name, t.MaxOut)
-	case t.MaxCPS > 0 && !h.rate.rate(now, t.MaxCPS):
+	case t.MaxCPS > 0 && !h.turn(now, t.MaxCPS):
 		return fault.New(fault.Rate, "trunks.%s.max_cps: %g new outgoing calls a second", t.Name, t.MaxCPS)
 	}
 	return nil
@@ -138,9 +160,9 @@ func (e *Engine) reserve(p *call.Place) (free func(), err error) {
 			return func() {}, nil
 		}
 		var line func()
-		if line, err = e.lines.seize(t, now, true); err == nil {
+		if line, _, err = e.lines.seize(t, now, true); err == nil {
 			p.Routes = slices.Clone(p.Routes[i:])
-			p.Routes[0].Seize = func() (func(), error) { return line, nil }
+			p.Routes[0].Seize = func() (func(), time.Duration, error) { return line, 0, nil }
 			return line, nil
 		}
 	}

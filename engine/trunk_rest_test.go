@@ -129,10 +129,10 @@ func TestTrunkRests(t *testing.T) {
 		t.Error(got)
 	}
 	one, _ := p.Config().Trunk("one")
-	if _, err := p.lines.seize(one, p.clk.Now(), true); fault.CodeOf(err) != fault.Limit || !strings.Contains(err.Error(), "rests until") {
+	if _, _, err := p.lines.seize(one, p.clk.Now(), true); fault.CodeOf(err) != fault.Limit || !strings.Contains(err.Error(), "rests until") {
 		t.Errorf("an ordered call: %v", err)
 	}
-	free, err := p.lines.seize(one, p.clk.Now(), false)
+	free, _, err := p.lines.seize(one, p.clk.Now(), false)
 	if err != nil {
 		t.Errorf("somebody who waits: %v", err)
 	} else {
@@ -176,16 +176,16 @@ func TestTrunkAsksForARest(t *testing.T) {
 	one, _ := p.Config().Trunk("one")
 	p.trunkNews("one", call.RouteNews{Over: true, Code: 503, Heard: true, Rang: time.Second, Pause: time.Minute}) // of one callee: it rang
 	p.trunkNews("one", call.RouteNews{Over: true, Code: 486, Heard: true, Pause: time.Minute})
-	if free, err := p.lines.seize(one, p.clk.Now(), true); err != nil {
+	if free, _, err := p.lines.seize(one, p.clk.Now(), true); err != nil {
 		t.Fatal(err)
 	} else {
 		free()
 	}
 	p.trunkNews("one", call.RouteNews{Over: true, Code: 503, Heard: true, Pause: time.Minute})
-	if _, err := p.lines.seize(one, p.clk.Now(), true); err == nil || !strings.Contains(err.Error(), "it asks for that (Retry-After)") {
+	if _, _, err := p.lines.seize(one, p.clk.Now(), true); err == nil || !strings.Contains(err.Error(), "it asks for that (Retry-After)") {
 		t.Errorf("%v", err)
 	}
-	if free, err := p.lines.seize(one, p.clk.Now(), false); err != nil {
+	if free, _, err := p.lines.seize(one, p.clk.Now(), false); err != nil {
 		t.Errorf("somebody who waits: %v", err)
 	} else {
 		free()

@@ -122,6 +122,9 @@ func dial(q *request) {
 			if d.Early != "" {
 				answer["early"] = d.Early
 			}
+			if d.Reason != "" {
+				answer["reason"] = d.Reason
+			}
 			if d.Leg != nil {
 				answer["call"] = LegFacts(q.s.call, d.Leg, o.Data)
 			}

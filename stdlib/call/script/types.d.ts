@@ -169,7 +169,8 @@ declare module "loopstart:call" {
     ringMs: number;
     talkMs: number;
     endedBy?: "caller" | "callee" | "script";
-    legs: { target: string; status: string; code: number; ringMs: number; early?: EarlyMedia }[];
+    /** `reason`: why a leg was not dialled at all, such as `trunks.mango.max_calls: 30 calls at once`. */
+    legs: { target: string; status: string; code: number; ringMs: number; early?: EarlyMedia; reason?: string }[];
   }
 
   export interface QueueOptions {
@@ -723,7 +724,7 @@ declare module "loopstart:call" {
     data?: any;
     detectMachine?: boolean | MachineOptions;
     signal?: AbortSignal;
-  }): Promise<{ status: "answered" | "busy" | "no_answer" | "rejected" | "failed"; code: number; call?: Call; machine?: Answered; early?: EarlyMedia }>;
+  }): Promise<{ status: "answered" | "busy" | "no_answer" | "rejected" | "failed"; code: number; call?: Call; machine?: Answered; early?: EarlyMedia; reason?: string }>;
 
   /** What became of a text or INFO: `rejected` is an answer of 300 and more, `failed` no answer at all. */
   export interface Sent { status: "delivered" | "rejected" | "failed"; code: number }
