@@ -62,7 +62,7 @@ type Skill struct {
 // Trunk is a provider or a PBX.
 type Trunk struct {
 	Name         string         `yaml:"-"`
-	Address      string         `yaml:"address" required:"yes" doc:"Request-URI and domain: host[:port][;transport=udp]."`
+	Address      string         `yaml:"address" required:"yes" doc:"Request-URI and domain: host[:port][;transport=udp|tcp|tls|ws|wss][;path=/ws]."`
 	Proxy        string         `yaml:"proxy" doc:"Where packets go, if elsewhere."`
 	Domain       string         `yaml:"domain" doc:"Domain of From and To, if it differs from the address."`
 	Username     string         `yaml:"username" doc:"User of From, Contact and REGISTER."`

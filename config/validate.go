@@ -16,7 +16,7 @@ import (
 
 // hostShape is host[:port][;transport=…]; the port is submatch 2. Other shapes
 // are functions: every process pays for compiling a pattern at its start.
-var hostShape = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?(;transport=(udp|tcp|tls))?$`)
+var hostShape = regexp.MustCompile(`^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?(;transport=(udp|tcp|tls|((ws|wss)(;path=/[A-Za-z0-9/._~-]*)?)))?$`)
 
 // Longest names, patterns and numbers.
 const (
@@ -190,7 +190,7 @@ func (v checker) trunks() {
 		path := "trunks." + t.Name
 		for key, address := range map[string]string{"address": t.Address, "proxy": t.Proxy, "domain": t.Domain} {
 			if address != "" && !validHost(address) {
-				v.fail(path+"."+key, "host[:port][;transport=udp|tcp|tls]", "%q is no address", address)
+				v.fail(path+"."+key, "host[:port][;transport=udp|tcp|tls|ws|wss], for ws and wss also ;path=/ws", "%q is no address", address)
 			}
 		}
 		if t.Register.On && t.Username == "" && len(t.Accounts) == 0 {

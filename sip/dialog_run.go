@@ -126,6 +126,9 @@ func (d *Dialog) meet(m *message) {
 		return
 	}
 	if from, ok := d.e.hopOf(s.req); ok && (d.user || from.addr.Addr() == d.peer.addr.Addr()) && from.transport == d.peer.transport {
+		if from.addr == d.peer.addr {
+			from.name, from.path = d.peer.name, d.peer.path
+		}
 		d.peer = from
 	}
 }

@@ -52,6 +52,7 @@ type hop struct {
 	transport string // "udp", "tcp", "tls", "ws" or "wss"
 	addr      netip.AddrPort
 	name      string // of the server, for the certificate of TLS; "" is the address
+	path      string // of a WebSocket that we may open; "": only its own side can
 }
 
 // stream tells that the hop is reached by a connection.

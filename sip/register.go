@@ -104,7 +104,7 @@ func (r *registrant) register(ctx context.Context, f registration.Effect) regist
 		contact = r.t.contact(r.hop)
 		return r.t.exchange(ctx, outside{
 			method: gosip.REGISTER, callID: r.callID, fromTag: r.fromTag, cseq: r.cseq,
-			contact: contact, expires: seconds(f.Expires), fields: r.fields,
+			contact: contact, expires: seconds(f.Expires), fields: r.fields, supported: r.hop.options(),
 		}, r.hop)
 	})
 	if err != nil {

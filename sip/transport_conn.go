@@ -42,8 +42,13 @@ type tcpConn struct {
 
 var errFraming = errors.New("sip: no message boundary in the stream")
 
-// keep gives the connection the idle time of known peers.
-func (c *tcpConn) keep() { c.kept.Store(true) }
+// keep gives the connection the idle time of known peers. Its reader waits for
+// the next message already, with the time of a stranger.
+func (c *tcpConn) keep() {
+	if c.kept.CompareAndSwap(false, true) {
+		_ = c.Conn.SetReadDeadline(c.hub.deadline(keptIdleTimeout)) // fails where it has ended
+	}
+}
 
 // LocalAddr hides the bound address: sipgo's pool would offer this connection
 // for requests to it.

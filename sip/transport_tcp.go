@@ -187,10 +187,18 @@ func (h *tcpHub) silentLocked() (oldest *tcpConn) {
 }
 
 func (h *tcpHub) forget(t *tcpConn) {
+	if h.remove(t) && !t.accepted {
+		h.e.parted(t)
+	}
+}
+
+// remove frees a connection's place; ended tells that it had one, and not that
+// everything ends.
+func (h *tcpHub) remove(t *tcpConn) (ended bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.conns[t.key] != t {
-		return
+		return false
 	}
 	delete(h.conns, t.key)
 	if ip := t.source.Addr(); t.accepted {
@@ -198,6 +206,7 @@ func (h *tcpHub) forget(t *tcpConn) {
 			delete(h.per, ip)
 		}
 	}
+	return !h.down
 }
 
 func (h *tcpHub) lookup(key string) *tcpConn {
@@ -249,7 +258,7 @@ func (h *tcpHub) dial(ctx context.Context, to hop, over chan struct{}) error {
 		delete(h.dialing, key)
 		close(over)
 	}()
-	if isWS(to.transport) {
+	if isWS(to.transport) && to.path == "" {
 		return fault.New(fault.Network, "sip: the WebSocket of %s is gone, and it cannot be called", key)
 	}
 	d := net.Dialer{Timeout: connectTimeout}
@@ -257,7 +266,7 @@ func (h *tcpHub) dial(ctx context.Context, to hop, over chan struct{}) error {
 	if err != nil {
 		return fault.New(fault.Network, "sip: connect to %s://%s: %w", to.transport, key, err)
 	}
-	if to.transport == "tls" {
+	if to.transport == "tls" || to.transport == "wss" {
 		secured, err := h.secure(ctx, c, to)
 		if err != nil {
 			_ = c.Close()
@@ -265,9 +274,18 @@ func (h *tcpHub) dial(ctx context.Context, to hop, over chan struct{}) error {
 		}
 		c = secured
 	}
-	if _, err = h.adopt(c, to.transport, false); err != nil {
+	if isWS(to.transport) {
+		if c, err = h.openWS(ctx, c, to); err != nil {
+			return err
+		}
+	}
+	t, err := h.adopt(c, to.transport, false)
+	if err != nil {
 		h.refuse(c)
 		return fault.New(fault.Limit, "sip: connect to %s://%s: %w", to.transport, key, err)
+	}
+	if w, ok := c.(*wsConn); ok {
+		h.e.spawn(func() { h.ping(t, w) })
 	}
 	return nil
 }

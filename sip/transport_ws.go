@@ -20,9 +20,10 @@ import (
 )
 
 // SIP over WebSocket (RFC 7118): a connection of the hub with an HTTP upgrade
-// in front, in which a WebSocket message is a SIP message. We only accept: a
-// browser has no port that could be called, so everything for it goes down the
-// connection that it opened (RFC 5626).
+// in front, in which a WebSocket message is a SIP message. A browser has no port
+// that could be called, so everything for it goes down the connection that it
+// opened (RFC 5626); in the same way we are called by a trunk down ours
+// (transport_wsout.go).
 
 const (
 	wsProtocol    = "sip"            // the subprotocol, RFC 7118 §4
@@ -57,11 +58,17 @@ func (c *wsConn) Write(p []byte) (int, error) {
 	if !utf8.Valid(p) {
 		kind = websocket.MessageBinary
 	}
-	if err := c.ws.Write(context.Background(), kind, p); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
+	if err := c.ws.Write(ctx, kind, p); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
+
+// SetWriteDeadline sets none: one on the socket would outlive the message, and
+// end the connection at the next ping or pong. Each write has its own limit.
+func (c *wsConn) SetWriteDeadline(time.Time) error { return nil }
 
 // Close ends the connection without a farewell, which could block.
 func (c *wsConn) Close() error { return c.ws.CloseNow() }
@@ -153,7 +160,7 @@ func offersSIP(r *http.Request) bool {
 }
 
 // ping keeps the way open through NATs and proxies, which a page cannot do
-// itself, and finds out when the page is gone.
+// itself, and finds out when the other side is gone.
 func (h *tcpHub) ping(t *tcpConn, w *wsConn) {
 	for h.wait(wsPing / time.Duration(max(h.e.hurry, 1))) {
 		if h.lookup(t.key) != t {

@@ -44,16 +44,18 @@ type trunks struct {
 // registration and its health check have a goroutine each; both, and whoever
 // asks, meet in state.
 type trunk struct {
-	e       *Endpoint
-	cfg     Trunk
-	active  bool           // false: no packet goes out but by Dial and CheckTrunk
-	address resolve.Target // Request-URI
-	next    resolve.Target // where packets go
-	token   string
-	auth    *digest.Client
-	log     *slog.Logger
+	e        *Endpoint
+	cfg      Trunk
+	active   bool           // false: no packet goes out but by Dial and CheckTrunk
+	address  resolve.Target // Request-URI
+	next     resolve.Target // where packets go
+	token    string
+	instance string // UUID of our end of a flow (RFC 5626 §4.1), the same over restarts
+	auth     *digest.Client
+	log      *slog.Logger
 
 	learnt  atomic.Pointer[learnt]
+	back    comeback
 	move    chan struct{}                // our address has changed; capacity 1
 	sources atomic.Pointer[[]netip.Addr] // what address and proxy resolve to
 
@@ -89,11 +91,11 @@ func checkTrunks(list []Trunk) error {
 			target, ok := resolve.ParseTarget(address)
 			if !ok {
 				return fault.New(fault.Invalid, "sip: trunk %s: address %q is wrong", t.Name, address).
-					WithHint("write host, host:port or host:port;transport=tcp").WithExit(fault.ExitConfig)
+					WithHint("write host, host:port, host:port;transport=tcp or host:port;transport=wss;path=/ws").WithExit(fault.ExitConfig)
 			}
-			if tp := cmp.Or(t.Transport, target.Transport, "udp"); !slices.Contains([]string{"udp", "tcp", "tls"}, tp) {
+			if tp := cmp.Or(t.Transport, target.Transport, "udp"); !slices.Contains([]string{"udp", "tcp", "tls", "ws", "wss"}, tp) {
 				return fault.New(fault.Invalid, "sip: trunk %s: transport %q is not supported", t.Name, tp).
-					WithHint("use udp, tcp or tls").WithExit(fault.ExitConfig)
+					WithHint("use udp, tcp, tls, ws or wss").WithExit(fault.ExitConfig)
 			}
 		}
 	}
@@ -142,6 +144,7 @@ func (e *Endpoint) closeTrunks() {
 func (e *Endpoint) endTrunks(list []*trunk) {
 	for _, t := range list {
 		t.stop()
+		t.back.stop()
 	}
 	for _, t := range list {
 		t.running.Wait()
@@ -197,6 +200,7 @@ func (e *Endpoint) newTrunk(c Trunk, register bool) *trunk {
 	t.next.Transport = cmp.Or(t.next.Transport, c.Transport)
 	t.address.Transport = cmp.Or(t.address.Transport, c.Transport)
 	t.token = contactToken(c)
+	t.instance = instanceOf(t.token)
 	if c.Password != "" {
 		t.auth = digest.NewClient(digest.Account{
 			Username: cmp.Or(c.AuthUser, c.Username), Password: c.Password, Realm: c.Realm,
@@ -221,6 +225,14 @@ func contactToken(c Trunk) string {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(strings.Join([]string{"contact", c.Name, c.Username, c.Address}, "\x00")))
 	return hex.EncodeToString(h.Sum(nil)[:10])
+}
+
+// instanceOf makes a UUID of a trunk's mark (RFC 9562 §5.8: ours to fill).
+func instanceOf(mark string) string {
+	h := sha256.Sum256([]byte("instance\x00" + mark))
+	h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80
+	s := hex.EncodeToString(h[:16])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
 // noteSources takes over what the resolver knows of the trunk's addresses.
@@ -294,7 +306,8 @@ func (e *Endpoint) trunkSource(source netip.Addr) bool {
 // resolve finds the hops of an address by RFC 3263, best first.
 func (e *Endpoint) resolve(ctx context.Context, next Address) ([]hop, error) {
 	transport, _ := next.Param("transport")
-	return e.resolveTarget(ctx, resolve.Target{Host: next.Host, Port: next.Port, Transport: strings.ToLower(transport)})
+	path, _ := next.Param("path")
+	return e.resolveTarget(ctx, resolve.Target{Host: next.Host, Port: next.Port, Transport: strings.ToLower(transport), Path: path})
 }
 
 func (e *Endpoint) resolveTarget(ctx context.Context, target resolve.Target) ([]hop, error) {
@@ -305,6 +318,9 @@ func (e *Endpoint) resolveTarget(ctx context.Context, target resolve.Target) ([]
 	out := make([]hop, len(found))
 	for i, h := range found {
 		out[i] = hop{transport: h.Transport, addr: h.Addr, name: target.Host}
+		if isWS(h.Transport) {
+			out[i].path = cmp.Or(target.Path, "/")
+		}
 	}
 	return out, nil
 }

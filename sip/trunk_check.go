@@ -120,7 +120,7 @@ func (t *trunk) checkOptions(ctx context.Context) []TrunkStep {
 // checkRegister sends a querying REGISTER and answers its challenge; each
 // message is a step.
 func (t *trunk) checkRegister(ctx context.Context) (steps []TrunkStep) {
-	o := outside{method: gosip.REGISTER, callID: token(8), fromTag: token(8)}
+	o := outside{method: gosip.REGISTER, callID: token(8), fromTag: token(8), supported: "path"}
 	var proof *digest.Exchange
 	if t.auth != nil {
 		proof = t.auth.Begin(digest.Request{Method: string(gosip.REGISTER), URI: t.requestURI("").URI()})

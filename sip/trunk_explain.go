@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
 	"syscall"
 
 	gosip "github.com/emiago/sipgo/sip"
@@ -20,6 +21,7 @@ func explainError(err error) (words, hint string) {
 	var name x509.HostnameError
 	var certificate x509.CertificateInvalidError
 	var record tls.RecordHeaderError
+	var upgrade *badUpgrade
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
@@ -36,6 +38,8 @@ func explainError(err error) (words, hint string) {
 		return "its certificate is not valid: " + certificate.Error(), "the provider has to mend it"
 	case errors.As(err, &record):
 		return "what answers there does not speak TLS", "check the port (TLS is on 5061 mostly) and `;transport=` of `address`"
+	case errors.As(err, &upgrade):
+		return upgrade.Error(), hintForUpgrade(upgrade.status)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nobody listens there: the connection was refused", "check port and `;transport=` of `address` and `proxy`"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -51,6 +55,19 @@ func explainError(err error) (words, hint string) {
 func timedOut(err error) bool {
 	var timeout net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, gosip.ErrTransactionTimeout) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// hintForUpgrade says what to look at when no WebSocket came about.
+func hintForUpgrade(status int) string {
+	switch status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
+		return "`;path=` of `address` (or `proxy`) must be where the server takes SIP, often /ws"
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "the server forbids it: ask whether our address is allowed"
+	case http.StatusSwitchingProtocols:
+		return "the server must know the subprotocol sip (RFC 7118); check port and `;path=`"
+	}
+	return "check port, `;transport=` and `;path=` of `address` and `proxy`"
 }
 
 // explainProof says why a challenge could not be answered.

@@ -51,7 +51,7 @@ func (p *plan) elsewhere(host string, proxied bool) error {
 	}
 	p.request.Host, p.request.Port = a.Host, a.Port
 	if !proxied {
-		p.route, p.next = nil, Address{Host: a.Host, Port: a.Port, Params: p.request.Params}
+		p.route, p.next = nil, Address{Host: a.Host, Port: a.Port, Params: p.next.Params}
 	}
 	return nil
 }
@@ -82,10 +82,27 @@ func (t *trunk) requestURI(user string) Address {
 	return a
 }
 
+// addressOf is a target as URIs on the wire have it: "ws" stands for WebSocket
+// with TLS, too (RFC 7118 §5.2).
 func addressOf(t resolve.Target) Address {
+	a := Address{Host: t.Host, Port: t.Port}
+	switch {
+	case isWS(t.Transport):
+		a.Params = "transport=ws"
+	case t.Transport != "":
+		a.Params = "transport=" + t.Transport
+	}
+	return a
+}
+
+// nextOf is a target as [Endpoint.resolve] reads it.
+func nextOf(t resolve.Target) Address {
 	a := Address{Host: t.Host, Port: t.Port}
 	if t.Transport != "" {
 		a.Params = "transport=" + t.Transport
+	}
+	if t.Path != "" {
+		a.Params += ";path=" + t.Path
 	}
 	return a
 }

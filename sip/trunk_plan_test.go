@@ -187,7 +187,9 @@ func TestCheckTrunks(t *testing.T) {
 		{"address", []Trunk{{Address: "a b"}}, fault.Invalid},
 		{"proxy", []Trunk{{Address: "a", Proxy: ":1"}}, fault.Invalid},
 		{"transport", []Trunk{{Address: "a;transport=sctp"}}, fault.Invalid},
-		{"own transport", []Trunk{{Address: "a", Transport: "ws"}}, fault.Invalid},
+		{"own transport", []Trunk{{Address: "a", Transport: "sctp"}}, fault.Invalid},
+		{"over WebSocket", []Trunk{{Address: "a;transport=wss;path=/ws"}}, ""},
+		{"a path of what is no WebSocket's", []Trunk{{Address: "a;transport=ws;path=ws"}}, fault.Invalid},
 		{"over TLS", []Trunk{{Address: "a;transport=tls"}}, ""},
 		{"none", []Trunk{{}}, fault.Invalid},
 	} {

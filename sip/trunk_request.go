@@ -17,14 +17,15 @@ const deadFor = 60 * time.Second
 
 // outside is a request of ours to a trunk outside any dialog.
 type outside struct {
-	method  gosip.RequestMethod
-	user    string // of the Request-URI
-	callID  string
-	fromTag string
-	cseq    uint32
-	contact string // Contact value; empty: none
-	expires string // Expires value; empty: none
-	fields  []digest.Field
+	method    gosip.RequestMethod
+	user      string // of the Request-URI
+	callID    string
+	fromTag   string
+	cseq      uint32
+	contact   string // Contact value; empty: none
+	expires   string // Expires value; empty: none
+	supported string // option tags of a REGISTER
+	fields    []digest.Field
 }
 
 // build makes the message; the transport adds Via.
@@ -54,7 +55,7 @@ func (t *trunk) build(o outside) (*gosip.Request, error) {
 	add("Max-Forwards", "70")
 	add("User-Agent", t.e.agent())
 	if o.method == gosip.REGISTER {
-		add("Supported", "path") // RFC 3327 §5.1
+		add("Supported", o.supported)
 	}
 	add("Contact", o.contact)
 	add("Expires", o.expires)
@@ -72,10 +73,23 @@ func (t *trunk) contact(h hop) string {
 	if l := t.learnt.Load(); l != nil && l.own.IsValid() && !h.stream() {
 		a.Host, a.Port = l.own.Addr().String(), int(l.own.Port())
 	}
-	if h.stream() {
+	switch {
+	case isWS(h.transport):
+		a.Params = "transport=ws;" + a.Params
+		return a.String() + ";reg-id=1;+sip.instance=\"<urn:uuid:" + t.instance + ">\""
+	case h.stream():
 		a.Params = "transport=" + h.transport + ";" + a.Params
 	}
 	return a.String()
+}
+
+// options are the tags of what a REGISTER can: Path always (RFC 3327 §5.1), and
+// flows where calls can come by our own connection only (RFC 5626 §4.2).
+func (h hop) options() string {
+	if isWS(h.transport) {
+		return "path, outbound"
+	}
+	return "path"
 }
 
 // pick resolves the trunk and takes the best hop that a socket of ours can

@@ -84,7 +84,7 @@ func (t *trunk) serviceRoute() []string {
 // callRoute is the preloaded Route of a call: the outbound proxy, then what the
 // registrar told, which may begin with the same one.
 func (t *trunk) callRoute() (routes []string, next Address) {
-	next, routes = addressOf(t.next), t.route()
+	next, routes = nextOf(t.next), t.route()
 	service := t.serviceRoute()
 	if len(service) == 0 {
 		return routes, next
@@ -93,11 +93,11 @@ func (t *trunk) callRoute() (routes []string, next Address) {
 	if err != nil {
 		return routes, next
 	}
+	if first.Host == t.next.Host || len(routes) == 0 && isWS(t.next.Transport) {
+		return service, next // over a WebSocket the connection is the way, wherever its server thinks it is
+	}
 	if len(routes) == 0 {
 		return service, first
-	}
-	if first.Host == t.next.Host {
-		return service, next
 	}
 	return append(routes, service...), next
 }

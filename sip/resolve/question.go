@@ -90,6 +90,7 @@ func (w *walk) places(ctx context.Context) []place {
 	var out []place
 	for _, p := range []place{
 		{name: "_sip._udp.", transport: "udp"}, {name: "_sip._tcp.", transport: "tcp"}, {name: "_sips._tcp.", transport: "tls", last: true},
+		{name: "_sip._ws.", transport: "ws", last: true}, {name: "_sips._ws.", transport: "wss", last: true},
 	} {
 		if w.t.Transport == p.transport || w.t.Transport == "" && slices.Contains(w.can, p.transport) {
 			p.name += w.t.Host

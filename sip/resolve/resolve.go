@@ -60,14 +60,19 @@ const (
 // DefaultPort is the port of sip URIs over UDP and TCP.
 const DefaultPort = 5060
 
-// DefaultTLSPort is that over TLS.
-const DefaultTLSPort = 5061
+// The ports of the other transports (RFC 3261 §19.1.2, RFC 7118 §5.4).
+const (
+	DefaultTLSPort = 5061
+	DefaultWSPort  = 80
+	DefaultWSSPort = 443
+)
 
 // Target is what a request is for.
 type Target struct {
 	Host      string // name, IPv4, or IPv6 with or without brackets
 	Port      int    // 0: by NAPTR and SRV, else DefaultPort
-	Transport string // udp, tcp, tls; "": what NAPTR or SRV says, else udp
+	Transport string // udp, tcp, tls, ws, wss; "": what NAPTR or SRV says, else udp
+	Path      string // of the WebSocket's address, beginning with /; "" is /
 }
 
 // Hop is one place to send a request to.
@@ -87,10 +92,14 @@ type Lookup interface {
 }
 
 // ParseTarget reads host, host:port, [v6], [v6]:port or a bare IPv6 address,
-// each with an optional ";transport=udp|tcp|tls", as trunk addresses are written.
+// each with an optional ";transport=udp|tcp|tls|ws|wss" and for the last two
+// ";path=/ws", as trunk addresses are written.
 func ParseTarget(s string) (Target, bool) {
 	s, params, _ := strings.Cut(strings.TrimSpace(s), ";")
-	t := Target{Host: s, Transport: transport(params)}
+	t := Target{Host: s, Transport: strings.ToLower(parameter(params, "transport")), Path: parameter(params, "path")}
+	if t.Path != "" && !validPath(t.Path) {
+		return Target{}, false
+	}
 	if addr, err := netip.ParseAddr(unbracket(s)); err == nil {
 		t.Host = addr.Unmap().String()
 		return t, plain(addr.Zone())
@@ -112,14 +121,26 @@ func unbracket(host string) string {
 	return host
 }
 
-func transport(params string) string {
-	for _, p := range strings.Split(params, ";") {
+func parameter(params, want string) string {
+	for p := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(p, "=")
-		if strings.EqualFold(strings.TrimSpace(name), "transport") {
-			return strings.ToLower(strings.TrimSpace(value))
+		if strings.EqualFold(strings.TrimSpace(name), want) {
+			return strings.TrimSpace(value)
 		}
 	}
 	return ""
+}
+
+// MaxPath is the longest path of a WebSocket's address, in bytes.
+const MaxPath = 256
+
+// validPath keeps a path to what needs no escaping (RFC 3986 §3.3), so that it
+// is sent as it is written.
+func validPath(path string) bool {
+	return len(path) <= MaxPath && path[0] == '/' && !strings.ContainsFunc(path, func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return !letter && !strings.ContainsRune("/-._~!$&'()*+,=:@", r)
+	})
 }
 
 // validHost keeps anything but names and addresses away from the resolver.
@@ -151,13 +172,17 @@ func numeric(t Target) ([]Hop, bool) {
 }
 
 func (t Target) port() uint16 {
-	if t.Port == 0 && t.Transport == "tls" {
+	switch {
+	case t.Port != 0:
+		return uint16(t.Port)
+	case t.Transport == "tls":
 		return DefaultTLSPort
+	case t.Transport == "ws":
+		return DefaultWSPort
+	case t.Transport == "wss":
+		return DefaultWSSPort
 	}
-	if t.Port == 0 {
-		return DefaultPort
-	}
-	return uint16(t.Port)
+	return DefaultPort
 }
 
 func (t Target) orUDP() string {
