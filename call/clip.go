@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Detection is how detectMachine listens.
@@ -39,7 +40,7 @@ func (c *Call) newClip() *clip {
 
 // store writes the file. Without it the verdict stands all the same.
 func (k *clip) store() *Clip {
-	lasts := time.Duration(len(k.pcm)) * time.Second / media.SampleRate
+	lasts := time.Duration(len(k.pcm)) * time.Second / audio.SampleRate
 	f, err := k.call.deps.Recordings.Create(k.id, "wav")
 	if err == nil {
 		err = k.write(f)

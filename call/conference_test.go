@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // hall is several calls that share the rooms of one engine.
@@ -138,7 +139,7 @@ func (g *guest) tones(all ...float64) (out []float64) {
 	g.h.clk.Settle()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := media.SampleRate / 10 // short: the tap follows a drifting clock by a sample a packet
+	n := audio.SampleRate / 10 // short: the tap follows a drifting clock by a sample a packet
 	if len(g.pcm) < n {
 		return nil
 	}
@@ -146,8 +147,8 @@ func (g *guest) tones(all ...float64) (out []float64) {
 		re, im := 0.0, 0.0
 		for i, v := range g.pcm[len(g.pcm)-n:] {
 			w := (0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(n))) * float64(v)
-			re += w * math.Cos(2*math.Pi*hz*float64(i)/media.SampleRate)
-			im += w * math.Sin(2*math.Pi*hz*float64(i)/media.SampleRate)
+			re += w * math.Cos(2*math.Pi*hz*float64(i)/audio.SampleRate)
+			im += w * math.Sin(2*math.Pi*hz*float64(i)/audio.SampleRate)
 		}
 		if 4*math.Hypot(re, im)/float64(n) > 500 {
 			out = append(out, hz)
@@ -380,7 +381,7 @@ func TestConferenceRecordingAndSay(t *testing.T) {
 		t.Error("the recording was not stored")
 	}
 	file, err := os.ReadFile(filepath.Join(h.dir, "room1.wav"))
-	if err != nil || len(file) < 4*2*media.SampleRate {
+	if err != nil || len(file) < 4*2*audio.SampleRate {
 		t.Fatalf("%d bytes, %v", len(file), err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/speech"
 )
 
@@ -135,7 +136,7 @@ func (x *ear) frame(pcm []int16) {
 	case x.rec != nil:
 		x.rec.Write(pcm)
 		x.frames++
-		if event == media.SpeechEnded || time.Duration(x.frames)*media.FrameDuration >= x.g.opts.Speech.MaxDuration {
+		if event == media.SpeechEnded || time.Duration(x.frames)*audio.FrameDuration >= x.g.opts.Speech.MaxDuration {
 			x.finish()
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/need"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // TestOneEventForARecording: stored or failed, once, also when its call is gone.
@@ -50,9 +51,9 @@ func (p *project) second(t *testing.T, id string) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pcm := make([]int16, media.SampleRate)
+	pcm := make([]int16, audio.SampleRate)
 	for i := range pcm {
-		pcm[i] = int16(8000 * math.Sin(2*math.Pi*440*float64(i)/media.SampleRate))
+		pcm[i] = int16(8000 * math.Sin(2*math.Pi*440*float64(i)/audio.SampleRate))
 	}
 	w, err := media.NewWAVWriter(f, 1)
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Who answers is found by the rhythm of what is heard first: a person says a
@@ -148,7 +149,7 @@ func (d *AnswerDetector) Feed(pcm []int16) (v Verdict, e AnswerEvidence, done bo
 	if d.done {
 		return v, e, false
 	}
-	d.at += FrameDuration
+	d.at += audio.FrameDuration
 	d.rhythm(pcm)
 	ended, over := d.tone.feed(pcm)
 	v, cause := d.judge(ended, over)
@@ -168,15 +169,15 @@ func (d *AnswerDetector) Feed(pcm []int16) (v Verdict, e AnswerEvidence, done bo
 
 // rhythm counts voice, silence and words.
 func (d *AnswerDetector) rhythm(pcm []int16) {
-	if len(pcm) == 0 || meanLevel(pcm) < d.o.Threshold {
-		if d.pause += FrameDuration; d.pause >= d.o.BetweenWords {
+	if len(pcm) == 0 || audio.MeanLevel(pcm) < d.o.Threshold {
+		if d.pause += audio.FrameDuration; d.pause >= d.o.BetweenWords {
 			d.run, d.counted = 0, false
 		}
 		return
 	}
 	d.pause = 0
-	d.run += FrameDuration
-	d.voice += FrameDuration
+	d.run += audio.FrameDuration
+	d.voice += audio.FrameDuration
 	if d.run >= d.o.MinWord && !d.counted {
 		d.counted, d.greeting = true, true
 		d.words++
@@ -238,7 +239,7 @@ type BeepDetector struct {
 // Feed takes the next frame of 20 ms and tells that a beep is over: its
 // frequency in Hz, its length, and how long it was waited for.
 func (d *BeepDetector) Feed(pcm []int16) (e AnswerEvidence, heard bool) {
-	d.at += FrameDuration
+	d.at += audio.FrameDuration
 	if end, over := d.tone.feed(pcm); over && end.lasted >= beepShortest {
 		d.pending = end
 	}

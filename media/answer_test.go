@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/need"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // The corpus: what is heard after an answer, built from synthetic speech, tones
@@ -98,7 +99,7 @@ func machine(rnd *rand.Rand, say func(text, voice string) []int16, i int) scene 
 	words := drawn(rnd, say, machineWords, i)
 	pcm := append(hush(rnd, 100, 1500), words...)
 	pcm = append(append(pcm, hush(rnd, 200, 900)...), beep(rnd)...)
-	return scene{truth: "machine", greeting: time.Duration(len(words)) * time.Second / SampleRate, pcm: worsen(rnd, append(pcm, hush(rnd, 4000, 5000)...))}
+	return scene{truth: "machine", greeting: time.Duration(len(words)) * time.Second / audio.SampleRate, pcm: worsen(rnd, append(pcm, hush(rnd, 4000, 5000)...))}
 }
 
 func fax(rnd *rand.Rand, i int) scene {
@@ -107,7 +108,7 @@ func fax(rnd *rand.Rand, i int) scene {
 		return scene{truth: "fax", pcm: worsen(rnd, append(pcm, pureTone(2100, 2800, 3000)...))}
 	}
 	for range 3 {
-		pcm = append(append(pcm, pureTone(1100, 500, 3000)...), make([]int16, 3*SampleRate)...)
+		pcm = append(append(pcm, pureTone(1100, 500, 3000)...), make([]int16, 3*audio.SampleRate)...)
 	}
 	return scene{truth: "fax", pcm: worsen(rnd, pcm)}
 }
@@ -123,15 +124,15 @@ func beep(rnd *rand.Rand) []int16 {
 }
 
 func pureTone(hz float64, ms int, amplitude float64) []int16 {
-	out := make([]int16, ms*SampleRate/1000)
+	out := make([]int16, ms*audio.SampleRate/1000)
 	for i := range out {
-		out[i] = int16(amplitude * math.Sin(2*math.Pi*hz*float64(i)/SampleRate))
+		out[i] = int16(amplitude * math.Sin(2*math.Pi*hz*float64(i)/audio.SampleRate))
 	}
 	return out
 }
 
 func hush(rnd *rand.Rand, from, to int) []int16 {
-	return make([]int16, (from+rnd.IntN(to-from+1))*SampleRate/1000)
+	return make([]int16, (from+rnd.IntN(to-from+1))*audio.SampleRate/1000)
 }
 
 // worsen adds the noise and the level of a telephone line, and A-law.
@@ -148,12 +149,12 @@ func worsen(rnd *rand.Rand, pcm []int16) []int16 {
 
 func decide(o AnswerOptions, pcm []int16) (Verdict, AnswerEvidence) {
 	d := NewAnswerDetector(o)
-	for ; len(pcm) >= FrameSamples; pcm = pcm[FrameSamples:] {
-		if v, e, done := d.Feed(pcm[:FrameSamples]); done {
+	for ; len(pcm) >= audio.FrameSamples; pcm = pcm[audio.FrameSamples:] {
+		if v, e, done := d.Feed(pcm[:audio.FrameSamples]); done {
 			return v, e
 		}
 	}
-	frame := make([]int16, FrameSamples)
+	frame := make([]int16, audio.FrameSamples)
 	for {
 		if v, e, done := d.Feed(frame); done {
 			return v, e
@@ -172,8 +173,8 @@ func TestBeepDetector(t *testing.T) {
 	say, rnd := speaker(t), rand.New(rand.NewPCG(3, 4))
 	first := func(pcm []int16) (AnswerEvidence, bool) {
 		var d BeepDetector
-		for ; len(pcm) >= FrameSamples; pcm = pcm[FrameSamples:] {
-			if e, ok := d.Feed(pcm[:FrameSamples]); ok {
+		for ; len(pcm) >= audio.FrameSamples; pcm = pcm[audio.FrameSamples:] {
+			if e, ok := d.Feed(pcm[:audio.FrameSamples]); ok {
 				return e, true
 			}
 		}
@@ -183,13 +184,13 @@ func TestBeepDetector(t *testing.T) {
 	for i, words := range machineWords {
 		language, text, _ := strings.Cut(words, ":")
 		for _, voice := range corpusVoices[language] {
-			pcm := append(say(text, voice), make([]int16, SampleRate)...)
-			said += len(pcm) / SampleRate
+			pcm := append(say(text, voice), make([]int16, audio.SampleRate)...)
+			said += len(pcm) / audio.SampleRate
 			if e, ok := first(worsen(rnd, pcm)); ok {
 				t.Errorf("the voice %s beeps in greeting %d: %+v", voice, i, e)
 			}
-			e, ok := first(worsen(rnd, append(append(slices.Clone(pcm), pureTone(1000, 400, 5000)...), make([]int16, SampleRate)...)))
-			if length := time.Duration(len(pcm)) * time.Second / SampleRate; !ok || e.After < length || e.ToneHz < 980 || e.ToneHz > 1020 {
+			e, ok := first(worsen(rnd, append(append(slices.Clone(pcm), pureTone(1000, 400, 5000)...), make([]int16, audio.SampleRate)...)))
+			if length := time.Duration(len(pcm)) * time.Second / audio.SampleRate; !ok || e.After < length || e.ToneHz < 980 || e.ToneHz > 1020 {
 				t.Errorf("the beep behind greeting %d of %s: %v %+v, not after %s", i, voice, ok, e, length)
 			}
 		}
@@ -204,10 +205,10 @@ func TestBeepDetector(t *testing.T) {
 		}
 		return out
 	}
-	gap := make([]int16, SampleRate/2)
+	gap := make([]int16, audio.SampleRate/2)
 	for name, pcm := range map[string][]int16{
-		"European ring-back": slices.Concat(pureTone(425, 1000, 5000), make([]int16, 4*SampleRate), pureTone(425, 1000, 5000), gap),
-		"American ring-back": slices.Concat(dual(440, 480, 2000), make([]int16, 4*SampleRate)),
+		"European ring-back": slices.Concat(pureTone(425, 1000, 5000), make([]int16, 4*audio.SampleRate), pureTone(425, 1000, 5000), gap),
+		"American ring-back": slices.Concat(dual(440, 480, 2000), make([]int16, 4*audio.SampleRate)),
 		"American busy":      slices.Concat(dual(480, 620, 500), gap, dual(480, 620, 500), gap),
 		"a key":              slices.Concat(dual(697, 1209, 300), gap),
 		"SIT":                slices.Concat(pureTone(950, 330, 5000), pureTone(1400, 330, 5000), pureTone(1777, 330, 5000), gap),

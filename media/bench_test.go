@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // BenchmarkFrame is one session's frame without the kernel: commands, one
@@ -116,7 +118,7 @@ func measureLoad(b *testing.B, n int, duplex bool, d time.Duration) loadResult {
 	gaps := stop()
 	l := loadResult{perCall: used.Seconds() * 1e6 / float64(n) / took.Seconds()}
 	l.p99, l.p999 = at(gaps, 0.99), at(gaps, 0.999)
-	l.delivered = float64(len(gaps)) / (took.Seconds() * float64(n) * float64(FramesPerSec))
+	l.delivered = float64(len(gaps)) / (took.Seconds() * float64(n) * float64(audio.FramesPerSec))
 	l.floor = floorTime(b, n, duplex)
 	return l
 }
@@ -207,14 +209,14 @@ func (c *crowd) run(duplex bool) func() []time.Duration {
 						break
 					}
 					if c.last[i] != 0 {
-						gap := time.Duration(stamp-c.last[i]) - FrameDuration
+						gap := time.Duration(stamp-c.last[i]) - audio.FrameDuration
 						c.gaps = append(c.gaps, max(gap, -gap))
 					}
 					c.last[i] = stamp
 				}
 				if duplex {
 					f := turn / slotCount
-					putRTP(&head, false, PCMA.PT, uint16(f), uint32(f*FrameSamples), uint32(i))
+					putRTP(&head, false, PCMA.PT, uint16(f), uint32(f*audio.FrameSamples), uint32(i))
 					io.send(c.socks[i], &to[i], head[:], payload)
 				}
 			}
@@ -284,7 +286,7 @@ func floorTime(b *testing.B, n int, duplex bool) float64 {
 func (c *crowd) messages() []mmsghdr {
 	n := len(c.socks)
 	msgs, vecs, to := make([]mmsghdr, n), make([]unix.Iovec, n), make([]destination, n)
-	data := make([]byte, rtpHeader+FrameSamples)
+	data := make([]byte, rtpHeader+audio.FrameSamples)
 	for i := range msgs {
 		to[i].set(netip.AddrPortFrom(c.addr.Addr(), c.ports[i]))
 		vecs[i].Base = &data[0]

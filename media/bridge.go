@@ -1,19 +1,23 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // A bridge connects two legs of one shard: what one receives is passed on to
 // the other at once, under the other's own source, sequence and timestamps.
 const (
 	// passageStall is how long a leg waits for its peer's packets before it
 	// fills the hole with silence.
-	passageStall = 3 * FrameDuration
+	passageStall = 3 * audio.FrameDuration
 	// passageLate is how far behind its place a packet may come after such a
 	// silence and be dropped for it; a stream that stays behind is moved.
-	passageLate  = SampleRate
+	passageLate  = audio.SampleRate
 	passageLates = 10
 	// passageDrift is how far the peer's clock may run away from ours.
-	passageDrift = SampleRate
+	passageDrift = audio.SampleRate
 	// maxMoves bounds the chase after a session that itself moves.
 	maxMoves = 8
 )
@@ -101,7 +105,7 @@ func (l *leg) ready() bool {
 
 // carry passes an audio packet of the peer on to l; heard is what it says, if
 // it was decoded.
-func (l *leg) carry(sh *shard, p *packet, codec *Codec, heard sound) {
+func (l *leg) carry(sh *shard, p *packet, codec *Codec, heard audio.Piece) {
 	if !l.ready() {
 		return
 	}
@@ -113,7 +117,7 @@ func (l *leg) carry(sh *shard, p *packet, codec *Codec, heard sound) {
 	ts, seq, marker, ok := l.passage.place(&l.send, p, now)
 	if needsRelay(codec, l.agreed.codec) {
 		l.send.seq = before // packets are not passed on one by one
-		ok = ok && len(heard.pcm) > 0
+		ok = ok && len(heard.Samples) > 0
 	}
 	if !ok {
 		l.drop(sh, DropBridge)
@@ -162,7 +166,7 @@ func (l *leg) carryEvent(sh *shard, p *packet, hz int) {
 		return
 	}
 	g.at = sh.at
-	l.writeAs(sh, a.eventPT, p.marker || l.send.gap, seq, ts*ticks(a.eventHz), sh.translated(p.payload, hz, a.eventHz))
+	l.writeAs(sh, a.eventPT, p.marker || l.send.gap, seq, ts*audio.Ticks(a.eventHz), sh.translated(p.payload, hz, a.eventHz))
 	l.send.gap, l.send.started = false, true
 }
 
@@ -231,9 +235,9 @@ func (g *passage) anchor(o *sender, p *packet, now uint32) (ts uint32, seq uint1
 	ts = now
 	if o.started {
 		switch ahead := int32(o.next - now); {
-		case ahead > 2*FrameSamples && ahead < passageDrift:
+		case ahead > 2*audio.FrameSamples && ahead < passageDrift:
 			return 0, 0, false, false
-		case ahead > -2*FrameSamples && ahead < passageDrift:
+		case ahead > -2*audio.FrameSamples && ahead < passageDrift:
 			ts = o.next
 		}
 	}

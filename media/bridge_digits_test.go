@@ -3,6 +3,8 @@ package media
 import (
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // digitsIn reads the digits in what a party has heard.
@@ -14,7 +16,7 @@ func digitsIn(packets []heard, pt uint8) string {
 			continue
 		}
 		ev, _ := parseEvent(h.payload)
-		if n := d.packet(h.ssrc, h.ts, SampleRate, ev, time.UnixMilli(h.at.Milliseconds())); n.began {
+		if n := d.packet(h.ssrc, h.ts, audio.SampleRate, ev, time.UnixMilli(h.at.Milliseconds())); n.began {
 			out += string(n.beganKey)
 		}
 	}
@@ -32,7 +34,7 @@ func TestBridgePassesDigitsOutOfSilence(t *testing.T) {
 	for _, code := range []uint8{1, 1, 2, 3} {
 		st.run(200*time.Millisecond, a.press(code, pt), a, b)
 		st.run(500*time.Millisecond, nil, a, b)
-		a.ts += 25 * FrameSamples
+		a.ts += 25 * audio.FrameSamples
 	}
 	if got := digitsIn(b.packets, pt); got != "1123" {
 		t.Fatalf("passed on %q", got)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // talk lets a party say a distinct frame every 20 ms, beginning at phase.
@@ -25,10 +27,10 @@ func contiguous(t *testing.T, packets []heard) {
 	for i := 1; i < len(packets); i++ {
 		a, b := packets[i-1], packets[i]
 		jump := int32(b.ts - a.ts)
-		if b.seq != a.seq+1 || b.ssrc != a.ssrc || jump < FrameSamples || jump > 6*FrameSamples {
+		if b.seq != a.seq+1 || b.ssrc != a.ssrc || jump < audio.FrameSamples || jump > 6*audio.FrameSamples {
 			t.Fatalf("packet %d at %v: seq %d ts +%d after seq %d at %v", i, b.at, b.seq, jump, a.seq, a.at)
 		}
-		if gap := b.at - a.at; gap > passageStall+FrameDuration {
+		if gap := b.at - a.at; gap > passageStall+audio.FrameDuration {
 			t.Fatalf("packet %d comes %v after the one before", i, gap)
 		}
 	}
@@ -53,7 +55,7 @@ func TestBridgePassesAudioBothWays(t *testing.T) {
 		}
 		// The delay: what was said at 3 mod 20 is heard at most two slots later.
 		for _, h := range b.packets[nb:] {
-			if late := (h.at - 3*time.Millisecond) % FrameDuration; late > 5*time.Millisecond {
+			if late := (h.at - 3*time.Millisecond) % audio.FrameDuration; late > 5*time.Millisecond {
 				t.Fatalf("heard %v after it was said", late)
 			}
 		}
@@ -107,8 +109,8 @@ func TestBridgeTranscodes(t *testing.T) {
 	if len(got) < 20 {
 		t.Fatalf("%d frames", len(got))
 	}
-	var pcm [FrameSamples]int16
-	want := make([]byte, FrameSamples)
+	var pcm [audio.FrameSamples]int16
+	want := make([]byte, audio.FrameSamples)
 	PCMA.Decode(pcm[:], voice(0))
 	PCMU.Encode(want, pcm[:])
 	if !bytes.Equal(got[0], want) || b.packets[len(b.packets)-1].pt != PCMU.PT {
@@ -124,14 +126,14 @@ func TestBridgeKeepsHolesAndMendsOrder(t *testing.T) {
 	n := len(b.packets)
 	first := a.seq + 1
 	for _, i := range []int{0, 2, 1, 4, 4, 5} { // 3 is lost, 4 comes twice
-		a.sendFrom(a.conn, PCMA.PT, false, first+uint16(i), a.ts+uint32(i*FrameSamples), voice(i))
+		a.sendFrom(a.conn, PCMA.PT, false, first+uint16(i), a.ts+uint32(i*audio.FrameSamples), voice(i))
 		st.run(20*time.Millisecond, nil, a, b)
 	}
 	var order []int
 	base := b.packets[n].seq
 	for _, h := range b.packets[n:] {
 		i := int(int16(h.seq - base))
-		if h.ts != b.packets[n].ts+uint32(i*FrameSamples) {
+		if h.ts != b.packets[n].ts+uint32(i*audio.FrameSamples) {
 			t.Fatalf("packet %d: timestamp +%d", i, h.ts-b.packets[n].ts)
 		}
 		order = append(order, i)
@@ -148,7 +150,7 @@ func TestBridgeFillsSilenceAndResumesInPlace(t *testing.T) {
 	st.run(300*time.Millisecond, a.talk(1), a, b)
 	offset := b.packets[len(b.packets)-1].ts - a.ts
 	st.run(time.Second, nil, a, b) // silence suppression: timestamps go on
-	a.ts += 50 * FrameSamples
+	a.ts += 50 * audio.FrameSamples
 	st.run(300*time.Millisecond, a.talk(1), a, b)
 	contiguous(t, b.packets)
 	if moved := int32(b.packets[len(b.packets)-1].ts - a.ts - offset); moved != 0 {
@@ -205,7 +207,7 @@ func TestRepeatedWhispersDoNotDrift(t *testing.T) {
 	}
 	contiguous(t, b.packets)
 	first, last := b.packets[0], b.packets[len(b.packets)-1]
-	drift := time.Duration(last.ts-first.ts)*time.Second/SampleRate - (last.at - first.at)
+	drift := time.Duration(last.ts-first.ts)*time.Second/audio.SampleRate - (last.at - first.at)
 	if drift > 50*time.Millisecond || drift < -50*time.Millisecond {
 		t.Fatalf("timestamps are %v off", drift)
 	}

@@ -23,6 +23,3 @@ func (c *mediaClock) units(ssrc, wire, factor uint32) uint32 {
 	}
 	return uint32(n)
 }
-
-// ticks is the number of clock ticks in a unit of time, at least 1.
-func ticks(hz int) uint32 { return max(1, uint32(hz/SampleRate)) }

@@ -3,21 +3,8 @@ package media
 import (
 	"strconv"
 	"strings"
-	"time"
-)
 
-// The timelines inside the package (sender, recordings, taps, bridges) count in
-// units of 1/8000 s whatever the codec: RTP clocks are translated where packets
-// come in and go out, see [Codec.units]. Audio is signed 16 bit at the rate of
-// its codec: a frame of FrameSamples units has [Codec.FrameLen] samples.
-const (
-	SampleRate    = 8000                  // units of time in a second, and samples of narrowband audio
-	WideRate      = 16000                 // samples a second of wideband audio
-	FrameDuration = 20 * time.Millisecond // what all audio is made in
-	FrameSamples  = 160                   // units of time in a frame, and samples of a narrowband one
-	FramesPerSec  = int(time.Second / FrameDuration)
-
-	wideFrame = FrameSamples * WideRate / SampleRate // samples in a wideband frame
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Codec is an audio format on the wire. Only the package's own codecs can
@@ -60,6 +47,7 @@ type Decoder interface {
 
 // Sizes of payloads and of what becomes of them.
 const (
+	maxPacket  = 2048     // bytes of a datagram that are read
 	maxPayload = 1275     // bytes of one encoded frame: the most that Opus makes, RFC 6716 §3.4
 	MaxDecoded = 2 * 2048 // samples of one packet: a datagram of G.722
 )
@@ -93,13 +81,13 @@ func (c *Codec) NewEncoder() Encoder { return c.encoders() }
 func (c *Codec) NewDecoder() Decoder { return c.decoders() }
 
 // FrameLen is the number of samples in a frame of 20 ms.
-func (c *Codec) FrameLen() int { return c.Rate / FramesPerSec }
+func (c *Codec) FrameLen() int { return c.Rate / audio.FramesPerSec }
 
 // Wide reports whether the codec carries wideband audio.
-func (c *Codec) Wide() bool { return c.Rate > SampleRate }
+func (c *Codec) Wide() bool { return c.Rate > audio.SampleRate }
 
 // factor is the number of RTP clock ticks in a unit of time.
-func (c *Codec) factor() uint32 { return ticks(c.Clock) }
+func (c *Codec) factor() uint32 { return audio.Ticks(c.Clock) }
 
 // Silence is one encoded frame of silence, shared by all: do not write to it.
 func (c *Codec) Silence() []byte { return c.silence }

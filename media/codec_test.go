@@ -3,6 +3,9 @@ package media
 import (
 	"bytes"
 	"testing"
+
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 func TestCodecByName(t *testing.T) {
@@ -50,8 +53,8 @@ func TestEncodeWritesOnlyItsSamples(t *testing.T) {
 }
 
 func TestFramePathDoesNotAllocate(t *testing.T) {
-	pcm, payload := make([]int16, FrameSamples), make([]byte, FrameSamples)
-	encoded := NewPrompt(make([]int16, 10*FrameSamples)).Encoded(PCMU)
+	pcm, payload := make([]int16, audio.FrameSamples), make([]byte, audio.FrameSamples)
+	encoded := NewPrompt(make([]int16, 10*audio.FrameSamples)).Encoded(PCMU)
 	n := testing.AllocsPerRun(100, func() {
 		PCMA.Encode(payload, pcm)
 		PCMU.Decode(pcm, payload)
@@ -66,7 +69,7 @@ func TestFramePathDoesNotAllocate(t *testing.T) {
 func BenchmarkEncodeFrame(b *testing.B) {
 	for _, c := range Codecs() {
 		b.Run(c.Name, func(b *testing.B) {
-			pcm, payload := sine(440, float64(c.Rate), c.FrameLen(), 20000), make([]byte, maxPayload)
+			pcm, payload := mediatest.Sine(440, float64(c.Rate), c.FrameLen(), 20000), make([]byte, maxPayload)
 			e := c.NewEncoder()
 			b.ReportAllocs()
 			for b.Loop() {
@@ -80,7 +83,7 @@ func BenchmarkDecodeFrame(b *testing.B) {
 	for _, c := range Codecs() {
 		b.Run(c.Name, func(b *testing.B) {
 			pcm, payload := make([]int16, MaxDecoded), make([]byte, maxPayload)
-			payload = payload[:c.NewEncoder().Encode(payload, sine(440, float64(c.Rate), c.FrameLen(), 20000))]
+			payload = payload[:c.NewEncoder().Encode(payload, mediatest.Sine(440, float64(c.Rate), c.FrameLen(), 20000))]
 			d := c.NewDecoder()
 			b.ReportAllocs()
 			for b.Loop() {

@@ -13,7 +13,7 @@ type coders struct {
 func newCoders(r Remote) coders {
 	c := coders{enc: r.Codec.NewEncoder(), decs: make([]Decoder, len(r.Formats)), pack: newPacker(r.PtimeMs)}
 	if r.Codec == Opus {
-		c.enc = &opusEncoder{params: r.opus}
+		c.enc = newOpusEncoder(r.opus)
 	}
 	for i, f := range r.Formats {
 		c.decs[i] = f.Codec.NewDecoder()

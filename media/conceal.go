@@ -1,20 +1,22 @@
 package media
 
+import "github.com/loopstart/loopstart/media/audio"
+
 // Loss concealment: what a listener hears in place of a lost packet. The last
 // pitch period is repeated, first alone, then two and three of them, so that it
 // does not buzz; after 10 ms it fades, and after 60 ms it is silent, the course
 // of ITU-T G.711 Appendix I. Unlike there nothing is delayed.
 const (
 	concealHistory = 512 // samples, four of the longest periods and a bit
-	pitchLeast     = SampleRate / 200
-	pitchMost      = SampleRate * 15 / 1000 // 66 Hz
-	pitchWindow    = FrameSamples
-	concealFull    = SampleRate / 100          // samples at full volume
-	concealMost    = 6 * concealFull           // and until silence
-	concealPeriods = 3                         // repeated together
-	concealSeam    = concealFull               // longest cross-fade back into what is real
-	concealSeam0   = 4 * SampleRate / 1000     // and the shortest
-	concealFade    = concealMost - concealFull // samples of the fade
+	pitchLeast     = audio.SampleRate / 200
+	pitchMost      = audio.SampleRate * 15 / 1000 // 66 Hz
+	pitchWindow    = audio.FrameSamples
+	concealFull    = audio.SampleRate / 100      // samples at full volume
+	concealMost    = 6 * concealFull             // and until silence
+	concealPeriods = 3                           // repeated together
+	concealSeam    = concealFull                 // longest cross-fade back into what is real
+	concealSeam0   = 4 * audio.SampleRate / 1000 // and the shortest
+	concealFade    = concealMost - concealFull   // samples of the fade
 )
 
 // concealer makes the audio of gaps out of the audio before them. It sees one

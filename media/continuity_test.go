@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // One stream through all that a call does: silence, a prompt, another one in
@@ -99,7 +101,7 @@ func runs(t *testing.T, packets []heard, last *heard) (out []string) {
 				t.Fatalf("ssrc %x seq %d ts %d after ssrc %x seq %d ts %d", h.ssrc, h.seq, h.ts, last.ssrc, last.seq, last.ts)
 			}
 		}
-		usual := step == FrameSamples || last.payload == nil || h.pt == DefaultEventPT || last.pt == DefaultEventPT
+		usual := step == audio.FrameSamples || last.payload == nil || h.pt == DefaultEventPT || last.pt == DefaultEventPT
 		if now != kind || h.marker || !usual {
 			flush()
 			kind, n, head = now, 0, ""
@@ -107,7 +109,7 @@ func runs(t *testing.T, packets []heard, last *heard) (out []string) {
 				head = "M "
 			}
 			if !usual {
-				head += fmt.Sprintf("+%d frames ", step/FrameSamples-1)
+				head += fmt.Sprintf("+%d frames ", step/audio.FrameSamples-1)
 			}
 		}
 		n++
@@ -126,17 +128,17 @@ func TestCatchUpIsNeverABurst(t *testing.T) {
 		st.run(200*time.Millisecond, nil, p)
 		n := len(p.packets)
 		last := p.packets[n-1]
-		at := last.at + FrameDuration + late
+		at := last.at + audio.FrameDuration + late
 		sh := st.engine.shards[0]
 		sh.tick(st.engine.base.Add(at), st.fabric)
 		p.listen()
 		burst := p.packets[n:]
-		due := int64(late/FrameDuration) + 1
+		due := int64(late/audio.FrameDuration) + 1
 		if len(burst) != int(min(due, maxBurst)) {
 			t.Errorf("%v late: %d packets at once", late, len(burst))
 			continue
 		}
-		ahead := int64(int32(burst[len(burst)-1].ts-last.ts)) / FrameSamples
+		ahead := int64(int32(burst[len(burst)-1].ts-last.ts)) / audio.FrameSamples
 		if late < time.Hour && ahead != due {
 			t.Errorf("%v late: timestamps %d frames on, %d have passed", late, ahead, due)
 		}

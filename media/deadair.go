@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // Whether anything is heard, in either direction: calls in which nobody hears
 // anybody are found by it. A look at one packet in half a second of sound is all
@@ -38,11 +42,11 @@ func audible(payload []byte, c *Codec) bool {
 	}
 	sum, n := 0, 0
 	for i := 0; i < len(payload); i += soundStep {
-		v := int(c.g711.decode[payload[i]])
+		v := int(c.g711.sample(payload[i]))
 		sum += max(v, -v)
 		n++
 	}
-	return n > 0 && sum >= voiceLevel*n
+	return n > 0 && sum >= audio.VoiceLevel*n
 }
 
 // LastSound is when the session's party was last heard, or last heard a prompt,

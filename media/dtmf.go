@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Telephone-events (RFC 4733). digitReceiver and digitSender are pure: they
@@ -176,7 +177,7 @@ func takesEvents(f EventFormat, steps []byte) bool {
 			return false
 		}
 	}
-	return f.PT != 0 && f.Clock%SampleRate == 0
+	return f.PT != 0 && f.Clock%audio.SampleRate == 0
 }
 
 // eventCode is the RFC 4733 event of a key.
@@ -197,14 +198,14 @@ func dialTones(steps []byte) *Prompt {
 	for _, key := range steps {
 		row, column, ok := keyTones(key)
 		if !ok {
-			pcm = append(pcm, make([]int16, pauseFrames*FrameSamples)...)
+			pcm = append(pcm, make([]int16, pauseFrames*audio.FrameSamples)...)
 			continue
 		}
-		for i := range toneFrames * FrameSamples {
-			t := 2 * math.Pi * float64(i) / SampleRate
+		for i := range toneFrames * audio.FrameSamples {
+			t := 2 * math.Pi * float64(i) / audio.SampleRate
 			pcm = append(pcm, int16(amplitude*(math.Sin(t*row)+math.Sin(t*column))))
 		}
-		pcm = append(pcm, make([]int16, gapFrames*FrameSamples)...)
+		pcm = append(pcm, make([]int16, gapFrames*audio.FrameSamples)...)
 	}
 	return NewPrompt(pcm)
 }

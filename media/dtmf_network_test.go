@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // badNetwork loses, doubles and delays what passes through a Fabric.
@@ -149,12 +151,12 @@ func TestKeysAreHeardAsSent(t *testing.T) {
 		for _, h := range p.packets {
 			if h.pt == DefaultEventPT {
 				ev, _ := parseEvent(h.payload)
-				if n := d.packet(h.ssrc, h.ts, SampleRate, ev, time.UnixMilli(h.at.Milliseconds())); n.began {
+				if n := d.packet(h.ssrc, h.ts, audio.SampleRate, ev, time.UnixMilli(h.at.Milliseconds())); n.began {
 					events += string(n.beganKey)
 				}
 				continue
 			}
-			var one [FrameSamples]int16
+			var one [audio.FrameSamples]int16
 			PCMA.Decode(one[:], h.payload)
 			pcm = append(pcm, one[:]...)
 		}

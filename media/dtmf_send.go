@@ -1,6 +1,10 @@
 package media
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // digitBatch is one SendDigits.
 type digitBatch struct {
@@ -107,7 +111,7 @@ func (d *digitSender) event(elapsed, tick int64) {
 		d.ends++
 	}
 	d.payload[0], d.payload[1] = eventCode(d.key), flags
-	binary.BigEndian.PutUint16(d.payload[2:], uint16(min(elapsed+1, toneFrames)*FrameSamples*tick))
+	binary.BigEndian.PutUint16(d.payload[2:], uint16(min(elapsed+1, toneFrames)*audio.FrameSamples*tick))
 }
 
 // through goes on to the next batch.

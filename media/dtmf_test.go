@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // eventPacket is one step of a digit test: a packet, or the passing of time.
@@ -218,7 +219,7 @@ func (p *party) press(code uint8, pt uint8) func(ms int) {
 		case i < 8:
 			p.sendEvent(pt, ts, telephoneEvent{code, true, 800})
 		}
-		p.ts += FrameSamples
+		p.ts += audio.FrameSamples
 	}
 }
 
@@ -287,17 +288,17 @@ func TestSendDigitsPausesThePrompt(t *testing.T) {
 	st.run(8*time.Second, nil, p)
 	pt := p.s.Negotiated().EventSend.PT
 	var d digitReceiver
-	got, audio := "", 0
+	got, heard := "", 0
 	var marks int
 	for i, h := range p.packets {
 		if i > 0 && h.seq != p.packets[i-1].seq+1 {
 			t.Fatalf("packet %d: sequence %d after %d", i, h.seq, p.packets[i-1].seq)
 		}
-		if i > 0 && h.at-p.packets[i-1].at != FrameDuration {
+		if i > 0 && h.at-p.packets[i-1].at != audio.FrameDuration {
 			t.Fatalf("packet %d: %v after the one before", i, h.at-p.packets[i-1].at)
 		}
 		if h.pt != pt {
-			audio++
+			heard++
 			continue
 		}
 		if h.marker {
@@ -335,7 +336,7 @@ func TestSendDigitPackets(t *testing.T) {
 	d.add(&digitBatch{steps: []byte("5w6")})
 	var got []string
 	for f := int64(0); f < 60 && d.head != nil; f++ {
-		act, marker, done := d.step(f, uint32(f*FrameSamples), 1)
+		act, marker, done := d.step(f, uint32(f*audio.FrameSamples), 1)
 		s := [...]string{".", "P", "_", "T"}[act]
 		if act == digitPacket {
 			ev, _ := parseEvent(d.payload[:])

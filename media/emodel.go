@@ -1,6 +1,10 @@
 package media
 
-import "math"
+import (
+	"math"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // The E-model of ITU-T G.107, reduced to what a receiver of packets knows: the
 // rating R is what a call over a perfect network has, less what delay and loss
@@ -36,7 +40,7 @@ func meanOpinion(c *Codec, loss, jitterMs, rttMs float64) float64 {
 			im = own
 		}
 	}
-	delay := rttMs/2 + emodelPlayout*jitterMs + float64(FrameDuration.Milliseconds())
+	delay := rttMs/2 + emodelPlayout*jitterMs + float64(audio.FrameDuration.Milliseconds())
 	r := emodelBest - emodelDelay*delay - emodelLate*max(0, delay-emodelPatience)
 	lost := 100 * loss
 	r -= im.ie + (emodelWorst-im.ie)*lost/(lost+im.bpl)

@@ -3,11 +3,13 @@ package media
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // encodeAhead are the frames that are encoded before a prompt can be played;
 // the rest follows in the background, much faster than it is heard.
-const encodeAhead = FramesPerSec / 2
+const encodeAhead = audio.FramesPerSec / 2
 
 // Encoded is a prompt in the payload format of one codec.
 type Encoded struct {
@@ -15,20 +17,20 @@ type Encoded struct {
 	frames int
 	data   []byte       // of a codec without framing: FrameSamples bytes a frame
 	pieces [][]byte     // of the others: the frames
-	source sound        // what is encoded; none for G.711, whose data tells
+	source audio.Piece  // what is encoded; none for G.711, whose data tells
 	ready  atomic.Int64 // frames that are encoded
 
 	mu      sync.Mutex
 	encoder Encoder // nil when all is done
 	scratch []byte
-	filter  wider
-	in, out [wideFrame]int16
+	filter  audio.Wider
+	in, out [audio.WideFrame]int16
 }
 
 func encodePrompt(p *Prompt, c *Codec) *Encoded {
 	e := &Encoded{codec: c, frames: p.Frames()}
 	if c.g711 != nil {
-		e.data = make([]byte, e.frames*FrameSamples)
+		e.data = make([]byte, e.frames*audio.FrameSamples)
 		c.Encode(e.data, p.pcm)
 		copy(e.data[len(p.pcm):], c.Silence())
 		e.ready.Store(int64(e.frames))
@@ -37,7 +39,7 @@ func encodePrompt(p *Prompt, c *Codec) *Encoded {
 	e.source = p.best(c.Rate)
 	e.encoder, e.scratch = c.NewEncoder(), make([]byte, maxPayload)
 	if c.steady {
-		e.data = make([]byte, e.frames*FrameSamples)
+		e.data = make([]byte, e.frames*audio.FrameSamples)
 	} else {
 		e.pieces = make([][]byte, e.frames)
 	}
@@ -71,7 +73,7 @@ func (e *Encoded) encode(n int) {
 
 func (e *Encoded) put(i int, payload []byte) {
 	if e.data != nil {
-		copy(e.data[i*FrameSamples:], payload)
+		copy(e.data[i*audio.FrameSamples:], payload)
 		return
 	}
 	e.pieces[i] = append([]byte(nil), payload...)
@@ -80,13 +82,13 @@ func (e *Encoded) put(i int, payload []byte) {
 // fitted is the audio of frame i at the codec's rate, the last one padded with
 // silence.
 func (e *Encoded) fitted(i int) []int16 {
-	n := e.source.rate / FramesPerSec
+	n := e.source.Rate / audio.FramesPerSec
 	in := e.in[:n]
-	clear(in[copy(in, e.sound(i).pcm):])
-	if e.source.rate == e.codec.Rate {
+	clear(in[copy(in, e.sound(i).Samples):])
+	if e.source.Rate == e.codec.Rate {
 		return in
 	}
-	return e.filter.process(e.out[:], in)
+	return e.filter.Process(e.out[:], in)
 }
 
 // Codec is the format of the frames.
@@ -105,14 +107,14 @@ func (e *Encoded) Frame(i int) []byte {
 	if e.pieces != nil {
 		return e.pieces[i]
 	}
-	const n = FrameSamples
+	const n = audio.FrameSamples
 	return e.data[i*n : (i+1)*n : (i+1)*n]
 }
 
-// sound is the audio of frame i, shared, shorter at the end of the prompt; none
+// Piece is the audio of frame i, shared, shorter at the end of the prompt; none
 // where the payload itself tells it (G.711).
-func (e *Encoded) sound(i int) sound {
-	n := e.source.rate / FramesPerSec
-	pcm := e.source.pcm
-	return sound{pcm[min(i*n, len(pcm)):min((i+1)*n, len(pcm))], e.source.rate}
+func (e *Encoded) sound(i int) audio.Piece {
+	n := e.source.Rate / audio.FramesPerSec
+	pcm := e.source.Samples
+	return audio.Piece{Samples: pcm[min(i*n, len(pcm)):min((i+1)*n, len(pcm))], Rate: e.source.Rate}
 }

@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtp"
+
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/pion/rtp"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // studio is an engine in virtual time on a Fabric.
@@ -183,7 +185,7 @@ func (st *studio) run(d time.Duration, each func(ms int), parties ...*party) {
 
 // voice is a frame of recognisable A-law audio.
 func voice(n int) []byte {
-	b := make([]byte, FrameSamples)
+	b := make([]byte, audio.FrameSamples)
 	for i := range b {
 		b[i] = byte(n*31+i*7) | 1
 	}
@@ -192,9 +194,9 @@ func voice(n int) []byte {
 
 // ramp is a prompt whose frames differ.
 func ramp(frames int) *Prompt {
-	pcm := make([]int16, frames*FrameSamples)
+	pcm := make([]int16, frames*audio.FrameSamples)
 	for i := range pcm {
-		pcm[i] = int16((i/FrameSamples+1)*257 + i%FrameSamples*16)
+		pcm[i] = int16((i/audio.FrameSamples+1)*257 + i%audio.FrameSamples*16)
 	}
 	return NewPrompt(pcm)
 }
@@ -212,7 +214,7 @@ func steady(t *testing.T, packets []heard, within time.Duration) {
 			t.Fatalf("packet %d at %v: seq %d ts %d ssrc %x after seq %d ts %d ssrc %x (%d bytes)",
 				i, b.at, b.seq, b.ts, b.ssrc, a.seq, a.ts, a.ssrc, len(a.payload))
 		}
-		if gap := b.at - a.at; gap > FrameDuration+within || gap < FrameDuration-within {
+		if gap := b.at - a.at; gap > audio.FrameDuration+within || gap < audio.FrameDuration-within {
 			t.Fatalf("packet %d comes %v after the one before", i, gap)
 		}
 		if b.marker {

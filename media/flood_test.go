@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Floods on all sessions of a shard at once: a pass reads no more than
@@ -28,7 +30,7 @@ func TestPassReadsABoundedNumberOfDatagrams(t *testing.T) {
 	}
 	sh := st.engine.shards[0]
 	for range 8 { // until every session reads until its socket is empty
-		st.clk.Advance(FrameDuration / 2)
+		st.clk.Advance(audio.FrameDuration / 2)
 		sh.tick(st.clk.Now(), st.fabric)
 		if sh.reads > tickReads+len(parties)*readShare*2 {
 			t.Fatalf("%d datagrams in a pass", sh.reads)
@@ -91,7 +93,7 @@ func TestGarbageOnBothPortsLeavesTheCallUnharmed(t *testing.T) {
 		}
 		var said []int16
 		for i := range n {
-			var one [FrameSamples]int16
+			var one [audio.FrameSamples]int16
 			PCMA.Decode(one[:], voice(i%64))
 			said = append(said, one[:]...)
 		}

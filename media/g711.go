@@ -3,6 +3,8 @@ package media
 import (
 	"bytes"
 	"math/bits"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Companding as ITU-T G.711 defines it: A-law quantises a 13 bit number (Table
@@ -31,8 +33,8 @@ func newG711(name string, pt uint8, slot int, encode func(int16) byte, decode fu
 		g.decode[i] = decode(byte(i))
 	}
 	return &Codec{
-		Name: name, PT: pt, Clock: SampleRate, Rate: SampleRate, Channels: 1,
-		slot: slot, steady: true, silence: bytes.Repeat([]byte{encode(0)}, FrameSamples), g711: g,
+		Name: name, PT: pt, Clock: audio.SampleRate, Rate: audio.SampleRate, Channels: 1,
+		slot: slot, steady: true, silence: bytes.Repeat([]byte{encode(0)}, audio.FrameSamples), g711: g,
 		encoders: func() Encoder { return g }, decoders: func() Decoder { return g },
 	}
 }
@@ -57,6 +59,9 @@ func (g *companding) Decode(dst []int16, payload []byte) int {
 	}
 	return len(payload)
 }
+
+// sample is what a code word stands for.
+func (g *companding) sample(code byte) int16 { return g.decode[code] }
 
 // Conceal implements Decoder.
 func (g *companding) Conceal([]int16, []byte) bool { return false }

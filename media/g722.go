@@ -1,5 +1,7 @@
 package media
 
+import "github.com/loopstart/loopstart/media/audio"
+
 // G722 is ITU-T G.722 at 64 kbit/s (mode 1): two sub-bands of ADPCM behind a
 // quadrature mirror filter, 16 kHz audio. Its RTP clock is 8000 Hz by an old
 // mistake that RFC 3551 §4.5.2 keeps.
@@ -13,11 +15,11 @@ const g722PreRoll = 50
 func newG722() *Codec {
 	atRest := *rested()
 	c := &Codec{
-		Name: "G722", PT: 9, Clock: SampleRate, Rate: WideRate, Channels: 1, slot: slotG722, steady: true,
+		Name: "G722", PT: 9, Clock: audio.SampleRate, Rate: audio.WideRate, Channels: 1, slot: slotG722, steady: true,
 		encoders: func() Encoder { e := atRest; return &e }, decoders: func() Decoder { return newG722Decoder() },
 	}
-	c.silence = make([]byte, FrameSamples)
-	c.NewEncoder().Encode(c.silence, make([]int16, wideFrame))
+	c.silence = make([]byte, audio.FrameSamples)
+	c.NewEncoder().Encode(c.silence, make([]int16, audio.WideFrame))
 	return c
 }
 
@@ -25,7 +27,7 @@ func newG722() *Codec {
 // how many are filtered at once.
 const (
 	qmfPast   = 22
-	g722Chunk = wideFrame
+	g722Chunk = audio.WideFrame
 )
 
 // qmfWindow is a run of samples behind those that came before it.
@@ -65,8 +67,8 @@ func newG722Encoder() *g722Encoder {
 // rested is an encoder that has sent silence for a second.
 func rested() *g722Encoder {
 	e := newG722Encoder()
-	var code [FrameSamples]byte
-	var pcm [wideFrame]int16
+	var code [audio.FrameSamples]byte
+	var pcm [audio.WideFrame]int16
 	for range g722PreRoll {
 		e.Encode(code[:], pcm[:])
 	}

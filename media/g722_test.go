@@ -5,6 +5,9 @@ import (
 	"hash/crc32"
 	"math"
 	"testing"
+
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // The digital test sequences of ITU-T G.722 Appendix II run the sub-bands
@@ -120,7 +123,7 @@ func checkDecoder(t *testing.T, codesLow, codesHigh []byte, lowName string, lowS
 
 func TestG722RoundTrip(t *testing.T) {
 	for _, hz := range []float64{200, 1000, 3000, 5000, 6800} {
-		in := sine(hz, WideRate, WideRate, 8000)
+		in := mediatest.Sine(hz, audio.WideRate, audio.WideRate, 8000)
 		code, out := make([]byte, len(in)/2), make([]int16, len(in))
 		newG722Encoder().Encode(code, in)
 		newG722Decoder().Decode(out, code)
@@ -141,11 +144,11 @@ func TestG722RoundTrip(t *testing.T) {
 // noisySweep is four seconds of everything: a tone that rises through the band,
 // noise that comes and goes, and full scale.
 func noisySweep() []int16 {
-	pcm := make([]int16, 4*WideRate)
+	pcm := make([]int16, 4*audio.WideRate)
 	phase, state := 0.0, uint32(1)
 	for i := range pcm {
 		t := float64(i) / float64(len(pcm))
-		phase += 2 * math.Pi * (50 + 7900*t) / WideRate
+		phase += 2 * math.Pi * (50 + 7900*t) / audio.WideRate
 		state = state*1664525 + 1013904223
 		noise := float64(int32(state)) / (1 << 31)
 		v := 14000*math.Sin(phase)*math.Abs(math.Sin(9*t)) + 9000*noise*math.Pow(math.Sin(31*t), 8)

@@ -1,6 +1,10 @@
 package media
 
-import "math"
+import (
+	"math"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // DTMF in the audio (ITU-T Q.23, Q.24), for peers that send no
 // telephone-events. toneReceiver is pure: it sees samples and counts them.
@@ -46,7 +50,7 @@ type bin struct {
 }
 
 func newBin(hz float64) bin {
-	w := 2 * math.Pi * hz / SampleRate
+	w := 2 * math.Pi * hz / audio.SampleRate
 	return bin{cos2: 2 * math.Cos(w), cos: math.Cos(w), sin: math.Sin(w), turn: math.Mod(w*toneBlock, 2*math.Pi), hz: hz}
 }
 
@@ -190,7 +194,7 @@ func (t *toneReceiver) decide(news *toneNews) {
 		t.missed = 0
 	case t.active != 0:
 		if t.missed++; t.missed >= gapBlocks || t.same >= toneBlocks {
-			news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/SampleRate
+			news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/audio.SampleRate
 			t.active = 0
 		}
 	}
@@ -217,7 +221,7 @@ func (t *toneReceiver) forget() {
 // stop ends a digit because no more audio comes.
 func (t *toneReceiver) stop() (news toneNews) {
 	if t.active != 0 {
-		news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/SampleRate
+		news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/audio.SampleRate
 	}
 	t.active = 0
 	t.skip()
@@ -274,12 +278,12 @@ func stray(b *bin, before, after float64) float64 {
 	case d < -math.Pi:
 		d += 2 * math.Pi
 	}
-	return d / (2 * math.Pi) * SampleRate / toneBlock
+	return d / (2 * math.Pi) * audio.SampleRate / toneBlock
 }
 
 // leak is the part of a tone's power that a bin sees which is off by so many Hz.
 func leak(hz float64) float64 {
-	x := math.Pi * hz * toneBlock / SampleRate
+	x := math.Pi * hz * toneBlock / audio.SampleRate
 	if x == 0 {
 		return 1
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/loopstart/loopstart/internal/need"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // keyTone is a digit as a line carries it.
@@ -33,7 +34,7 @@ func (k keyTone) pcm(rnd *rand.Rand) []int16 {
 	out := make([]int16, k.ms*8)
 	at := rnd.Float64()
 	for i := range out {
-		t := at + float64(i)/SampleRate
+		t := at + float64(i)/audio.SampleRate
 		x := k.low*math.Sin(2*math.Pi*row*t) + k.high*math.Sin(2*math.Pi*column*t) + k.noise*(2*rnd.Float64()-1)
 		out[i] = int16(max(-32000, min(32000, x)))
 	}

@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // toneWatch is the in-band side of a session's digits.
 type toneWatch struct {
@@ -35,7 +39,7 @@ func (w *toneWatch) agree(l *leg, sh *shard, rx *toneReceiver) {
 func (w *toneWatch) packet(l *leg, sh *shard, ts uint32, pcm []int16) {
 	var news toneNews
 	switch d := int32(ts - w.next); {
-	case d < 0 && d > -SampleRate && w.last != 0:
+	case d < 0 && d > -audio.SampleRate && w.last != 0:
 		return // late: what it held has been judged without it
 	case d != 0:
 		w.rx.skip()

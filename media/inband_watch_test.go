@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // pressed says a prompt of keys as tones, one frame every 20 ms, without those
@@ -15,18 +17,18 @@ func (p *party) pressed(keys string, lost map[int]bool) func(ms int) {
 		if ms%20 != 0 || len(pcm) == 0 {
 			return
 		}
-		n := min(FrameSamples, len(pcm))
-		frame := make([]int16, FrameSamples)
+		n := min(audio.FrameSamples, len(pcm))
+		frame := make([]int16, audio.FrameSamples)
 		copy(frame, pcm[:n])
 		pcm = pcm[n:]
-		payload := make([]byte, FrameSamples)
+		payload := make([]byte, audio.FrameSamples)
 		PCMA.Encode(payload, frame)
 		if !lost[ms/20] {
 			p.say(payload)
 			return
 		}
 		p.seq++
-		p.ts += FrameSamples
+		p.ts += audio.FrameSamples
 	}
 }
 
@@ -84,11 +86,11 @@ func TestDigitEndsWithItsAudio(t *testing.T) {
 	p := st.open(func(o *SessionOptions) { o.Digits = DigitsInband })
 	p.offer(SendRecv)
 	p.s.Start()
-	payload := make([]byte, FrameSamples)
+	payload := make([]byte, audio.FrameSamples)
 	long := keyTone{key: '7', ms: 200, low: 6000, high: 6000}.pcm(rand.New(rand.NewPCG(1, 2)))
 	st.run(100*time.Millisecond, func(ms int) {
 		if ms%20 == 0 {
-			PCMA.Encode(payload, long[ms*8:ms*8+FrameSamples])
+			PCMA.Encode(payload, long[ms*8:ms*8+audio.FrameSamples])
 			p.say(payload)
 		}
 	}, p)

@@ -1,5 +1,7 @@
 package media
 
+import "github.com/loopstart/loopstart/media/audio"
+
 // A lane puts the audio of one direction in order: a ring of samples by
 // position on our own clock, into which packets are put as they arrive and from
 // which its owner takes them out some time later. The order of arrival does not
@@ -14,14 +16,14 @@ const (
 	// laneSlack is how far a packet may be from its place, in samples, before
 	// the stream is placed anew: at once when it is early or its timestamps have
 	// jumped, after laneLate when it keeps coming late.
-	laneSlack = 300 * SampleRate / 1000
-	laneLate  = 400 * SampleRate / 1000
+	laneSlack = 300 * audio.SampleRate / 1000
+	laneLate  = 400 * audio.SampleRate / 1000
 	laneHoles = 32 // lost packets that are remembered; more of them stay silent
 
 	// The peer's clock is judged by its most punctual packet in every
 	// driftWindow. Beyond driftMost it is followed until it is right again.
-	driftWindow = 2 * SampleRate
-	driftMost   = 10 * SampleRate / 1000
+	driftWindow = 2 * audio.SampleRate
+	driftMost   = 10 * audio.SampleRate / 1000
 )
 
 type lane struct {
@@ -142,7 +144,7 @@ func (l *lane) lose(pos int64, gap int, ahead, done int64) {
 		return
 	}
 	n := ahead / int64(gap+1)
-	if n <= 0 || n > maxPtimeMs*SampleRate/1000 {
+	if n <= 0 || n > maxPtimeMs*audio.SampleRate/1000 {
 		return
 	}
 	for i := gap; i > 0 && l.lost < laneHoles; i-- {

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // speech is n samples of something with a pitch that moves slowly.
@@ -12,8 +14,8 @@ func speech(n int) []int16 {
 	pcm := make([]int16, n)
 	phase := 0.0
 	for i := range pcm {
-		f := 140 + 30*math.Sin(2*math.Pi*float64(i)/SampleRate*0.7)
-		phase += 2 * math.Pi * f / SampleRate
+		f := 140 + 30*math.Sin(2*math.Pi*float64(i)/audio.SampleRate*0.7)
+		phase += 2 * math.Pi * f / audio.SampleRate
 		v := math.Sin(phase) + 0.5*math.Sin(2*phase) + 0.3*math.Sin(5*phase)
 		pcm[i] = int16(5000 * v)
 	}
@@ -32,29 +34,29 @@ func snr(got, want []int16) float64 {
 }
 
 func TestConcealerGoesOnWithThePitch(t *testing.T) {
-	pcm := speech(2 * SampleRate)
+	pcm := speech(2 * audio.SampleRate)
 	for _, frames := range []int{1, 2} {
 		var c concealer
-		at := SampleRate / FrameSamples * FrameSamples
+		at := audio.SampleRate / audio.FrameSamples * audio.FrameSamples
 		c.real(pcm[:at])
-		got := make([]int16, frames*FrameSamples)
+		got := make([]int16, frames*audio.FrameSamples)
 		for i := range frames {
-			c.conceal(got[i*FrameSamples : (i+1)*FrameSamples])
+			c.conceal(got[i*audio.FrameSamples : (i+1)*audio.FrameSamples])
 		}
 		// 10 ms unfaded are the same wave; the rest fades.
 		if db := snr(got[:concealFull], pcm[at:at+concealFull]); db < 12 {
 			t.Errorf("%d frames: %.1f dB in the first 10 ms", frames, db)
 		}
 		// No click anywhere: neither where the gap begins nor where it ends.
-		after := append([]int16(nil), pcm[at+len(got):at+len(got)+FrameSamples]...)
+		after := append([]int16(nil), pcm[at+len(got):at+len(got)+audio.FrameSamples]...)
 		c.real(after)
-		all := append(append(append([]int16(nil), pcm[at-FrameSamples:at]...), got...), after...)
+		all := append(append(append([]int16(nil), pcm[at-audio.FrameSamples:at]...), got...), after...)
 		most := step(pcm)
 		if s := step(all); float64(s) > 1.6*float64(most) {
 			t.Errorf("%d frames: a step of %d, speech has %d", frames, s, most)
 		}
 		// After the seam everything is as it was sent.
-		for i := concealSeam; i < FrameSamples; i++ {
+		for i := concealSeam; i < audio.FrameSamples; i++ {
 			if after[i] != pcm[at+len(got)+i] {
 				t.Fatalf("sample %d after the gap differs", i)
 			}
@@ -72,8 +74,8 @@ func step(pcm []int16) (most int) {
 
 func TestConcealerFallsSilent(t *testing.T) {
 	var c concealer
-	c.real(speech(SampleRate))
-	var f [FrameSamples]int16
+	c.real(speech(audio.SampleRate))
+	var f [audio.FrameSamples]int16
 	level := math.Inf(1)
 	for i := range 6 {
 		c.conceal(f[:])
@@ -88,8 +90,8 @@ func TestConcealerFallsSilent(t *testing.T) {
 	}
 	// Silence before a gap stays silence in it.
 	c = concealer{}
-	c.real(make([]int16, SampleRate))
-	if c.conceal(f[:]); loud(f[:]) {
+	c.real(make([]int16, audio.SampleRate))
+	if c.conceal(f[:]); audio.Loud(f[:]) {
 		t.Fatal("noise out of silence")
 	}
 }
@@ -105,12 +107,12 @@ type sent struct {
 // stream is audio as packets of 20 ms from a sender whose clock is off by ppm,
 // each delayed by jitter(i) samples.
 func stream(pcm []int16, ppm float64, jitter func(i int) int64) (out []sent) {
-	for i := 0; (i+1)*FrameSamples <= len(pcm); i++ {
-		at := int64(float64(i*FrameSamples) * (1 + ppm/1e6))
+	for i := 0; (i+1)*audio.FrameSamples <= len(pcm); i++ {
+		at := int64(float64(i*audio.FrameSamples) * (1 + ppm/1e6))
 		if jitter != nil {
 			at += jitter(i)
 		}
-		out = append(out, sent{ts: uint32(1<<32 - 800 + i*FrameSamples), seq: i, at: at, pcm: pcm[i*FrameSamples : (i+1)*FrameSamples]})
+		out = append(out, sent{ts: uint32(1<<32 - 800 + i*audio.FrameSamples), seq: i, at: at, pcm: pcm[i*audio.FrameSamples : (i+1)*audio.FrameSamples]})
 	}
 	return out
 }
@@ -119,23 +121,23 @@ func stream(pcm []int16, ppm float64, jitter func(i int) int64) (out []sent) {
 // loses audio nor lets its delay grow, and only single samples are added or
 // left out.
 func TestLaneFollowsDriftForAnHour(t *testing.T) {
-	tone := make([]int16, 40*FrameSamples) // whole periods of 400 Hz
+	tone := make([]int16, 40*audio.FrameSamples) // whole periods of 400 Hz
 	for i := range tone {
-		tone[i] = int16(8000 * math.Sin(2*math.Pi*400*float64(i)/SampleRate))
+		tone[i] = int16(8000 * math.Sin(2*math.Pi*400*float64(i)/audio.SampleRate))
 	}
 	for _, ppm := range []float64{-200, 0, 200} {
 		rng := rand.New(rand.NewPCG(uint64(int64(ppm+1000)), 3))
 		var l lane
-		var got [FrameSamples]int16
+		var got [audio.FrameSamples]int16
 		done, quiet, clicks := int64(-recordDelay), 0, 0
 		worst := int64(0)
 		last := int16(0)
-		packets := int(time.Hour / FrameDuration)
+		packets := int(time.Hour / audio.FrameDuration)
 		for i := range packets {
-			arrival := int64(float64(i*FrameSamples)*(1+ppm/1e6)) + rng.Int64N(160)
-			for ; done+recordDelay+FrameSamples <= arrival; done += FrameSamples {
+			arrival := int64(float64(i*audio.FrameSamples)*(1+ppm/1e6)) + rng.Int64N(160)
+			for ; done+recordDelay+audio.FrameSamples <= arrival; done += audio.FrameSamples {
 				l.take(got[:], done)
-				if i > 200 && !loud(got[:]) {
+				if i > 200 && !audio.Loud(got[:]) {
 					quiet++
 				}
 				for _, v := range got {
@@ -145,8 +147,8 @@ func TestLaneFollowsDriftForAnHour(t *testing.T) {
 					last = v
 				}
 			}
-			at := i % 40 * FrameSamples
-			pos := l.put(uint32(i*FrameSamples), tone[at:at+FrameSamples], 0, arrival, done, true)
+			at := i % 40 * audio.FrameSamples
+			pos := l.put(uint32(i*audio.FrameSamples), tone[at:at+audio.FrameSamples], 0, arrival, done, true)
 			if i > 200 {
 				worst = max(worst, arrival-pos, pos-arrival)
 			}
@@ -157,14 +159,14 @@ func TestLaneFollowsDriftForAnHour(t *testing.T) {
 		if worst > driftMost+2*160 {
 			t.Errorf("%+.0f ppm: packets up to %d samples from their place", ppm, worst)
 		}
-		if off := l.base - int64(packets-1)*FrameSamples; math.Abs(float64(off)-float64(packets*FrameSamples)*ppm/1e6) > 400 {
+		if off := l.base - int64(packets-1)*audio.FrameSamples; math.Abs(float64(off)-float64(packets*audio.FrameSamples)*ppm/1e6) > 400 {
 			t.Errorf("%+.0f ppm: %d samples added in an hour", ppm, off)
 		}
 	}
 }
 
 func TestLanePlacesJumpsAnew(t *testing.T) {
-	frame := make([]int16, FrameSamples)
+	frame := make([]int16, audio.FrameSamples)
 	const at = 100_000
 	for _, tt := range []struct {
 		name  string
@@ -173,12 +175,12 @@ func TestLanePlacesJumpsAnew(t *testing.T) {
 		after int64 // arrival after the packet before
 		want  int64 // place after the packet before
 	}{
-		{"next", FrameSamples, 0, FrameSamples, FrameSamples},
-		{"a pause that was not sent", 50 * FrameSamples, 0, 50 * FrameSamples, 50 * FrameSamples},
-		{"timestamps jump ahead", 1 << 30, 0, FrameSamples, FrameSamples},
-		{"timestamps jump back", 1<<32 - 1<<30, 0, FrameSamples, FrameSamples},
-		{"timestamps stand still in a pause", FrameSamples, 0, 8 * SampleRate, -1},
-		{"late by 280 ms", FrameSamples, 0, FrameSamples + 2240, FrameSamples},
+		{"next", audio.FrameSamples, 0, audio.FrameSamples, audio.FrameSamples},
+		{"a pause that was not sent", 50 * audio.FrameSamples, 0, 50 * audio.FrameSamples, 50 * audio.FrameSamples},
+		{"timestamps jump ahead", 1 << 30, 0, audio.FrameSamples, audio.FrameSamples},
+		{"timestamps jump back", 1<<32 - 1<<30, 0, audio.FrameSamples, audio.FrameSamples},
+		{"timestamps stand still in a pause", audio.FrameSamples, 0, 8 * audio.SampleRate, -1},
+		{"late by 280 ms", audio.FrameSamples, 0, audio.FrameSamples + 2240, audio.FrameSamples},
 	} {
 		var l lane
 		l.put(0, frame, 0, at, 0, true)
@@ -190,8 +192,8 @@ func TestLanePlacesJumpsAnew(t *testing.T) {
 		}
 		// Late for good: it is believed after laneLate.
 		for i := range 40 {
-			tt.ts += FrameSamples
-			tt.after += FrameSamples
+			tt.ts += audio.FrameSamples
+			tt.after += audio.FrameSamples
 			if got := l.put(tt.ts, frame, 0, at+tt.after, 0, true) - at; i > 25 && got != tt.after {
 				t.Errorf("%s: packet %d at %d, want %d", tt.name, i, got, tt.after)
 			}
@@ -202,13 +204,13 @@ func TestLanePlacesJumpsAnew(t *testing.T) {
 // A single packet that comes 350 ms late is lost; the stream stays where it is.
 func TestLaneSurvivesALatePacket(t *testing.T) {
 	var l lane
-	frame := make([]int16, FrameSamples)
+	frame := make([]int16, audio.FrameSamples)
 	for i := range 100 {
-		at := int64(i * FrameSamples)
+		at := int64(i * audio.FrameSamples)
 		if i == 50 {
 			at += 350 * 8
 		}
-		if pos := l.put(uint32(i*FrameSamples), frame, 0, at, at-recordDelay, true); pos != int64(i*FrameSamples) {
+		if pos := l.put(uint32(i*audio.FrameSamples), frame, 0, at, at-recordDelay, true); pos != int64(i*audio.FrameSamples) {
 			t.Fatalf("packet %d at %d", i, pos)
 		}
 	}
@@ -216,7 +218,7 @@ func TestLaneSurvivesALatePacket(t *testing.T) {
 
 func TestLaneRemembersABoundedNumberOfHoles(t *testing.T) {
 	var l lane
-	frame := make([]int16, FrameSamples)
+	frame := make([]int16, audio.FrameSamples)
 	l.put(0, frame, 0, 0, 0, true)
 	l.put(51*80, frame[:80], 50, 51*80, 0, true) // 50 packets of 10 ms
 	if l.lost != laneHoles {
@@ -236,21 +238,21 @@ func TestLaneRemembersABoundedNumberOfHoles(t *testing.T) {
 
 // Packets that were never sent are silence, lost ones are concealed.
 func TestLaneTellsLossFromPause(t *testing.T) {
-	pcm := speech(SampleRate)
-	frame := func(i int) []int16 { return pcm[i*FrameSamples : (i+1)*FrameSamples] }
+	pcm := speech(audio.SampleRate)
+	frame := func(i int) []int16 { return pcm[i*audio.FrameSamples : (i+1)*audio.FrameSamples] }
 	for _, lost := range []bool{false, true} {
 		var l lane
 		for i := range 10 {
-			l.put(uint32(i*FrameSamples), frame(i), 0, int64(i*FrameSamples), 0, true)
+			l.put(uint32(i*audio.FrameSamples), frame(i), 0, int64(i*audio.FrameSamples), 0, true)
 		}
 		gap := 0
 		if lost {
 			gap = 1
 		}
-		l.put(11*FrameSamples, frame(11), gap, 11*FrameSamples, 0, true)
-		var out [12 * FrameSamples]int16
+		l.put(11*audio.FrameSamples, frame(11), gap, 11*audio.FrameSamples, 0, true)
+		var out [12 * audio.FrameSamples]int16
 		l.take(out[:], 0)
-		if got := loud(out[10*FrameSamples : 11*FrameSamples]); got != lost {
+		if got := audio.Loud(out[10*audio.FrameSamples : 11*audio.FrameSamples]); got != lost {
 			t.Errorf("lost %v: heard %v", lost, got)
 		}
 	}

@@ -15,12 +15,13 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // wavFile writes a tone of so many samples at 8 kHz.
 func wavFile(t testing.TB, path string, samples int) string {
 	t.Helper()
-	if err := os.WriteFile(path, wavBytes(wavePCM, 1, 8000, 16, samplesLE(sine(440, 8000, samples, 5000))), 0o600); err != nil {
+	if err := os.WriteFile(path, mediatest.WAVBytes(wavePCM, 1, 8000, 16, mediatest.Bytes(mediatest.Sine(440, 8000, samples, 5000))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -29,7 +30,7 @@ func wavFile(t testing.TB, path string, samples int) string {
 func load(t *testing.T, l *Library, path string) *Prompt {
 	t.Helper()
 	p, err := l.Load(t.Context(), path, LoadOptions{})
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	return p
 }
 
@@ -48,7 +49,7 @@ func TestLibraryLoadsOnceAndSeesChanges(t *testing.T) {
 	if second == first || second.Duration() != 500*time.Millisecond {
 		t.Error("a change of size is not seen")
 	}
-	mustNil(t, os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)))
+	mediatest.Must(t, os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)))
 	if load(t, l, path) == second {
 		t.Error("a change of time is not seen")
 	}
@@ -61,14 +62,14 @@ func TestLibraryLoadsOnceAndSeesChanges(t *testing.T) {
 func TestLibraryAppliesOptions(t *testing.T) {
 	l := NewLibrary(LibraryOptions{})
 	path := filepath.Join(t.TempDir(), "a.wav")
-	pcm := append(append(make([]int16, 8000), sine(440, 8000, 8000, 1000)...), make([]int16, 8000)...)
-	mustNil(t, os.WriteFile(path, wavBytes(wavePCM, 1, 8000, 16, samplesLE(pcm)), 0o600))
+	pcm := append(append(make([]int16, 8000), mediatest.Sine(440, 8000, 8000, 1000)...), make([]int16, 8000)...)
+	mediatest.Must(t, os.WriteFile(path, mediatest.WAVBytes(wavePCM, 1, 8000, 16, mediatest.Bytes(pcm)), 0o600))
 	p, err := l.Load(t.Context(), path, LoadOptions{Normalise: true, Trim: true})
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if d := p.Duration(); d < 1110*time.Millisecond || d > 1125*time.Millisecond {
 		t.Errorf("%s", d)
 	}
-	if got := decibels(activeRMS(p.PCM()) / 32768); got < -20.5 || got > -19.5 {
+	if got := mediatest.Decibels(activeRMS(p.PCM()) / 32768); got < -20.5 || got > -19.5 {
 		t.Errorf("%.1f dBFS", got)
 	}
 }
@@ -166,7 +167,7 @@ func TestLibraryCallerMayLeave(t *testing.T) {
 	}()
 	waitFor(t, func() bool { return l.Stats().Misses == 2 })
 	<-l.slots
-	mustNil(t, <-done)
+	mediatest.Must(t, <-done)
 	waitFor(t, func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -192,9 +193,9 @@ func TestLibraryErrors(t *testing.T) {
 	dir := t.TempDir()
 	l := NewLibrary(LibraryOptions{MaxFileBytes: 1 << 20, MaxDuration: 10 * time.Second})
 	text := filepath.Join(dir, "text.wav")
-	mustNil(t, os.WriteFile(text, []byte("not audio at all"), 0o600))
+	mediatest.Must(t, os.WriteFile(text, []byte("not audio at all"), 0o600))
 	fifo := filepath.Join(dir, "fifo.wav")
-	mustNil(t, syscall.Mkfifo(fifo, 0o600))
+	mediatest.Must(t, syscall.Mkfifo(fifo, 0o600))
 	for _, tc := range []struct {
 		path, want string
 		code       fault.Code
@@ -220,9 +221,9 @@ func TestLibraryErrors(t *testing.T) {
 
 func TestLoadReader(t *testing.T) {
 	l := NewLibrary(LibraryOptions{MaxFileBytes: 1 << 20})
-	wav := wavBytes(wavePCM, 1, 16000, 16, samplesLE(sine(440, 16000, 16000, 5000)))
+	wav := mediatest.WAVBytes(wavePCM, 1, 16000, 16, mediatest.Bytes(mediatest.Sine(440, 16000, 16000, 5000)))
 	p, err := l.LoadReader(t.Context(), bytes.NewReader(wav), "", LoadOptions{})
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if p.Duration() != time.Second || l.Stats().Prompts != 0 {
 		t.Errorf("%s, %+v", p.Duration(), l.Stats())
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // LoadOptions says what is done to audio after decoding.
@@ -30,7 +31,7 @@ func decodeAudio(ctx context.Context, in io.Reader, kind string, longest time.Du
 	if err != nil {
 		return nil, undecodable(err)
 	}
-	pcm, wide, err := drain(ctx, src, int(longest*SampleRate/time.Second))
+	pcm, wide, err := drain(ctx, src, int(longest*audio.SampleRate/time.Second))
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func decodeAudio(ctx context.Context, in io.Reader, kind string, longest time.Du
 
 // wideLongest is the longest audio that is kept at 16 kHz too; music on hold of
 // half an hour would take three times its memory.
-const wideLongest = 5 * 60 * WideRate // samples
+const wideLongest = 5 * 60 * audio.WideRate // samples
 
 // exact drops spare capacity, because prompts live long.
 func exact(pcm []int16) []int16 {
@@ -115,19 +116,19 @@ func sniff(r *bufio.Reader) string {
 
 // funnel takes a stream to one of the two rates.
 type funnel struct {
-	filter *resampler // nil: it is there already
+	filter *audio.Resampler // nil: it is there already
 	buf    []float32
 	pcm    []int16
 }
 
 func newFunnel(target, rate int) (*funnel, error) {
-	filter, err := newResamplerTo(target, rate)
+	filter, err := audio.NewResamplerTo(target, rate)
 	return &funnel{filter: filter}, err
 }
 
 func (f *funnel) take(chunk []float32) {
 	if f.filter != nil {
-		f.buf = f.filter.process(f.buf[:0], chunk)
+		f.buf = f.filter.Process(f.buf[:0], chunk)
 		chunk = f.buf
 	}
 	f.pcm = appendRounded(f.pcm, chunk)
@@ -135,7 +136,7 @@ func (f *funnel) take(chunk []float32) {
 
 func (f *funnel) end() []int16 {
 	if f.filter != nil {
-		f.pcm = appendRounded(f.pcm, f.filter.flush(nil))
+		f.pcm = appendRounded(f.pcm, f.filter.Flush(nil))
 	}
 	return f.pcm
 }
@@ -143,13 +144,13 @@ func (f *funnel) end() []int16 {
 // drain decodes, resamples and rounds up to limit samples at 8 kHz; wide is the
 // same at 16 kHz, if there is more in it and it is not too long.
 func drain(ctx context.Context, src source, limit int) (pcm, wide []int16, err error) {
-	narrow, err := newFunnel(SampleRate, src.rate())
+	narrow, err := newFunnel(audio.SampleRate, src.rate())
 	if err != nil {
 		return nil, nil, undecodable(err)
 	}
 	var broad *funnel
-	if src.rate() >= WideRate {
-		if broad, err = newFunnel(WideRate, src.rate()); err != nil {
+	if src.rate() >= audio.WideRate {
+		if broad, err = newFunnel(audio.WideRate, src.rate()); err != nil {
 			return nil, nil, undecodable(err)
 		}
 	}
@@ -195,6 +196,6 @@ func undecodable(cause error) error {
 }
 
 func tooLong(samples int) error {
-	return fault.New(fault.Limit, "media: the audio is longer than %s", time.Duration(samples)*time.Second/SampleRate).
+	return fault.New(fault.Limit, "media: the audio is longer than %s", time.Duration(samples)*time.Second/audio.SampleRate).
 		WithHint("split it, or play it as several files")
 }

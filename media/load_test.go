@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // fuzzAudio decodes hostile bytes the whole way: the result is a prompt within
@@ -27,10 +28,10 @@ func fuzzAudio(t *testing.T, file []byte, kind string) {
 }
 
 func TestDecodeFindsTheFormatByItsBytes(t *testing.T) {
-	wav := wavBytes(wavePCM, 1, 16000, 16, samplesLE(sine(440, 16000, 16000, 10000)))
+	wav := mediatest.WAVBytes(wavePCM, 1, 16000, 16, mediatest.Bytes(mediatest.Sine(440, 16000, 16000, 10000)))
 	for _, kind := range []string{"", "wav", "mp3", "flac"} {
 		p, err := decodeAudio(context.Background(), bytes.NewReader(wav), kind, time.Minute, LoadOptions{})
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		if p.Duration() != time.Second {
 			t.Errorf("%q: %s", kind, p.Duration())
 		}
@@ -38,7 +39,7 @@ func TestDecodeFindsTheFormatByItsBytes(t *testing.T) {
 }
 
 func TestDecodeErrorsSayWhatToDo(t *testing.T) {
-	wav := wavBytes(wavePCM, 1, 8000, 16, samplesLE(make([]int16, 16001)))
+	wav := mediatest.WAVBytes(wavePCM, 1, 8000, 16, mediatest.Bytes(make([]int16, 16001)))
 	for _, tc := range []struct {
 		name, kind, want string
 		code             fault.Code
@@ -64,7 +65,7 @@ func TestDecodeErrorsSayWhatToDo(t *testing.T) {
 func TestDecodeStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	wav := wavBytes(wavePCM, 1, 8000, 16, make([]byte, 100))
+	wav := mediatest.WAVBytes(wavePCM, 1, 8000, 16, make([]byte, 100))
 	if _, err := decodeAudio(ctx, bytes.NewReader(wav), "wav", time.Minute, LoadOptions{}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("%v", err)
 	}
@@ -72,15 +73,15 @@ func TestDecodeStopsWithItsContext(t *testing.T) {
 
 func TestDecodeClipsInsteadOfWrapping(t *testing.T) {
 	data := coded(waveFloat, 32, []float64{40000, -40000, 100})
-	p, err := decodeAudio(context.Background(), bytes.NewReader(wavBytes(waveFloat, 1, 8000, 32, data)), "wav", time.Minute, LoadOptions{})
-	mustNil(t, err)
+	p, err := decodeAudio(context.Background(), bytes.NewReader(mediatest.WAVBytes(waveFloat, 1, 8000, 32, data)), "wav", time.Minute, LoadOptions{})
+	mediatest.Must(t, err)
 	if got := p.PCM(); got[0] != 32767 || got[1] != -32768 || got[2] != 100 {
 		t.Fatalf("%v", got)
 	}
 }
 
 func BenchmarkLoadWAVMinute(b *testing.B) {
-	wav := wavBytes(wavePCM, 1, 22050, 16, samplesLE(sine(440, 22050, 60*22050, 10000)))
+	wav := mediatest.WAVBytes(wavePCM, 1, 22050, 16, mediatest.Bytes(mediatest.Sine(440, 22050, 60*22050, 10000)))
 	b.SetBytes(int64(len(wav)))
 	for b.Loop() {
 		if _, err := decodeAudio(context.Background(), bytes.NewReader(wav), "", time.Hour, LoadOptions{Normalise: true, Trim: true}); err != nil {

@@ -1,6 +1,10 @@
 package media
 
-import "math"
+import (
+	"math"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // Loudness of prepared speech: the level that callers expect on a telephone
 // (RFC 7874 §4 asks for −22 dBFS ± 6 dB) with room for peaks.
@@ -11,19 +15,19 @@ const (
 	maxGain       = 10.0  // +20 dB: noise is not speech
 	activityBelow = 25.0  // dB under the loudest window still count as active
 	activityFloor = 104.0 // RMS, −50 dBFS: below it everything is silence
-	levelWindow   = FrameSamples
+	levelWindow   = audio.FrameSamples
 )
 
 // activeRMS is the RMS over the windows that hold sound; 0 for silence.
 func activeRMS(pcm []int16) float64 {
 	loudest := 0.0
 	for w := range windows(pcm, levelWindow) {
-		loudest = math.Max(loudest, power(w))
+		loudest = math.Max(loudest, audio.Power(w))
 	}
 	gate := math.Max(loudest*math.Pow(10, -activityBelow/10), activityFloor*activityFloor)
 	sum, n := 0.0, 0
 	for w := range windows(pcm, levelWindow) {
-		if p := power(w); p >= gate {
+		if p := audio.Power(w); p >= gate {
 			sum += p * float64(len(w))
 			n += len(w)
 		}
@@ -45,15 +49,6 @@ func windows(pcm []int16, n int) func(yield func([]int16) bool) {
 			pcm = pcm[k:]
 		}
 	}
-}
-
-// power is the mean square.
-func power(pcm []int16) float64 {
-	sum := 0.0
-	for _, s := range pcm {
-		sum += float64(s) * float64(s)
-	}
-	return sum / float64(max(len(pcm), 1))
 }
 
 // normalise brings pcm in place to the target level and under the peak limit.

@@ -1,5 +1,7 @@
 package media
 
+import "github.com/loopstart/loopstart/media/audio"
+
 // A mark is a number inside the audio: one frame of samples that are all as
 // loud, whose signs are the number's bits. It survives G.711, transcoding and
 // a change of volume, so that a phone that hears a recording, a bridge or
@@ -14,7 +16,7 @@ const (
 
 // MarkFrame is a frame that carries a number.
 func MarkFrame(number uint32) []int16 {
-	pcm := make([]int16, FrameSamples)
+	pcm := make([]int16, audio.FrameSamples)
 	word := markWord(number)
 	for i := range pcm {
 		pcm[i] = -markLevel
@@ -33,11 +35,11 @@ func markWord(number uint32) uint64 {
 
 // findMark is the number of a frame, if it is a mark.
 func findMark(pcm []int16) (number uint32, ok bool) {
-	if len(pcm) < FrameSamples {
+	if len(pcm) < audio.FrameSamples {
 		return 0, false
 	}
-	mean := meanLevel(pcm[:markBits])
-	if mean < voiceLevel {
+	mean := audio.MeanLevel(pcm[:markBits])
+	if mean < audio.VoiceLevel {
 		return 0, false
 	}
 	var word uint64
@@ -58,8 +60,8 @@ func findMark(pcm []int16) (number uint32, ok bool) {
 // that is shorter than a frame stays as it is.
 func (p *Prompt) Marked(every int, number func(i int) uint32) *Prompt {
 	pcm := append([]int16(nil), p.pcm...)
-	for i := 0; i*every*FrameSamples+FrameSamples <= len(pcm); i++ {
-		copy(pcm[i*every*FrameSamples:], MarkFrame(number(i)))
+	for i := 0; i*every*audio.FrameSamples+audio.FrameSamples <= len(pcm); i++ {
+		copy(pcm[i*every*audio.FrameSamples:], MarkFrame(number(i)))
 	}
 	return &Prompt{pcm: pcm, endless: p.endless}
 }
@@ -67,11 +69,11 @@ func (p *Prompt) Marked(every int, number func(i int) uint32) *Prompt {
 // FindMarks are the numbers of all marks in a stretch of audio, wherever they
 // begin, each once in a row.
 func FindMarks(pcm []int16) (out []uint32) {
-	for i := 0; i+FrameSamples <= len(pcm); i++ {
-		if s := pcm[i]; s < voiceLevel && s > -voiceLevel {
+	for i := 0; i+audio.FrameSamples <= len(pcm); i++ {
+		if s := pcm[i]; s < audio.VoiceLevel && s > -audio.VoiceLevel {
 			continue
 		}
-		if n, ok := findMark(pcm[i : i+FrameSamples]); ok && (len(out) == 0 || out[len(out)-1] != n) {
+		if n, ok := findMark(pcm[i : i+audio.FrameSamples]); ok && (len(out) == 0 || out[len(out)-1] != n) {
 			out = append(out, n)
 		}
 	}

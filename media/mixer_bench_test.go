@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // BenchmarkMixing is conferences on the machine's sockets: members send and
@@ -74,13 +77,13 @@ func BenchmarkMixFrame(b *testing.B) {
 		parties = append(parties, p)
 	}
 	st.run(100*time.Millisecond, nil, parties...)
-	sh, pcm, now := st.engine.shards[0], sine(400, SampleRate, FrameSamples, 3000), st.clk.Now()
+	sh, pcm, now := st.engine.shards[0], mediatest.Sine(400, audio.SampleRate, audio.FrameSamples, 3000), st.clk.Now()
 	io := &mirrorIO{from: parties[0].conn.addr}
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n := 0; n < b.N; n += members {
 		for _, p := range parties {
-			p.s.leg.mix.spoken(&p.s.leg, uint32(n/members)*FrameSamples, pcm, 0)
+			p.s.leg.mix.spoken(&p.s.leg, uint32(n/members)*audio.FrameSamples, pcm, 0)
 		}
 		for range slotCount {
 			now = now.Add(slotLength)

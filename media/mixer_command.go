@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // look carries out what the host asked of a mixer; it reports false while
 // something is left to do.
@@ -64,7 +68,7 @@ func (m *Mixer) record(sh *shard, r *Recorder) {
 }
 
 // stamp is the mixer's clock in samples behind the latest frame.
-func (m *Mixer) stamp() uint32 { return uint32((m.done + 1) * FrameSamples) }
+func (m *Mixer) stamp() uint32 { return uint32((m.done + 1) * audio.FrameSamples) }
 
 func (m *Mixer) stopRecord(reason string) {
 	if m.rec != nil && m.rec.reason == "" {
@@ -109,7 +113,7 @@ func (m *Mixer) quietFor() time.Duration {
 	if m.rec == nil {
 		return forever
 	}
-	return time.Duration(m.rec.quiet(m.stamp())) * time.Second / SampleRate
+	return time.Duration(m.rec.quiet(m.stamp())) * time.Second / audio.SampleRate
 }
 
 // oversleep moves on to frame f after a rest.

@@ -1,5 +1,7 @@
 package media
 
+import "github.com/loopstart/loopstart/media/audio"
+
 // The shard's half of a mixer. Nothing here allocates or waits.
 
 const (
@@ -25,8 +27,8 @@ type mixState struct {
 	rec      *Recorder
 	closing  bool
 	encoders [codecSlots]Encoder // of what all hear
-	fits     [codecSlots]fitting
-	pcm      [FrameSamples]int16
+	fits     [codecSlots]audio.Fitting
+	pcm      [audio.FrameSamples]int16
 	code     [maxPayload]byte
 }
 
@@ -34,7 +36,7 @@ type mixState struct {
 type mixFrame struct {
 	number  int64
 	sounds  bool // anything at all
-	sum     [FrameSamples]int32
+	sum     [audio.FrameSamples]int32
 	encoded [codecSlots]mixPayload // of the sum, made when somebody needs it
 }
 
@@ -43,7 +45,7 @@ type mixPayload struct {
 	ready bool
 	size  int
 	data  [maxPayload]byte
-	pcm   [wideFrame]int16
+	pcm   [audio.WideFrame]int16
 }
 
 // mixMember is one session in a mix: made by the host, owned by the shard.
@@ -54,12 +56,12 @@ type mixMember struct {
 	gain   int32
 	index  int
 	feed   playout
-	fit    fitting                        // of what it alone hears
-	own    [mixFrames][FrameSamples]int16 // what it said, frame by frame
-	spoke  [mixFrames]bool                // own is set
-	added  [mixFrames]bool                // and part of the sum
-	level  int32                          // falls slowly
-	ducked bool                           // left out as one too many
+	fit    audio.Fitting                        // of what it alone hears
+	own    [mixFrames][audio.FrameSamples]int16 // what it said, frame by frame
+	spoke  [mixFrames]bool                      // own is set
+	added  [mixFrames]bool                      // and part of the sum
+	level  int32                                // falls slowly
+	ducked bool                                 // left out as one too many
 }
 
 // enter makes l a member of x's mixer; false means that l must move to the
@@ -167,7 +169,7 @@ func (m *Mixer) mix(sh *shard) {
 	}
 	if r := m.rec; r != nil && r.reason == "" && fr.sounds {
 		m.flat(fr)
-		r.sent(uint32(m.done*FrameSamples), m.pcm[:])
+		r.sent(uint32(m.done*audio.FrameSamples), m.pcm[:])
 	}
 }
 
@@ -180,11 +182,11 @@ func (m *Mixer) collect(i int64) {
 		if !x.feed.begun {
 			continue
 		}
-		x.feed.next(&x.own[i], uint32(m.done*FrameSamples))
+		x.feed.next(&x.own[i], uint32(m.done*audio.FrameSamples))
 		sum := int32(0)
 		for j, v := range x.own[i] {
 			if x.gain != mixUnity {
-				v = clip(int32(int64(v) * int64(x.gain) / mixUnity))
+				v = audio.Clip(int32(int64(v) * int64(x.gain) / mixUnity))
 				x.own[i][j] = v
 			}
 			sum += int32(max(int(v), -int(v)))
@@ -193,7 +195,7 @@ func (m *Mixer) collect(i int64) {
 			continue
 		}
 		x.spoke[i] = true
-		x.level = max(x.level, sum/FrameSamples)
+		x.level = max(x.level, sum/audio.FrameSamples)
 		if x.opts.Role == MixMember {
 			m.talkers = append(m.talkers, x)
 		} else {
@@ -248,8 +250,8 @@ func (x *mixMember) rank() int32 {
 // fade turns the frame up or down over its length.
 func (x *mixMember) fade(i int64, from, to int32) {
 	for j, v := range x.own[i] {
-		f := from*int32(FrameSamples-j) + to*int32(j)
-		x.own[i][j] = int16(int32(v) * f / FrameSamples)
+		f := from*int32(audio.FrameSamples-j) + to*int32(j)
+		x.own[i][j] = int16(int32(v) * f / audio.FrameSamples)
 	}
 }
 
@@ -267,37 +269,37 @@ func (x *mixMember) add(fr *mixFrame, i int64) {
 // flat is the sum in the mixer's scratch, within 16 bits.
 func (m *Mixer) flat(fr *mixFrame) {
 	for j, v := range fr.sum {
-		m.pcm[j] = clip(v)
+		m.pcm[j] = audio.Clip(v)
 	}
 }
 
 // heard is what a member hears in frame f, encoded and as it is. enc
 // is the session's own encoder, for what nobody else hears.
-func (x *mixMember) heard(sh *shard, enc Encoder, codec *Codec, f int64) ([]byte, sound) {
+func (x *mixMember) heard(sh *shard, enc Encoder, codec *Codec, f int64) ([]byte, audio.Piece) {
 	m, i := x.mixer, f&mixMask
 	fr := &m.frames[i]
 	coached := m.coaches > 0 && m.coached(x, i)
 	switch {
 	case fr.number != f || !fr.sounds && !coached:
-		return codec.Silence(), sound{sh.quiet[:FrameSamples], SampleRate}
+		return codec.Silence(), audio.Piece{Samples: sh.quiet[:audio.FrameSamples], Rate: audio.SampleRate}
 	case x.added[i] || coached:
 		x.without(fr, i, coached)
-		pcm := sound{m.pcm[:], SampleRate}
-		return m.code[:enc.Encode(m.code[:], x.fit.to(codec.Rate, sh.wide[:], pcm))], pcm
+		pcm := audio.Piece{Samples: m.pcm[:], Rate: audio.SampleRate}
+		return m.code[:enc.Encode(m.code[:], x.fit.To(codec.Rate, sh.wide[:], pcm))], pcm
 	}
 	return m.common(fr, codec)
 }
 
 // common is the frame for all who hear the same, encoded once for a codec.
-func (m *Mixer) common(fr *mixFrame, codec *Codec) ([]byte, sound) {
+func (m *Mixer) common(fr *mixFrame, codec *Codec) ([]byte, audio.Piece) {
 	e := &fr.encoded[codec.slot]
 	if !e.ready {
 		m.flat(fr)
-		pcm := m.fits[codec.slot].to(codec.Rate, e.pcm[:], sound{m.pcm[:], SampleRate})
+		pcm := m.fits[codec.slot].To(codec.Rate, e.pcm[:], audio.Piece{Samples: m.pcm[:], Rate: audio.SampleRate})
 		copy(e.pcm[:], pcm)
 		e.size, e.ready = m.encoders[codec.slot].Encode(e.data[:], pcm), true
 	}
-	return e.data[:e.size], sound{e.pcm[:codec.FrameLen()], codec.Rate}
+	return e.data[:e.size], audio.Piece{Samples: e.pcm[:codec.FrameLen()], Rate: codec.Rate}
 }
 
 // without puts the sum less x's own voice, and with that of its coaches, into
@@ -312,7 +314,7 @@ func (x *mixMember) without(fr *mixFrame, i int64, coached bool) {
 		if coached {
 			v += m.advice(x, i, j)
 		}
-		m.pcm[j] = clip(v)
+		m.pcm[j] = audio.Clip(v)
 	}
 }
 

@@ -1,5 +1,7 @@
 package media
 
+import "github.com/loopstart/loopstart/media/audio"
+
 // The sounds of a mixer beside its members: one announcement, one short tone.
 const (
 	mixAnnouncement = iota
@@ -37,8 +39,8 @@ func (s *mixSound) add(fr *mixFrame) (ended bool) {
 	}
 	fr.sounds = true
 	p := s.parts[s.part]
-	pcm := p.PCM()[s.frame*FrameSamples:]
-	for j, v := range pcm[:min(FrameSamples, len(pcm))] {
+	pcm := p.PCM()[s.frame*audio.FrameSamples:]
+	for j, v := range pcm[:min(audio.FrameSamples, len(pcm))] {
 		fr.sum[j] += int32(v)
 	}
 	s.sent++
@@ -57,7 +59,7 @@ func (s *mixSound) add(fr *mixFrame) (ended bool) {
 
 // playedMs is what was heard, without the padding of the end.
 func (s *mixSound) playedMs() int {
-	ms := s.sent * int(FrameDuration.Milliseconds())
+	ms := s.sent * int(audio.FrameDuration.Milliseconds())
 	if !s.loop && s.part >= len(s.parts) {
 		ms = min(ms, s.totalMs)
 	}

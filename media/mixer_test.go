@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // tone lets a party send a steady tone, a frame every 20 ms from phase on.
@@ -13,13 +16,13 @@ func (p *party) tone(hz float64, amplitude float64, phase int) func(ms int) {
 		if ms%20 != phase {
 			return
 		}
-		pcm := make([]int16, FrameSamples)
-		copy(pcm, sine(hz, SampleRate, FrameSamples*(n+1), amplitude)[FrameSamples*n:])
-		n = (n + 1) % FramesPerSec // whole numbers of periods of whole hertz
-		b := make([]byte, FrameSamples)
+		pcm := make([]int16, audio.FrameSamples)
+		copy(pcm, mediatest.Sine(hz, audio.SampleRate, audio.FrameSamples*(n+1), amplitude)[audio.FrameSamples*n:])
+		n = (n + 1) % audio.FramesPerSec // whole numbers of periods of whole hertz
+		b := make([]byte, audio.FrameSamples)
 		p.local.Codecs[0].NewEncoder().Encode(b, pcm)
 		p.send(p.local.Codecs[0].PT, false, b)
-		p.ts += FrameSamples
+		p.ts += audio.FrameSamples
 	}
 }
 
@@ -54,7 +57,7 @@ func (p *party) hears(name string, sent []float64, want ...float64) {
 		for _, w := range want {
 			expected = expected || w == hz
 		}
-		level := levelAt(toFloats(pcm), hz, SampleRate)
+		level := mediatest.LevelAt(mediatest.Floats(pcm), hz, audio.SampleRate)
 		if expected && (level < 2000 || level > 4500) {
 			p.st.t.Errorf("%s hears %.0f Hz at %.0f, want about 3000", name, hz, level)
 		}
@@ -137,7 +140,7 @@ func TestMixAcrossCodecs(t *testing.T) {
 		}
 		heard = heard[len(heard)/2:]
 		for j, hz := range threeTones {
-			level := levelAt(toFloats(heard), hz, float64(codec.Rate))
+			level := mediatest.LevelAt(mediatest.Floats(heard), hz, float64(codec.Rate))
 			if (i != j) != (level > 1500) && j < len(talks) {
 				t.Errorf("%s hears %.0f Hz at %.0f", codec, hz, level)
 			}
@@ -154,10 +157,10 @@ func (p *party) wave(hz float64, phase int) func(ms int) {
 		if ms%20 != phase {
 			return
 		}
-		pcm := sine(hz, float64(codec.Rate), codec.FrameLen()*(n+1), 3000)[codec.FrameLen()*n:]
-		n = (n + 1) % FramesPerSec
+		pcm := mediatest.Sine(hz, float64(codec.Rate), codec.FrameLen()*(n+1), 3000)[codec.FrameLen()*n:]
+		n = (n + 1) % audio.FramesPerSec
 		p.send(codec.PT, false, out[:enc.Encode(out, pcm)])
-		p.ts += FrameSamples * codec.factor()
+		p.ts += audio.FrameSamples * codec.factor()
 	}
 }
 
@@ -329,7 +332,7 @@ func TestMixSaturates(t *testing.T) {
 			t.Fatalf("the wave jumps by %d at %d", d, i)
 		}
 	}
-	if level := levelAt(toFloats(pcm), 400, SampleRate); level < 28000 {
+	if level := mediatest.LevelAt(mediatest.Floats(pcm), 400, audio.SampleRate); level < 28000 {
 		t.Errorf("level %.0f", level)
 	}
 }
@@ -372,9 +375,9 @@ func TestMixPlays(t *testing.T) {
 	a.s.Mix(m, MixOptions{})
 	b.s.Mix(m, MixOptions{Role: MixListener})
 	st.run(100*time.Millisecond, nil, a, b)
-	m.Play(Playback{Parts: []*Prompt{NewPrompt(sine(400, SampleRate, SampleRate, 3000))}, Loop: true})
-	id := m.Play(Playback{Parts: []*Prompt{NewPrompt(sine(900, SampleRate, SampleRate, 3000))}})
-	m.Chime(NewPrompt(sine(1500, SampleRate, SampleRate, 3000)))
+	m.Play(Playback{Parts: []*Prompt{NewPrompt(mediatest.Sine(400, audio.SampleRate, audio.SampleRate, 3000))}, Loop: true})
+	id := m.Play(Playback{Parts: []*Prompt{NewPrompt(mediatest.Sine(900, audio.SampleRate, audio.SampleRate, 3000))}})
+	m.Chime(NewPrompt(mediatest.Sine(1500, audio.SampleRate, audio.SampleRate, 3000)))
 	st.run(700*time.Millisecond, nil, a, b)
 	a.hears("a", threeTones, 900, 1500)
 	b.hears("b", threeTones, 900, 1500)
@@ -412,10 +415,10 @@ func TestMixRecording(t *testing.T) {
 	st.run(200*time.Millisecond, nil, a, c)
 	waitFor(t, func() bool { return len(d.of(RecordEnded)) == 1 })
 	pcm := readWAV(t, file, 1)
-	if ms := len(pcm) * 1000 / SampleRate; ms < 2950 || ms > 3100 || d.of(RecordEnded)[0].DurationMs < 2950 {
+	if ms := len(pcm) * 1000 / audio.SampleRate; ms < 2950 || ms > 3100 || d.of(RecordEnded)[0].DurationMs < 2950 {
 		t.Fatalf("%d ms, %+v", ms, d.of(RecordEnded))
 	}
-	both, alone := pcm[SampleRate:3*SampleRate/2], pcm[5*SampleRate/2:]
+	both, alone := pcm[audio.SampleRate:3*audio.SampleRate/2], pcm[5*audio.SampleRate/2:]
 	for _, check := range []struct {
 		name     string
 		pcm      []int16
@@ -425,7 +428,7 @@ func TestMixRecording(t *testing.T) {
 		{"both", both, 400, true}, {"both", both, 900, true}, {"both", both, 1500, false},
 		{"alone", alone, 400, true}, {"alone", alone, 900, false},
 	} {
-		if level := levelAt(toFloats(check.pcm), check.hz, SampleRate); check.expected != (level > 2000) {
+		if level := mediatest.LevelAt(mediatest.Floats(check.pcm), check.hz, audio.SampleRate); check.expected != (level > 2000) {
 			t.Errorf("%s: %.0f Hz at %.0f", check.name, check.hz, level)
 		}
 	}
@@ -472,13 +475,13 @@ func TestMixFrameAllocatesNothing(t *testing.T) {
 		parties = append(parties, p)
 	}
 	st.run(100*time.Millisecond, nil, parties...)
-	sh, pcm, now := st.engine.shards[0], sine(400, SampleRate, FrameSamples, 3000), st.clk.Now()
+	sh, pcm, now := st.engine.shards[0], mediatest.Sine(400, audio.SampleRate, audio.FrameSamples, 3000), st.clk.Now()
 	io := &mirrorIO{from: parties[0].conn.addr}
 	n := uint32(0)
 	if allocs := testing.AllocsPerRun(200, func() {
 		n++
 		for _, p := range parties[:10] {
-			p.s.leg.mix.spoken(&p.s.leg, n*FrameSamples, pcm, 0)
+			p.s.leg.mix.spoken(&p.s.leg, n*audio.FrameSamples, pcm, 0)
 		}
 		for range slotCount {
 			now = now.Add(slotLength)

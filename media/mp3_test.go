@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // mp3Files are encodings of mp3Level, made by lame with -update.
@@ -57,8 +59,8 @@ func updateMP3(t *testing.T) {
 			pcm = append(pcm, v, v)
 		}
 		wav := filepath.Join(t.TempDir(), "in.wav")
-		mustNil(t, os.WriteFile(wav, wavBytes(wavePCM, 2, f.rate, 16, samplesLE(pcm)), 0o600))
-		mustNil(t, os.MkdirAll(filepath.Dir(mp3Path(f.name)), 0o755))
+		mediatest.Must(t, os.WriteFile(wav, mediatest.WAVBytes(wavePCM, 2, f.rate, 16, mediatest.Bytes(pcm)), 0o600))
+		mediatest.Must(t, os.MkdirAll(filepath.Dir(mp3Path(f.name)), 0o755))
 		out, err := exec.Command("lame", append(f.args, "--quiet", "--noreplaygain", wav, mp3Path(f.name))...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("lame: %v %s", err, out)
@@ -72,11 +74,11 @@ func distortion(got []int16) float64 {
 	at := func(lag float64, every int) float64 {
 		var diff, all float64
 		for i := 0; i < len(got); i += every {
-			want := mp3Level((float64(i) - lag) / SampleRate)
+			want := mp3Level((float64(i) - lag) / audio.SampleRate)
 			diff += (float64(got[i]) - want) * (float64(got[i]) - want)
 			all += want * want
 		}
-		return decibels(math.Sqrt(diff / all))
+		return mediatest.Decibels(math.Sqrt(diff / all))
 	}
 	best, coarse := math.Inf(1), 0.0
 	for lag := 0.0; lag < 1000; lag++ {
@@ -101,7 +103,7 @@ func TestMP3Kinds(t *testing.T) {
 	}
 	for _, f := range mp3Files {
 		file, err := os.ReadFile(mp3Path(f.name))
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		p, err := decodeMP3(file)
 		if f.rate < 16000 {
 			e, ok := errors.AsType[*fault.Error](err)
@@ -110,7 +112,7 @@ func TestMP3Kinds(t *testing.T) {
 			}
 			continue
 		}
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		if d := p.Duration(); d < 1500*time.Millisecond || d > 1700*time.Millisecond {
 			t.Errorf("%s: %s", f.name, d)
 		}
@@ -122,9 +124,9 @@ func TestMP3Kinds(t *testing.T) {
 
 func TestMP3SurvivesTagsAndJunk(t *testing.T) {
 	file, err := os.ReadFile(mp3Path("mono-22050-32k"))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	clean, err := decodeMP3(file)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	tag := append([]byte("ID3\x04\x00\x00\x00\x00\x10\x00"), make([]byte, 2048)...)
 	copy(tag[100:], "\xff\xfb\x90\x64") // a tag may hold what looks like a frame
 	tail := append([]byte("TAG"), bytes.Repeat([]byte{' '}, 125)...)
@@ -147,12 +149,12 @@ func TestMP3SurvivesTagsAndJunk(t *testing.T) {
 
 func TestMP3CutOffAnywhere(t *testing.T) {
 	file, err := os.ReadFile(mp3Path("mono-44100-64k"))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	whole, err := decodeMP3(file)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	for _, part := range []float64{0.25, 0.5, 0.9} {
 		p, err := decodeMP3(file[:int(part*float64(len(file)))])
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		if got := float64(p.Duration()) / float64(whole.Duration()); math.Abs(got-part) > 0.08 {
 			t.Errorf("%.2f of the file is %.2f of the audio", part, got)
 		}
@@ -166,9 +168,9 @@ func TestMP3DamageInTheMiddleIsSteppedOver(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for _, name := range []string{"mono-44100-64k", "mono-22050-32k", "stereo-48000-crc"} {
 		file, err := os.ReadFile(mp3Path(name))
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		whole, err := decodeMP3(file)
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		for range 20 {
 			broken := bytes.Clone(file)
 			at := len(file)/3 + rnd.IntN(len(file)/3)
@@ -189,7 +191,7 @@ func TestMP3DamageInTheMiddleIsSteppedOver(t *testing.T) {
 
 func TestNotMP3(t *testing.T) {
 	file, err := os.ReadFile(mp3Path("mono-44100-64k"))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	for name, f := range map[string][]byte{
 		"tag only":      []byte("ID3\x04\x00\x00\x00\x00\x00\x02ab"),
 		"tag too long":  append([]byte("ID3\x04\x00\x00\x7f\x7f\x7f\x7f"), file...),
@@ -208,9 +210,9 @@ func TestNotMP3(t *testing.T) {
 func TestMPEG2FramesAreSelfContained(t *testing.T) {
 	for _, name := range []string{"mono-22050-32k", "joint-22050-vbr", "mono-16000-24k-crc"} {
 		file, err := os.ReadFile(mp3Path(name))
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		frames, err := newMP3Frames(bytes.NewReader(file))
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		n := 0
 		for frames.next() == nil {
 			if len(frames.out) == 0 {

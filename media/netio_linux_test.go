@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 var loopbacks = map[string]netip.Addr{"IPv4": netip.MustParseAddr("127.0.0.1"), "IPv6": netip.MustParseAddr("::1")}
@@ -126,14 +127,14 @@ func TestKernelIODoesNotAllocate(t *testing.T) {
 	defer io.close(a)
 	var to destination
 	to.set(netip.AddrPortFrom(addr, 28010))
-	head, body, buf := make([]byte, rtpHeader), make([]byte, FrameSamples), make([]byte, maxPacket)
+	head, body, buf := make([]byte, rtpHeader), make([]byte, audio.FrameSamples), make([]byte, maxPacket)
 	var n int
 	allocs := testing.AllocsPerRun(100, func() {
 		io.send(a, &to, head, body)
 		n, _, _, _ = io.recv(a, buf)
 		io.connect(a, &destination{})
 	})
-	if allocs != 0 || n != rtpHeader+FrameSamples {
+	if allocs != 0 || n != rtpHeader+audio.FrameSamples {
 		t.Fatalf("%v allocations, %d bytes", allocs, n)
 	}
 }
@@ -224,7 +225,7 @@ func TestPeerThatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, _, err := conn.ReadFromUDPAddrPort(buf)
-	if err != nil || n != rtpHeader+FrameSamples {
+	if err != nil || n != rtpHeader+audio.FrameSamples {
 		t.Fatalf("%d bytes, %v", n, err)
 	}
 	junk := [][]byte{nil, {0}, bytes.Repeat([]byte{0xff}, 1472), bytes.Repeat([]byte{0xbf}, 60), {0, 1, 0, 8, 0x21, 0x12, 0xa4, 0x42}}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/thesyncim/gopus"
 	"github.com/thesyncim/gopus/container/ogg"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Opus in Ogg, RFC 7845: files to play, and recordings. Other codecs in Ogg
@@ -42,7 +44,7 @@ type oggReader struct {
 }
 
 // newOggReader reads one channel at 16 kHz, for playing.
-func newOggReader(in io.Reader) (*oggReader, error) { return openOgg(in, WideRate, 1) }
+func newOggReader(in io.Reader) (*oggReader, error) { return openOgg(in, audio.WideRate, 1) }
 
 // openOgg begins a file; lanes 0 are as many as the file has.
 func openOgg(in io.Reader, hz, lanes int) (*oggReader, error) {
@@ -152,7 +154,7 @@ func EncodeOgg(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("media: opus: %w", err)
 	}
-	samples, tick := oggFrames*f.rate/FramesPerSec, oggGranule/f.rate
+	samples, tick := oggFrames*f.rate/audio.FramesPerSec, oggGranule/f.rate
 	if err := errors.Join(enc.SetFrameSize(samples), enc.SetBitrate(oggBitrate*f.channels), enc.SetComplexity(opusComplexity)); err != nil {
 		return fmt.Errorf("media: opus: %w", err)
 	}
@@ -193,14 +195,14 @@ func EncodeOgg(in io.Reader, out io.Writer) error {
 // are not filled in: [RepairWAV] does that when the file is complete.
 // Errors: fault.Media for another file.
 func DecodeOgg(in io.Reader, out io.Writer) error {
-	src, err := openOgg(in, SampleRate, 0)
+	src, err := openOgg(in, audio.SampleRate, 0)
 	if err != nil {
 		return undecodable(err)
 	}
 	if _, err := out.Write(wavHeader(src.lanes)); err != nil {
 		return fmt.Errorf("media: wav: write header: %w", err)
 	}
-	block, bytes := make([]float32, SampleRate*src.lanes), make([]byte, 0, 2*SampleRate*src.lanes)
+	block, bytes := make([]float32, audio.SampleRate*src.lanes), make([]byte, 0, 2*audio.SampleRate*src.lanes)
 	for {
 		n, err := src.read(block)
 		bytes = bytes[:0]

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/need"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // wavOf is a WAV file in memory.
@@ -48,13 +49,13 @@ func shareOf(pcm []int16, hz float64) float64 {
 	for _, v := range pcm {
 		all += float64(v) * float64(v)
 	}
-	return goertzel(pcm, hz) / max(all, 1)
+	return audio.Goertzel(pcm, hz) / max(all, 1)
 }
 
 // TestOggOfARecording: a recording as Opus is as long as it was, and holds what
 // it held, each channel its own.
 func TestOggOfARecording(t *testing.T) {
-	const length = 3*SampleRate + 77 // no whole frame at the end
+	const length = 3*audio.SampleRate + 77 // no whole frame at the end
 	left, right := pureTone(500, 3100, 8000)[:length], pureTone(1500, 3100, 8000)[:length]
 	stereo := make([]int16, 0, 2*length)
 	for i := range left {
@@ -71,7 +72,7 @@ func TestOggOfARecording(t *testing.T) {
 		if 5*out.Len() > 2*len(c.pcm) {
 			t.Errorf("%s: %d bytes of %d", name, out.Len(), 2*len(c.pcm))
 		}
-		if back := wavAgain(t, out.Bytes()); back.channels != c.channels || len(back.pcm) < len(c.pcm) || len(back.pcm) > len(c.pcm)+6*FrameSamples*c.channels {
+		if back := wavAgain(t, out.Bytes()); back.channels != c.channels || len(back.pcm) < len(c.pcm) || len(back.pcm) > len(c.pcm)+6*audio.FrameSamples*c.channels {
 			t.Errorf("%s: %d samples of %d channels again, %d were recorded", name, len(back.pcm), back.channels, len(c.pcm))
 		} else if c.channels == 2 && (shareOf(laneOf(back.pcm, 0), 500) < 0.9 || shareOf(laneOf(back.pcm, 1), 1500) < 0.9) {
 			t.Errorf("%s: the channels are not those that were recorded", name)
@@ -81,10 +82,10 @@ func TestOggOfARecording(t *testing.T) {
 			t.Fatal(err)
 		}
 		pcm := p.PCM()
-		if n := len(pcm) - length; n < 0 || n > 6*FrameSamples {
+		if n := len(pcm) - length; n < 0 || n > 6*audio.FrameSamples {
 			t.Errorf("%s: %d samples, %d were recorded", name, len(pcm), length)
 		}
-		middle := pcm[SampleRate : 2*SampleRate]
+		middle := pcm[audio.SampleRate : 2*audio.SampleRate]
 		low, high := shareOf(middle, 500), shareOf(middle, 1500)
 		if c.channels == 1 && low < 0.95 || c.channels == 2 && (low < 0.2 || high < 0.2) {
 			t.Errorf("%s: %.2f of it is 500 Hz, %.2f 1500 Hz", name, low, high)
@@ -119,7 +120,7 @@ func TestOggOfOthers(t *testing.T) {
 			t.Fatal(options, err)
 		}
 		pcm := p.PCM()
-		if off := math.Abs(float64(len(pcm) - len(tone))); off > 2*FrameSamples || shareOf(pcm[2000:14000], 700) < 0.95 {
+		if off := math.Abs(float64(len(pcm) - len(tone))); off > 2*audio.FrameSamples || shareOf(pcm[2000:14000], 700) < 0.95 {
 			t.Errorf("%v: %d samples of %d, %.2f of it the tone", options, len(pcm), len(tone), shareOf(pcm[2000:14000], 700))
 		}
 	}
@@ -189,7 +190,7 @@ func wavAgain(t *testing.T, ogg []byte) wavBack {
 // laneOf is one channel of the second second of stereo.
 func laneOf(pcm []int16, n int) []int16 {
 	var one []int16
-	for i := SampleRate; i < 2*SampleRate; i++ {
+	for i := audio.SampleRate; i < 2*audio.SampleRate; i++ {
 		one = append(one, pcm[2*i+n])
 	}
 	return one

@@ -1,6 +1,10 @@
 package media
 
-import "github.com/thesyncim/gopus"
+import (
+	"github.com/thesyncim/gopus"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // Opus is RFC 6716 by RFC 7587. Its RTP clock is 48 kHz and its rtpmap says two
 // channels always; what is carried here is one channel of wideband speech, 16 kHz.
@@ -15,20 +19,26 @@ const (
 	opusComplexity = 5     // of 10
 	opusLoss       = 5     // per cent of loss that the FEC is laid out for
 	opusPreRoll    = 10    // frames after which an encoder is at rest in silence
-	opusLongest    = 120 * WideRate / 1000
+	opusLongest    = 120 * audio.WideRate / 1000
 )
 
 func newOpus() *Codec {
 	c := &Codec{
-		Name: "opus", PT: opusPT, Clock: opusClock, Rate: WideRate, Channels: 2, slot: slotOpus,
+		Name: "opus", PT: opusPT, Clock: opusClock, Rate: audio.WideRate, Channels: 2, slot: slotOpus,
 		encoders: func() Encoder { return new(opusEncoder) }, decoders: func() Decoder { return new(opusDecoder) },
 	}
 	var e opusEncoder
-	code, pcm := make([]byte, maxPayload), make([]int16, wideFrame)
+	code, pcm := make([]byte, maxPayload), make([]int16, audio.WideFrame)
 	for range opusPreRoll {
 		c.silence = append([]byte(nil), code[:e.Encode(code, pcm)]...)
 	}
 	return c
+}
+
+// opusParams are the wishes of a receiver of Opus that we can heed.
+type opusParams struct {
+	fec     bool
+	bitrate int // bit/s; 0 = no wish
 }
 
 // opusEncoder is the sending side of a stream. Its state, 160 kB, is made when
@@ -37,6 +47,9 @@ type opusEncoder struct {
 	params opusParams
 	enc    *gopus.Encoder
 }
+
+// newOpusEncoder makes the state of a stream as its receiver wishes it.
+func newOpusEncoder(p opusParams) Encoder { return &opusEncoder{params: p} }
 
 // Encode implements Encoder.
 func (e *opusEncoder) Encode(dst []byte, pcm []int16) int {
@@ -55,9 +68,9 @@ func newGopusEncoder(p opusParams) *gopus.Encoder {
 	if p.bitrate > 0 {
 		bitrate = min(bitrate, p.bitrate)
 	}
-	enc, err := gopus.NewEncoder(gopus.EncoderConfig{SampleRate: WideRate, Channels: 1, Application: gopus.ApplicationVoIP})
+	enc, err := gopus.NewEncoder(gopus.EncoderConfig{SampleRate: audio.WideRate, Channels: 1, Application: gopus.ApplicationVoIP})
 	for _, set := range []func() error{
-		func() error { return enc.SetFrameSize(wideFrame) },
+		func() error { return enc.SetFrameSize(audio.WideFrame) },
 		func() error { return enc.SetBitrate(bitrate) },
 		func() error { return enc.SetComplexity(opusComplexity) },
 		func() error { return enc.SetPacketLoss(opusLoss) },
@@ -78,12 +91,12 @@ func newGopusEncoder(p opusParams) *gopus.Encoder {
 // the first packet that somebody listens to.
 type opusDecoder struct {
 	dec   *gopus.Decoder
-	float [wideFrame]float32 // of a frame restored by FEC
+	float [audio.WideFrame]float32 // of a frame restored by FEC
 }
 
 func (d *opusDecoder) ready() *gopus.Decoder {
 	if d.dec == nil {
-		dec, err := gopus.NewDecoder(gopus.DecoderConfig{SampleRate: WideRate, Channels: 1, MaxPacketSamples: opusLongest})
+		dec, err := gopus.NewDecoder(gopus.DecoderConfig{SampleRate: audio.WideRate, Channels: 1, MaxPacketSamples: opusLongest})
 		if err != nil {
 			panic("media: opus: " + err.Error())
 		}
@@ -111,9 +124,9 @@ func (d *opusDecoder) Decode(dst []int16, payload []byte) (n int) {
 func (d *opusDecoder) Conceal(dst []int16, next []byte) bool {
 	n := 0
 	defer d.recover(&n)
-	for len(dst) >= wideFrame {
-		frame := dst[:wideFrame]
-		if dst = dst[wideFrame:]; len(dst) < wideFrame && len(next) > 0 {
+	for len(dst) >= audio.WideFrame {
+		frame := dst[:audio.WideFrame]
+		if dst = dst[audio.WideFrame:]; len(dst) < audio.WideFrame && len(next) > 0 {
 			return d.restore(frame, next)
 		}
 		if _, err := d.ready().DecodeInt16(nil, frame); err != nil {
@@ -130,7 +143,7 @@ func (d *opusDecoder) restore(frame []int16, next []byte) bool {
 		return false
 	}
 	for i, v := range d.float[:n] {
-		frame[i] = rounded(v * (1 << 15))
+		frame[i] = audio.Round(v * (1 << 15))
 	}
 	return true
 }

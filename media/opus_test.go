@@ -3,6 +3,9 @@ package media
 import (
 	"math"
 	"testing"
+
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // opusThrough encodes and decodes a tone and returns what came out.
@@ -11,9 +14,9 @@ func opusThrough(t *testing.T, in []int16, lose func(frame int) bool) []int16 {
 	e, d := &opusEncoder{params: opusParams{fec: true}}, Opus.NewDecoder()
 	var out []int16
 	var packets [][]byte
-	for i := 0; i+wideFrame <= len(in); i += wideFrame {
+	for i := 0; i+audio.WideFrame <= len(in); i += audio.WideFrame {
 		code := make([]byte, maxPayload)
-		n := e.Encode(code, in[i:i+wideFrame])
+		n := e.Encode(code, in[i:i+audio.WideFrame])
 		if n == 0 {
 			t.Fatal("not encoded")
 		}
@@ -26,14 +29,14 @@ func opusThrough(t *testing.T, in []int16, lose func(frame int) bool) []int16 {
 			if i+1 < len(packets) && !lose(i+1) {
 				next = packets[i+1]
 			}
-			if !d.Conceal(pcm[:wideFrame], next) {
+			if !d.Conceal(pcm[:audio.WideFrame], next) {
 				t.Fatal("not concealed")
 			}
-			out = append(out, pcm[:wideFrame]...)
+			out = append(out, pcm[:audio.WideFrame]...)
 			continue
 		}
 		n := d.Decode(pcm, p)
-		if n != wideFrame {
+		if n != audio.WideFrame {
 			t.Fatalf("frame %d: %d samples", i, n)
 		}
 		out = append(out, pcm[:n]...)
@@ -43,9 +46,9 @@ func opusThrough(t *testing.T, in []int16, lose func(frame int) bool) []int16 {
 
 func TestOpusCarriesTones(t *testing.T) {
 	for _, hz := range []float64{300, 1000, 3000, 6000} {
-		out := opusThrough(t, sine(hz, WideRate, WideRate, 8000), nil)[WideRate/2:]
-		level := levelAgainst(out, 8000)
-		share := goertzelAt(out, hz, WideRate) / (power(out) * float64(len(out)))
+		out := opusThrough(t, mediatest.Sine(hz, audio.WideRate, audio.WideRate, 8000), nil)[audio.WideRate/2:]
+		level := mediatest.LevelAgainst(out, 8000)
+		share := mediatest.EnergyAt(out, hz, audio.WideRate) / (audio.Power(out) * float64(len(out)))
 		if math.Abs(level) > 2 || share < 0.95 {
 			t.Errorf("%v Hz: level %.1f dB, share of the tone %.3f", hz, level, share)
 		}
@@ -53,14 +56,14 @@ func TestOpusCarriesTones(t *testing.T) {
 }
 
 func TestOpusConcealsLosses(t *testing.T) {
-	in := sine(500, WideRate, 2*WideRate, 8000)
-	out := opusThrough(t, in, func(i int) bool { return i > 20 && i%10 == 0 })[WideRate/2:]
-	whole := opusThrough(t, in, nil)[WideRate/2:]
-	if got := levelAgainst(out, 8000) - levelAgainst(whole, 8000); got < -1 {
+	in := mediatest.Sine(500, audio.WideRate, 2*audio.WideRate, 8000)
+	out := opusThrough(t, in, func(i int) bool { return i > 20 && i%10 == 0 })[audio.WideRate/2:]
+	whole := opusThrough(t, in, nil)[audio.WideRate/2:]
+	if got := mediatest.LevelAgainst(out, 8000) - mediatest.LevelAgainst(whole, 8000); got < -1 {
 		t.Errorf("%.1f dB lower with losses", got)
 	}
-	for i := 0; i+wideFrame <= len(out); i += wideFrame {
-		if got := levelAgainst(out[i:i+wideFrame], 8000); got < -12 {
+	for i := 0; i+audio.WideFrame <= len(out); i += audio.WideFrame {
+		if got := mediatest.LevelAgainst(out[i:i+audio.WideFrame], 8000); got < -12 {
 			t.Errorf("a hole of %.1f dB at %d", got, i)
 		}
 	}
@@ -68,12 +71,12 @@ func TestOpusConcealsLosses(t *testing.T) {
 
 func TestOpusStateIsMadeOnce(t *testing.T) {
 	e, d := Opus.NewEncoder(), Opus.NewDecoder()
-	in := sine(700, WideRate, 100*wideFrame, 6000)
+	in := mediatest.Sine(700, audio.WideRate, 100*audio.WideFrame, 6000)
 	code, pcm := make([]byte, maxPayload), make([]int16, MaxDecoded)
-	n, i := e.Encode(code, in[:wideFrame]), 0
+	n, i := e.Encode(code, in[:audio.WideFrame]), 0
 	d.Decode(pcm, code[:n])
 	frame := func() {
-		n := e.Encode(code, in[i%99*wideFrame:][:wideFrame])
+		n := e.Encode(code, in[i%99*audio.WideFrame:][:audio.WideFrame])
 		d.Decode(pcm, code[:n])
 		i++
 	}
@@ -89,7 +92,7 @@ func TestOpusSilence(t *testing.T) {
 	d, pcm := Opus.NewDecoder(), make([]int16, MaxDecoded)
 	for range 20 {
 		n := d.Decode(pcm, Opus.Silence())
-		if n != wideFrame || loud(pcm[:n]) {
+		if n != audio.WideFrame || audio.Loud(pcm[:n]) {
 			t.Fatalf("%d samples", n)
 		}
 	}
@@ -99,7 +102,7 @@ func TestOpusSilence(t *testing.T) {
 func FuzzPayload(f *testing.F) {
 	for _, c := range Codecs() {
 		code := make([]byte, maxPayload)
-		f.Add(code[:c.NewEncoder().Encode(code, sine(440, float64(c.Rate), c.FrameLen(), 9000))])
+		f.Add(code[:c.NewEncoder().Encode(code, mediatest.Sine(440, float64(c.Rate), c.FrameLen(), 9000))])
 	}
 	f.Add([]byte{})
 	f.Add([]byte{0xff, 0x3f, 1, 2, 3})

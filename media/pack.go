@@ -1,5 +1,7 @@
 package media
 
+import "github.com/loopstart/loopstart/media/audio"
+
 // packer makes packets of another length than a frame, for peers that wish for
 // it (a=ptime). Frames come every 20 ms as ever; packets go when they are
 // complete, evenly: with 30 ms, say, 20 ms after their first sample at the
@@ -28,11 +30,11 @@ func newPacker(ptimeMs int) *packer {
 		return nil
 	}
 	frames := (ptimeMs + usualPtimeMs - 1) / usualPtimeMs
-	return &packer{length: uint32(ptimeMs * SampleRate / 1000), delay: uint32(frames-1) * FrameSamples}
+	return &packer{length: uint32(ptimeMs * audio.SampleRate / 1000), delay: uint32(frames-1) * audio.FrameSamples}
 }
 
 // uneven reports whether packets fall between the frames.
-func (k *packer) uneven() bool { return k != nil && k.length%FrameSamples != 0 }
+func (k *packer) uneven() bool { return k != nil && k.length%audio.FrameSamples != 0 }
 
 // pack takes a frame that is to be sent.
 func (l *leg) pack(sh *shard, ts uint32, payload []byte) {
@@ -51,7 +53,7 @@ func (l *leg) pack(sh *shard, ts uint32, payload []byte) {
 	k.size += len(payload)
 	k.ends[k.frames%packFrames] = k.size
 	k.frames++
-	k.units += FrameSamples
+	k.units += audio.FrameSamples
 	if l.agreed.codec.steady {
 		k.frames = 0
 	}
@@ -80,7 +82,7 @@ func (l *leg) sendPack(sh *shard, units uint32) {
 	k, a := l.packer, l.agreed
 	payload, used := k.data[:units], int(units)
 	if !a.codec.steady {
-		n := int(units / FrameSamples)
+		n := int(units / audio.FrameSamples)
 		payload, used = joinOpus(k.out[:0], k.data[:], k.ends[:n]), k.ends[n-1]
 		copy(k.ends[:], k.ends[n:])
 		k.frames -= n

@@ -3,6 +3,9 @@ package media
 import (
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // Packets have the length that the peer asks for, evenly in time, and hold the
@@ -19,7 +22,7 @@ func TestPacketTimes(t *testing.T) {
 			if got := p.s.Negotiated().PtimeMs; got != want || c.steady && got != ms {
 				t.Fatalf("%s, %d ms: agreed on %d", c, ms, got)
 			}
-			p.s.Play(Playback{Parts: []*Prompt{NewPrompt(sine(800, SampleRate, 3*SampleRate, 8000))}})
+			p.s.Play(Playback{Parts: []*Prompt{NewPrompt(mediatest.Sine(800, audio.SampleRate, 3*audio.SampleRate, 8000))}})
 			st.run(3*time.Second, nil, p)
 			expectTone(t, c.Name, heardTone(p.packets, c)[c.Rate/5:], 800, c)
 			length := uint32(want) * 8
@@ -68,7 +71,7 @@ func TestKeysBetweenLongPackets(t *testing.T) {
 	p.offer(SendRecv)
 	p.s.Start()
 	st.run(500*time.Millisecond, nil, p)
-	mustNil(t, p.s.SendDigits("12"))
+	mediatest.Must(t, p.s.SendDigits("12"))
 	st.run(1500*time.Millisecond, nil, p)
 	keys := 0
 	for i := 1; i < len(p.packets); i++ {
@@ -87,18 +90,18 @@ func TestKeysBetweenLongPackets(t *testing.T) {
 
 func TestJoinOpus(t *testing.T) {
 	e, d := Opus.NewEncoder(), Opus.NewDecoder()
-	in := sine(600, WideRate, 12*wideFrame, 8000)
+	in := mediatest.Sine(600, audio.WideRate, 12*audio.WideFrame, 8000)
 	pcm := make([]int16, MaxDecoded)
 	for frames := 1; frames <= 3; frames++ {
 		var data []byte
 		var ends []int
 		code := make([]byte, maxPayload)
 		for i := range frames {
-			data = append(data, code[:e.Encode(code, in[i*wideFrame:][:wideFrame])]...)
+			data = append(data, code[:e.Encode(code, in[i*audio.WideFrame:][:audio.WideFrame])]...)
 			ends = append(ends, len(data))
 		}
 		joined := joinOpus(nil, data, ends)
-		if n := d.Decode(pcm, joined); n != frames*wideFrame || opusLength(joined) != uint32(frames*FrameSamples) {
+		if n := d.Decode(pcm, joined); n != frames*audio.WideFrame || opusLength(joined) != uint32(frames*audio.FrameSamples) {
 			t.Errorf("%d frames: %d samples, %d units", frames, n, opusLength(joined))
 		}
 	}

@@ -1,6 +1,10 @@
 package media
 
-import "math"
+import (
+	"math"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // Playout is the adaptive jitter buffer, for audio that is heard by somebody
 // else at our own pace: in a mix or in another codec. (A bridge of one codec
@@ -13,10 +17,10 @@ import "math"
 // by the concealer. It shrinks in a pause of the speaker, or after playoutHaste
 // by cross-fading two frames into one.
 const (
-	playoutLeast  = 2 * FrameSamples  // 40 ms
-	playoutMost   = 10 * FrameSamples // 200 ms
-	playoutWindow = 4 * SampleRate    // lateness is remembered for one to two of them
-	playoutHaste  = 2 * SampleRate    // how long a shorter delay waits for a pause
+	playoutLeast  = 2 * audio.FrameSamples  // 40 ms
+	playoutMost   = 10 * audio.FrameSamples // 200 ms
+	playoutWindow = 4 * audio.SampleRate    // lateness is remembered for one to two of them
+	playoutHaste  = 2 * audio.SampleRate    // how long a shorter delay waits for a pause
 )
 
 // playout belongs to the shard of its session. The zero value is ready.
@@ -73,7 +77,7 @@ func (o *playout) target() int64 {
 }
 
 // next fills one frame for our RTP timestamp now.
-func (o *playout) next(dst *[FrameSamples]int16, now uint32) {
+func (o *playout) next(dst *[audio.FrameSamples]int16, now uint32) {
 	o.move(now)
 	if held := o.at - o.done; held > laneSize/2 || held < 0 {
 		// Frames were left out, in a rest of seconds or hours: so are theirs.
@@ -92,7 +96,7 @@ func (o *playout) next(dst *[FrameSamples]int16, now uint32) {
 		return
 	}
 	o.read(dst)
-	if held < target+2*FrameSamples {
+	if held < target+2*audio.FrameSamples {
 		o.more = 0
 		return
 	}
@@ -100,18 +104,18 @@ func (o *playout) next(dst *[FrameSamples]int16, now uint32) {
 }
 
 // read takes the next frame out of the lane.
-func (o *playout) read(dst *[FrameSamples]int16) {
+func (o *playout) read(dst *[audio.FrameSamples]int16) {
 	o.lane.take(dst[:], o.done)
-	o.done += FrameSamples
+	o.done += audio.FrameSamples
 	o.noise.add(dst)
 }
 
 // shorten leaves out a frame when it may, the one in dst or part of two.
-func (o *playout) shorten(dst *[FrameSamples]int16) {
+func (o *playout) shorten(dst *[audio.FrameSamples]int16) {
 	if o.more == 0 {
 		o.more = o.at
 	}
-	pause := !loud(dst[:])
+	pause := !audio.Loud(dst[:])
 	if !pause && o.at-o.more < playoutHaste {
 		return
 	}
@@ -119,14 +123,14 @@ func (o *playout) shorten(dst *[FrameSamples]int16) {
 	o.read(dst)
 	o.dropped++
 	for i := range dst {
-		dst[i] = int16((int(before[i])*(FrameSamples-i) + int(dst[i])*i) / FrameSamples)
+		dst[i] = int16((int(before[i])*(audio.FrameSamples-i) + int(dst[i])*i) / audio.FrameSamples)
 	}
 	o.more = 0
 }
 
 // quiet reports whether nothing has been put in at the next frame.
 func (l *lane) quiet(done int64) bool {
-	for i := range int64(FrameSamples) {
+	for i := range int64(audio.FrameSamples) {
 		if l.ring[(done+i)&laneMask] != 0 {
 			return false
 		}
@@ -154,12 +158,12 @@ func (c *comfort) begin(payload []byte) {
 func (c *comfort) stop() { c.peak = 0 }
 
 // add lays the noise over a frame of silence.
-func (c *comfort) add(dst *[FrameSamples]int16) {
-	if c.peak == 0 || loud(dst[:]) {
+func (c *comfort) add(dst *[audio.FrameSamples]int16) {
+	if c.peak == 0 || audio.Loud(dst[:]) {
 		return
 	}
 	for i := range dst {
 		c.seed = c.seed*1664525 + 1013904223
-		dst[i] = clip(int32(dst[i]) + int32(int64(int32(c.seed))*int64(c.peak)>>31))
+		dst[i] = audio.Clip(int32(dst[i]) + int32(int64(int32(c.seed))*int64(c.peak)>>31))
 	}
 }

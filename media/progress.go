@@ -3,6 +3,8 @@ package media
 import (
 	"math"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Progress is what a call sounds like before it is answered: the tones and
@@ -68,7 +70,7 @@ type ProgressDetector struct {
 
 // Feed takes the next frame and tells when it is something else than before.
 func (d *ProgressDetector) Feed(pcm []int16) (p Progress, changed bool) {
-	d.at += FrameDuration
+	d.at += audio.FrameDuration
 	heard := d.special(pcm)
 	if h := d.cadence(pcm); heard == ProgressUnknown {
 		heard = h
@@ -105,23 +107,23 @@ func (d *ProgressDetector) special(pcm []int16) Progress {
 // cadence counts tones and pauses.
 func (d *ProgressDetector) cadence(pcm []int16) Progress {
 	switch {
-	case len(pcm) == 0 || meanLevel(pcm) < progressQuiet:
+	case len(pcm) == 0 || audio.MeanLevel(pcm) < progressQuiet:
 		d.stray = false
-		d.other = max(0, d.other-FrameDuration/2)
+		d.other = max(0, d.other-audio.FrameDuration/2)
 		return d.pause()
 	case inToneBand(pcm):
 		d.nothing = true
 		d.stray = false
-		d.other = max(0, d.other-FrameDuration/2)
+		d.other = max(0, d.other-audio.FrameDuration/2)
 		d.begin()
-		d.on += FrameDuration
+		d.on += audio.FrameDuration
 		return ProgressUnknown
 	}
 	d.nothing = true
 	if !d.stray { // one frame is the edge of a tone
 		d.stray = true
 		if d.on > 0 {
-			d.on += FrameDuration / 2
+			d.on += audio.FrameDuration / 2
 		}
 		return ProgressUnknown
 	}
@@ -129,7 +131,7 @@ func (d *ProgressDetector) cadence(pcm []int16) Progress {
 	if d.tone.hz != 0 && d.tone.lasting >= toneShortest {
 		return ProgressUnknown // a tone, of SIT or of somebody's own: no voice
 	}
-	if d.other += FrameDuration; d.other >= progressVoice {
+	if d.other += audio.FrameDuration; d.other >= progressVoice {
 		d.other = progressVoice
 		return ProgressVoice
 	}
@@ -142,7 +144,7 @@ func (d *ProgressDetector) pause() Progress {
 		d.push(&d.tones, d.on)
 		d.on, d.off = 0, 0
 	}
-	d.off += FrameDuration
+	d.off += audio.FrameDuration
 	switch {
 	case !d.nothing && d.at >= progressSilence:
 		return ProgressSilence
@@ -152,7 +154,7 @@ func (d *ProgressDetector) pause() Progress {
 		if lasted >= ringShortest && lasted <= ringLongest && d.last != ProgressBusy && d.last != ProgressReorder {
 			return ProgressRingback
 		}
-	case d.n >= cadenceTones && d.off == FrameDuration:
+	case d.n >= cadenceTones && d.off == audio.FrameDuration:
 		return d.regular()
 	}
 	return ProgressUnknown
@@ -213,24 +215,24 @@ func (d *ProgressDetector) regular() Progress {
 // inToneBand reports whether nearly all of a frame lies where the tones of
 // networks do, 300 to 700 Hz.
 func inToneBand(pcm []int16) bool {
-	var windowed [FrameSamples]float64
+	var windowed [audio.FrameSamples]float64
 	total := 0.0
-	n := min(len(pcm), FrameSamples)
+	n := min(len(pcm), audio.FrameSamples)
 	for i, v := range pcm[:n] {
 		windowed[i] = float64(v) * hann[i]
 		total += windowed[i] * windowed[i]
 	}
 	in := 0.0
 	for b := range bandBins {
-		in += goertzel(windowed[:n], bandLow+bandStep*float64(b))
+		in += audio.Goertzel(windowed[:n], bandLow+bandStep*float64(b))
 	}
 	return in >= progressShare*total
 }
 
 // hann is the window that keeps a tone between two bins from spreading.
-var hann = func() (w [FrameSamples]float64) {
+var hann = func() (w [audio.FrameSamples]float64) {
 	for i := range w {
-		w[i] = 0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/FrameSamples)
+		w[i] = 0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/audio.FrameSamples)
 	}
 	return w
 }()

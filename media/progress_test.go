@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // cadence is tones and pauses in ms, repeated, beginning anywhere in it.
@@ -14,10 +16,10 @@ func cadence(rnd *rand.Rand, seconds int, hz []float64, lengths ...int) []int16 
 	for i, ms := range lengths {
 		ms += rnd.IntN(ms/25 + 1) // networks are not exact
 		if i%2 == 1 {
-			once = append(once, make([]int16, ms*SampleRate/1000)...)
+			once = append(once, make([]int16, ms*audio.SampleRate/1000)...)
 			continue
 		}
-		tone := make([]int16, ms*SampleRate/1000)
+		tone := make([]int16, ms*audio.SampleRate/1000)
 		for _, f := range hz {
 			for j, v := range pureTone(f*(0.99+0.02*rnd.Float64()), ms, 5000/float64(len(hz))) {
 				tone[j] += v
@@ -26,7 +28,7 @@ func cadence(rnd *rand.Rand, seconds int, hz []float64, lengths ...int) []int16 
 		once = append(once, tone...)
 	}
 	var out []int16
-	for len(out) < seconds*SampleRate {
+	for len(out) < seconds*audio.SampleRate {
 		out = append(out, once...)
 	}
 	return out[rnd.IntN(len(once)):]
@@ -77,8 +79,8 @@ var announcements = []string{
 // told is what a detector says of the audio, in its order.
 func told(pcm []int16) (all []string) {
 	var d ProgressDetector
-	for ; len(pcm) >= FrameSamples; pcm = pcm[FrameSamples:] {
-		if p, changed := d.Feed(pcm[:FrameSamples]); changed {
+	for ; len(pcm) >= audio.FrameSamples; pcm = pcm[audio.FrameSamples:] {
+		if p, changed := d.Feed(pcm[:audio.FrameSamples]); changed {
 			all = append(all, p.String())
 		}
 	}
@@ -126,7 +128,7 @@ func TestProgressCorpus(t *testing.T) {
 // TestProgressSequences: what changes on the line is told in its order, once.
 func TestProgressSequences(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	ring := slices.Concat(pureTone(425, 1000, 5000), make([]int16, 4*SampleRate))
+	ring := slices.Concat(pureTone(425, 1000, 5000), make([]int16, 4*audio.SampleRate))
 	busy := []int16{}
 	for range 5 {
 		busy = slices.Concat(busy, pureTone(425, 350, 5000), make([]int16, 350*8))
@@ -137,13 +139,13 @@ func TestProgressSequences(t *testing.T) {
 		want string
 	}{
 		{"it rings, then it is busy", slices.Concat(ring, ring, busy), "ringback busy"},
-		{"busy tone that the network ends", slices.Concat(busy, make([]int16, 5*SampleRate)), "busy"},
+		{"busy tone that the network ends", slices.Concat(busy, make([]int16, 5*audio.SampleRate)), "busy"},
 		{"two tones are not yet busy", slices.Concat(pureTone(425, 350, 5000), make([]int16, 350*8), pureTone(425, 350, 5000), make([]int16, 300*8)), ""},
 		{"unequal tones", slices.Concat(pureTone(425, 200, 5000), make([]int16, 350*8), pureTone(425, 600, 5000), make([]int16, 150*8), pureTone(425, 350, 5000), make([]int16, 300*8)), ""},
 		{"falling tones", slices.Concat(pureTone(1777, 330, 5000), pureTone(1400, 330, 5000), pureTone(950, 330, 5000)), ""},
 		{"a dial tone", pureTone(425, 9000, 5000), ""},
-		{"a beep and silence", slices.Concat(pureTone(1000, 500, 5000), make([]int16, 6*SampleRate)), ""},
-		{"nothing", make([]int16, 9*SampleRate), "silence"},
+		{"a beep and silence", slices.Concat(pureTone(1000, 500, 5000), make([]int16, 6*audio.SampleRate)), ""},
+		{"nothing", make([]int16, 9*audio.SampleRate), "silence"},
 	} {
 		if got := strings.Join(told(worsen(rnd, c.pcm)), " "); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -162,7 +164,7 @@ func TestProgressTalkOff(t *testing.T) {
 		language, text, _ := strings.Cut(words, ":")
 		for _, voice := range corpusVoices[language] {
 			pcm := worsen(rnd, say(text, voice))
-			said += len(pcm) / SampleRate
+			said += len(pcm) / audio.SampleRate
 			for _, p := range told(pcm) {
 				if p != "voice" {
 					t.Errorf("the voice %s sounds like %s in %q", voice, p, text)
@@ -180,7 +182,7 @@ func BenchmarkProgressDetector(b *testing.B) {
 	var d ProgressDetector
 	b.ReportAllocs()
 	for i := range b.N {
-		at := i % (len(pcm)/FrameSamples - 1) * FrameSamples
-		d.Feed(pcm[at : at+FrameSamples])
+		at := i % (len(pcm)/audio.FrameSamples - 1) * audio.FrameSamples
+		d.Feed(pcm[at : at+audio.FrameSamples])
 	}
 }

@@ -3,6 +3,8 @@ package media
 import (
 	"sync"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Prompt is immutable audio, mono, 16 bit, 8 kHz, and the same at 16 kHz if its
@@ -23,15 +25,15 @@ func NewPrompt(pcm []int16) *Prompt { return &Prompt{pcm: pcm} }
 
 // NewWidePrompt takes over pcm at 16 kHz.
 func NewWidePrompt(pcm []int16) *Prompt {
-	return &Prompt{pcm: narrowed(pcm), wide: pcm}
+	return &Prompt{pcm: audio.Narrowed(pcm), wide: pcm}
 }
 
 // Frames is the number of 20 ms frames; the last one may be partly padding.
-func (p *Prompt) Frames() int { return (len(p.pcm) + FrameSamples - 1) / FrameSamples }
+func (p *Prompt) Frames() int { return (len(p.pcm) + audio.FrameSamples - 1) / audio.FrameSamples }
 
 // Duration is the length of the audio without the padding of the last frame.
 func (p *Prompt) Duration() time.Duration {
-	return time.Duration(len(p.pcm)) * time.Second / SampleRate
+	return time.Duration(len(p.pcm)) * time.Second / audio.SampleRate
 }
 
 // PCM is the audio itself at 8 kHz, shared: do not write to it.
@@ -46,7 +48,7 @@ func (p *Prompt) widest() []int16 {
 	if p.wide != nil {
 		return p.wide
 	}
-	return widened(p.pcm)
+	return audio.Widened(p.pcm)
 }
 
 // Endless reports whether the audio is one period of a sound without an end,
@@ -54,11 +56,11 @@ func (p *Prompt) widest() []int16 {
 func (p *Prompt) Endless() bool { return p.endless }
 
 // best is the audio for a codec of a rate: what is there.
-func (p *Prompt) best(rate int) sound {
-	if rate == WideRate && p.wide != nil {
-		return sound{p.wide, WideRate}
+func (p *Prompt) best(rate int) audio.Piece {
+	if rate == audio.WideRate && p.wide != nil {
+		return audio.Piece{Samples: p.wide, Rate: audio.WideRate}
 	}
-	return sound{p.pcm, SampleRate}
+	return audio.Piece{Samples: p.pcm, Rate: audio.SampleRate}
 }
 
 // Encoded is the prompt as payloads of c. The first call per codec encodes:

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 func TestPromptFramesAndPadding(t *testing.T) {
@@ -12,7 +14,7 @@ func TestPromptFramesAndPadding(t *testing.T) {
 		samples, frames int
 		length          time.Duration
 	}{{0, 0, 0}, {1, 1, 125 * time.Microsecond}, {160, 1, 20 * time.Millisecond}, {161, 2, 20125 * time.Microsecond}, {320, 2, 40 * time.Millisecond}} {
-		pcm := sine(440, 8000, tc.samples, 10000)
+		pcm := mediatest.Sine(440, 8000, tc.samples, 10000)
 		p := NewPrompt(pcm)
 		if p.Frames() != tc.frames || p.Duration() != tc.length || p.Endless() {
 			t.Errorf("%d samples: %d frames, %s", tc.samples, p.Frames(), p.Duration())
@@ -39,7 +41,7 @@ func TestPromptFramesAndPadding(t *testing.T) {
 }
 
 func TestFrameOutsideIsSilence(t *testing.T) {
-	e := NewPrompt(sine(440, 8000, 500, 10000)).Encoded(PCMU)
+	e := NewPrompt(mediatest.Sine(440, 8000, 500, 10000)).Encoded(PCMU)
 	for _, i := range []int{-1, 4, 1 << 40} {
 		if !bytes.Equal(e.Frame(i), PCMU.Silence()) {
 			t.Errorf("frame %d", i)
@@ -51,7 +53,7 @@ func TestFrameOutsideIsSilence(t *testing.T) {
 }
 
 func TestPromptIsEncodedOnceForAll(t *testing.T) {
-	p := NewPrompt(sine(440, 8000, 80000, 10000))
+	p := NewPrompt(mediatest.Sine(440, 8000, 80000, 10000))
 	const callers = 32
 	forms := make([]*Encoded, callers)
 	var wg sync.WaitGroup
@@ -73,7 +75,7 @@ func TestPromptIsEncodedOnceForAll(t *testing.T) {
 }
 
 func BenchmarkEncodePromptMinute(b *testing.B) {
-	pcm := sine(440, 8000, 60*8000, 10000)
+	pcm := mediatest.Sine(440, 8000, 60*8000, 10000)
 	for b.Loop() {
 		NewPrompt(pcm).Encoded(PCMA)
 	}

@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // heardIn is what a listener hears of a prompt in a codec.
@@ -24,16 +27,16 @@ func heardIn(p *Prompt, c *Codec) []int16 {
 // A prompt sounds the same in every codec, whatever its own rate.
 func TestPromptInEveryCodec(t *testing.T) {
 	for name, p := range map[string]*Prompt{
-		"narrow": NewPrompt(sine(1000, SampleRate, 2*SampleRate, 8000)),
-		"wide":   NewWidePrompt(sine(1000, WideRate, 2*WideRate, 8000)),
+		"narrow": NewPrompt(mediatest.Sine(1000, audio.SampleRate, 2*audio.SampleRate, 8000)),
+		"wide":   NewWidePrompt(mediatest.Sine(1000, audio.WideRate, 2*audio.WideRate, 8000)),
 	} {
 		if p.Frames() != 100 {
 			t.Errorf("%s: %d frames", name, p.Frames())
 		}
 		for _, c := range Codecs() {
 			out := heardIn(p, c)[c.Rate/2 : 2*c.Rate-c.Rate/10]
-			share := goertzelAt(out, 1000, c.Rate) / (power(out) * float64(len(out)))
-			if level := levelAgainst(out, 8000); level < -1.5 || level > 1.5 || share < 0.97 {
+			share := mediatest.EnergyAt(out, 1000, c.Rate) / (audio.Power(out) * float64(len(out)))
+			if level := mediatest.LevelAgainst(out, 8000); level < -1.5 || level > 1.5 || share < 0.97 {
 				t.Errorf("%s in %s: %.1f dB, share of the tone %.3f", name, c, level, share)
 			}
 		}
@@ -42,10 +45,10 @@ func TestPromptInEveryCodec(t *testing.T) {
 
 // What a telephone does not carry is heard where the codec is wide.
 func TestWidePromptKeepsItsHighs(t *testing.T) {
-	p := NewWidePrompt(sine(6000, WideRate, 2*WideRate, 8000))
+	p := NewWidePrompt(mediatest.Sine(6000, audio.WideRate, 2*audio.WideRate, 8000))
 	for _, c := range Codecs() {
 		out := heardIn(p, c)[c.Rate/2 : 2*c.Rate-c.Rate/10]
-		if level := levelAgainst(out, 8000); c.Wide() != (level > -3) || !c.Wide() && level > -45 {
+		if level := mediatest.LevelAgainst(out, 8000); c.Wide() != (level > -3) || !c.Wide() && level > -45 {
 			t.Errorf("%s: %.1f dB", c, level)
 		}
 	}
@@ -54,7 +57,7 @@ func TestWidePromptKeepsItsHighs(t *testing.T) {
 // The first half second can be played while the rest is not encoded yet, and
 // what is not there is silence.
 func TestPromptIsEncodedBitByBit(t *testing.T) {
-	p := NewPrompt(sine(500, SampleRate, 5*SampleRate, 8000))
+	p := NewPrompt(mediatest.Sine(500, audio.SampleRate, 5*audio.SampleRate, 8000))
 	e := p.form(G722)
 	if int(e.ready.Load()) != encodeAhead || e.done() {
 		t.Fatalf("%d frames at once", e.ready.Load())
@@ -73,14 +76,14 @@ func TestPromptIsEncodedBitByBit(t *testing.T) {
 }
 
 func TestWideFramesDoNotAllocate(t *testing.T) {
-	p := NewPrompt(sine(500, SampleRate, SampleRate, 8000))
+	p := NewPrompt(mediatest.Sine(500, audio.SampleRate, audio.SampleRate, 8000))
 	e, d := p.Encoded(G722), G722.NewDecoder()
 	enc, code, pcm := G722.NewEncoder(), make([]byte, maxPayload), make([]int16, MaxDecoded)
-	var fit fitting
+	var fit audio.Fitting
 	i := 0
 	n := testing.AllocsPerRun(100, func() {
 		m := d.Decode(pcm, e.Frame(i%50))
-		fit.to(SampleRate, pcm, sound{pcm[:m], WideRate})
+		fit.To(audio.SampleRate, pcm, audio.Piece{Samples: pcm[:m], Rate: audio.WideRate})
 		enc.Encode(code, pcm[:m])
 		i++
 	})
@@ -92,25 +95,25 @@ func TestWideFramesDoNotAllocate(t *testing.T) {
 // A file of 24 kHz is heard with its highs in wideband codecs, trimmed and
 // levelled like its narrow form.
 func TestLoadKeepsWideband(t *testing.T) {
-	pcm := slices.Concat(make([]int16, 24000), sine(6000, 24000, 24000, 3000), make([]int16, 24000))
-	for i, v := range sine(900, 24000, 24000, 3000) {
+	pcm := slices.Concat(make([]int16, 24000), mediatest.Sine(6000, 24000, 24000, 3000), make([]int16, 24000))
+	for i, v := range mediatest.Sine(900, 24000, 24000, 3000) {
 		pcm[24000+i] += v
 	}
 	var data []byte
 	for _, v := range pcm {
 		data = binary.LittleEndian.AppendUint16(data, uint16(v))
 	}
-	p, err := decodeAudio(context.Background(), bytes.NewReader(wavBytes(wavePCM, 1, 24000, 16, data)), "wav", time.Minute, LoadOptions{Trim: true, Normalise: true})
-	mustNil(t, err)
+	p, err := decodeAudio(context.Background(), bytes.NewReader(mediatest.WAVBytes(wavePCM, 1, 24000, 16, data)), "wav", time.Minute, LoadOptions{Trim: true, Normalise: true})
+	mediatest.Must(t, err)
 	if len(p.Wide()) != 2*len(p.PCM()) || len(p.PCM()) > 10000 {
 		t.Fatalf("%d and %d samples", len(p.PCM()), len(p.Wide()))
 	}
-	middle := p.Wide()[WideRate/4 : 3*WideRate/4]
-	low, high := goertzelAt(middle, 900, WideRate), goertzelAt(middle, 6000, WideRate)
+	middle := p.Wide()[audio.WideRate/4 : 3*audio.WideRate/4]
+	low, high := mediatest.EnergyAt(middle, 900, audio.WideRate), mediatest.EnergyAt(middle, 6000, audio.WideRate)
 	if high < low/2 || high > 2*low {
 		t.Errorf("900 Hz %.0f, 6000 Hz %.0f", low, high)
 	}
-	if out := heardIn(p, G722)[WideRate/4 : 3*WideRate/4]; goertzelAt(out, 6000, WideRate) < low/4 {
+	if out := heardIn(p, G722)[audio.WideRate/4 : 3*audio.WideRate/4]; mediatest.EnergyAt(out, 6000, audio.WideRate) < low/4 {
 		t.Error("the highs are not heard in G.722")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Sizes and limits of a recording.
@@ -11,8 +13,7 @@ const (
 	recordersPerSession = 4
 	recordChunk         = 32 << 10 // bytes; two per recording, 1 s of stereo each
 	recordChunks        = 2
-	recordDelay         = 12 * FrameSamples // reordering and jitter that is waited for, 240 ms
-	recordVoice         = 256               // mean of |sample| from which on a packet is no silence
+	recordDelay         = 12 * audio.FrameSamples // reordering and jitter that is waited for, 240 ms
 )
 
 // RecorderOptions says what a recording holds and when it ends by itself.
@@ -80,7 +81,7 @@ func (r *Recorder) Mask(on bool) { r.masked.Store(on) }
 
 // Thinned is how much audio a slow disk has turned into silence so far.
 func (r *Recorder) Thinned() time.Duration {
-	return time.Duration(r.thinned.Load()) * time.Second / SampleRate
+	return time.Duration(r.thinned.Load()) * time.Second / audio.SampleRate
 }
 
 // recordOwner is the session or mixer that a recorder is lent to.
@@ -121,7 +122,7 @@ func (r *Recorder) received(ts uint32, pcm []int16, gap int, now uint32) {
 	}
 	at := int64(int32(now - r.origin))
 	pos := r.lanes[0].put(ts, pcm, gap, at, r.done, !r.masked.Load())
-	if (r.opts.Silence > 0 || r.rests) && loud(pcm) {
+	if (r.opts.Silence > 0 || r.rests) && audio.Loud(pcm) {
 		r.lastVoice = max(r.lastVoice, pos+int64(len(pcm)))
 		r.lastLoud = max(r.lastLoud, r.lastVoice)
 	}
@@ -129,7 +130,7 @@ func (r *Recorder) received(ts uint32, pcm []int16, gap int, now uint32) {
 
 // sent takes decoded samples that were sent with our RTP timestamp ts.
 func (r *Recorder) sent(ts uint32, pcm []int16) {
-	if r.rests && loud(pcm) {
+	if r.rests && audio.Loud(pcm) {
 		r.lastLoud = max(r.lastLoud, int64(int32(ts-r.origin))+int64(len(pcm)))
 	}
 	if !r.paused.Load() && (r.opts.Stereo || r.opts.Mixed) {
@@ -148,7 +149,7 @@ func (r *Recorder) advance(now uint32) (ended bool) {
 		at = r.limit()
 		r.flush(at)
 		r.reason = ReasonMax
-	case r.opts.Silence > 0 && at-r.lastVoice >= samplesOf(r.opts.Silence):
+	case r.opts.Silence > 0 && at-r.lastVoice >= audio.Samples(r.opts.Silence):
 		r.flush(at)
 		r.reason = ReasonSilence
 	default:
@@ -163,9 +164,9 @@ func (r *Recorder) full(at int64) bool { return at >= r.limit() }
 // limit is the position where the recording ends: the chosen maximum, what a
 // WAV file holds, and what 32 bit timestamps can tell apart.
 func (r *Recorder) limit() int64 {
-	most := min(int64(MaxWAVBytes/2/r.channels), 1<<31-SampleRate)
+	most := min(int64(MaxWAVBytes/2/r.channels), 1<<31-audio.SampleRate)
 	if r.opts.MaxDuration > 0 {
-		most = min(most, samplesOf(r.opts.MaxDuration))
+		most = min(most, audio.Samples(r.opts.MaxDuration))
 	}
 	return most
 }
@@ -186,7 +187,7 @@ func (r *Recorder) quiet(now uint32) int64 {
 	}
 	left := r.limit() - at
 	if r.opts.Silence > 0 {
-		left = min(left, r.lastVoice+samplesOf(r.opts.Silence)-at)
+		left = min(left, r.lastVoice+audio.Samples(r.opts.Silence)-at)
 	}
 	return max(left, 0)
 }
@@ -194,7 +195,7 @@ func (r *Recorder) quiet(now uint32) int64 {
 // oversleep moves on to our RTP timestamp now over a silence that nobody has
 // sent: a hole in the file.
 func (r *Recorder) oversleep(now uint32) {
-	to := int64(int32(now-r.origin)) - recordDelay - FrameSamples
+	to := int64(int32(now-r.origin)) - recordDelay - audio.FrameSamples
 	r.flush(min(to, r.done+laneSize)) // what the lanes still hold
 	n := to - r.done
 	if n <= 0 {
@@ -213,15 +214,15 @@ func (r *Recorder) oversleep(now uint32) {
 
 // flush takes the samples before end out of the lanes into the chunk.
 func (r *Recorder) flush(end int64) {
-	var theirs, ours [FrameSamples]int16
+	var theirs, ours [audio.FrameSamples]int16
 	for r.done < end {
-		n := int(min(end-r.done, FrameSamples))
+		n := int(min(end-r.done, audio.FrameSamples))
 		r.lanes[0].take(theirs[:n], r.done)
 		r.lanes[1].pull(ours[:n], r.done)
 		r.done += int64(n)
 		for i, left := range theirs[:n] {
 			if r.opts.Mixed && r.channels == 1 {
-				left = clip(int32(left) + int32(ours[i]))
+				left = audio.Clip(int32(left) + int32(ours[i]))
 			}
 			r.keep(left, ours[i])
 		}
@@ -271,7 +272,7 @@ func (r *Recorder) last(at time.Time) bool {
 		rec: r, data: r.chunk, at: r.offset, final: true, end: r.done * int64(2*r.channels),
 		event: Event{
 			Kind: RecordEnded, At: at, Recorder: r, Reason: r.reason,
-			DurationMs: int(r.done * 1000 / SampleRate),
+			DurationMs: int(r.done * 1000 / audio.SampleRate),
 		},
 	}
 	if !r.owner.engine.writers.write(job) {
@@ -280,11 +281,3 @@ func (r *Recorder) last(at time.Time) bool {
 	r.chunk = nil
 	return true
 }
-
-// samplesOf is a duration in samples.
-func samplesOf(d time.Duration) int64 { return int64(d) * SampleRate / int64(time.Second) }
-
-func clip(v int32) int16 { return int16(max(-1<<15, min(1<<15-1, v))) }
-
-// loud reports whether the mean magnitude is above that of silence.
-func loud(pcm []int16) bool { return meanLevel(pcm) >= recordVoice }

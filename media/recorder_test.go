@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // readWAV returns the samples of a recording and checks its header.
@@ -41,16 +43,16 @@ func split(pcm []int16) (left, right []int16) {
 // monologue sends frames with losses and reordering and returns what a perfect
 // recording holds from the first frame on.
 func (p *party) monologue(n int, lost map[int]bool, swapped map[int]bool) (func(ms int), []int16) {
-	want := make([]int16, n*FrameSamples)
+	want := make([]int16, n*audio.FrameSamples)
 	base, ts := p.seq+1, p.ts
 	send := func(i int) {
 		if i < n && !lost[i] {
-			p.sendFrom(p.conn, PCMA.PT, false, base+uint16(i), ts+uint32(i*FrameSamples), voice(i))
+			p.sendFrom(p.conn, PCMA.PT, false, base+uint16(i), ts+uint32(i*audio.FrameSamples), voice(i))
 		}
 	}
 	for i := range n {
 		if !lost[i] {
-			PCMA.Decode(want[i*FrameSamples:(i+1)*FrameSamples], voice(i))
+			PCMA.Decode(want[i*audio.FrameSamples:(i+1)*audio.FrameSamples], voice(i))
 		}
 	}
 	return func(ms int) {
@@ -88,20 +90,20 @@ func find(t *testing.T, pcm, want []int16) int {
 // no more than the seam after it differs.
 func findAround(t *testing.T, pcm, want []int16, lost ...int) int {
 	t.Helper()
-	at := find(t, pcm, want[:lost[0]*FrameSamples])
+	at := find(t, pcm, want[:lost[0]*audio.FrameSamples])
 	pcm = pcm[at:]
 	from := 0
-	for _, i := range append(lost, len(want)/FrameSamples) {
-		to := i * FrameSamples
+	for _, i := range append(lost, len(want)/audio.FrameSamples) {
+		to := i * audio.FrameSamples
 		for j := from; j < to; j++ {
 			if pcm[j] != want[j] {
-				t.Fatalf("sample %d of frame %d differs", j%FrameSamples, j/FrameSamples)
+				t.Fatalf("sample %d of frame %d differs", j%audio.FrameSamples, j/audio.FrameSamples)
 			}
 		}
-		if to < len(want) && !loud(pcm[to:to+FrameSamples]) {
+		if to < len(want) && !audio.Loud(pcm[to:to+audio.FrameSamples]) {
 			t.Fatalf("frame %d is lost and not concealed", i)
 		}
-		from = to + FrameSamples + concealSeam
+		from = to + audio.FrameSamples + concealSeam
 	}
 	return at
 }
@@ -118,7 +120,7 @@ func TestRecordingIsBitExactByTimestamp(t *testing.T) {
 	p.s.StopRecord(r)
 	st.run(100*time.Millisecond, nil, p)
 	pcm := readWAV(t, f, 1)
-	if at := findAround(t, pcm, want, 50, 51, 200); at > 2*FrameSamples {
+	if at := findAround(t, pcm, want, 50, 51, 200); at > 2*audio.FrameSamples {
 		t.Fatalf("begins %d samples late", at)
 	}
 	ended := p.events.of(RecordEnded)
@@ -151,9 +153,9 @@ func TestStereoHasTheCallerLeftAndThePromptRight(t *testing.T) {
 }
 
 func decoded(frames [][]byte) []int16 {
-	pcm := make([]int16, len(frames)*FrameSamples)
+	pcm := make([]int16, len(frames)*audio.FrameSamples)
 	for i, f := range frames {
-		PCMA.Decode(pcm[i*FrameSamples:], f)
+		PCMA.Decode(pcm[i*audio.FrameSamples:], f)
 	}
 	return pcm
 }
@@ -166,8 +168,8 @@ func TestStereoOfABridge(t *testing.T) {
 	f := tempFile(t)
 	a.s.Record(NewRecorder(f, RecorderOptions{Stereo: true}))
 	st.run(20*time.Millisecond, nil, a, b)
-	a.ts += FrameSamples
-	b.ts += FrameSamples
+	a.ts += audio.FrameSamples
+	b.ts += audio.FrameSamples
 	ta, wantA := a.monologue(100, nil, nil)
 	tb, wantB := b.monologue(100, map[int]bool{30: true}, nil)
 	st.run(2100*time.Millisecond, both(ta, tb), a, b)
@@ -175,7 +177,7 @@ func TestStereoOfABridge(t *testing.T) {
 	st.run(100*time.Millisecond, nil, a, b)
 	left, right := split(readWAV(t, f, 2))
 	la, lb := find(t, left, wantA), find(t, right, wantB)
-	if d := la - lb; d > 2*FrameSamples || d < -2*FrameSamples {
+	if d := la - lb; d > 2*audio.FrameSamples || d < -2*audio.FrameSamples {
 		t.Fatalf("the channels are %d samples apart", d)
 	}
 }
@@ -198,7 +200,7 @@ func TestMixedMonoAddsBoth(t *testing.T) {
 		t.Fatalf("%d and %d samples", len(mono), len(left))
 	}
 	for i := range mono {
-		if mono[i] != clip(int32(left[i])+int32(right[i])) {
+		if mono[i] != audio.Clip(int32(left[i])+int32(right[i])) {
 			t.Fatalf("sample %d: %d of %d and %d", i, mono[i], left[i], right[i])
 		}
 	}
@@ -226,7 +228,7 @@ func TestPauseAndMaskAreSilence(t *testing.T) {
 	left, right := split(readWAV(t, f, 2))
 	want := []struct{ left, right bool }{{true, true}, {false, false}, {false, true}, {true, true}}
 	for i, w := range want {
-		from, to := i*SampleRate+1000, (i+1)*SampleRate-1000
+		from, to := i*audio.SampleRate+1000, (i+1)*audio.SampleRate-1000
 		if got := sounds(left[from:to]); got != w.left {
 			t.Errorf("second %d: party %v", i, got)
 		}
@@ -311,7 +313,7 @@ func TestSlowDiskThinsTheRecording(t *testing.T) {
 		t.Fatal("a recorder is lent once")
 	}
 	r.begin(0)
-	chunkFrames := recordChunk / 2 / FrameSamples
+	chunkFrames := recordChunk / 2 / audio.FrameSamples
 	stolen := [][]byte{}
 	for i := range 5 * chunkFrames {
 		if i == chunkFrames { // the writers have not given the first chunk back
@@ -324,7 +326,7 @@ func TestSlowDiskThinsTheRecording(t *testing.T) {
 				r.free <- make([]byte, 0, recordChunk)
 			}
 		}
-		for j := range FrameSamples {
+		for j := range audio.FrameSamples {
 			r.keep(int16(i+1), int16(j))
 			r.done++
 		}
@@ -338,14 +340,14 @@ func TestSlowDiskThinsTheRecording(t *testing.T) {
 	}
 	st.clk.Settle()
 	pcm := readWAV(t, f, 1)
-	if len(pcm) != 5*chunkFrames*FrameSamples {
+	if len(pcm) != 5*chunkFrames*audio.FrameSamples {
 		t.Fatalf("%d samples", len(pcm))
 	}
 	holes := 0
 	for i, v := range pcm {
 		if v == 0 {
 			holes++
-		} else if int(v) != i/FrameSamples+1 {
+		} else if int(v) != i/audio.FrameSamples+1 {
 			t.Fatalf("sample %d is of frame %d", i, v-1)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Limits of the writer pool. A job is one chunk, so writerQueue bounds the
@@ -89,7 +90,7 @@ func (p *writerPool) do(job writeJob) {
 	e := job.event
 	if r.failed.Load() {
 		e.Reason, e.Err = ReasonDisk, r.disk.err
-		e.DurationMs = int(r.disk.size * 1000 / int64(2*r.channels) / SampleRate)
+		e.DurationMs = int(r.disk.size * 1000 / int64(2*r.channels) / audio.SampleRate)
 	}
 	r.owner.engine.recordings.Add(-1)
 	r.owner.engine.notes.post(r.owner.sink, e)

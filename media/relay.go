@@ -1,17 +1,21 @@
 package media
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // relay carries the audio of a peer that speaks another codec: what it says is
 // put into frames of ours, at our rate, and encoded. Between the codecs of G.711
 // a table does that code word by code word, and between equal codecs nothing is
 // to be done: neither comes here.
 type relay struct {
-	fit     fitting
+	fit     audio.Fitting
 	waiting int    // samples in pcm
 	ts      uint32 // of the first of them, on our timeline
 	open    bool
-	pcm     [wideFrame]int16
+	pcm     [audio.WideFrame]int16
 }
 
 // relayHole is the longest hole, in frames, that is passed on as packets that
@@ -23,16 +27,16 @@ const relayHole = 10
 func needsRelay(from, to *Codec) bool { return from != to && (from.g711 == nil || to.g711 == nil) }
 
 // relayed takes a piece of the peer's audio with our timestamp.
-func (l *leg) relayed(sh *shard, ts uint32, heard sound) {
+func (l *leg) relayed(sh *shard, ts uint32, heard audio.Piece) {
 	r, c := &l.relay, l.agreed.codec
-	pcm := r.fit.to(c.Rate, sh.relay[:], heard)
-	perUnit := c.Rate / SampleRate
+	pcm := r.fit.To(c.Rate, sh.relay[:], heard)
+	perUnit := c.Rate / audio.SampleRate
 	if hole := int32(ts - r.ts - uint32(r.waiting/perUnit)); !r.open || hole != 0 {
-		if r.open && hole < 0 && hole > -SampleRate {
+		if r.open && hole < 0 && hole > -audio.SampleRate {
 			return // late: what it belongs to has been sent
 		}
 		l.closeRelay(sh)
-		if lost := hole / FrameSamples; r.open && lost > 0 && lost <= relayHole {
+		if lost := hole / audio.FrameSamples; r.open && lost > 0 && lost <= relayHole {
 			l.send.seq += uint16(lost) // the listener sees that something is missing
 		}
 		r.ts, r.open = ts, true
@@ -61,9 +65,9 @@ func (l *leg) relayFrame(sh *shard) {
 	r, c := &l.relay, l.agreed.codec
 	pcm := r.pcm[:c.FrameLen()]
 	n := l.enc.Encode(sh.code[:], pcm)
-	l.send.next = r.ts + FrameSamples
-	l.sendFrame(sh, r.ts, sh.code[:n], sound{pcm, c.Rate})
-	r.ts += FrameSamples
+	l.send.next = r.ts + audio.FrameSamples
+	l.sendFrame(sh, r.ts, sh.code[:n], audio.Piece{Samples: pcm, Rate: c.Rate})
+	r.ts += audio.FrameSamples
 	r.waiting = 0
 }
 
@@ -101,7 +105,7 @@ func opusLength(payload []byte) uint32 {
 		}
 		frames = uint32(payload[1] & 63)
 	}
-	const ms = SampleRate / 1000
+	const ms = audio.SampleRate / 1000
 	var frame uint32
 	switch {
 	case config < 12: // SILK

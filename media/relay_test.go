@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // toneTalker lets a party say a tone in its codec, a packet every ptime.
@@ -23,13 +26,13 @@ func (x *toneTalker) at(phase int) func(ms int) {
 		}
 		n := x.codec.FrameLen()
 		pcm := make([]int16, n)
-		copy(pcm, sine(x.hz, float64(x.codec.Rate), (x.frame+1)*n, 8000)[x.frame*n:])
+		copy(pcm, mediatest.Sine(x.hz, float64(x.codec.Rate), (x.frame+1)*n, 8000)[x.frame*n:])
 		code := make([]byte, maxPayload)
 		code = code[:x.enc.Encode(code, pcm)]
 		if x.p.seq++; x.lose == nil || !x.lose(x.frame) {
 			x.p.sendFrom(x.p.conn, x.p.local.payloadType(x.codec), false, x.p.seq, x.p.ts, code)
 		}
-		x.p.ts += FrameSamples * x.codec.factor()
+		x.p.ts += audio.FrameSamples * x.codec.factor()
 		x.frame++
 	}
 }
@@ -51,8 +54,8 @@ func expectTone(t *testing.T, name string, pcm []int16, hz float64, c *Codec) {
 		t.Errorf("%s: only %d samples", name, len(pcm))
 		return
 	}
-	share := goertzelAt(pcm, hz, c.Rate) / (power(pcm) * float64(len(pcm)))
-	if level := levelAgainst(pcm, 8000); level < -2 || level > 2 || share < 0.9 {
+	share := mediatest.EnergyAt(pcm, hz, c.Rate) / (audio.Power(pcm) * float64(len(pcm)))
+	if level := mediatest.LevelAgainst(pcm, 8000); level < -2 || level > 2 || share < 0.9 {
 		t.Errorf("%s: %.1f dB, share of the tone %.3f", name, level, share)
 	}
 }
@@ -84,7 +87,7 @@ func TestBridgeBetweenCodecs(t *testing.T) {
 			}{{a.packets, left}, {b.packets, right}} {
 				for i := 1; i < len(p.packets); i++ {
 					one, two := p.packets[i-1], p.packets[i]
-					if step := two.ts - one.ts; two.seq != one.seq+1 || two.ssrc != one.ssrc || step == 0 || step > 6*FrameSamples*p.codec.factor() {
+					if step := two.ts - one.ts; two.seq != one.seq+1 || two.ssrc != one.ssrc || step == 0 || step > 6*audio.FrameSamples*p.codec.factor() {
 						t.Fatalf("%s: packet %d: seq %d after %d, ts +%d", name, i, two.seq, one.seq, step)
 					}
 				}
@@ -102,7 +105,7 @@ func TestBridgeBetweenCodecsWithLosses(t *testing.T) {
 		a.s.Bridge(b.s)
 		st.run(3*time.Second, x.at(3), a, b)
 		got := heardTone(b.packets[40:], PCMA)
-		want := int(float64(2*SampleRate) * map[*Codec]float64{G722: 0.88, Opus: 0.98}[c])
+		want := int(float64(2*audio.SampleRate) * map[*Codec]float64{G722: 0.88, Opus: 0.98}[c])
 		if len(got) < want {
 			t.Errorf("%s: %d samples heard, want %d", c, len(got), want)
 		}
@@ -155,7 +158,7 @@ func TestKeysBesideOpus(t *testing.T) {
 	st := newStudio(t, 1)
 	p := wideLeg(st, Opus)
 	st.run(100*time.Millisecond, nil, p)
-	mustNil(t, p.s.SendDigits("7"))
+	mediatest.Must(t, p.s.SendDigits("7"))
 	st.run(time.Second, nil, p)
 	var last uint16
 	for _, h := range p.packets {
@@ -172,7 +175,7 @@ func TestKeysBesideOpus(t *testing.T) {
 func TestCodecChangesUnderWay(t *testing.T) {
 	st := newStudio(t, 1)
 	p := wideLeg(st, PCMA)
-	p.s.Play(Playback{Parts: []*Prompt{NewPrompt(sine(900, SampleRate, 7*SampleRate, 8000))}})
+	p.s.Play(Playback{Parts: []*Prompt{NewPrompt(mediatest.Sine(900, audio.SampleRate, 7*audio.SampleRate, 8000))}})
 	st.run(time.Second, nil, p)
 	for _, c := range []*Codec{G722, Opus, PCMU, Opus, PCMA} {
 		p.local.Codecs = []*Codec{c}

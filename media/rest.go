@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Rest. Most of a call in virtual time is silence: while nobody plays, speaks,
@@ -14,7 +16,7 @@ import (
 
 // lull is how long all shards have been idle before they rest, so that nothing
 // is under way between them.
-const lull = 2 * FrameDuration
+const lull = 2 * audio.FrameDuration
 
 // restLeast is how long a rest has to be to be worth it, and how early sleepers
 // wake before something is due.
@@ -118,7 +120,7 @@ func (l *leg) quietFor() time.Duration {
 	}
 	now := l.send.clock(l.due)
 	for _, r := range l.recs[:l.records] {
-		most = min(most, time.Duration(r.quiet(now))*time.Second/SampleRate)
+		most = min(most, time.Duration(r.quiet(now))*time.Second/audio.SampleRate)
 	}
 	return most
 }
@@ -159,7 +161,7 @@ func (l *leg) idle(sh *shard) bool {
 // missing reports whether packets that the media timeout waits for do not
 // come: then time matters.
 func (l *leg) missing(sh *shard) bool {
-	return l.s.opts.MediaTimeout > 0 && l.heard != 0 && !l.lost && l.agreed != nil && !l.onHold() && sh.at-l.heard > FrameDuration
+	return l.s.opts.MediaTimeout > 0 && l.heard != 0 && !l.lost && l.agreed != nil && !l.onHold() && sh.at-l.heard > audio.FrameDuration
 }
 
 // drain reads the silence that is left, so that its age does not count later.

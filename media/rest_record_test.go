@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // TestRestWhileRecording records one conversation with and without rest: the
@@ -87,14 +89,14 @@ func sounding(t *testing.T, f *os.File) (out []int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const header, tenth = 44, 2 * SampleRate / 10
+	const header, tenth = 44, 2 * audio.SampleRate / 10
 	for i := header; i+tenth <= len(raw); i += tenth {
 		sum := 0
 		for j := i; j < i+tenth; j += 2 {
 			v := int(int16(uint16(raw[j]) | uint16(raw[j+1])<<8))
 			sum += max(v, -v)
 		}
-		if sum > recordVoice*tenth/2 {
+		if sum > audio.VoiceLevel*tenth/2 {
 			out = append(out, (i-header)/tenth)
 		}
 	}

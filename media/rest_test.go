@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // quiet is two sessions on two engines of one Fabric that talk to each other.
@@ -58,7 +59,7 @@ func newQuiet(t testing.TB, rests bool, change func(*SessionOptions)) *quiet {
 
 // spoken is marked audio.
 func spoken(number uint32, d time.Duration) *Prompt {
-	pcm := make([]int16, int(d/time.Second*SampleRate)+int(d%time.Second*SampleRate/time.Second))
+	pcm := make([]int16, int(d/time.Second*audio.SampleRate)+int(d%time.Second*audio.SampleRate/time.Second))
 	for i := range pcm {
 		pcm[i] = int16(4000 - i%20*400)
 	}
@@ -118,7 +119,7 @@ func TestMarks(t *testing.T) {
 	for _, number := range []uint32{0, 1, 0xffffffff, 0xdeadbeef} {
 		pcm := MarkFrame(number)
 		for _, c := range []*Codec{PCMA, PCMU} {
-			code, back := make([]byte, len(c.Silence())), make([]int16, FrameSamples)
+			code, back := make([]byte, len(c.Silence())), make([]int16, audio.FrameSamples)
 			c.Encode(code, pcm)
 			c.Decode(back, code)
 			if got, ok := findMark(back); !ok || got != number {
@@ -127,7 +128,7 @@ func TestMarks(t *testing.T) {
 		}
 	}
 	for name, pcm := range map[string][]int16{
-		"silence": make([]int16, FrameSamples), "short": MarkFrame(1)[:40], "tone": spoken(1, time.Second).PCM()[FrameSamples : 2*FrameSamples],
+		"silence": make([]int16, audio.FrameSamples), "short": MarkFrame(1)[:40], "tone": spoken(1, time.Second).PCM()[audio.FrameSamples : 2*audio.FrameSamples],
 	} {
 		if n, ok := findMark(pcm); ok {
 			t.Errorf("%s is the mark %d", name, n)

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/pion/rtp"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Sizes of RTP, RFC 3550 §5.1.
 const (
 	rtpHeader  = 12
 	rtpVersion = 2
-	maxPacket  = 2048 // bytes of a datagram that are read
 )
 
 // packet is a parsed RTP packet; payload points into the read buffer.
@@ -158,10 +159,10 @@ func (st *receiveStats) missing() uint32 {
 
 // timing takes the timestamp of an audio packet and when it arrived.
 func (st *receiveStats) timing(ts uint32, at time.Duration) {
-	transit := int64(uint32(samplesOf(at)) - ts)
+	transit := int64(uint32(audio.Samples(at)) - ts)
 	if st.timed {
 		d := math.Abs(float64(int32(uint32(transit) - uint32(st.transit))))
-		if d < SampleRate { // a jump of the timestamps is no jitter
+		if d < audio.SampleRate { // a jump of the timestamps is no jitter
 			st.jitter += (d - st.jitter) / 16
 		}
 	}

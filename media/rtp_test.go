@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pion/rtp"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 func TestParseRTP(t *testing.T) {
@@ -114,8 +116,8 @@ func TestFractionLost(t *testing.T) {
 func TestJitter(t *testing.T) {
 	var st receiveStats
 	for i := range 500 {
-		at := time.Duration(i)*FrameDuration + time.Duration(i%2)*5*time.Millisecond
-		st.timing(uint32(1<<32-1000+i*FrameSamples), at)
+		at := time.Duration(i)*audio.FrameDuration + time.Duration(i%2)*5*time.Millisecond
+		st.timing(uint32(1<<32-1000+i*audio.FrameSamples), at)
 	}
 	if ms := st.jitter / 8; math.Abs(ms-5) > 0.2 {
 		t.Fatalf("%.2f ms", ms)

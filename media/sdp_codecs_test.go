@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // Offers of phones, exchanges and trunks as they are seen, and what is agreed
@@ -113,12 +115,12 @@ func TestOfferOfAllCodecs(t *testing.T) {
 	// A peer that used 107 for its keys, and a number of its own for Opus.
 	theirs := "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP %s\r\n%s"
 	_, r, err := BuildAnswer(l, fmt.Appendf(nil, theirs, "8 107", "a=rtpmap:107 telephone-event/8000\r\n"))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if next := string(BuildOffer(l.Following(r))); !strings.Contains(next, "telephone-event/8000") || strings.Contains(next, "a=rtpmap:107 opus") || !strings.Contains(next, " opus/48000/2\r\n") {
 		t.Errorf("107 has two meanings:\n%s", next)
 	}
 	_, r, err = BuildAnswer(l, fmt.Appendf(nil, theirs, "120 8 101", "a=rtpmap:120 opus/48000/2\r\na=rtpmap:101 telephone-event/48000\r\n"))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if next := string(BuildOffer(l.Following(r))); !strings.Contains(next, "a=rtpmap:120 opus/48000/2\r\n") {
 		t.Errorf("another number for Opus:\n%s", next)
 	}
@@ -130,9 +132,9 @@ func TestCodecsAgree(t *testing.T) {
 		us, them := testLocal(), testLocal()
 		us.Codecs, them.Codecs = Codecs(), []*Codec{c}
 		answer, theirs, err := BuildAnswer(them, BuildOffer(us))
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		ours, err := ReadAnswer(us, answer)
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		if ours.Codec != c || theirs.Codec != c || ours.EventSend.Clock != c.Clock || theirs.EventSend != (EventFormat{PT: ours.EventSend.PT, Clock: c.Clock, Events: allEvents}) {
 			t.Errorf("%s: %+v %+v", c, ours, theirs)
 		}

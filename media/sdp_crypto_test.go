@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 func keyText(n int) string { return base64.StdEncoding.EncodeToString(make([]byte, n)) }
@@ -125,7 +127,7 @@ func TestSecurityPolicies(t *testing.T) {
 				return refused
 			}
 			atA, err := ReadAnswer(a, answer)
-			mustNil(t, err)
+			mediatest.Must(t, err)
 			if atA.Suite != atB.Suite || string(atA.crypto.keyBytes()) != string(b.Keys.bytes(atB.crypto)) || string(atB.crypto.keyBytes()) != string(a.Keys.bytes(atA.crypto)) {
 				t.Errorf("%v: %q and %q with other keys", pair, atA.Suite, atB.Suite)
 			}
@@ -196,7 +198,7 @@ func TestCryptoAnswers(t *testing.T) {
 			continue
 		}
 		d, err := parseSDP(answer)
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		got := ""
 		for _, m := range d.media {
 			if m.port == 0 {

@@ -3,6 +3,8 @@ package media
 import (
 	"strconv"
 	"strings"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Dynamic payload types of ours. A number that has meant one format in a
@@ -74,8 +76,8 @@ func (l Local) clocks() []int {
 			list = append(list, c.Clock)
 		}
 	}
-	if !seen[SampleRate] {
-		list = append(list, SampleRate) // for peers that know no other
+	if !seen[audio.SampleRate] {
+		list = append(list, audio.SampleRate) // for peers that know no other
 	}
 	return list
 }
@@ -89,7 +91,7 @@ func (l Local) events() []EventFormat {
 	list := make([]EventFormat, 0, 2)
 	for _, hz := range l.clocks() {
 		pt := l.eventPT()
-		if hz != SampleRate {
+		if hz != audio.SampleRate {
 			pt = l.freePT(pt+1, l.Lines, l.eventPT(), l.payloadType(Opus))
 		}
 		list = append(list, EventFormat{PT: pt, Clock: hz, Events: allEvents})
@@ -100,12 +102,6 @@ func (l Local) events() []EventFormat {
 // opusFmtp is what we say about what we like to receive (RFC 7587 §6.1):
 // wideband mono, with FEC.
 const opusFmtp = "useinbandfec=1;maxplaybackrate=16000;sprop-maxcapturerate=16000;stereo=0;sprop-stereo=0"
-
-// opusParams are the wishes of a receiver of Opus that we can heed.
-type opusParams struct {
-	fec     bool
-	bitrate int // bit/s; 0 = no wish
-}
 
 // parseOpusFmtp reads "maxaveragebitrate=20000; useinbandfec=1".
 func parseOpusFmtp(fmtp string) (p opusParams) {

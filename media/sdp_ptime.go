@@ -3,6 +3,8 @@ package media
 import (
 	"slices"
 	"strconv"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Packet times (RFC 8866 §6.4): we send what the peer asks for, to the next
@@ -11,7 +13,7 @@ const (
 	ptimeStep    = 10
 	minPtimeMs   = 10
 	maxPtimeMs   = 60
-	usualPtimeMs = int(FrameDuration / 1e6)
+	usualPtimeMs = int(audio.FrameDuration / 1e6)
 )
 
 // opusPtimes are those of Opus: whole frames of 20 ms.

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // narrowCodecs are those of a description that does not name its own.
@@ -28,11 +29,11 @@ func TestSDPTranscripts(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			archive, err := txtar.ParseFile(file)
-			mustNil(t, err)
+			mediatest.Must(t, err)
 			got := runTranscript(t, archive)
 			if *update {
 				archive.Files = append(archive.Files[:2], got...)
-				mustNil(t, os.WriteFile(file, txtar.Format(archive), 0o644))
+				mediatest.Must(t, os.WriteFile(file, txtar.Format(archive), 0o644))
 				return
 			}
 			want := &txtar.Archive{Files: archive.Files[2:]}
@@ -107,9 +108,9 @@ func localOf(t *testing.T, text string) Local {
 func checkAnswer(t *testing.T, offer, answer []byte, r Remote) {
 	t.Helper()
 	theirs, err := parseSDP(offer)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	ours, err := parseSDP(answer)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if len(theirs.media) != len(ours.media) {
 		t.Fatalf("%d m= lines answered with %d", len(theirs.media), len(ours.media))
 	}
@@ -127,7 +128,7 @@ func checkAnswer(t *testing.T, offer, answer []byte, r Remote) {
 	}
 	peer := Local{Codecs: Codecs(), Direction: r.Direction}
 	seen, err := ReadAnswer(peer, answer)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if seen.Codec != r.Codec || seen.SendPT != r.RecvPT || seen.EventSend.PT != r.EventSend.PT || seen.Effective != r.Effective.Reverse() {
 		t.Errorf("the peer would believe %s", describe(seen))
 	}
@@ -192,9 +193,9 @@ func TestOfferAnswerAgree(t *testing.T) {
 			us.Direction, us.EventPT = dir, 98
 			them.Direction, them.Port, them.Codecs = peer, 50000, []*Codec{PCMU}
 			answer, theirs, err := BuildAnswer(them, BuildOffer(us))
-			mustNil(t, err)
+			mediatest.Must(t, err)
 			ours, err := ReadAnswer(us, answer)
-			mustNil(t, err)
+			mediatest.Must(t, err)
 			if ours.Effective != theirs.Effective.Reverse() || ours.Codec != PCMU || theirs.Codec != PCMU {
 				t.Errorf("%s to %s: %s and %s", dir, peer, ours.Effective, theirs.Effective)
 			}
@@ -208,11 +209,11 @@ func TestOfferAnswerAgree(t *testing.T) {
 // A new offer of ours repeats the m= lines, numbers and session of before.
 func TestFollowingOffer(t *testing.T) {
 	archive, err := txtar.ParseFile(filepath.Join("testdata", "sdp", "video.txt"))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	offer := strings.Replace(string(archive.Files[1].Data), "49170 RTP/AVP 0 8", "49170 RTP/AVP 0 8 96\na=rtpmap:96 telephone-event/8000", 1)
 	l := testLocal()
 	_, r, err := BuildAnswer(l, []byte(offer))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	next := l.Following(r)
 	next.Direction = SendOnly
 	got := string(BuildOffer(next))
@@ -232,7 +233,7 @@ func TestFollowingOffer(t *testing.T) {
 func TestLineEndsDoNotMatter(t *testing.T) {
 	offer := string(BuildOffer(testLocal()))
 	want, _, err := BuildAnswer(testLocal(), []byte(offer))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	for _, end := range []string{"\n", "\r", "\r\n\r\n"} {
 		got, _, err := BuildAnswer(testLocal(), []byte(strings.ReplaceAll(offer, "\r\n", end)))
 		if err != nil || string(got) != string(want) {
@@ -287,7 +288,7 @@ func TestMalformedSDP(t *testing.T) {
 func TestAnswerRepeatsNothingHarmful(t *testing.T) {
 	offer := "v=0\no=- 1 1 IN IP4 198.51.100.1\ns=-\nc=IN IP4 198.51.100.1\nt=0 0 a=inactive\nm=video\t9 RTP/AVP \t31  32\nm=audio 5004 RTP/AVP 8\n"
 	answer, _, err := BuildAnswer(testLocal(), []byte(offer))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if s := string(answer); !strings.Contains(s, "t=0 0\r\nm=video 0 RTP/AVP 31 32\r\nm=audio 40000 ") {
 		t.Errorf("%q", s)
 	}

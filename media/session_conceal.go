@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // codecGaps is how many packets a codec makes up for at once; of a longer gap
 // it is asked for the end only.
@@ -13,7 +17,7 @@ const codecGaps = 5
 func (l *leg) makeUp(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, age time.Duration) int {
 	ahead := int(int32(p.ts - l.spokenTS))
 	units := ahead / (gap + 1)
-	if !l.spoken || codec.g711 != nil || ahead%(gap+1) != 0 || units <= 0 || units > maxPtimeMs*SampleRate/1000 {
+	if !l.spoken || codec.g711 != nil || ahead%(gap+1) != 0 || units <= 0 || units > maxPtimeMs*audio.SampleRate/1000 {
 		return gap
 	}
 	for left := min(gap, codecGaps); left > 0; left-- {
@@ -21,16 +25,16 @@ func (l *leg) makeUp(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, a
 		if left == 1 {
 			next = p.payload
 		}
-		full := sh.pcm[:units*codec.Rate/SampleRate]
+		full := sh.pcm[:units*codec.Rate/audio.SampleRate]
 		if !dec.Conceal(full, next) {
 			return gap
 		}
-		pcm := l.heardFit.to(SampleRate, sh.narrow[:], sound{full, codec.Rate})
+		pcm := l.heardFit.To(audio.SampleRate, sh.narrow[:], audio.Piece{Samples: full, Rate: codec.Rate})
 		// As if it had come in time: what is made up is not late.
 		before := left * units
-		l.spread(sh, p.ts-uint32(before), pcm, 0, age+time.Duration(before)*time.Second/SampleRate)
+		l.spread(sh, p.ts-uint32(before), pcm, 0, age+time.Duration(before)*time.Second/audio.SampleRate)
 		lost := packet{marker: false, pt: p.pt, seq: p.seq - uint16(left), ts: p.ts - uint32(before), ssrc: p.ssrc}
-		l.toPeer(sh, &lost, codec, sound{full, codec.Rate})
+		l.toPeer(sh, &lost, codec, audio.Piece{Samples: full, Rate: codec.Rate})
 	}
 	return 0
 }

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // guesser is a decoder with a way of its own to make up for what is lost: a
@@ -40,8 +42,8 @@ func TestCodecMakesUpForLostPackets(t *testing.T) {
 	st.run(40*time.Millisecond, nil, p)
 	l, sh := &p.s.leg, st.engine.shards[0]
 	g := &guesser{}
-	codec := &Codec{Name: "guess", Clock: SampleRate, Rate: SampleRate}
-	payload := make([]byte, FrameSamples)
+	codec := &Codec{Name: "guess", Clock: audio.SampleRate, Rate: audio.SampleRate}
+	payload := make([]byte, audio.FrameSamples)
 	for i := range payload {
 		payload[i] = 200
 	}
@@ -51,7 +53,7 @@ func TestCodecMakesUpForLostPackets(t *testing.T) {
 		if lost(i) {
 			gap++
 		} else {
-			l.audio(sh, &packet{ssrc: 1, ts: uint32(i * FrameSamples), payload: payload}, codec, g, gap, 0)
+			l.audio(sh, &packet{ssrc: 1, ts: uint32(i * audio.FrameSamples), payload: payload}, codec, g, gap, 0)
 			gap = 0
 		}
 		st.run(20*time.Millisecond, nil, p)
@@ -67,13 +69,13 @@ func TestCodecMakesUpForLostPackets(t *testing.T) {
 	}
 	want := map[int]int16{2: 6400, 3: 1000, 4: 2000, 5: 6400, 10: 0, 14: 0, 15: 1000, 18: 1000, 19: 2000, 20: 6400}
 	for i, v := range want {
-		if got := pcm[i*FrameSamples+FrameSamples/2]; got != v {
+		if got := pcm[i*audio.FrameSamples+audio.FrameSamples/2]; got != v {
 			t.Errorf("frame %d: %d, want %d", i, got, v)
 		}
 	}
 	// A packet that comes after its place was made up for changes nothing.
 	guesses := g.guesses
-	l.audio(sh, &packet{ssrc: 1, ts: 3 * FrameSamples, payload: payload}, codec, g, -1, 0)
+	l.audio(sh, &packet{ssrc: 1, ts: 3 * audio.FrameSamples, payload: payload}, codec, g, -1, 0)
 	if g.guesses != guesses {
 		t.Error("a late packet was made up for")
 	}
@@ -101,7 +103,7 @@ func TestPausesOfTheSenderAreNoLoss(t *testing.T) {
 				if noise {
 					p.send(comfortPT, false, []byte{60})
 				}
-				p.ts += 10 * FrameSamples
+				p.ts += 10 * audio.FrameSamples
 				st.run(200*time.Millisecond, nil, p)
 			}
 		}
@@ -112,16 +114,16 @@ func TestPausesOfTheSenderAreNoLoss(t *testing.T) {
 			t.Fatalf("noise %v: %+v", noise, s)
 		}
 		pcm := readWAV(t, f, 1)
-		var said [20 * FrameSamples]int16
+		var said [20 * audio.FrameSamples]int16
 		for i := range 20 {
-			PCMA.Decode(said[i*FrameSamples:(i+1)*FrameSamples], voice(i))
+			PCMA.Decode(said[i*audio.FrameSamples:(i+1)*audio.FrameSamples], voice(i))
 		}
 		at := find(t, pcm, said[:])
 		for k := range 3 {
-			if got := find(t, pcm[at+k*120*FrameSamples:], said[:]); got != 0 {
+			if got := find(t, pcm[at+k*120*audio.FrameSamples:], said[:]); got != 0 {
 				t.Errorf("noise %v: word %d is %d samples off", noise, k, got)
 			}
-			for i, v := range pcm[at+k*120*FrameSamples+20*FrameSamples:][:100*FrameSamples-recordDelay] {
+			for i, v := range pcm[at+k*120*audio.FrameSamples+20*audio.FrameSamples:][:100*audio.FrameSamples-recordDelay] {
 				if v != 0 {
 					t.Fatalf("noise %v: sound in pause %d after %d samples", noise, k, i)
 				}
@@ -135,7 +137,7 @@ func TestPausesOfTheSenderAreNoLoss(t *testing.T) {
 func TestStreamsThatBeginAnewAreRecordedOn(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.leg(nil)
-	p.seq, p.ts = 1<<16-30, 1<<32-30*FrameSamples
+	p.seq, p.ts = 1<<16-30, 1<<32-30*audio.FrameSamples
 	st.run(60*time.Millisecond, nil, p)
 	f := tempFile(t)
 	p.s.Record(NewRecorder(f, RecorderOptions{}))
@@ -162,9 +164,9 @@ func TestStreamsThatBeginAnewAreRecordedOn(t *testing.T) {
 	pcm := readWAV(t, f, 1)
 	for k := range changes {
 		// The first packets after a jump of the sequence numbers are on trial.
-		var word [40 * FrameSamples]int16
+		var word [40 * audio.FrameSamples]int16
 		for i := range 40 {
-			PCMA.Decode(word[i*FrameSamples:(i+1)*FrameSamples], voice((k*50+5+i)%64))
+			PCMA.Decode(word[i*audio.FrameSamples:(i+1)*audio.FrameSamples], voice((k*50+5+i)%64))
 		}
 		find(t, pcm, word[:])
 	}

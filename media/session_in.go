@@ -3,6 +3,8 @@ package media
 import (
 	"net/netip"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Reading. A peer's packets are fetched in the session's slot, usually one a
@@ -181,15 +183,15 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 // for one that fills a hole itself: a codec with a memory has made up for that
 // one already.
 func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, age time.Duration) {
-	var full sound
+	var full audio.Piece
 	var pcm []int16
 	l.heardIn(sh, p.payload, codec)
 	if l.listens(codec) && (gap >= 0 || codec.g711 != nil) {
 		if gap > 0 {
 			gap = l.makeUp(sh, p, codec, dec, gap, age)
 		}
-		full = sound{sh.pcm[:dec.Decode(sh.pcm[:], p.payload)], codec.Rate}
-		pcm = l.heardFit.to(SampleRate, sh.narrow[:], full)
+		full = audio.Piece{Samples: sh.pcm[:dec.Decode(sh.pcm[:], p.payload)], Rate: codec.Rate}
+		pcm = l.heardFit.To(audio.SampleRate, sh.narrow[:], full)
 	}
 	if l.s.opts.Voice > 0 && len(pcm) > 0 {
 		l.voice.packet(l, sh, pcm)
@@ -207,7 +209,7 @@ func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, ag
 }
 
 // toPeer passes a packet on to the bridge.
-func (l *leg) toPeer(sh *shard, p *packet, codec *Codec, heard sound) {
+func (l *leg) toPeer(sh *shard, p *packet, codec *Codec, heard audio.Piece) {
 	if l.peer != nil && !l.muted && !l.held {
 		l.peer.leg.carry(sh, p, codec, heard)
 	}
@@ -237,7 +239,7 @@ func (l *leg) event(sh *shard, p *packet, hz int, arrived time.Time) {
 		l.report(sh, news, arrived)
 	}
 	if l.peer != nil && !l.muted && !l.held && !l.keepDigits {
-		p.ts = l.events.units(p.ssrc, p.ts, ticks(hz))
+		p.ts = l.events.units(p.ssrc, p.ts, audio.Ticks(hz))
 		l.peer.leg.carryEvent(sh, p, hz)
 	}
 }

@@ -3,6 +3,8 @@ package media
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // sender is our own RTP stream: one source for the whole session, whatever is
@@ -28,12 +30,12 @@ func (o *sender) init() {
 func (o *sender) begin(f int64) { o.first, o.gap = f, true }
 
 // clock is the timestamp of frame f.
-func (o *sender) clock(f int64) uint32 { return o.base + uint32((f-o.first)*FrameSamples) }
+func (o *sender) clock(f int64) uint32 { return o.base + uint32((f-o.first)*audio.FrameSamples) }
 
 // clockAt is the timestamp of a moment, counted from the base, for a session
 // in slot k.
 func (o *sender) clockAt(at time.Duration, k int) uint32 {
-	return o.base + uint32(samplesOf(at-dueAt(o.first, k)))
+	return o.base + uint32(audio.Samples(at-dueAt(o.first, k)))
 }
 
 // stamp is the timestamp for audio of our own at frame f. It follows the audio
@@ -42,7 +44,7 @@ func (o *sender) clockAt(at time.Duration, k int) uint32 {
 // which stays.
 func (o *sender) stamp(f int64) uint32 {
 	clock := o.clock(f)
-	if o.started && int32(clock-o.next) < FrameSamples && int32(o.next-clock) < SampleRate {
+	if o.started && int32(clock-o.next) < audio.FrameSamples && int32(o.next-clock) < audio.SampleRate {
 		return o.next
 	}
 	return clock
@@ -109,7 +111,7 @@ func (l *leg) frame(sh *shard) {
 		return
 	}
 	ts := l.send.stamp(l.due)
-	act, marker, done := l.digitsOut.step(l.due, ts, ticks(a.eventHz))
+	act, marker, done := l.digitsOut.step(l.due, ts, audio.Ticks(a.eventHz))
 	switch {
 	case act == digitPacket && a.eventPT == 0:
 		// A new agreement has taken the events away under way.
@@ -117,7 +119,7 @@ func (l *leg) frame(sh *shard) {
 		l.digitsDone(sh, done)
 	case act == digitPacket:
 		l.flushPack(sh)
-		l.write(sh, a.eventPT, marker, l.digitsOut.ts*ticks(a.eventHz), l.digitsOut.payload[:])
+		l.write(sh, a.eventPT, marker, l.digitsOut.ts*audio.Ticks(a.eventHz), l.digitsOut.payload[:])
 		l.passage.broken = true
 		l.digitsDone(sh, done)
 	case act == digitTone && l.digitsOut.head.tones.codec == a.codec:
@@ -151,7 +153,7 @@ func (l *leg) usual(sh *shard, ts uint32) {
 		}
 	case l.peer != nil && l.passage.flows(sh.at) && !l.held && !l.hearsMix():
 		// The peer's packets are passed on as they come.
-	case int32(ts-l.send.clock(l.due)) >= FrameSamples:
+	case int32(ts-l.send.clock(l.due)) >= audio.FrameSamples:
 		// What was passed on ran ahead of the clock. Silence that kept the lead
 		// would leave no room for the peer's next packets.
 	case l.hearsMix():
@@ -190,19 +192,19 @@ func (l *leg) digitsDone(sh *shard, done bool) {
 // sendSilence sends a frame of silence.
 func (l *leg) sendSilence(sh *shard, ts uint32) {
 	c := l.agreed.codec
-	l.sendAudio(sh, ts, c.silence, sound{sh.quiet[:FrameSamples], SampleRate})
+	l.sendAudio(sh, ts, c.silence, audio.Piece{Samples: sh.quiet[:audio.FrameSamples], Rate: audio.SampleRate})
 }
 
 // sendAudio sends a frame of our own. heard is what it says; none where the
 // payload tells (G.711).
-func (l *leg) sendAudio(sh *shard, ts uint32, payload []byte, heard sound) {
+func (l *leg) sendAudio(sh *shard, ts uint32, payload []byte, heard audio.Piece) {
 	l.passage.broken, l.relay.open, l.relay.waiting = true, false, 0
-	l.send.next = ts + FrameSamples
+	l.send.next = ts + audio.FrameSamples
 	l.sendFrame(sh, ts, payload, heard)
 }
 
 // sendFrame sends a frame, in a packet of its own or with others.
-func (l *leg) sendFrame(sh *shard, ts uint32, payload []byte, heard sound) {
+func (l *leg) sendFrame(sh *shard, ts uint32, payload []byte, heard audio.Piece) {
 	if l.packer != nil {
 		l.pack(sh, ts, payload)
 	} else {
@@ -214,11 +216,11 @@ func (l *leg) sendFrame(sh *shard, ts uint32, payload []byte, heard sound) {
 }
 
 // recordSent gives what was sent to the recordings and taps.
-func (l *leg) recordSent(sh *shard, ts uint32, payload []byte, heard sound) {
+func (l *leg) recordSent(sh *shard, ts uint32, payload []byte, heard audio.Piece) {
 	if g := l.agreed.codec.g711; g != nil {
-		heard = sound{sh.pcm[:g.Decode(sh.pcm[:], payload)], SampleRate}
+		heard = audio.Piece{Samples: sh.pcm[:g.Decode(sh.pcm[:], payload)], Rate: audio.SampleRate}
 	}
-	pcm := l.sentFit.to(SampleRate, sh.narrow[:], heard)
+	pcm := l.sentFit.To(audio.SampleRate, sh.narrow[:], heard)
 	l.tapSent(ts, pcm)
 	for _, r := range l.recs[:l.records] {
 		if r.reason == "" {

@@ -3,6 +3,8 @@ package media
 import (
 	"math"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // player is one playback: made by the host, owned by the shard afterwards.
@@ -31,7 +33,7 @@ func newPlayer(id uint32, prompts []*Prompt, pb Playback) *player {
 	return p
 }
 
-func wholeFrames(d time.Duration) int { return int(d / FrameDuration) }
+func wholeFrames(d time.Duration) int { return int(d / audio.FrameDuration) }
 
 // encode fetches the frames for c; it may take milliseconds and so happens
 // before the shard sees the player.
@@ -64,7 +66,7 @@ func (p *player) position() int {
 func (p *player) seek(to time.Duration, relative bool) {
 	if p.parts == nil {
 		if relative {
-			to += time.Duration(p.start) * FrameDuration
+			to += time.Duration(p.start) * audio.FrameDuration
 		}
 		p.start = max(0, wholeFrames(to))
 		return
@@ -111,7 +113,7 @@ func (p *player) recode(again *player) {
 func (p *player) over() bool { return p.frames == 0 || p.part >= len(p.parts) }
 
 // next is the payload of the next frame, and its audio as in Encoded.sound; not to be called when over.
-func (p *player) next() (payload []byte, heard sound) {
+func (p *player) next() (payload []byte, heard audio.Piece) {
 	e := p.parts[p.part]
 	payload, heard = e.Frame(p.frame), e.sound(p.frame)
 	p.advance()
@@ -140,7 +142,7 @@ func (p *player) advance() {
 
 // playedMs is what has really been sent, without the padding of the end.
 func (p *player) playedMs() int {
-	ms := p.sent * int(FrameDuration.Milliseconds())
+	ms := p.sent * int(audio.FrameDuration.Milliseconds())
 	if !p.loop && p.over() {
 		ms = min(ms, p.totalMs)
 	}

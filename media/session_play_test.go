@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // content is what was heard without the silence around it.
@@ -29,7 +31,7 @@ func TestPlayIsGaplessAndExact(t *testing.T) {
 	for _, c := range narrowCodecs {
 		st := newStudio(t, 1)
 		p := st.leg(nil, c)
-		a, b := ramp(30), NewPrompt(ramp(20).PCM()[:19*FrameSamples+40])
+		a, b := ramp(30), NewPrompt(ramp(20).PCM()[:19*audio.FrameSamples+40])
 		st.run(100*time.Millisecond, nil, p)
 		id := p.s.Play(Playback{Parts: []*Prompt{a, b}})
 		st.run(1500*time.Millisecond, nil, p)
@@ -141,10 +143,10 @@ func TestVolumeScalesAPrivateCopy(t *testing.T) {
 	if len(got) != 5 {
 		t.Fatalf("%d frames", len(got))
 	}
-	var pcm [FrameSamples]int16
+	var pcm [audio.FrameSamples]int16
 	PCMA.Decode(pcm[:], got[4])
 	for i, v := range pcm {
-		want := int(loud[4*FrameSamples+i]) / 2
+		want := int(loud[4*audio.FrameSamples+i]) / 2
 		if d := int(v) - want; d > want/10+16 || d < -want/10-16 {
 			t.Fatalf("sample %d is %d, want about %d", i, v, want)
 		}
@@ -210,8 +212,8 @@ func TestLatePassSkipsFramesAndNeverBursts(t *testing.T) {
 		t.Fatalf("%d packets at once", burst)
 	}
 	got := p.packets[n]
-	skipped := (got.ts-last.ts)/FrameSamples - 1
-	if got.seq != last.seq+1 || skipped < 7 || skipped > 9 || (got.ts-last.ts)%FrameSamples != 0 {
+	skipped := (got.ts-last.ts)/audio.FrameSamples - 1
+	if got.seq != last.seq+1 || skipped < 7 || skipped > 9 || (got.ts-last.ts)%audio.FrameSamples != 0 {
 		t.Fatalf("after a pause of 200 ms: seq %d→%d, %d frames left out", last.seq, got.seq, skipped)
 	}
 	stats := st.engine.Stats()

@@ -3,13 +3,15 @@ package media
 import (
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // TestPlayerPlaces: where a player goes on, over the borders of its parts, at
 // both ends, in a loop, and in a part without an end.
 func TestPlayerPlaces(t *testing.T) {
-	part := func(ms int) *Prompt { return NewPrompt(make([]int16, ms*SampleRate/1000)) }
-	tone := &Prompt{pcm: make([]int16, 4*FrameSamples), endless: true}
+	part := func(ms int) *Prompt { return NewPrompt(make([]int16, ms*audio.SampleRate/1000)) }
+	tone := &Prompt{pcm: make([]int16, 4*audio.FrameSamples), endless: true}
 	for _, c := range []struct {
 		name     string
 		parts    []*Prompt

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // pair are two sessions that talk to each other, as two engines would.
@@ -106,9 +108,9 @@ func TestSecuredSessions(t *testing.T) {
 
 	// The same answer a second time, as 183 and 200 have it.
 	answer, err := p.b.Answer(p.a.Reoffer(SendRecv))
-	mustNil(t, err)
-	mustNil(t, p.a.Accept(answer))
-	mustNil(t, p.a.Accept(answer))
+	mediatest.Must(t, err)
+	mediatest.Must(t, p.a.Accept(answer))
+	mediatest.Must(t, p.a.Accept(answer))
 	p.talks(st, "after an answer that came twice")
 	if n := st.engine.Stats().Dropped[DropCrypto]; n != 0 {
 		t.Errorf("%d dropped", n)
@@ -164,7 +166,7 @@ func TestRefusingDowngrade(t *testing.T) {
 
 	// Before there are keys nothing is sent at all.
 	s, err := st.engine.Open(SessionOptions{SRTP: SecurityRequired, Codecs: []*Codec{PCMA}})
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	s.Offer()
 	if err := s.Accept(bare); err == nil {
 		t.Error("a plain answer is taken")
@@ -230,7 +232,7 @@ func TestWrongKey(t *testing.T) {
 	p := st.secured(SecurityRequired, SecurityRequired)
 	right := p.a.leg.agreedWith(st)
 	wrong, err := newSealer(suites[0], bytes.Repeat([]byte{9}, 44))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	good := right.seal
 	right.seal = wrong
 	mustSend(st, p.a, "1")
@@ -313,9 +315,9 @@ func TestLateOfferWithKeys(t *testing.T) {
 	p := &pair{heardA: &diary{}, heardB: &diary{}}
 	var err error
 	p.a, err = st.engine.Open(SessionOptions{SRTP: SecurityRequired, Sink: p.heardA.note, Codecs: []*Codec{PCMA}})
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	p.b, err = st.engine.Open(SessionOptions{SRTP: SecurityRequired, Sink: p.heardB.note, Codecs: []*Codec{PCMA}})
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	p.a.Start() // before the ACK: nothing may leave yet
 	offer := p.a.Offer()
 	st.run(100*time.Millisecond, nil)
@@ -323,10 +325,10 @@ func TestLateOfferWithKeys(t *testing.T) {
 		t.Errorf("%d packets before the answer", n)
 	}
 	answer, err := p.b.Answer(offer)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	p.b.Start()
 	st.run(40*time.Millisecond, nil) // the answerer may send at once
-	mustNil(t, p.a.Accept(answer))
+	mediatest.Must(t, p.a.Accept(answer))
 	st.run(60*time.Millisecond, nil)
 	p.talks(st, "after the ACK")
 }

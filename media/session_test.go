@@ -3,6 +3,8 @@ package media
 import (
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 func timeout(d time.Duration) func(*SessionOptions) {
@@ -117,7 +119,7 @@ func TestHoldByDirection(t *testing.T) {
 		if !b.marker || b.seq != a.seq+1 || b.ssrc != a.ssrc {
 			t.Fatalf("%s: resumes with %+v after %+v", dir, b, a)
 		}
-		if run := time.Duration(b.ts-a.ts) * time.Second / SampleRate; run != b.at-a.at {
+		if run := time.Duration(b.ts-a.ts) * time.Second / audio.SampleRate; run != b.at-a.at {
 			t.Fatalf("%s: the timestamp moved by %v in %v", dir, run, b.at-a.at)
 		}
 		if got := len(content(p.packets, PCMA)); got != prompt.Frames() {
@@ -173,7 +175,7 @@ func TestJitterIsMeasuredFromArrivalNotFromReading(t *testing.T) {
 func TestOtherPacketTimes(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.leg(nil)
-	half := voice(1)[:FrameSamples/2]
+	half := voice(1)[:audio.FrameSamples/2]
 	st.run(2*time.Second, func(ms int) {
 		if ms%10 == 1 {
 			p.say(half)
@@ -227,7 +229,7 @@ func TestStalledSinkLosesNoDigits(t *testing.T) {
 	pt := p.s.Negotiated().EventSend.PT
 	p.sendEvent(pt, p.ts, telephoneEvent{5, true, 160})
 	for i := 1; i <= 10; i++ {
-		sh.tick(now.Add(time.Duration(i)*FrameDuration), st.fabric)
+		sh.tick(now.Add(time.Duration(i)*audio.FrameDuration), st.fabric)
 	}
 	st.engine.notes.mu.Unlock()
 	p.listen()
@@ -237,8 +239,8 @@ func TestStalledSinkLosesNoDigits(t *testing.T) {
 	if p.events.digits() != "" || st.engine.Stats().Stalled == 0 {
 		t.Fatal("read although nothing could be handed over")
 	}
-	sh.tick(now.Add(11*FrameDuration), st.fabric)
-	sh.tick(now.Add(12*FrameDuration), st.fabric)
+	sh.tick(now.Add(11*audio.FrameDuration), st.fabric)
+	sh.tick(now.Add(12*audio.FrameDuration), st.fabric)
 	st.clk.Settle()
 	if p.events.digits() != "5" {
 		t.Fatalf("digits %q", p.events.digits())

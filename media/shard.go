@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pion/rtp"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // shard owns a share of the sessions and carries all their audio in one
@@ -42,12 +44,12 @@ type shard struct {
 	code   [maxPacket]byte // transcoded payload
 	pcm    [MaxDecoded]int16
 	narrow [MaxDecoded]int16 // pcm at 8 kHz
-	wide   [wideFrame]int16
-	relay  [2 * MaxDecoded]int16 // of a bridge, at the rate of the listener
-	quiet  [wideFrame]int16      // silence
+	wide   [audio.WideFrame]int16
+	relay  [2 * MaxDecoded]int16  // of a bridge, at the rate of the listener
+	quiet  [audio.WideFrame]int16 // silence
 	head   [rtpHeader]byte
 	seal   sealScratch
-	feed   [FrameSamples]int16 // mixed feeds of taps
+	feed   [audio.FrameSamples]int16 // mixed feeds of taps
 }
 
 // driver makes a shard's time pass.
@@ -82,7 +84,7 @@ func (sh *shard) tick(now time.Time, io netIO) {
 			sh.fast[i].readFast(sh)
 		}
 	}
-	first := int(sh.at%FrameDuration/slotLength) + 1
+	first := int(sh.at%audio.FrameDuration/slotLength) + 1
 	for i := range slotCount {
 		sh.slotIn((first + i) % slotCount)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // tickAllocs is what one pass over 20 ms allocates on average while everything
@@ -48,7 +49,7 @@ func (p *party) rawSay(payload []byte) {
 	p.seq++
 	var h [rtpHeader]byte
 	putRTP(&h, false, PCMA.PT, p.seq, p.ts, p.ssrc)
-	p.ts += FrameSamples
+	p.ts += audio.FrameSamples
 	f := p.conn.fabric
 	f.mu.Lock()
 	f.deliver(p.conn.addr, p.s.LocalAddr(), h[:], payload)
@@ -85,7 +86,7 @@ func TestNoAllocationPerFrame(t *testing.T) {
 		"taps": func(st *studio) []*party {
 			p := st.leg(nil)
 			tap := NewTap(TapOptions{Inbound: true, Outbound: true, Feed: MaxFeed})
-			tap.Feed(make([]int16, 100*SampleRate))
+			tap.Feed(make([]int16, 100*audio.SampleRate))
 			p.s.Tap(tap)
 			go func() { // the reader allocates nothing either
 				for f := range tap.Frames() {
@@ -116,7 +117,7 @@ func TestFrameAtIsTheInverseOfDueAt(t *testing.T) {
 	for k := range slotCount {
 		for f := int64(0); f < 5; f++ {
 			due := dueAt(f, k)
-			if frameAt(due, k) != f || frameAt(due-1, k) != f-1 || frameAt(due+FrameDuration-1, k) != f {
+			if frameAt(due, k) != f || frameAt(due-1, k) != f-1 || frameAt(due+audio.FrameDuration-1, k) != f {
 				t.Fatalf("frame %d of slot %d", f, k)
 			}
 		}

@@ -1,13 +1,17 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // The timing wheel: a frame of 20 ms is cut into slots of 2 ms, and a session
 // belongs to one slot. Frame f of slot k is due at base + f×20 ms + k×2 ms, on
 // every shard alike, so that a session keeps its rhythm when it changes shards.
 const (
 	slotCount  = 10
-	slotLength = FrameDuration / slotCount
+	slotLength = audio.FrameDuration / slotCount
 	// maxBurst is how many frames a late session may send at once; the ones
 	// before are skipped.
 	maxBurst = 2
@@ -26,7 +30,7 @@ type slot struct {
 
 // dueAt is when frame f of slot k is due, counted from the base.
 func dueAt(f int64, k int) time.Duration {
-	return time.Duration(f)*FrameDuration + time.Duration(k)*slotLength
+	return time.Duration(f)*audio.FrameDuration + time.Duration(k)*slotLength
 }
 
 // frameAt is the latest frame of slot k that is due at a time, −1 before the
@@ -36,7 +40,7 @@ func frameAt(at time.Duration, k int) int64 {
 	if at < 0 {
 		return -1
 	}
-	return int64(at / FrameDuration)
+	return int64(at / audio.FrameDuration)
 }
 
 // add puts a session into a slot, to be processed first in the frame after at.
@@ -84,7 +88,7 @@ func (sh *shard) remove(s *Session) {
 // fewest sessions.
 func (sh *shard) place(at time.Duration) int {
 	room, empty, least := -1, -1, -1
-	now := int(at % FrameDuration / slotLength)
+	now := int(at % audio.FrameDuration / slotLength)
 	for i := 1; i <= slotCount; i++ {
 		k := (now + i) % slotCount
 		n := len(sh.slots[k].sessions)

@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 func TestSourceRule(t *testing.T) {
@@ -86,7 +88,7 @@ func TestInjectionIsNeitherHeardNorRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		evil := bytes.Repeat([]byte{0x2a}, FrameSamples)
+		evil := bytes.Repeat([]byte{0x2a}, audio.FrameSamples)
 		seq := uint16(0)
 		attack := func(ms int) {
 			if ms%attacked.every != 0 {
@@ -99,7 +101,7 @@ func TestInjectionIsNeitherHeardNorRecorded(t *testing.T) {
 			} else {
 				seq = a.seq + 1 // in the middle of the caller's own
 			}
-			a.sendFrom(conn, PCMA.PT, false, seq, uint32(seq)*FrameSamples, evil)
+			a.sendFrom(conn, PCMA.PT, false, seq, uint32(seq)*audio.FrameSamples, evil)
 			a.sendFrom(conn, a.s.Negotiated().EventSend.PT, false, seq, uint32(seq), []byte{9, 0x8a, 3, 32})
 		}
 		said := [][]byte{}
@@ -132,7 +134,7 @@ func TestInjectionIsNeitherHeardNorRecorded(t *testing.T) {
 		a.s.StopRecord()
 		st.run(100*time.Millisecond, nil, a, b)
 		pcm := readWAV(t, file, 1)
-		var one [FrameSamples]int16
+		var one [audio.FrameSamples]int16
 		PCMA.Decode(one[:], evil)
 		for i := range len(pcm) - 4 {
 			if pcm[i] == one[0] && pcm[i+1] == one[0] && pcm[i+2] == one[0] && pcm[i+3] == one[0] {
@@ -147,9 +149,9 @@ func TestInjectionIsNeitherHeardNorRecorded(t *testing.T) {
 
 // holds reports whether the decoded frames stand in pcm one after the other.
 func holds(pcm []int16, frames [][]byte) bool {
-	want := make([]int16, 0, len(frames)*FrameSamples)
+	want := make([]int16, 0, len(frames)*audio.FrameSamples)
 	for _, f := range frames {
-		var one [FrameSamples]int16
+		var one [audio.FrameSamples]int16
 		PCMA.Decode(one[:], f)
 		want = append(want, one[:]...)
 	}
@@ -175,7 +177,7 @@ func TestLearnedSourceIsSentTo(t *testing.T) {
 	for i := range 10 {
 		p.seq++
 		p.sendFrom(outside, PCMA.PT, false, p.seq, p.ts, voice(i))
-		p.ts += FrameSamples
+		p.ts += audio.FrameSamples
 		st.run(20*time.Millisecond, nil, p)
 	}
 	n := len(p.packets)

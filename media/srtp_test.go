@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 func unhex(t *testing.T, s string) []byte {
@@ -30,7 +32,7 @@ func derive(t *testing.T, key, salt []byte, label byte, size int) []byte {
 	copy(iv, salt)
 	iv[7] ^= label
 	block, err := aes.NewCipher(key)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	out := make([]byte, size)
 	cipher.NewCTR(block, iv).XORKeyStream(out, out)
 	return out
@@ -59,9 +61,9 @@ func TestSRTPKeyDerivation(t *testing.T) {
 func gcmSeal(t *testing.T, key, salt, packet []byte, roc uint32) []byte {
 	t.Helper()
 	block, err := aes.NewCipher(key)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	gcm, err := cipher.NewGCM(block)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	iv := make([]byte, 12)
 	copy(iv[2:6], packet[8:12])
 	binary.BigEndian.PutUint32(iv[6:], roc)
@@ -104,7 +106,7 @@ func reference(t *testing.T, s *suite, material, packet []byte, roc uint32) []by
 		iv[4+i] ^= b
 	}
 	block, err := aes.NewCipher(key)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	out := bytes.Clone(packet)
 	cipher.NewCTR(block, iv).XORKeyStream(out[rtpHeader:], packet[rtpHeader:])
 	mac := hmac.New(sha1.New, derive(t, master, salt, 1, sha1.Size))
@@ -139,7 +141,7 @@ func TestSRTPKnownPacket(t *testing.T) {
 	plain := unhex(t, "800f1234 decafbad cafebabe abababab abababab abababab abababab")
 	want := unhex(t, "800f1234 decafbad cafebabe 4e55dc4c e79978d8 8ca4d215 949d2402 b78d6acc 99ea179b 8dbb")
 	x, err := newSealer(s, material)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if got := x.rtp(new(sealScratch), (*[rtpHeader]byte)(plain), plain[rtpHeader:]); !bytes.Equal(got, want) {
 		t.Errorf("%x", got)
 	}
@@ -156,9 +158,9 @@ func TestSRTPAgainstReference(t *testing.T) {
 			t.Parallel()
 			key := keysOf(s, 7)
 			x, err := newSealer(s, key.material)
-			mustNil(t, err)
+			mediatest.Must(t, err)
 			o, err := newOpener(key, false)
-			mustNil(t, err)
+			mediatest.Must(t, err)
 			sc := new(sealScratch)
 			payload := bytes.Repeat([]byte{0x5a}, 20)
 			for i := range 140_000 {
@@ -347,7 +349,7 @@ func TestSRTPMKI(t *testing.T) {
 		at := len(sealed) - tag
 		with := append(append(bytes.Clone(sealed[:at]), c.mki...), sealed[at:]...)
 		o, err := newOpener(c, false)
-		mustNil(t, err)
+		mediatest.Must(t, err)
 		if got, how := o.rtp(new(sealScratch), with, 0); how != openedWell || !bytes.Equal(got, whole) {
 			t.Errorf("%s: %d %x", s.name, how, got)
 		}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Drop is a reason why a packet was not used.
@@ -67,7 +69,7 @@ type Stats struct {
 // Stats may be called at any time, also after Close.
 func (s *Session) Stats() Stats {
 	c := &s.counters
-	const unitsPerMs = float64(SampleRate) / 1000
+	const unitsPerMs = float64(audio.SampleRate) / 1000
 	st := Stats{
 		Sent: c.sent.Load(), Received: c.received.Load(), Lost: c.lost.Load(), Dropped: c.dropped.Load(),
 		Digits: c.digits.Load(), JitterMs: math.Float64frombits(c.jitter.Load()) / unitsPerMs,

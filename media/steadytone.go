@@ -3,6 +3,8 @@ package media
 import (
 	"math"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // steadyTone follows one pure tone in received audio: the beep of a voice mail,
@@ -117,7 +119,7 @@ func (t *steadyTone) fit() (hz, level float64) {
 	if math.Abs(c) >= 1 {
 		return 0, level
 	}
-	hz = math.Acos(c) * SampleRate / (2 * math.Pi)
+	hz = math.Acos(c) * audio.SampleRate / (2 * math.Pi)
 	if hz < toneLowest || hz > toneHighest || t.share(hz) < tonePure {
 		return 0, level
 	}
@@ -131,5 +133,5 @@ func (t *steadyTone) share(hz float64) float64 {
 	for _, x := range t.window {
 		energy += x * x
 	}
-	return goertzel(t.window[:], hz) / energy
+	return audio.Goertzel(t.window[:], hz) / energy
 }

@@ -4,20 +4,22 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Sizes and limits of a tap.
 const (
 	tapsPerSession = 4
-	tapFrames      = 64                // frames that wait for the reader, 1.28 s of one track
-	tapDelay       = 3 * FrameSamples  // reordering and jitter that is waited for at least, 60 ms …
-	tapMost        = 10 * FrameSamples // … and at most, 200 ms
-	tapMemory      = 10 * SampleRate   // how long a longer wait is kept
-	tapQuiet       = 2 * time.Second   // of silence, after which a tap keeps no shard awake
-	feedLead       = 2 * FrameSamples  // queued before a feed begins, against a jittery sender
-	feedWait       = 2                 // frames that it is waited for
-	feedNodes      = 1 << 13           // pieces of audio and marks that may wait
-	MaxFeed        = 120 * time.Second // longest queue of audio that waits to be heard
+	tapFrames      = 64                      // frames that wait for the reader, 1.28 s of one track
+	tapDelay       = 3 * audio.FrameSamples  // reordering and jitter that is waited for at least, 60 ms …
+	tapMost        = 10 * audio.FrameSamples // … and at most, 200 ms
+	tapMemory      = 10 * audio.SampleRate   // how long a longer wait is kept
+	tapQuiet       = 2 * time.Second         // of silence, after which a tap keeps no shard awake
+	feedLead       = 2 * audio.FrameSamples  // queued before a feed begins, against a jittery sender
+	feedWait       = 2                       // frames that it is waited for
+	feedNodes      = 1 << 13                 // pieces of audio and marks that may wait
+	MaxFeed        = 120 * time.Second       // longest queue of audio that waits to be heard
 	DefaultFeed    = 60 * time.Second
 )
 
@@ -38,7 +40,7 @@ func (t Track) String() string { return [...]string{"inbound", "outbound"}[t] }
 type TapFrame struct {
 	Track Track
 	At    time.Duration // since the tap began; what was left out shows as a gap
-	PCM   [FrameSamples]int16
+	PCM   [audio.FrameSamples]int16
 }
 
 // TapOptions says what a tap takes out, and how much it may feed in.
@@ -112,7 +114,7 @@ func NewTap(o TapOptions) *Tap {
 	if o.Inbound && o.Outbound {
 		n *= 2
 	}
-	t := &Tap{opts: o, full: make(chan *TapFrame, n), free: make(chan *TapFrame, n), limit: samplesOf(min(o.Feed, MaxFeed)), delay: tapDelay}
+	t := &Tap{opts: o, full: make(chan *TapFrame, n), free: make(chan *TapFrame, n), limit: audio.Samples(min(o.Feed, MaxFeed)), delay: tapDelay}
 	for range n {
 		t.free <- new(TapFrame)
 	}
@@ -136,12 +138,12 @@ func (t *Tap) Lost() uint64 { return t.lost.Load() }
 
 // Refused is how much audio was fed beyond the limit.
 func (t *Tap) Refused() time.Duration {
-	return time.Duration(t.refused.Load()) * time.Second / SampleRate
+	return time.Duration(t.refused.Load()) * time.Second / audio.SampleRate
 }
 
 // Queued is how much audio waits to be heard.
 func (t *Tap) Queued() time.Duration {
-	return time.Duration(t.queued.Load()) * time.Second / SampleRate
+	return time.Duration(t.queued.Load()) * time.Second / audio.SampleRate
 }
 
 // Feed queues audio for the party; the samples belong to the tap from then on.

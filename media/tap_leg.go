@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // The shard's half of a tap: lanes on the way out, a list of pieces on the way
 // in. Nothing here allocates or waits: channels are used without blocking, and
@@ -51,7 +55,7 @@ func (l *leg) tapReceived(ts uint32, pcm []int16, gap int, now uint32) {
 		at := t.at + int64(int32(now-t.now))
 		pos := t.lanes[TrackInbound].put(ts, pcm, gap, at, t.done, true)
 		t.late(at - pos + int64(len(pcm)))
-		if loud(pcm) {
+		if audio.Loud(pcm) {
 			t.voiced = t.at
 		}
 	}
@@ -64,7 +68,7 @@ func (l *leg) tapSent(ts uint32, pcm []int16) {
 			continue
 		}
 		t.lanes[TrackOutbound].fill(t.at+int64(int32(ts-t.now)), pcm, len(pcm), t.done)
-		if loud(pcm) {
+		if audio.Loud(pcm) {
 			t.voiced = t.at
 		}
 	}
@@ -74,7 +78,7 @@ func (l *leg) tapSent(ts uint32, pcm []int16) {
 // as one has come too late, and again less long after a while without such.
 func (t *Tap) late(by int64) {
 	if t.at-t.worstAt > tapMemory {
-		t.delay = max(tapDelay, min(t.delay, t.worst+FrameSamples))
+		t.delay = max(tapDelay, min(t.delay, t.worst+audio.FrameSamples))
 		t.worst, t.worstAt = 0, t.at
 	}
 	t.worst = max(t.worst, min(by, tapMost))
@@ -96,12 +100,12 @@ func (t *Tap) advance(sh *shard, now uint32) {
 	ready := t.at - t.delay
 	if ready-t.done > laneSize/2 {
 		// Frames were left out, in a rest of seconds or hours: so are theirs.
-		t.done = (ready - FrameSamples) / FrameSamples * FrameSamples
+		t.done = (ready - audio.FrameSamples) / audio.FrameSamples * audio.FrameSamples
 		for i := range t.lanes {
 			t.lanes[i].reset()
 		}
 	}
-	for ; t.done+FrameSamples <= ready; t.done += FrameSamples {
+	for ; t.done+audio.FrameSamples <= ready; t.done += audio.FrameSamples {
 		if t.opts.Inbound {
 			t.emit(sh, TrackInbound)
 		}
@@ -127,7 +131,7 @@ func (t *Tap) emit(sh *shard, track Track) {
 			return
 		}
 	}
-	f.Track, f.At = track, time.Duration(t.done)*time.Second/SampleRate
+	f.Track, f.At = track, time.Duration(t.done)*time.Second/audio.SampleRate
 	if track == TrackInbound {
 		t.lanes[track].take(f.PCM[:], t.done)
 	} else {
@@ -139,7 +143,7 @@ func (t *Tap) emit(sh *shard, track Track) {
 
 // fed mixes what the taps feed into one encoded frame; ok is false when they
 // have nothing.
-func (l *leg) fed(sh *shard) (payload []byte, heard sound, ok bool) {
+func (l *leg) fed(sh *shard) (payload []byte, heard audio.Piece, ok bool) {
 	pcm := sh.feed[:]
 	for _, t := range l.taps[:l.tapCount] {
 		if t.empty() {
@@ -156,8 +160,8 @@ func (l *leg) fed(sh *shard) (payload []byte, heard sound, ok bool) {
 	if !ok {
 		return nil, heard, false
 	}
-	heard = sound{pcm, SampleRate}
-	full := l.fedFit.to(l.agreed.codec.Rate, sh.wide[:], heard)
+	heard = audio.Piece{Samples: pcm, Rate: audio.SampleRate}
+	full := l.fedFit.To(l.agreed.codec.Rate, sh.wide[:], heard)
 	return sh.code[:l.enc.Encode(sh.code[:], full)], heard, true
 }
 
@@ -188,7 +192,7 @@ func (t *Tap) take(sh *shard, s *Session, pcm []int16) bool {
 		}
 		count := min(len(pcm)-filled, len(n.pcm)-t.offset)
 		for i, v := range n.pcm[t.offset : t.offset+count] {
-			pcm[filled+i] = clip(int32(pcm[filled+i]) + int32(v))
+			pcm[filled+i] = audio.Clip(int32(pcm[filled+i]) + int32(v))
 		}
 		filled += count
 		t.queued.Add(-int64(count))
@@ -239,7 +243,7 @@ func (l *leg) skipFeeds(sh *shard) {
 // tapsRest reports whether no tap needs the time to pass frame by frame.
 func (l *leg) tapsRest() bool {
 	for _, t := range l.taps[:l.tapCount] {
-		if !t.empty() || t.at-t.voiced < samplesOf(tapQuiet) {
+		if !t.empty() || t.at-t.voiced < audio.Samples(tapQuiet) {
 			return false
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // listener reads a tap as a client does.
@@ -50,12 +52,12 @@ func TestTapHandsOutBothTracksBitExactly(t *testing.T) {
 	p.s.Untap(tap)
 	st.run(100*time.Millisecond, nil, p)
 	<-l.done
-	if at := findAround(t, l.heard(TrackInbound), want, 50); at > 2*FrameSamples {
+	if at := findAround(t, l.heard(TrackInbound), want, 50); at > 2*audio.FrameSamples {
 		t.Fatalf("begins %d samples late", at)
 	}
 	sent := make([]int16, len(prompt.PCM()))
 	for i := range 50 {
-		PCMA.Decode(sent[i*FrameSamples:], prompt.Encoded(PCMA).Frame(i))
+		PCMA.Decode(sent[i*audio.FrameSamples:], prompt.Encoded(PCMA).Frame(i))
 	}
 	find(t, l.heard(TrackOutbound), sent)
 	for track, ats := range l.ats {
@@ -63,7 +65,7 @@ func TestTapHandsOutBothTracksBitExactly(t *testing.T) {
 			t.Errorf("%s: %d frames in 2.2 s", Track(track), n)
 		}
 		for i, at := range ats {
-			if at != time.Duration(i)*FrameDuration {
+			if at != time.Duration(i)*audio.FrameDuration {
 				t.Fatalf("%s: frame %d is at %v", Track(track), i, at)
 			}
 		}
@@ -81,14 +83,14 @@ func TestTapDropsTheOldest(t *testing.T) {
 	for i := range tapFrames + 10 {
 		tap.lanes[0].ring[(tap.done)&laneMask] = int16(i)
 		tap.emit(sh, TrackInbound)
-		tap.done += FrameSamples
+		tap.done += audio.FrameSamples
 	}
 	tap.session = st.leg(nil).s
 	if tap.Lost() != 10 {
 		t.Fatalf("%d lost", tap.Lost())
 	}
 	first := <-tap.Frames()
-	if first.PCM[0] != 10 || first.At != 10*FrameDuration {
+	if first.PCM[0] != 10 || first.At != 10*audio.FrameDuration {
 		t.Fatalf("the oldest is %d at %v", first.PCM[0], first.At)
 	}
 	// All frames in the reader's hands: nothing can be handed out.
@@ -185,10 +187,10 @@ func TestFeedClear(t *testing.T) {
 
 func TestFeedLimits(t *testing.T) {
 	tap := NewTap(TapOptions{Feed: time.Second})
-	if !tap.Feed(make([]int16, SampleRate)) || tap.Feed(make([]int16, 1)) {
+	if !tap.Feed(make([]int16, audio.SampleRate)) || tap.Feed(make([]int16, 1)) {
 		t.Fatal("the limit is one second")
 	}
-	if tap.Refused() != time.Second/SampleRate {
+	if tap.Refused() != time.Second/audio.SampleRate {
 		t.Fatalf("%v refused", tap.Refused())
 	}
 	tap = NewTap(TapOptions{})
@@ -271,7 +273,7 @@ func TestTapAndRest(t *testing.T) {
 	l := listen(tap)
 	sh := st.engine.shards[0]
 	tap.advance(sh, 800)
-	tap.advance(sh, 800+3600*SampleRate)
+	tap.advance(sh, 800+3600*audio.SampleRate)
 	close(tap.full)
 	<-l.done
 	if n := len(l.ats[0]); n > 10 {

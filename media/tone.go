@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Limits of a tone specification.
@@ -47,7 +48,7 @@ func Tone(spec string) (*Prompt, error) {
 	if s := segments[0]; s.samples == 0 {
 		// Whole hertz have a whole number of periods in a second, so one
 		// second repeats without a seam.
-		pcm := make([]int16, SampleRate)
+		pcm := make([]int16, audio.SampleRate)
 		s.render(pcm)
 		return &Prompt{pcm: pcm, endless: true}, nil
 	}
@@ -101,7 +102,7 @@ func parseTone(spec string) ([]segment, error) {
 		segments[i] = s
 		total += s.samples
 	}
-	if time.Duration(total)*time.Second/SampleRate > maxToneDuration {
+	if time.Duration(total)*time.Second/audio.SampleRate > maxToneDuration {
 		return nil, badTone(spec, "longer than %s", maxToneDuration)
 	}
 	return segments, nil
@@ -145,7 +146,7 @@ func parseLength(spec, text string) (int, error) {
 	if err != nil || d <= 0 || d > maxToneDuration {
 		return 0, badTone(spec, "a duration is more than 0 and at most %s", maxToneDuration)
 	}
-	n := int(d * SampleRate / time.Second)
+	n := int(d * audio.SampleRate / time.Second)
 	return max(n, 1), nil
 }
 
@@ -160,7 +161,7 @@ func (s segment) render(pcm []int16) {
 	for i := range pcm {
 		v := 0.0
 		for _, hz := range s.freqs {
-			v += math.Sin(2 * math.Pi * float64(hz*i%SampleRate) / SampleRate)
+			v += math.Sin(2 * math.Pi * float64(hz*i%audio.SampleRate) / audio.SampleRate)
 		}
 		pcm[i] = int16(math.Round(v * amplitude))
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 func TestToneLengths(t *testing.T) {
@@ -39,14 +41,14 @@ func TestToneLengths(t *testing.T) {
 func TestToneLevelAndFrequencies(t *testing.T) {
 	for spec, freqs := range map[string][]float64{"tone:440": {440}, "tone:480+620": {480, 620}, "tone:425/1s": {425}} {
 		p, err := Tone(spec)
-		mustNil(t, err)
-		pcm := toFloats(p.PCM())
-		if got := decibels(rms(pcm)/32767) + 3.01 + 3.14; math.Abs(got+10) > 0.1 {
+		mediatest.Must(t, err)
+		pcm := mediatest.Floats(p.PCM())
+		if got := mediatest.Decibels(mediatest.RMS(pcm)/32767) + 3.01 + 3.14; math.Abs(got+10) > 0.1 {
 			t.Errorf("%s: %.2f dBm0, want -10", spec, got)
 		}
 		for _, hz := range freqs {
 			want := toneLevel * math.Sqrt2 / math.Sqrt(float64(len(freqs)))
-			if got := levelAt(pcm, hz, 8000); math.Abs(got/want-1) > 0.02 {
+			if got := mediatest.LevelAt(pcm, hz, 8000); math.Abs(got/want-1) > 0.02 {
 				t.Errorf("%s: %.0f Hz has amplitude %.0f, want %.0f", spec, hz, got, want)
 			}
 		}
@@ -55,7 +57,7 @@ func TestToneLevelAndFrequencies(t *testing.T) {
 
 func TestEndlessToneHasNoSeam(t *testing.T) {
 	p, err := Tone("tone:441+1003")
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	twice := append(append([]int16{}, p.PCM()...), p.PCM()...)
 	for i := range 400 {
 		at := 8000 - 200 + i
@@ -71,7 +73,7 @@ func TestEndlessToneHasNoSeam(t *testing.T) {
 
 func TestCadenceIsSilentBetween(t *testing.T) {
 	p, err := Tone("tone:425/100ms,silence/100ms,425/100ms")
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	pcm := p.PCM()
 	if peak(pcm[800:1600]) != 0 || peak(pcm[:800]) == 0 || peak(pcm[1600:]) == 0 {
 		t.Fatalf("%d %d %d", peak(pcm[:800]), peak(pcm[800:1600]), peak(pcm[1600:]))
@@ -115,7 +117,7 @@ func FuzzTone(f *testing.F) {
 		for _, s := range segments {
 			total += s.samples
 		}
-		if total < 0 || time.Duration(total)*time.Second/SampleRate > maxToneDuration {
+		if total < 0 || time.Duration(total)*time.Second/audio.SampleRate > maxToneDuration {
 			t.Fatalf("%q lasts %d samples", spec, total)
 		}
 	})

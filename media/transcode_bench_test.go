@@ -1,6 +1,11 @@
 package media
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
+)
 
 // BenchmarkTranscodeFrame is what a frame costs between two codecs: decoded,
 // brought to the other rate, encoded.
@@ -10,12 +15,12 @@ func BenchmarkTranscodeFrame(b *testing.B) {
 		b.Run(from.Name+"-"+to.Name, func(b *testing.B) {
 			code, pcm, fitted := make([]byte, maxPayload), make([]int16, MaxDecoded), make([]int16, 2*MaxDecoded)
 			payload := make([]byte, maxPayload)
-			payload = payload[:from.NewEncoder().Encode(payload, sine(440, float64(from.Rate), from.FrameLen(), 9000))]
-			d, e, fit := from.NewDecoder(), to.NewEncoder(), new(fitting)
+			payload = payload[:from.NewEncoder().Encode(payload, mediatest.Sine(440, float64(from.Rate), from.FrameLen(), 9000))]
+			d, e, fit := from.NewDecoder(), to.NewEncoder(), new(audio.Fitting)
 			b.ReportAllocs()
 			for b.Loop() {
-				heard := sound{pcm[:d.Decode(pcm, payload)], from.Rate}
-				e.Encode(code, fit.to(to.Rate, fitted, heard))
+				heard := audio.Piece{Samples: pcm[:d.Decode(pcm, payload)], Rate: from.Rate}
+				e.Encode(code, fit.To(to.Rate, fitted, heard))
 			}
 		})
 	}

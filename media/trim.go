@@ -3,18 +3,20 @@ package media
 import (
 	"math"
 	"slices"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Silence that stays around speech, and the length of fades where audio is cut
 // or joined.
 const (
-	leadSamples  = 30 * SampleRate / 1000
-	trailSamples = 80 * SampleRate / 1000
-	fadeSamples  = 5 * SampleRate / 1000
+	leadSamples  = 30 * audio.SampleRate / 1000
+	trailSamples = 80 * audio.SampleRate / 1000
+	fadeSamples  = 5 * audio.SampleRate / 1000
 
-	trimWindow = 5 * SampleRate / 1000 // resolution of the cut
-	trimBelow  = 40.0                  // dB under the loudest window is silence
-	trimFloor  = 33.0                  // RMS, −60 dBFS: always silence
+	trimWindow = 5 * audio.SampleRate / 1000 // resolution of the cut
+	trimBelow  = 40.0                        // dB under the loudest window is silence
+	trimFloor  = 33.0                        // RMS, −60 dBFS: always silence
 )
 
 // trim cuts leading and trailing silence to 30 and 80 ms and fades the cut
@@ -40,12 +42,12 @@ func cutOut(pcm []int16, from, to int) []int16 {
 func trimTo(pcm []int16) (from, to int) {
 	loudest := 0.0
 	for w := range windows(pcm, trimWindow) {
-		loudest = math.Max(loudest, power(w))
+		loudest = math.Max(loudest, audio.Power(w))
 	}
 	gate := math.Max(loudest*math.Pow(10, -trimBelow/10), trimFloor*trimFloor)
 	first, last, at := -1, 0, 0
 	for w := range windows(pcm, trimWindow) {
-		if power(w) >= gate {
+		if audio.Power(w) >= gate {
 			if first < 0 {
 				first = at
 			}

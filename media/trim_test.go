@@ -5,11 +5,13 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 func TestTrimLeavesThirtyAndEightyMs(t *testing.T) {
 	silence := func(ms int) []int16 { return make([]int16, ms*8) }
-	word := sine(500, 8000, 4000, 8000)
+	word := mediatest.Sine(500, 8000, 4000, 8000)
 	for _, tc := range []struct{ lead, trail, wantLead, wantTrail int }{
 		{500, 900, 30, 80},
 		{30, 80, 30, 80},
@@ -22,15 +24,15 @@ func TestTrimLeavesThirtyAndEightyMs(t *testing.T) {
 		if diff := len(got) - want; diff < 0 || diff > 2*trimWindow {
 			t.Errorf("%d/%d ms: %d samples, want %d", tc.lead, tc.trail, len(got), want)
 		}
-		if rest := rms(toFloats(got)) * math.Sqrt(float64(len(got))); math.Abs(rest/(rms(toFloats(word))*math.Sqrt(4000))-1) > 0.01 {
+		if rest := mediatest.RMS(mediatest.Floats(got)) * math.Sqrt(float64(len(got))); math.Abs(rest/(mediatest.RMS(mediatest.Floats(word))*math.Sqrt(4000))-1) > 0.01 {
 			t.Errorf("%d/%d ms: the word lost energy", tc.lead, tc.trail)
 		}
 	}
 }
 
 func TestTrimIgnoresNoiseFloor(t *testing.T) {
-	noise := sine(1234, 8000, 8000, 40) // −58 dBFS, 46 dB under the word
-	got := trim(slices.Concat(noise, sine(500, 8000, 4000, 8000), noise))
+	noise := mediatest.Sine(1234, 8000, 8000, 40) // −58 dBFS, 46 dB under the word
+	got := trim(slices.Concat(noise, mediatest.Sine(500, 8000, 4000, 8000), noise))
 	if ms := len(got) / 8; ms < 610 || ms > 625 {
 		t.Fatalf("%d ms", ms)
 	}

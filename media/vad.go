@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/bits"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // VADEvent is what a frame has changed.
@@ -68,7 +70,7 @@ func (v *VAD) Frame(pcm []int16) VADEvent {
 	case !v.talking && bits.OnesCount16(v.recent) >= vadEnough:
 		v.talking = true
 		return SpeechBegan
-	case v.talking && time.Duration(v.silent)*FrameDuration >= v.hangover():
+	case v.talking && time.Duration(v.silent)*audio.FrameDuration >= v.hangover():
 		v.talking, v.recent = false, 0
 		return SpeechEnded
 	}
@@ -142,23 +144,11 @@ func isKeyTone(pcm []int16) bool {
 	for _, group := range [2][4]float64{toneRows, toneColumns} {
 		best := 0.0
 		for _, hz := range group {
-			best = max(best, goertzel(pcm, hz))
+			best = max(best, audio.Goertzel(pcm, hz))
 		}
 		if share += best; best < total*0.1 {
 			return false
 		}
 	}
 	return share > keyShare*total
-}
-
-// goertzel is the energy of one frequency in a piece of audio (Goertzel's
-// algorithm), as the squares of its samples would add up to if there were
-// nothing else.
-func goertzel[T int16 | float64](pcm []T, hz float64) float64 {
-	c := 2 * math.Cos(2*math.Pi*hz/SampleRate)
-	var a, b float64
-	for _, s := range pcm {
-		a, b = float64(s)+c*a-b, a
-	}
-	return (a*a + b*b - c*a*b) * 2 / float64(len(pcm))
 }

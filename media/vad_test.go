@@ -6,19 +6,22 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // speechFile is speech of a synthesiser, mu-law.
 func speechFile(t *testing.T, name string) []int16 {
 	t.Helper()
 	b, err := os.ReadFile("testdata/speech/" + name + ".ulaw")
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	pcm := make([]int16, len(b))
 	PCMU.Decode(pcm, b)
 	return pcm
 }
 
-func silent8k(d time.Duration) []int16 { return make([]int16, samplesOf(d)) }
+func silent8k(d time.Duration) []int16 { return make([]int16, audio.Samples(d)) }
 
 // noise is white noise of an RMS level in dBFS.
 func noise(d time.Duration, level float64) []int16 {
@@ -34,7 +37,7 @@ func tones(d time.Duration, level float64, hz ...float64) []int16 {
 	pcm := silent8k(d)
 	for i := range pcm {
 		for _, f := range hz {
-			pcm[i] += int16(level * math.Sin(2*math.Pi*f*float64(i)/SampleRate))
+			pcm[i] += int16(level * math.Sin(2*math.Pi*f*float64(i)/audio.SampleRate))
 		}
 	}
 	return pcm
@@ -43,7 +46,7 @@ func tones(d time.Duration, level float64, hz ...float64) []int16 {
 func added(a, b []int16) []int16 {
 	out := append([]int16(nil), a...)
 	for i := range out {
-		out[i] = clip(int32(out[i]) + int32(b[i%len(b)]))
+		out[i] = audio.Clip(int32(out[i]) + int32(b[i%len(b)]))
 	}
 	return out
 }
@@ -57,12 +60,12 @@ func joined(parts ...[]int16) (out []int16) {
 
 // spans are the stretches of speech that a VAD finds, in frames.
 func spans(v *VAD, pcm []int16) (out [][2]int) {
-	for i := 0; i+FrameSamples <= len(pcm); i += FrameSamples {
-		switch v.Frame(pcm[i : i+FrameSamples]) {
+	for i := 0; i+audio.FrameSamples <= len(pcm); i += audio.FrameSamples {
+		switch v.Frame(pcm[i : i+audio.FrameSamples]) {
 		case SpeechBegan:
-			out = append(out, [2]int{i / FrameSamples, -1})
+			out = append(out, [2]int{i / audio.FrameSamples, -1})
 		case SpeechEnded:
-			out[len(out)-1][1] = i / FrameSamples
+			out[len(out)-1][1] = i / audio.FrameSamples
 		}
 	}
 	return out
@@ -90,7 +93,7 @@ func TestVADFindsSpeech(t *testing.T) {
 			t.Errorf("%s: %v, one stretch is wanted", name, got)
 			continue
 		}
-		from, to := 50, 50+c.phrase/FrameSamples
+		from, to := 50, 50+c.phrase/audio.FrameSamples
 		if got[0][0] < from || got[0][0] > from+20 || got[0][1] < to-25 || got[0][1] > to+35 {
 			t.Errorf("%s: %v, speech is %d to %d", name, got[0], from, to)
 		}
@@ -156,7 +159,7 @@ func TestVADHangoverBridgesPauses(t *testing.T) {
 }
 
 func TestVADDoesNotAllocate(t *testing.T) {
-	v, pcm := VAD{}, noise(FrameDuration, -20)
+	v, pcm := VAD{}, noise(audio.FrameDuration, -20)
 	if n := testing.AllocsPerRun(100, func() { v.Frame(pcm) }); n != 0 {
 		t.Fatalf("%v allocations", n)
 	}

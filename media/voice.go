@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/loopstart/loopstart/media/audio"
+)
 
 // voiceWatch tells when the peer begins and ends to speak, for callers that
 // wait for the end of a prompt. It costs a look at each packet and is off
@@ -10,13 +14,9 @@ type voiceWatch struct {
 	last     time.Duration // of the last packet with voice
 }
 
-// voiceLevel is the mean of |sample| from which on a packet is voice, the same
-// as the recorder's.
-const voiceLevel = recordVoice
-
 // packet takes one packet of audio.
 func (v *voiceWatch) packet(l *leg, sh *shard, pcm []int16) {
-	if meanLevel(pcm) < voiceLevel {
+	if audio.MeanLevel(pcm) < audio.VoiceLevel {
 		return
 	}
 	if l.s.opts.Marks {
@@ -37,13 +37,4 @@ func (v *voiceWatch) idle(l *leg, sh *shard) {
 		v.speaking = false
 		sh.emit(l.s, Event{Kind: VoiceEnded})
 	}
-}
-
-// meanLevel is the mean of the samples without their signs, 0 of no samples.
-func meanLevel(pcm []int16) int {
-	sum := 0
-	for _, v := range pcm {
-		sum += max(int(v), -int(v))
-	}
-	return sum / max(len(pcm), 1)
 }

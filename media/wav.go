@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Limits of a WAV file.
@@ -133,8 +135,8 @@ func (f waveFormat) check() error {
 	if f.channels < 1 || f.channels > maxWAVChannels {
 		return fmt.Errorf("the WAVE file has %d channels; 1 to %d can be read", f.channels, maxWAVChannels)
 	}
-	if f.rate < MinInputRate || f.rate > MaxInputRate {
-		return fmt.Errorf("the WAVE file has %d samples a second; %d to %d can be read", f.rate, MinInputRate, MaxInputRate)
+	if f.rate < audio.MinInputRate || f.rate > audio.MaxInputRate {
+		return fmt.Errorf("the WAVE file has %d samples a second; %d to %d can be read", f.rate, audio.MinInputRate, audio.MaxInputRate)
 	}
 	ok := false
 	switch f.tag {
@@ -195,9 +197,9 @@ func (f waveFormat) decode(dst []float32, b []byte) {
 func (f waveFormat) sample(b []byte) float32 {
 	switch f.tag {
 	case waveALaw:
-		return float32(PCMA.g711.decode[b[0]])
+		return float32(PCMA.g711.sample(b[0]))
 	case waveMuLaw:
-		return float32(PCMU.g711.decode[b[0]])
+		return float32(PCMU.g711.sample(b[0]))
 	case waveFloat:
 		return f.float(b)
 	}

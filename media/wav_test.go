@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // readAll drains a source.
@@ -55,7 +57,7 @@ func coded(tag uint16, bits int, pcm []float64) []byte {
 }
 
 func TestWAVFormats(t *testing.T) {
-	signal := toFloats(sine(440, 8000, 1000, 12000))
+	signal := mediatest.Floats(mediatest.Sine(440, 8000, 1000, 12000))
 	for _, tc := range []struct {
 		name      string
 		tag       uint16
@@ -74,13 +76,13 @@ func TestWAVFormats(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			data := coded(tc.tag, tc.bits, signal)
 			for name, file := range map[string][]byte{
-				"plain":      wavBytes(tc.tag, 1, 8000, tc.bits, data),
+				"plain":      mediatest.WAVBytes(tc.tag, 1, 8000, tc.bits, data),
 				"extensible": extensible(tc.tag, 1, 8000, tc.bits, data),
 			} {
 				w, err := newWAVReader(iotest.HalfReader(bytes.NewReader(file)))
-				mustNil(t, err)
+				mediatest.Must(t, err)
 				got, err := readAll(w)
-				mustNil(t, err)
+				mediatest.Must(t, err)
 				if w.rate() != 8000 || len(got) != len(signal) {
 					t.Fatalf("%s: rate %d, %d samples", name, w.rate(), len(got))
 				}
@@ -97,7 +99,7 @@ func TestWAVFormats(t *testing.T) {
 // extensible is WAVE_FORMAT_EXTENSIBLE with the tag in its GUID.
 func extensible(tag uint16, channels, rate, bits int, data []byte) []byte {
 	le := binary.LittleEndian
-	plain := wavBytes(waveExtensible, channels, rate, bits, data)
+	plain := mediatest.WAVBytes(waveExtensible, channels, rate, bits, data)
 	ext := le.AppendUint16(nil, 22)
 	ext = le.AppendUint16(ext, uint16(bits))
 	ext = le.AppendUint32(ext, 4) // front centre
@@ -108,11 +110,11 @@ func extensible(tag uint16, channels, rate, bits int, data []byte) []byte {
 }
 
 func TestWAVStereoIsMixed(t *testing.T) {
-	data := samplesLE([]int16{1000, 3000, -1000, 1000, 32767, 32767})
-	w, err := newWAVReader(bytes.NewReader(wavBytes(wavePCM, 2, 44100, 16, data)))
-	mustNil(t, err)
+	data := mediatest.Bytes([]int16{1000, 3000, -1000, 1000, 32767, 32767})
+	w, err := newWAVReader(bytes.NewReader(mediatest.WAVBytes(wavePCM, 2, 44100, 16, data)))
+	mediatest.Must(t, err)
 	got, err := readAll(w)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if want := []float32{2000, 0, 32767}; len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
 		t.Fatalf("%v", got)
 	}
@@ -120,8 +122,8 @@ func TestWAVStereoIsMixed(t *testing.T) {
 
 // Streams carry lengths that cannot be true, broken files less than they say.
 func TestWAVLengths(t *testing.T) {
-	pcm := sine(440, 8000, 1000, 12000)
-	file := wavBytes(wavePCM, 1, 8000, 16, samplesLE(pcm))
+	pcm := mediatest.Sine(440, 8000, 1000, 12000)
+	file := mediatest.WAVBytes(wavePCM, 1, 8000, 16, mediatest.Bytes(pcm))
 	withLength := func(n uint32) []byte {
 		b := bytes.Clone(file)
 		binary.LittleEndian.PutUint32(b[40:], n)
@@ -168,7 +170,7 @@ func chunk(name string, size int) []byte {
 }
 
 func TestWAVErrors(t *testing.T) {
-	good := wavBytes(wavePCM, 1, 8000, 16, samplesLE(make([]int16, 100)))
+	good := mediatest.WAVBytes(wavePCM, 1, 8000, 16, mediatest.Bytes(make([]int16, 100)))
 	for _, tc := range []struct {
 		name, want string
 		file       []byte
@@ -181,14 +183,14 @@ func TestWAVErrors(t *testing.T) {
 		{"fmt too short", "damaged", slicesOf(good[:12], chunk("fmt ", 14))},
 		{"fmt too long", "damaged", slicesOf(good[:12], chunk("fmt ", 5000))},
 		{"fmt cut", "cut off", good[:30]},
-		{"no channel", "0 channels", wavBytes(wavePCM, 0, 8000, 16, nil)},
-		{"many channels", "9 channels", wavBytes(wavePCM, 9, 8000, 16, nil)},
-		{"rate 0", "samples a second", wavBytes(wavePCM, 1, 0, 16, nil)},
-		{"rate high", "samples a second", wavBytes(wavePCM, 1, 1<<30, 16, nil)},
-		{"ADPCM", "0x0011", wavBytes(0x11, 1, 8000, 4, nil)},
-		{"0 bit", "0 bit", wavBytes(wavePCM, 1, 8000, 0, nil)},
-		{"64 bit", "64 bit", wavBytes(wavePCM, 1, 8000, 64, nil)},
-		{"extensible, short", "cut off", wavBytes(waveExtensible, 1, 8000, 16, nil)},
+		{"no channel", "0 channels", mediatest.WAVBytes(wavePCM, 0, 8000, 16, nil)},
+		{"many channels", "9 channels", mediatest.WAVBytes(wavePCM, 9, 8000, 16, nil)},
+		{"rate 0", "samples a second", mediatest.WAVBytes(wavePCM, 1, 0, 16, nil)},
+		{"rate high", "samples a second", mediatest.WAVBytes(wavePCM, 1, 1<<30, 16, nil)},
+		{"ADPCM", "0x0011", mediatest.WAVBytes(0x11, 1, 8000, 4, nil)},
+		{"0 bit", "0 bit", mediatest.WAVBytes(wavePCM, 1, 8000, 0, nil)},
+		{"64 bit", "64 bit", mediatest.WAVBytes(wavePCM, 1, 8000, 64, nil)},
+		{"extensible, short", "cut off", mediatest.WAVBytes(waveExtensible, 1, 8000, 16, nil)},
 		{"chunk for ever", "no audio", slicesOf(good[:12], []byte("LIST\xff\xff\xff\xff"))},
 		{"many chunks", "chunks", slicesOf(good[:12], bytes.Repeat(chunk("LIST", 0), maxWAVChunks+1))},
 	} {
@@ -201,8 +203,8 @@ func TestWAVErrors(t *testing.T) {
 
 func TestWAVFloatOddities(t *testing.T) {
 	data := coded(waveFloat, 32, []float64{math.NaN(), math.Inf(1), math.Inf(-1), 32768})
-	w, err := newWAVReader(bytes.NewReader(wavBytes(waveFloat, 1, 8000, 32, data)))
-	mustNil(t, err)
+	w, err := newWAVReader(bytes.NewReader(mediatest.WAVBytes(waveFloat, 1, 8000, 32, data)))
+	mediatest.Must(t, err)
 	got, _ := readAll(w)
 	if got[0] != 0 || got[1] != 4*32768 || got[2] != -4*32768 || got[3] != 32768 {
 		t.Fatalf("%v", got)
@@ -211,21 +213,21 @@ func TestWAVFloatOddities(t *testing.T) {
 
 func TestWAVPassesReadErrors(t *testing.T) {
 	broken := errors.New("disk on fire")
-	file := wavBytes(wavePCM, 1, 8000, 16, samplesLE(make([]int16, 20000)))
+	file := mediatest.WAVBytes(wavePCM, 1, 8000, 16, mediatest.Bytes(make([]int16, 20000)))
 	w, err := newWAVReader(io.MultiReader(bytes.NewReader(file[:20000]), iotest.ErrReader(broken)))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if _, err := readAll(w); !errors.Is(err, broken) {
 		t.Fatalf("%v", err)
 	}
 }
 
 func FuzzWAV(f *testing.F) {
-	pcm := samplesLE(sine(440, 8000, 400, 12000))
-	f.Add(wavBytes(wavePCM, 1, 8000, 16, pcm))
-	f.Add(wavBytes(wavePCM, 2, 44100, 24, pcm))
-	f.Add(wavBytes(waveFloat, 1, 22050, 32, pcm))
+	pcm := mediatest.Bytes(mediatest.Sine(440, 8000, 400, 12000))
+	f.Add(mediatest.WAVBytes(wavePCM, 1, 8000, 16, pcm))
+	f.Add(mediatest.WAVBytes(wavePCM, 2, 44100, 24, pcm))
+	f.Add(mediatest.WAVBytes(waveFloat, 1, 22050, 32, pcm))
 	f.Add(extensible(waveMuLaw, 1, 8000, 8, pcm))
-	f.Add(wavBytes(wavePCM, 1, 12345, 8, pcm))
+	f.Add(mediatest.WAVBytes(wavePCM, 1, 12345, 8, pcm))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		fuzzAudio(t, file, "wav")
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // Limits of a written WAV file.
@@ -69,8 +70,8 @@ func wavHeader(channels int) []byte {
 	h = le.AppendUint32(h, 16)
 	h = le.AppendUint16(h, wavePCM)
 	h = le.AppendUint16(h, uint16(channels))
-	h = le.AppendUint32(h, SampleRate)
-	h = le.AppendUint32(h, uint32(SampleRate*2*channels))
+	h = le.AppendUint32(h, audio.SampleRate)
+	h = le.AppendUint32(h, uint32(audio.SampleRate*2*channels))
 	h = le.AppendUint16(h, uint16(2*channels))
 	h = le.AppendUint16(h, 16)
 	h = append(h, "data"...)
@@ -177,7 +178,7 @@ func WAVLength(path string) (time.Duration, error) {
 	if !ok || err != nil {
 		return 0, errors.Join(err, fault.New(fault.Media, "not a recording of ours"))
 	}
-	return time.Duration(info.Size()-wavHeaderBytes) * time.Second / time.Duration(2*channels*SampleRate), nil
+	return time.Duration(info.Size()-wavHeaderBytes) * time.Second / time.Duration(2*channels*audio.SampleRate), nil
 }
 
 func repairWAV(f *os.File) (bool, error) {

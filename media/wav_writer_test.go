@@ -9,15 +9,17 @@ import (
 	"testing"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 func newRecording(t *testing.T, channels int) (*WAVWriter, *os.File) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "r.wav"))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	t.Cleanup(func() { f.Close() })
 	w, err := NewWAVWriter(f, channels)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	return w, f
 }
 
@@ -25,9 +27,9 @@ func newRecording(t *testing.T, channels int) (*WAVWriter, *os.File) {
 func played(t *testing.T, path string) []float32 {
 	t.Helper()
 	b, err := os.ReadFile(path)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	w, err := newWAVReader(bytes.NewReader(b))
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	if w.left < 0 {
 		w.left = 0 // the header says 0: a strict player hears nothing
 	}
@@ -35,23 +37,23 @@ func played(t *testing.T, path string) []float32 {
 		t.Fatalf("the header counts %d bytes, the file has %d", w.left, len(b)-wavHeaderBytes)
 	}
 	got, err := readAll(w)
-	mustNil(t, err)
+	mediatest.Must(t, err)
 	return got
 }
 
 func TestWAVWriterIsPlayableAfterEveryFlush(t *testing.T) {
 	w, f := newRecording(t, 1)
-	pcm := sine(440, 8000, 100000, 10000)
+	pcm := mediatest.Sine(440, 8000, 100000, 10000)
 	if got := played(t, f.Name()); len(got) != 0 {
 		t.Fatalf("new file: %d samples", len(got))
 	}
 	for at := 0; at < len(pcm); at += 1000 {
-		mustNil(t, w.WritePCM(pcm[at:at+1000]))
+		mediatest.Must(t, w.WritePCM(pcm[at:at+1000]))
 		if w.Samples() != int64(at+1000) {
 			t.Fatalf("%d samples", w.Samples())
 		}
 		if at%5000 == 0 {
-			mustNil(t, w.Flush())
+			mediatest.Must(t, w.Flush())
 			if got := played(t, f.Name()); len(got) != at+1000 {
 				t.Fatalf("%d samples after a flush at %d", len(got), at+1000)
 			}
@@ -63,7 +65,7 @@ func TestWAVWriterIsPlayableAfterEveryFlush(t *testing.T) {
 			}
 		}
 	}
-	mustNil(t, w.Flush())
+	mediatest.Must(t, w.Flush())
 	if got := played(t, f.Name()); len(got) != len(pcm) {
 		t.Fatalf("%d samples at the end", len(got))
 	}
@@ -71,8 +73,8 @@ func TestWAVWriterIsPlayableAfterEveryFlush(t *testing.T) {
 
 func TestWAVWriterStereo(t *testing.T) {
 	w, f := newRecording(t, 2)
-	mustNil(t, w.WritePCM([]int16{1000, 3000, 5000, 7000, 9})) // an odd sample is no frame
-	mustNil(t, w.Flush())
+	mediatest.Must(t, w.WritePCM([]int16{1000, 3000, 5000, 7000, 9})) // an odd sample is no frame
+	mediatest.Must(t, w.Flush())
 	if got := played(t, f.Name()); len(got) != 2 || got[0] != 2000 || got[1] != 6000 {
 		t.Fatalf("%v", got)
 	}
@@ -87,7 +89,7 @@ func TestWAVWriterStereo(t *testing.T) {
 func TestWAVWriterStopsAtItsLimit(t *testing.T) {
 	w, _ := newRecording(t, 1)
 	w.written = MaxWAVBytes - 100
-	mustNil(t, w.WritePCM(make([]int16, 50)))
+	mediatest.Must(t, w.WritePCM(make([]int16, 50)))
 	err := w.WritePCM(make([]int16, 1))
 	if !errors.Is(err, ErrWAVFull) || fault.CodeOf(err) != fault.Limit {
 		t.Fatalf("%v", err)
@@ -122,8 +124,8 @@ func TestWAVWriterReportsAFullDisk(t *testing.T) {
 	}
 	file := &brokenFile{room: wavHeaderBytes + 1000}
 	w, err := NewWAVWriter(file, 1)
-	mustNil(t, err)
-	mustNil(t, w.WritePCM(make([]int16, 600)))
+	mediatest.Must(t, err)
+	mediatest.Must(t, w.WritePCM(make([]int16, 600)))
 	if err := w.Flush(); !errors.Is(err, errDiskFull) {
 		t.Fatalf("%v", err)
 	}
@@ -136,9 +138,9 @@ func TestWAVWriterReportsAFullDisk(t *testing.T) {
 }
 
 func TestRepairWAV(t *testing.T) {
-	pcm := sine(440, 8000, 1000, 10000)
+	pcm := mediatest.Sine(440, 8000, 1000, 10000)
 	header := wavHeader(1)
-	audio := samplesLE(pcm)
+	audio := mediatest.Bytes(pcm)
 	whole := slicesOf(header, audio)
 	counted := bytes.Clone(whole)
 	writeSizes(counted, len(audio))
@@ -157,7 +159,7 @@ func TestRepairWAV(t *testing.T) {
 		{"counts more than there is", toomuch, true, 1000},
 	} {
 		path := filepath.Join(t.TempDir(), "r.wav")
-		mustNil(t, os.WriteFile(path, tc.file, 0o600))
+		mediatest.Must(t, os.WriteFile(path, tc.file, 0o600))
 		changed, err := RepairWAV(path)
 		if err != nil || changed != tc.changed {
 			t.Errorf("%s: changed %v, %v", tc.name, changed, err)
@@ -184,11 +186,11 @@ func TestRepairLeavesOtherFilesAlone(t *testing.T) {
 	for name, file := range map[string][]byte{
 		"empty":       {},
 		"text":        []byte("this is a text that is longer than a header of a file"),
-		"another WAV": wavBytes(wavePCM, 1, 44100, 16, make([]byte, 100)),
-		"3 channels":  wavBytes(wavePCM, 3, 8000, 16, make([]byte, 100)),
+		"another WAV": mediatest.WAVBytes(wavePCM, 1, 44100, 16, make([]byte, 100)),
+		"3 channels":  mediatest.WAVBytes(wavePCM, 3, 8000, 16, make([]byte, 100)),
 	} {
 		path := filepath.Join(t.TempDir(), "x.wav")
-		mustNil(t, os.WriteFile(path, file, 0o600))
+		mediatest.Must(t, os.WriteFile(path, file, 0o600))
 		if changed, err := RepairWAV(path); changed || err == nil {
 			t.Errorf("%s: %v %v", name, changed, err)
 		}
@@ -204,8 +206,8 @@ func TestRepairLeavesOtherFilesAlone(t *testing.T) {
 
 func TestWAVWriterDoesNotAllocate(t *testing.T) {
 	w, err := NewWAVWriter(&nullFile{}, 1)
-	mustNil(t, err)
-	frame := make([]int16, FrameSamples)
+	mediatest.Must(t, err)
+	frame := make([]int16, audio.FrameSamples)
 	if n := testing.AllocsPerRun(1000, func() { w.WritePCM(frame) }); n > 0.01 {
 		t.Fatalf("%v allocations a frame", n)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/netx"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/audio"
 	test "github.com/loopstart/loopstart/stdlib/test/script"
 )
 
@@ -221,7 +222,7 @@ func (a *agent) hush(at time.Time) {
 }
 
 // quietFrames is how many frames of silence end an utterance.
-const quietFrames = int(pause / media.FrameDuration)
+const quietFrames = int(pause / audio.FrameDuration)
 
 // hear takes a frame of what the party says.
 func (c *agentConn) hear(m agentMessage) {
@@ -231,7 +232,7 @@ func (c *agentConn) hear(m agentMessage) {
 	}
 	s, p, pcm := c.agent.stage, c.agent.party, decodeAs(c.format, body)
 	c.recent = append(c.recent, pcm...)
-	if n := len(c.recent) - 2*media.FrameSamples; n > 0 {
+	if n := len(c.recent) - 2*audio.FrameSamples; n > 0 {
 		c.recent = c.recent[n:]
 	}
 	for _, mark := range media.FindMarks(c.recent) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // party is somebody on the phone over all their calls: a caller, a callee, an
@@ -48,14 +49,14 @@ func (p *party) state() string {
 
 // hear notes a mark of an utterance that began at a time.
 func (p *party) hear(ph *handset, u utterance, began, at time.Time) {
-	if n := len(p.heard); n > 0 && !u.spoken && p.heard[n-1].utterance == u && began.Sub(p.heard[n-1].began).Abs() < media.FrameDuration {
+	if n := len(p.heard); n > 0 && !u.spoken && p.heard[n-1].utterance == u && began.Sub(p.heard[n-1].began).Abs() < audio.FrameDuration {
 		p.heard[n-1].ended = time.Time{} // it goes on, also after a pause within the sound
 		p.sounding = ph
 		return
 	}
 	if n := len(p.heard); n > 0 && p.heard[n-1].ended.IsZero() {
 		last := &p.heard[n-1]
-		if last.utterance == u && (!u.spoken || began.Sub(last.began) < media.FrameDuration) {
+		if last.utterance == u && (!u.spoken || began.Sub(last.began) < audio.FrameDuration) {
 			return // it goes on; a sound may begin again
 		}
 		last.ended = at

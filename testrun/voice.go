@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/speech"
 )
 
@@ -85,7 +86,7 @@ func (v *voice) of(mark uint32) (u utterance, over time.Duration, ok bool) {
 	if n == 0 || n > len(v.marks) {
 		return utterance{}, 0, false
 	}
-	return v.marks[n-1], time.Duration(mark%markSpan) * markEvery * media.FrameDuration, true
+	return v.marks[n-1], time.Duration(mark%markSpan) * markEvery * audio.FrameDuration, true
 }
 
 // spoken is how long a text takes.
@@ -95,7 +96,7 @@ func spoken(text string) time.Duration {
 
 // babble is audible audio of that length.
 func babble(d time.Duration) []int16 {
-	pcm := make([]int16, d*media.SampleRate/time.Second)
+	pcm := make([]int16, d*audio.SampleRate/time.Second)
 	for i := range pcm {
 		pcm[i] = int16(4000 - i%20*400)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/netx"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/audio"
 )
 
 // server is a WebSocket server in the process.
@@ -196,7 +197,7 @@ func (tr *trial) over() {
 
 func (tr *trial) hear(n int) {
 	for i := range n {
-		tr.frame(item{frame: []byte{byte(i)}, track: media.TrackInbound, at: time.Duration(i) * media.FrameDuration})
+		tr.frame(item{frame: []byte{byte(i)}, track: media.TrackInbound, at: time.Duration(i) * audio.FrameDuration})
 	}
 	synctest.Wait()
 }

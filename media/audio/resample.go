@@ -1,4 +1,4 @@
-package media
+package audio
 
 import (
 	"errors"
@@ -21,10 +21,10 @@ const (
 	maxPhases      = 640   // 8000/gcd for every usual rate; others are met to better than 0.1 %
 )
 
-// resampler turns a stream at one rate into 8000 Hz: a windowed-sinc polyphase
+// Resampler turns a stream at one rate into 8000 Hz: a windowed-sinc polyphase
 // filter that keeps its state between chunks. Output sample k lies exactly at
 // input time k·rate/8000; the delay of the filter is compensated.
-type resampler struct {
+type Resampler struct {
 	up, down int         // output/input = up/down
 	taps     int         // per phase
 	phases   [][]float32 // up filters, oldest sample first
@@ -34,12 +34,12 @@ type resampler struct {
 	in, out  int64       // samples so far
 }
 
-// newResampler returns nil when rate is already 8000.
-func newResampler(rate int) (*resampler, error) { return newResamplerTo(SampleRate, rate) }
+// NewResampler returns nil when rate is already 8000.
+func NewResampler(rate int) (*Resampler, error) { return NewResamplerTo(SampleRate, rate) }
 
-// newResamplerTo is for 8 or 16 kHz; the filter of 16 kHz has the same shape an
+// NewResamplerTo is for 8 or 16 kHz; the filter of 16 kHz has the same shape an
 // octave higher.
-func newResamplerTo(target, rate int) (*resampler, error) {
+func NewResamplerTo(target, rate int) (*Resampler, error) {
 	if rate < MinInputRate || rate > MaxInputRate {
 		return nil, errors.New("sample rate is out of range")
 	}
@@ -51,7 +51,7 @@ func newResamplerTo(target, rate int) (*resampler, error) {
 	if rate > filterTapsRate {
 		taps = (filterTaps*rate/filterTapsRate + 1) &^ 1
 	}
-	r := &resampler{up: up, down: down, taps: taps}
+	r := &Resampler{up: up, down: down, taps: taps}
 	r.phases = kaiserSinc(up, taps, math.Min(filterCutoff*float64(target/SampleRate)/float64(rate), 0.4625))
 	// Half a filter of silence before the first sample centres it on time 0.
 	r.history = make([]float32, taps/2-1, taps/2-1+1<<13)
@@ -123,15 +123,15 @@ func bessel(x float64) float64 {
 	return sum
 }
 
-// process appends the output that input completes to dst.
-func (r *resampler) process(dst, input []float32) []float32 {
+// Process appends the output that input completes to dst.
+func (r *Resampler) Process(dst, input []float32) []float32 {
 	r.in += int64(len(input))
 	return r.run(dst, input)
 }
 
-// flush appends what the filter still holds; the stream then has
+// Flush appends what the filter still holds; the stream then has
 // round-up(in·8000/rate) samples.
-func (r *resampler) flush(dst []float32) []float32 {
+func (r *Resampler) Flush(dst []float32) []float32 {
 	want := (r.in*int64(r.up) + int64(r.down) - 1) / int64(r.down)
 	dst = r.run(dst, make([]float32, r.taps))
 	if extra := r.out - want; extra > 0 {
@@ -140,7 +140,7 @@ func (r *resampler) flush(dst []float32) []float32 {
 	return dst
 }
 
-func (r *resampler) run(dst, input []float32) []float32 {
+func (r *Resampler) run(dst, input []float32) []float32 {
 	r.history = append(r.history, input...)
 	pos := r.skip
 	for pos+r.taps <= len(r.history) {

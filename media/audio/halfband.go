@@ -1,4 +1,4 @@
-package media
+package audio
 
 import "math"
 
@@ -31,38 +31,38 @@ func halfBandTaps() (h [halfTaps]float32) {
 	return h
 }
 
-// narrower turns 16 kHz into 8 kHz, an even number of samples at a time.
-type narrower struct {
+// Narrower turns 16 kHz into 8 kHz, an even number of samples at a time.
+type Narrower struct {
 	odd  [halfEdge]float32 // the latest odd samples
 	even [halfTaps]float32 // the latest even samples, the delay of the centre
 }
 
-// process writes half as many samples as pcm has to dst, which may be pcm.
-func (f *narrower) process(dst, pcm []int16) []int16 {
+// Process writes half as many samples as pcm has to dst, which may be pcm.
+func (f *Narrower) Process(dst, pcm []int16) []int16 {
 	dst = dst[:len(pcm)/2]
 	for i := range dst {
 		copy(f.odd[:], f.odd[1:])
 		f.odd[halfEdge-1] = float32(pcm[2*i+1])
 		copy(f.even[:], f.even[1:])
 		f.even[halfTaps-1] = float32(pcm[2*i])
-		dst[i] = rounded((f.even[0] + halfSum(&f.odd)) / 2)
+		dst[i] = Round((f.even[0] + halfSum(&f.odd)) / 2)
 	}
 	return dst
 }
 
-// wider turns 8 kHz into 16 kHz.
-type wider struct {
+// Wider turns 8 kHz into 16 kHz.
+type Wider struct {
 	past [halfEdge]float32
 }
 
-// process writes twice as many samples as pcm has to dst, which is another.
-func (f *wider) process(dst, pcm []int16) []int16 {
+// Process writes twice as many samples as pcm has to dst, which is another.
+func (f *Wider) Process(dst, pcm []int16) []int16 {
 	dst = dst[:2*len(pcm)]
 	for i, s := range pcm {
 		copy(f.past[:], f.past[1:])
 		f.past[halfEdge-1] = float32(s)
 		dst[2*i] = int16(f.past[halfTaps-1])
-		dst[2*i+1] = rounded(halfSum(&f.past))
+		dst[2*i+1] = Round(halfSum(&f.past))
 	}
 	return dst
 }
@@ -77,48 +77,41 @@ func halfSum(past *[halfEdge]float32) float32 {
 	return a + b
 }
 
-func rounded(v float32) int16 {
-	if v < 0 {
-		return int16(max(v-0.5, math.MinInt16))
-	}
-	return int16(min(v+0.5, math.MaxInt16))
-}
-
-// fitting turns a stream of either rate into the rate that is wanted. It keeps
+// Fitting turns a stream of either rate into the rate that is wanted. It keeps
 // both filters, because a call may change its codec on the way.
-type fitting struct {
-	down narrower
-	up   wider
+type Fitting struct {
+	down Narrower
+	up   Wider
 }
 
-// sound is a piece of audio at one of the two rates.
-type sound struct {
-	pcm  []int16
-	rate int
+// Piece is a piece of audio at one of the two rates.
+type Piece struct {
+	Samples []int16
+	Rate    int
 }
 
-// to returns s at a rate: as it is, or in dst.
-func (f *fitting) to(rate int, dst []int16, s sound) []int16 {
+// To returns s at a rate: as it is, or in dst.
+func (f *Fitting) To(rate int, dst []int16, s Piece) []int16 {
 	switch {
-	case rate == s.rate || len(s.pcm) == 0:
-		return s.pcm
-	case rate < s.rate:
-		return f.down.process(dst, s.pcm)
+	case rate == s.Rate || len(s.Samples) == 0:
+		return s.Samples
+	case rate < s.Rate:
+		return f.down.Process(dst, s.Samples)
 	}
-	return f.up.process(dst, s.pcm)
+	return f.up.Process(dst, s.Samples)
 }
 
-// narrowed is audio at 16 kHz, at 8 kHz, without the delay of the filter.
-func narrowed(pcm []int16) []int16 {
-	var f narrower
+// Narrowed is audio at 16 kHz, at 8 kHz, without the delay of the filter.
+func Narrowed(pcm []int16) []int16 {
+	var f Narrower
 	const delay = halfTaps - 1 // samples at 8 kHz
 	padded := append(append(make([]int16, 0, len(pcm)+2*delay+1), pcm...), make([]int16, 2*delay+len(pcm)&1)...)
-	return f.process(make([]int16, len(padded)/2), padded)[delay:]
+	return f.Process(make([]int16, len(padded)/2), padded)[delay:]
 }
 
-// widened is audio at 8 kHz, at 16 kHz, without the delay of the filter.
-func widened(pcm []int16) []int16 {
-	var f wider
+// Widened is audio at 8 kHz, at 16 kHz, without the delay of the filter.
+func Widened(pcm []int16) []int16 {
+	var f Wider
 	padded := append(append(make([]int16, 0, len(pcm)+halfTaps), pcm...), make([]int16, halfTaps)...)
-	return f.process(make([]int16, 2*len(padded)), padded)[2*halfTaps:]
+	return f.Process(make([]int16, 2*len(padded)), padded)[2*halfTaps:]
 }

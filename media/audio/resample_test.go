@@ -1,26 +1,28 @@
-package media
+package audio
 
 import (
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // resampled passes a whole signal through in pieces of the size.
 func resampled(t testing.TB, rate int, in []float32, piece int) []float32 {
 	t.Helper()
-	r, err := newResampler(rate)
+	r, err := NewResampler(rate)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out []float32
 	for len(in) > 0 {
 		n := min(piece, len(in))
-		out = r.process(out, in[:n])
+		out = r.Process(out, in[:n])
 		in = in[n:]
 	}
-	return r.flush(out)
+	return r.Flush(out)
 }
 
 func tone32(hz float64, rate, n int) []float32 {
@@ -52,17 +54,17 @@ func TestResamplerPassAndStopBand(t *testing.T) {
 				if tc.hz >= float64(rate)/2 {
 					continue
 				}
-				out := toFloats(resampled(t, rate, tone32(tc.hz, rate, rate), 1000))
+				out := mediatest.Floats(resampled(t, rate, tone32(tc.hz, rate, rate), 1000))
 				out = out[800 : len(out)-800] // the edges of the signal are no tone
 				heard := tc.hz
 				if heard > 4000 {
 					heard = math.Abs(8000 - heard)
 				}
-				if got := decibels(levelAt(out, heard, 8000) / 10000); got < tc.low || got > tc.high {
+				if got := mediatest.Decibels(mediatest.LevelAt(out, heard, 8000) / 10000); got < tc.low || got > tc.high {
 					t.Errorf("%.0f Hz: %.2f dB, want %.2f to %.2f", tc.hz, got, tc.low, tc.high)
 				}
 				if tc.hz > 4000 { // nowhere else either
-					if got := decibels(rms(out) * math.Sqrt2 / 10000); got > tc.high+3 {
+					if got := mediatest.Decibels(mediatest.RMS(out) * math.Sqrt2 / 10000); got > tc.high+3 {
 						t.Errorf("%.0f Hz: %.2f dB in all", tc.hz, got)
 					}
 				}
@@ -72,15 +74,15 @@ func TestResamplerPassAndStopBand(t *testing.T) {
 }
 
 func TestUpsamplingMakesNoImages(t *testing.T) {
-	out := toFloats(resampled(t, 6000, tone32(1000, 6000, 6000), 1000))
+	out := mediatest.Floats(resampled(t, 6000, tone32(1000, 6000, 6000), 1000))
 	out = out[800 : len(out)-800]
-	if got := decibels(levelAt(out, 1000, 8000) / 10000); math.Abs(got) > 0.05 {
+	if got := mediatest.Decibels(mediatest.LevelAt(out, 1000, 8000) / 10000); math.Abs(got) > 0.05 {
 		t.Errorf("1000 Hz: %.2f dB", got)
 	}
 	for i, v := range out { // what is left after the tone is noise and images
 		out[i] = v - 10000*math.Sin(2*math.Pi*1000*float64(i+800)/8000)
 	}
-	if got := decibels(rms(out) / 10000); got > -60 {
+	if got := mediatest.Decibels(mediatest.RMS(out) / 10000); got > -60 {
 		t.Errorf("images and phase error: %.1f dB", got)
 	}
 }
@@ -139,11 +141,11 @@ func TestRatio(t *testing.T) {
 
 func TestResamplerRefusesRates(t *testing.T) {
 	for _, rate := range []int{-1, 0, MinInputRate - 1, MaxInputRate + 1} {
-		if _, err := newResampler(rate); err == nil {
+		if _, err := NewResampler(rate); err == nil {
 			t.Errorf("%d is accepted", rate)
 		}
 	}
-	if r, err := newResampler(8000); r != nil || err != nil {
+	if r, err := NewResampler(8000); r != nil || err != nil {
 		t.Error("8000 needs no filter")
 	}
 }
@@ -151,12 +153,12 @@ func TestResamplerRefusesRates(t *testing.T) {
 func BenchmarkResampleSecond(b *testing.B) {
 	for _, rate := range []int{16000, 22050, 24000, 44100, 48000} {
 		b.Run(fmt.Sprint(rate), func(b *testing.B) {
-			r, _ := newResampler(rate)
+			r, _ := NewResampler(rate)
 			in, out := tone32(440, rate, rate), make([]float32, 0, 8192)
-			r.process(out, in)
+			r.Process(out, in)
 			b.ReportAllocs()
 			for b.Loop() {
-				r.process(out[:0], in)
+				r.Process(out[:0], in)
 			}
 		})
 	}
