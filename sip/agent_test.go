@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for something that should come at once.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // packet is a SIP message as the test peer sees it: nothing of the code under
 // test reads or writes it.

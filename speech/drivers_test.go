@@ -145,10 +145,12 @@ func TestFailingPrograms(t *testing.T) {
 // Its child goes with it.
 func TestKillGroup(t *testing.T) {
 	for name, run := range map[string]func(t *testing.T, c *Command, notes string){
-		"timeout": func(t *testing.T, c *Command, _ string) {
-			s := speakerAt(t, Options{Dir: t.TempDir(), Chain: []Synthesizer{c}, Timeout: 500 * time.Millisecond})
-			if _, err := s.Render(context.Background(), Utterance{Text: "да"}); !strings.Contains(fmt.Sprint(err), "no answer in 500ms") {
-				t.Error(err)
+		"timeout": func(t *testing.T, c *Command, notes string) {
+			for wait := 500 * time.Millisecond; len(pids(notes)) < 2 && wait < time.Minute; wait *= 3 { // a crowded machine starts nothing in 0.5 s
+				s := speakerAt(t, Options{Dir: t.TempDir(), Chain: []Synthesizer{c}, Timeout: wait})
+				if _, err := s.Render(context.Background(), Utterance{Text: "да"}); !strings.Contains(fmt.Sprint(err), "no answer in "+wait.String()) {
+					t.Error(err)
+				}
 			}
 		},
 		"cancel": func(t *testing.T, c *Command, notes string) {
@@ -169,7 +171,7 @@ func TestKillGroup(t *testing.T) {
 			for _, pid := range pids(notes) {
 				eventually(t, fmt.Sprintf("the end of process %d", pid), func() bool { return ended(pid) })
 			}
-			if len(pids(notes)) != 2 {
+			if len(pids(notes)) < 2 {
 				t.Error("the engine has not run")
 			}
 		})

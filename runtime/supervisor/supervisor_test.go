@@ -158,7 +158,7 @@ func pidOf(t *testing.T, f *fixture, name string) int {
 }
 
 func TestScriptThatKillsItsWorker(t *testing.T) {
-	f := newFixture(t, nil)
+	f := newFixture(t, func(o *Options) { o.Limits.Stuck = time.Minute }) // it dies of itself, however slowly
 	for name, c := range map[string]struct{ source, code, part string }{
 		"exit":   {`exports.default = () => die()`, "UNAVAILABLE", "exit status 9"},
 		"memory": {`exports.default = () => "x".repeat(2 ** 42)`, "LIMIT", "out of memory"},
