@@ -144,17 +144,19 @@ func unsupported(h Headers) string {
 
 func (c *core) onBye(m *message) {
 	c.respond(m.tx, 200, "OK", nil)
+	code := 200
 	if c.phase < phAccepted {
 		if !c.uas { // the answer of this fork is still on its way to us
 			c.client.gone[m.fromTag] = m
 			return
 		}
-		c.respond(c.inviteTx, 487, "Request Terminated", nil)
+		code = 487 // what the INVITE has come to
+		c.respond(c.inviteTx, code, "Request Terminated", nil)
 	}
 	if c.end != nil { // our own end was waiting for the ACK
 		c.end.Headers = m.headers
 	}
-	c.finish(Event{Kind: Ended, Code: 200, Reason: ReasonBye, Remote: true, Headers: m.headers})
+	c.finish(Event{Kind: Ended, Code: code, Reason: ReasonBye, Remote: true, Headers: m.headers})
 }
 
 // onReinvite gives an offer to the call, unless another one is under way
