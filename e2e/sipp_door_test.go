@@ -118,7 +118,7 @@ func TestSIPpMatrix(t *testing.T) {
 		{name: "uac-message", to: "wait"},
 		{name: "uac-message-in-a-call", to: "wait", record: byCaller, result: `"texts":\["hello`},
 		{name: "uac-message-from-us", to: "texts", record: byScript, result: `\["delivered","delivered"\]`},
-		{name: "uac-retransmitted", to: "wait", only: datagram, record: byCaller, wire: []string{"2 ^INVITE", "2 ^SIP/2.0 200.*CSeq: 2 BYE"}},
+		{name: "uac-retransmitted", to: "wait", only: datagram, record: byCaller},
 		{name: "uac-ack-late", to: "wait", only: datagram, record: byCaller, wire: []string{"3 ^SIP/2.0 200.*CSeq: 1 INVITE"}},
 		{name: "uac-ack-never", to: "wait", slow: true, record: "-", args: []string{"-timeout", "60s"}},
 		{name: "uac-redirected", to: "gone", record: "-"},

@@ -49,11 +49,12 @@ type matrix struct {
 
 // matrixCase is one scenario of sipp/.
 type matrixCase struct {
-	name string
-	to   string // the user part that is called, or the trunk's name
-	only []way  // nil: all
-	slow bool   // only with LOOPSTART_SOAK=1
-	args []string
+	name  string
+	to    string // the user part that is called, or the trunk's name
+	only  []way  // nil: all
+	slow  bool   // only with LOOPSTART_SOAK=1
+	args  []string
+	order map[string]any // more of what is ordered, of a scenario that we call
 	// What the record of the call says: code, outcome and who ended it; "" is
 	// a scenario without a call, "-" any record. result is a regular expression.
 	record, result string

@@ -47,6 +47,13 @@ func needRaw(t testing.TB) {
 // sipp runs a scenario; args name the peer and how often. It does not wait.
 func sipp(t testing.TB, ip, scenario string, args ...string) *sippRun {
 	t.Helper()
+	return sippAt(t, freePort(t, ip), scenario, args...)
+}
+
+// sippAt runs it at an address.
+func sippAt(t testing.TB, addr netip.AddrPort, scenario string, args ...string) *sippRun {
+	t.Helper()
+	ip := addr.Addr().String()
 	path := need(t, "sipp")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "scenario.xml")
@@ -54,7 +61,7 @@ func sipp(t testing.TB, ip, scenario string, args ...string) *sippRun {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r := &sippRun{dir: dir, log: &logBuffer{}, over: make(chan struct{}), addr: freePort(t, ip)}
+	r := &sippRun{dir: dir, log: &logBuffer{}, over: make(chan struct{}), addr: addr}
 	media, _, _ := strings.Cut(freeRange(), "-")
 	all := []string{"-sf", file, "-i", ip, "-p", fmt.Sprint(r.addr.Port()), "-mi", ip, "-mp", media, "-nostdin", "-timeout", "25s", "-timeout_error", "-trace_err",
 		"-error_file", filepath.Join(dir, "errors"), "-nd"}
