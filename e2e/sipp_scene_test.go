@@ -125,7 +125,7 @@ func (s *scene) ack(what string, more ...string) string { return s.send("ACK "+w
 func (s *scene) cancel(cseq string, more ...string) string { return s.send("CANCEL "+cseq, more...) }
 
 // checks makes one check of each regular expression; "!" means that it must
-// not match, and the start or end of a line is not known to them.
+// not match. Only the first line has a beginning that they know.
 func (s *scene) checks(patterns []string) string {
 	var b strings.Builder
 	for _, p := range patterns {
@@ -134,6 +134,8 @@ func (s *scene) checks(patterns []string) string {
 		if after, ok := strings.CutPrefix(p, "!"); ok {
 			p, check = after, `check_it_inverse="true"`
 		}
+		// A dot of theirs stands for a line's end, too: one of ours does not, "…" does.
+		p = strings.NewReplacer(".*", "[[:print:]]*", "…", ".*").Replace(p)
 		p = strings.NewReplacer("&", "&amp;", `"`, "&quot;", "<", "&lt;", ">", "&gt;").Replace(p)
 		fmt.Fprintf(&b, `<ereg regexp="%s" search_in="msg" %s assign_to="%s"/>`, p, check, s.vars[len(s.vars)-1])
 	}

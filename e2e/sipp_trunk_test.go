@@ -119,7 +119,7 @@ func TestSIPpMatrixTrunks(t *testing.T) {
 	need(t, "sipp")
 	m := newMatrix(t, trunkScripts, conf{rest: "TRUNKS\nlimits: {script_grace: 1s, cps: 1000}\n"})
 	short := map[string]any{"timeout": "1s"}
-	byCallee, byScript := "200 delivered callee", "200 delivered script"
+	byCallee, byScript := "200 answered_short callee", "200 delivered script"
 	table := []matrixCase{
 		{name: "uas-answers", to: "say", record: byScript},
 		{name: "uas-hangs-up", to: "stay", record: byCallee},
@@ -159,10 +159,10 @@ func TestSIPpMatrixTrunks(t *testing.T) {
 		{name: "uas-holds-zero", to: "stay", record: byCallee, result: `"held":\[true,false\]`},
 		{name: "uas-moves-media", to: "say", record: byScript},
 		{name: "uas-asks-for-an-offer", to: "stay", record: byCallee},
-		{name: "uas-in-dialog-requests", to: "stay", record: byCallee, result: `"keys":"9","texts":\["hello`},
+		{name: "uas-in-dialog-requests", to: "stay", record: "200 delivered callee", result: `"keys":"9","texts":\["hello`},
 		{name: "uas-keys-as-info", to: "keys", record: byScript},
 		{name: "uas-texts", to: "texts", record: byScript, result: `\["delivered","rejected"\]`},
-		{name: "uas-transferred", to: "send", record: "-", result: `"status":"completed","code":200`},
+		{name: "uas-transferred", to: "send", record: "-", result: `"code":200,"status":"completed"`},
 		{name: "uas-record-route", to: "say", record: byScript},
 		{name: "uas-strict-router", to: "say", record: byScript},
 		{name: "uas-sdp-bare", to: "say", record: byScript},

@@ -136,7 +136,8 @@ func (c *core) acceptCall(cmd command) {
 type fork struct {
 	leg
 	rseq   uint32   // newest reliable response that was acknowledged
-	answer *message // the one that carried the answer to our offer
+	answer *message // the reliable one that carried the answer to our offer
+	early  *message // the newest with a session description
 }
 
 // acknowledged handles a reliable response: it is acknowledged once, in the

@@ -20,6 +20,7 @@ const (
 type session struct {
 	off      bool // we neither ask for a timer nor agree to one
 	wish     int  // seconds we ask for; 0: what the peer wants
+	least    int  // of Min-SE in a 422, which our next requests repeat
 	lifts    int
 	interval time.Duration // agreed; 0: none
 	ours     bool          // we refresh; else we watch
@@ -51,7 +52,7 @@ func (c *core) sessionFields() []Header {
 	}
 	if seconds > 0 {
 		out = append(out, Header{"Session-Expires", strconv.Itoa(seconds) + refresher},
-			Header{"Min-SE", strconv.Itoa(min(seconds, minSession))})
+			Header{"Min-SE", strconv.Itoa(max(s.least, min(seconds, minSession)))})
 	}
 	return out
 }
@@ -193,6 +194,7 @@ func (c *core) lift(m *message) bool {
 	}
 	s.lifts++
 	least := minSE(m.headers)
+	s.least = max(s.least, least)
 	s.wish = max(s.wish, least)
 	s.interval = max(s.interval, time.Duration(least)*time.Second)
 	if c.phase < phConfirmed {

@@ -1,6 +1,9 @@
 package sip
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // clientState is what only an outgoing INVITE needs; invite is also the
 // received one of a UAS.
@@ -174,8 +177,12 @@ func (c *core) onProvisional(m *message) {
 	if m.toTag != "" && c.client.forks[m.toTag] == nil && len(c.client.forks) < MaxForks {
 		c.client.forks[m.toTag] = &fork{leg: c.leg.answeredBy(m)}
 	}
-	if !c.acknowledged(c.client.forks[m.toTag], m) {
+	f := c.client.forks[m.toTag]
+	if !c.acknowledged(f, m) {
 		return
+	}
+	if f != nil && len(m.body) > 0 && len(c.client.body) > 0 {
+		f.early = m
 	}
 	c.event(Event{Kind: Provisional, Code: m.code, Reason: m.reason, Body: m.body,
 		ContentType: m.contentType(), Headers: m.headers, Tag: m.toTag})
@@ -194,8 +201,12 @@ func (c *core) onAnswer(m *message) {
 		c.client.final = true
 		c.disarm(tmRing)
 		c.leg, c.client.answeredSeq = l, m.seq
-		if f := c.client.forks[m.toTag]; f != nil && f.answer != nil && len(m.body) == 0 {
-			m.body, m.ctype = f.answer.body, f.answer.contentType() // given already, reliably
+		if f := c.client.forks[m.toTag]; f != nil && len(m.body) == 0 {
+			// Given already: reliably, or by one who does not say it twice
+			// though it should (RFC 3261 §13.2.1).
+			if said := cmp.Or(f.answer, f.early); said != nil {
+				m.body, m.ctype = said.body, said.contentType()
+			}
 		}
 		c.client.forks = nil
 		c.phase = phConfirmed
