@@ -4,15 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,73 +18,26 @@ import (
 
 // What a flood is, and what it may cost.
 const (
-	floodRate  = 20000     // messages a second
-	floodRSS   = 500 << 20 // bytes of the main process at any time
-	floodTick  = 10 * time.Millisecond
-	floodAfter = time.Minute // after which the soak looks at the memory again
+	floodRate   = 20000                 // messages a second
+	floodRSS    = 500 << 20             // bytes of the main process at any time
+	floodBeside = 100                   // calls that play meanwhile, in the soak
+	floodPause  = 20 * time.Millisecond // of the trusted caller between two calls
 )
 
-var floodMethods = []string{"INVITE", "REGISTER", "OPTIONS", "SUBSCRIBE", "MESSAGE"}
+// floodKinds are what the soak floods with for a minute each, and floodOthers
+// what it floods with all together.
+var (
+	floodKinds  = []string{"INVITE", "REGISTER", "OPTIONS"}
+	floodOthers = []string{"SUBSCRIBE", "MESSAGE", "ACK", "BYE", "CANCEL", "response", "garbage"}
+)
 
-// flooder sends well-formed requests from its sockets until ctx ends.
-type flooder struct {
-	conns []*net.UDPConn
-	to    netip.AddrPort
-	sent  atomic.Int64
-}
-
-// newFlooder opens sockets on that many addresses of 127.0.0.0/8: to the server
-// they are so many sources, and none of them reads what it is answered.
-func newFlooder(t testing.TB, to netip.AddrPort, sources int) *flooder {
-	t.Helper()
-	f := &flooder{to: to}
-	for i := range sources {
-		ip := net.IPv4(127, 3, byte(i>>8), byte(i))
-		if sources == 1 {
-			ip = net.IPv4(127, 0, 0, 3)
-		}
-		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: ip})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = c.SetReadBuffer(4096)
-		f.conns = append(f.conns, c)
+// floodTime is a time of the soak, which a shorter trial may change.
+func floodTime(variable string, otherwise time.Duration) time.Duration {
+	d, err := time.ParseDuration(os.Getenv(variable))
+	if err != nil {
+		return otherwise
 	}
-	return f
-}
-
-func (f *flooder) close() {
-	for _, c := range f.conns {
-		_ = c.Close()
-	}
-}
-
-// run sends at floodRate, methods in turn, as far as the machine can.
-func (f *flooder) run(ctx context.Context, methods []string) {
-	tick := time.NewTicker(floodTick)
-	defer tick.Stop()
-	began, n := time.Now(), 0
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		due := int(time.Since(began).Seconds() * floodRate)
-		for ; n < due && ctx.Err() == nil; n++ {
-			c := f.conns[n%len(f.conns)]
-			if _, err := c.WriteToUDPAddrPort([]byte(f.message(methods[n%len(methods)], c, n)), f.to); err == nil {
-				f.sent.Add(1)
-			}
-		}
-	}
-}
-
-func (f *flooder) message(method string, c *net.UDPConn, n int) string {
-	user := fmt.Sprintf("u%d", n%5000)
-	return fmt.Sprintf("%[1]s sip:%[2]s@%[3]s SIP/2.0\r\nVia: SIP/2.0/UDP %[4]s;rport;branch=z9hG4bK%[5]x\r\nMax-Forwards: 70\r\n"+
-		"From: <sip:%[2]s@%[3]s>;tag=%[6]x\r\nTo: <sip:%[2]s@%[3]s>\r\nCall-ID: %[5]x@flood\r\nCSeq: 1 %[1]s\r\n"+
-		"Contact: <sip:%[2]s@%[4]s>\r\nContent-Length: 0\r\n\r\n", method, user, f.to, c.LocalAddr(), rand.Uint64(), n)
+	return d
 }
 
 // floodResult is one row of docs/RELIABILITY.md.
@@ -95,99 +45,110 @@ type floodResult struct {
 	sent                int64
 	before, most, after int64
 	setups              []time.Duration
+	lost                string
 }
 
-func (r *floodResult) percentile(p float64) time.Duration {
-	if len(r.setups) == 0 {
+func percentile(of []time.Duration, p float64) time.Duration {
+	if len(of) == 0 {
 		return 0
 	}
-	slices.Sort(r.setups)
-	return r.setups[min(int(p*float64(len(r.setups))), len(r.setups)-1)]
+	of = slices.Sorted(slices.Values(of))
+	return of[min(int(p*float64(len(of))), len(of)-1)]
 }
 
 // flooded floods a project while calls run and a trusted caller places others.
-func flooded(t testing.TB, p *project, methods []string, sources int, lasts time.Duration) (r floodResult) {
+func flooded(t testing.TB, p *project, kinds []string, sources, beside int, lasts, rest time.Duration) (r floodResult) {
 	t.Helper()
-	f := newFlooder(t, p.sip, sources)
-	defer f.close()
-	pid := p.cmd.Process.Pid
-	r.before = p.memory(pid)
-	ctx, cancel := context.WithTimeout(context.Background(), lasts)
-	defer cancel()
-	var wg sync.WaitGroup
-	wg.Add(2)
-	go func() { defer wg.Done(); f.run(ctx, methods) }()
-	go func() {
-		defer wg.Done()
-		for ctx.Err() == nil {
-			r.most = max(r.most, p.memory(pid))
-			select {
-			case <-ctx.Done():
-			case <-time.After(50 * time.Millisecond):
-			}
-		}
-	}()
-	ua := phone.New(t, "+79000007000", "127.0.0.1")
-	for ctx.Err() == nil {
-		began := time.Now()
-		c := ua.Call(p.uri("plays"), p.sip)
-		c.Talk(testLimit)
-		r.setups = append(r.setups, time.Since(began))
-		c.Hangup()
-		c.Answer(200, "BYE", testLimit)
-	}
-	wg.Wait()
-	r.sent, r.after = f.sent.Load(), p.memory(pid)
-	return r
-}
-
-// TestFlood: from one source and from many, requests of every kind at 20,000 a
-// second; calls that run go on, a trusted caller gets through, and the memory
-// has a bound. The soak runs each method for a minute beside 100 calls, holds the
-// audio to what it may lose, and prints the rows of docs/RELIABILITY.md.
-func TestFlood(t *testing.T) {
-	soaks := os.Getenv("LOOPSTART_SOAK") != ""
-	beside, many, lasts, groups := 5, 400, 1500*time.Millisecond, [][]string{floodMethods}
-	if soaks {
-		beside, many, lasts, groups = 100, 5000, time.Minute, nil
-		for _, m := range floodMethods {
-			groups = append(groups, []string{m})
-		}
-	}
-	p := serve(t, files{"plays.ts": crashScripts["steady.ts"]}, conf{sip: `trust: [127.0.0.1/32], users: {"101": {password: "pass-101"}}`, rest: "limits: {cps: 1000}"})
-	ua := phone.New(t, "+79000007100", "127.0.0.1")
+	pid, ua := p.cmd.Process.Pid, phone.New(t, "+79000007100", "127.0.0.1")
+	ua.Patient = true
 	playing := make([]*phone.Call, beside)
 	for i := range playing {
 		playing[i] = ua.Call(p.uri("plays"), p.sip)
 		playing[i].Talk(testLimit)
 	}
-	t.Logf("| flood | sources | sent/s | frames lost | set-up p50 | set-up p99 | RSS before | RSS during | RSS 60 s after |")
-	for _, methods := range groups {
-		for _, sources := range []int{1, many} {
-			r := flooded(t, p, methods, sources, lasts)
-			if r.most > floodRSS {
-				t.Errorf("%v from %d: %d MB", methods, sources, r.most>>20)
-			}
-			if len(r.setups) == 0 || r.sent < 1000 {
-				t.Errorf("%v from %d: %d calls were set up beside %d messages", methods, sources, len(r.setups), r.sent)
-			}
-			for _, c := range playing {
-				if c.IsOver() {
-					t.Fatalf("%v from %d: a call beside is over", methods, sources)
-				}
-			}
-			lost := "not counted"
-			if soaks {
-				lost = fmt.Sprintf("%.3f %%", checkLost(t, playing)*100)
-				time.Sleep(floodAfter)
-				r.after = p.memory(p.cmd.Process.Pid)
-			}
-			t.Logf("| %s | %d | %.0f | %s | %s | %s | %d MB | %d MB | %d MB |", strings.Join(methods, "+"), sources, float64(r.sent)/lasts.Seconds(), lost,
-				r.percentile(0.5).Round(time.Millisecond), r.percentile(0.99).Round(time.Millisecond), r.before>>20, r.most>>20, r.after>>20)
+	f := newFlooder(t, p.sip, kinds, sources)
+	r.before = p.memory(pid)
+	ctx, cancel := context.WithTimeout(context.Background(), lasts)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { f.run(ctx) })
+	wg.Go(func() {
+		for every(ctx, 50*time.Millisecond) {
+			r.most = max(r.most, p.memory(pid))
+		}
+	})
+	caller := phone.New(t, "+79000007000", "127.0.0.1")
+	caller.Patient = true
+	for every(ctx, floodPause) {
+		began := time.Now()
+		c := caller.Call(p.uri("plays"), p.sip)
+		c.Talk(testLimit)
+		r.setups = append(r.setups, time.Since(began))
+		c.Hangup()
+		c.Answer(200, "BYE", testLimit)
+		c.Media.Close()
+	}
+	wg.Wait()
+	r.sent, r.lost = f.sent.Load(), "not counted"
+	if rest > 0 {
+		r.lost = fmt.Sprintf("%.3f %%", checkLost(t, playing)*100)
+		time.Sleep(rest)
+	}
+	r.after = p.memory(pid)
+	for _, c := range playing {
+		if c.IsOver() {
+			t.Fatalf("%v from %d: a call beside is over", kinds, sources)
+		}
+		c.Hangup()
+		c.Answer(200, "BYE", testLimit)
+		c.Media.Close()
+	}
+	return r
+}
+
+// every waits for d, and tells whether ctx still runs.
+func every(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// TestFlood: from one source and from many, requests of every kind at 20,000 a
+// second; calls that run go on, a trusted caller gets through, and the memory
+// has a bound. The soak takes a minute for each kind beside 100 calls, holds the
+// audio to what it may lose, and prints the rows of docs/RELIABILITY.md.
+func TestFlood(t *testing.T) {
+	beside, many, lasts, rest := 5, 400, 1500*time.Millisecond, time.Duration(0)
+	groups := [][]string{append(slices.Clone(floodKinds), floodOthers...)}
+	if os.Getenv("LOOPSTART_SOAK") != "" {
+		beside, many, groups = floodBeside, 5000, [][]string{floodOthers}
+		lasts, rest = floodTime("LOOPSTART_FLOOD", time.Minute), floodTime("LOOPSTART_FLOOD_REST", time.Minute)
+		for _, kind := range floodKinds {
+			groups = append(groups, []string{kind})
+		}
+		if only := os.Getenv("LOOPSTART_FLOOD_KINDS"); only != "" {
+			groups = [][]string{strings.Split(only, ",")}
 		}
 	}
-	for _, c := range playing {
-		c.Hangup()
+	p := serve(t, files{"plays.ts": crashScripts["steady.ts"]}, conf{sip: `trust: [127.0.0.1/32], users: {"101": {password: "pass-101"}}`, rest: "limits: {cps: 1000}"})
+	t.Logf("| flood | sources | sent/s | frames lost | set-ups | p50 | p99 | RSS before | RSS during | RSS %s after |", rest)
+	for _, kinds := range groups {
+		for _, sources := range []int{1, many} {
+			t.Run(fmt.Sprintf("%s from %d", strings.Join(kinds, "+"), sources), func(t *testing.T) {
+				r := flooded(t, p, kinds, sources, beside, lasts, rest)
+				if r.most > floodRSS {
+					t.Errorf("%d MB", r.most>>20)
+				}
+				if len(r.setups) == 0 || r.sent < 1000 {
+					t.Errorf("%d calls were set up beside %d messages", len(r.setups), r.sent)
+				}
+				t.Logf("| %s | %d | %.0f | %s | %d | %s | %s | %d MB | %d MB | %d MB |", strings.Join(kinds, ", "), sources, float64(r.sent)/lasts.Seconds(), r.lost, len(r.setups),
+					percentile(r.setups, 0.5).Round(time.Millisecond), percentile(r.setups, 0.99).Round(time.Millisecond), r.before>>20, r.most>>20, r.after>>20)
+			})
+		}
 	}
 	if text := p.metrics(t); !strings.Contains(text, "loopstart_sip_messages_limited_total") || strings.Contains(text, "loopstart_sip_messages_limited_total 0\n") {
 		t.Error("no message was dropped")

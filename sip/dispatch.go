@@ -31,6 +31,9 @@ func (e *Endpoint) onRequest(req *gosip.Request, tx *gosip.ServerTx) {
 		e.onRegister(req, tx)
 	case isOutside(req):
 		e.onOutside(req, tx)
+		if req.Method != gosip.INVITE && req.Method != gosip.MESSAGE {
+			e.forget(req, tx)
+		}
 	default:
 		e.onInside(req, tx)
 	}
@@ -59,14 +62,29 @@ func (e *Endpoint) onAck(req *gosip.Request) {
 // onInside gives a request with a To tag to its dialog.
 func (e *Endpoint) onInside(req *gosip.Request, tx *gosip.ServerTx) {
 	d := e.dialogOf(req)
-	if d == nil || req.Method == gosip.CANCEL {
+	if d == nil || req.Method == gosip.CANCEL || !d.receive(req, tx) {
 		e.count.unmatched.Add(1)
 		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
-		return
+		e.forget(req, tx)
 	}
-	if !d.receive(req, tx) {
-		e.count.unmatched.Add(1)
-		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
+}
+
+// forget ends the transaction of a stranger's request that is answered: said
+// again, it gets the same answer again, so floods leave nothing behind and make
+// us repeat nothing to an address that may be forged.
+func (e *Endpoint) forget(req *gosip.Request, tx *gosip.ServerTx) {
+	source, err := parseAddrPort(req.Source())
+	if err == nil && !e.knows(source.Addr()) && e.locations.At(source.Addr()) == 0 {
+		tx.Terminate()
+	}
+}
+
+// dismiss refuses a request. One without credentials, or whose credentials are
+// of no challenge of ours, leaves no transaction (RFC 3261 §26.3.2.4).
+func (e *Endpoint) dismiss(tx *gosip.ServerTx, req *gosip.Request, refusal *gosip.Response) {
+	e.answer(tx, refusal)
+	if refusal.StatusCode == 401 || len(req.GetHeaders("Authorization")) == 0 {
+		tx.Terminate()
 	}
 }
 
@@ -145,7 +163,7 @@ func (e *Endpoint) admitted(req *gosip.Request, tx *gosip.ServerTx) (origin Orig
 	}
 	e.count.rejected.Add(1)
 	refusal.AppendHeader(gosip.NewHeader("Server", e.agent()))
-	e.answer(tx, refusal)
+	e.dismiss(tx, req, refusal)
 	return origin, false
 }
 

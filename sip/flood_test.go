@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"math/rand/v2"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/internal/clock"
 )
 
 func TestLimiter(t *testing.T) {
@@ -308,4 +311,107 @@ func TestSilentConnectionsMakeRoom(t *testing.T) {
 	late.final("OPTIONS")
 	talks.raw(options(r, 3, "Content-Length: 0\r\n\r\n"))
 	talks.final("OPTIONS")
+}
+
+// What strangers ask for is answered and forgotten: no transaction is left, and
+// what was asked again is answered again with the same tag.
+func TestStrangersLeaveNoTransaction(t *testing.T) {
+	r := newRig(t, func(c *Config, _ *Deps) { c.Trust, c.Users = nil, twoUsers })
+	c, err := net.Dial("udp", r.LocalAddr("udp").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	ask := func(method, branch, toTag, more string) string {
+		_, _ = fmt.Fprintf(c, "%[1]s sip:101@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP h;rport;branch=z9hG4bK%[2]s\r\nMax-Forwards: 70\r\nFrom: <sip:101@127.0.0.1>;tag=f\r\n"+
+			"To: <sip:101@127.0.0.1>%[3]s\r\nCall-ID: %[2]s\r\nCSeq: 1 %[1]s\r\nContact: <sip:a@127.0.0.1:9>\r\n%[4]sContent-Length: 0\r\n\r\n", method, branch, toTag, more)
+		n, err := c.Read(buf)
+		if err != nil {
+			t.Fatalf("%s: %v", method, err)
+		}
+		return string(buf[:n])
+	}
+	for _, method := range []string{"INVITE", "REGISTER", "OPTIONS", "MESSAGE", "SUBSCRIBE", "REFER", "BYE", "CANCEL"} {
+		var tags [2]string
+		for i := range tags {
+			m, err := parseWire(bufio.NewReader(strings.NewReader(ask(method, method, "", ""))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, tags[i], _ = strings.Cut(m.get("To"), ";tag=")
+		}
+		if tags[0] == "" || tags[0] != tags[1] {
+			t.Errorf("%s: the tags of two answers are %q", method, tags)
+		}
+	}
+	if answer := ask("BYE", "unknown", ";tag=made-up", ""); !strings.Contains(answer, " 481 ") {
+		t.Error(answer)
+	}
+	forged := "Authorization: Digest username=\"101\", realm=\"x\", nonce=\"made-up\", uri=\"sip:x\", response=\"00000000000000000000000000000000\"\r\n"
+	if answer := ask("REGISTER", "forged", "", forged); !strings.Contains(answer, " 401 ") && !strings.Contains(answer, " 403 ") {
+		t.Error(answer)
+	}
+	eventually(t, "transactions of strangers end", func() bool { return r.transactions.Load() == 0 && r.busy.of(netip.MustParseAddr("127.0.0.1")) == 0 })
+}
+
+// A message of a flood costs the filter no memory: from one source, from forged
+// ones, and from one that is banned.
+func TestFilterAllocatesNothing(t *testing.T) {
+	for _, c := range floods {
+		one := c.open(t)
+		if n := testing.AllocsPerRun(1000, one); n != 0 {
+			t.Errorf("%s: %v allocations", c.name, n)
+		}
+	}
+}
+
+func BenchmarkFlood(b *testing.B) {
+	for _, c := range floods {
+		b.Run(c.name, func(b *testing.B) {
+			one := c.open(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				one()
+			}
+		})
+	}
+}
+
+type floodCase struct {
+	name    string
+	sources int
+	banned  bool
+}
+
+var floods = []floodCase{{"one", 1, false}, {"forged", 5000, false}, {"banned", 1, true}}
+
+// open is an endpoint whose filter drops what one call of the result gives it.
+func (c floodCase) open(t testing.TB) (one func()) {
+	e, err := Open(Config{Listen: []Listener{listen("udp", "127.0.0.1:0")}}, Deps{Clock: clock.NewVirtual(testStart)}) // time stands: nothing is refilled
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	text := []byte(strings.Replace(opt("Contact: <sip:a@192.0.2.1:5060>", "User-Agent: x", "Content-Length: 0"), "OPTIONS", "INVITE", 2))
+	at := func(n int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}), 5060)
+	}
+	if c.banned {
+		e.bans.strike(at(0).Addr(), StrikesToBan, true, "test", time.Hour, e.clk.Now())
+	}
+	var m rawMessage
+	var out bytes.Buffer
+	n := 0
+	one = func() {
+		n++
+		e.inspect(&m, text, at(n%c.sources), false, &out)
+	}
+	for range 2 * (UnknownTotalRate + UnknownBurst) { // the buckets are empty
+		one()
+	}
+	return one
 }

@@ -223,7 +223,7 @@ func (e *Endpoint) onRegister(req *gosip.Request, tx *gosip.ServerTx) {
 	claimed := unescapeUser(req.To().Address.User)
 	user, refusal := e.prove(req, claimed, source)
 	if refusal != nil {
-		e.reply(tx, refusal)
+		e.dismiss(tx, req, refusal)
 		if refusal.StatusCode == 403 {
 			e.tellUser(RegisterEvent{User: claimed, State: "refused", Source: source, Code: 403, Reason: "wrong user name or password"})
 		}

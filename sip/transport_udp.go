@@ -41,8 +41,7 @@ func (e *Endpoint) listenUDP(addr netip.AddrPort) (*udpSocket, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = conn.SetReadBuffer(socketBuffer) // the kernel may allow less
-	_ = conn.SetWriteBuffer(socketBuffer)
+	widen(conn)
 	s := &udpSocket{e: e, conn: conn, key: conn.LocalAddr().String(), buf: make([]byte, MaxMessage+1)}
 	s.local = conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	if s.local.Addr().IsUnspecified() {
@@ -54,6 +53,18 @@ func (e *Endpoint) listenUDP(addr netip.AddrPort) (*udpSocket, error) {
 		}
 	}
 	return s, nil
+}
+
+// widen asks for room in the kernel, so that a flood does not push out what
+// callers send. Who may, goes beyond the system's net.core.rmem_max.
+func widen(conn *net.UDPConn) {
+	_ = conn.SetReadBuffer(socketBuffer) // the kernel may allow less
+	_ = conn.SetWriteBuffer(socketBuffer)
+	if raw, err := conn.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer) // fails without CAP_NET_ADMIN
+		})
+	}
 }
 
 // askPacketInfo makes the kernel tell the destination address of datagrams.

@@ -58,12 +58,13 @@ func start(ctx context.Context, cfg *config.Config, o engine.Options, log *slog.
 	if o.Dev {
 		o.State = stateDir(cfg, true)
 	}
-	tune()
+	ctx, stop := context.WithCancel(ctx)
+	tune(ctx)
 	e, err := engine.New(cfg, o)
 	if err != nil {
+		stop()
 		return nil, err
 	}
-	ctx, stop := context.WithCancel(ctx)
 	in := &instance{Engine: e, stop: stop, file: filepath.Join(stateDir(cfg, o.Dev), runFile)}
 	in.PID, in.Dev, in.Token = os.Getpid(), o.Dev, newToken()
 	if in.HTTP, err = e.Serve(ctx, cfg.HTTP.Listen.String(), engine.LocalToken(in.Token)); err != nil {
@@ -82,12 +83,12 @@ func start(ctx context.Context, cfg *config.Config, o engine.Options, log *slog.
 // tune makes room for the pacers: they hold a processor of the scheduler while
 // they sleep, so there is one more for each core; and the collector runs
 // seldom, since it delays them, as long as there is memory.
-func tune() {
+func tune(ctx context.Context) {
 	setNice(mainNice)
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(2 * runtime.NumCPU())
 	}
-	limitMemory()
+	limitMemory(ctx)
 }
 
 func newToken() string {

@@ -2,17 +2,20 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"os"
 	"runtime/debug"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/loopstart/loopstart/internal/clock"
 )
 
 // The collector runs seldom, so that the heap may grow to five times what is in
-// use; beyond the soft limit it runs as often as it must. GOGC and GOMEMLIMIT in
-// the environment win.
+// use (see heapKeeper); beyond the soft limit it runs as often as it must. GOGC
+// and GOMEMLIMIT in the environment win.
 const (
 	gcPercent   = 400
 	memoryShare = 4         // of the memory that we may use: a quarter of it
@@ -22,10 +25,12 @@ const (
 // groupLimits are where a control group says how much memory it has.
 var groupLimits = []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}
 
-// limitMemory sets the collector up.
-func limitMemory() {
+// limitMemory sets the collector up, and keeps the heap as small as its work
+// allows until ctx ends.
+func limitMemory(ctx context.Context) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+		go newHeapKeeper(clock.System()).run(ctx)
 	}
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return

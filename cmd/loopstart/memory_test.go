@@ -1,8 +1,16 @@
 package main
 
 import (
+	"context"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/loopstart/loopstart/internal/clock"
 )
 
 func TestSoftLimit(t *testing.T) {
@@ -31,4 +39,62 @@ func TestSoftLimit(t *testing.T) {
 			t.Errorf("%s: %d, not %d", c.name, got, c.want)
 		}
 	}
+}
+
+func TestHeapPercent(t *testing.T) {
+	const mb = 1 << 20
+	for _, c := range []struct {
+		name string
+		rate float64 // bytes a second
+		live uint64
+		want int
+	}{
+		{"idle", 0, 40 * mb, 50},
+		{"a few calls", mb, 40 * mb, 50},
+		{"many calls come", 30 * mb, 60 * mb, gcPercent},
+		{"some calls come", 6 * mb, 40 * mb, 200},
+		{"much in use, little made", 15 * mb, 300 * mb, 50},
+		{"nothing in use", mb, 1, gcPercent},
+	} {
+		if got := heapPercent(c.rate, c.live); got != c.want {
+			t.Errorf("%s: %d, not %d", c.name, got, c.want)
+		}
+	}
+}
+
+// A burst that is over leaves the collector with less room than it found.
+func TestHeapKeeperAfterABurst(t *testing.T) {
+	was := debug.SetGCPercent(gcPercent)
+	defer debug.SetGCPercent(was)
+	clk := clock.NewVirtual(time.Unix(0, 0))
+	k := newHeapKeeper(clk)
+	runtime.GC()
+	k.look()
+	for range 8 << 10 {
+		burst = make([]byte, 64<<10)
+	}
+	clk.Advance(time.Second)
+	k.look()
+	if k.percent != gcPercent {
+		t.Errorf("in the burst GOGC is %d", k.percent)
+	}
+	clk.Advance(heapLook)
+	k.look()
+	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	if metrics.Read(sample); k.percent != heapSteps[0] || sample[0].Value.Uint64() != uint64(k.percent) {
+		t.Errorf("afterwards GOGC is %d, and %d is wanted", sample[0].Value.Uint64(), k.percent)
+	}
+}
+
+var burst []byte
+
+func TestHeapKeeperEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		was := debug.SetGCPercent(gcPercent)
+		defer debug.SetGCPercent(was)
+		ctx, cancel := context.WithCancel(t.Context())
+		go newHeapKeeper(clock.System()).run(ctx)
+		synctest.Wait()
+		cancel() // the bubble waits for the goroutine
+	})
 }

@@ -99,6 +99,30 @@ func (c *Call) transmit(m *Message) {
 	if err := c.phone.send(m, c.server); err != nil {
 		c.t.Fatalf("%s: %s: %v", c.phone.Name, m, err)
 	}
+	if c.phone.Patient && !c.phone.TCP && m.Method != "ACK" && m.Code == 0 {
+		c.repeat(m, timerT1)
+	}
+}
+
+// Timers of RFC 3261 §17.1.2.1.
+const (
+	timerT1 = 500 * time.Millisecond
+	timerT2 = 4 * time.Second
+)
+
+// repeat sends a request again and again until it is answered.
+func (c *Call) repeat(m *Message, after time.Duration) {
+	time.AfterFunc(after, func() {
+		n, method := m.CSeq()
+		for _, answer := range c.Log() {
+			if k, of := answer.CSeq(); answer.Code > 0 && k == n && of == method {
+				return
+			}
+		}
+		if !c.phone.closed() && c.phone.send(m, c.server) == nil {
+			c.repeat(m, min(2*after, timerT2))
+		}
+	})
 }
 
 // take keeps a message and does what every phone must.

@@ -26,6 +26,8 @@ type Phone struct {
 	TCP bool
 	// Lazy is what its new calls are.
 	Lazy bool
+	// Patient makes it repeat requests over UDP until they are answered.
+	Patient bool
 	// Calls are new incoming calls, Requests what belongs to no call.
 	Calls    chan *Call
 	Requests chan *Message
