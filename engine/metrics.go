@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/sip"
 )
 
 // metrics serves the figures of every part, read when they are asked for.
@@ -164,16 +165,25 @@ func (g gauges) workers(out chan<- prometheus.Metric) {
 }
 
 func (g gauges) trunks(out chan<- prometheus.Metric) {
-	up := prometheus.NewDesc("loopstart_trunk_up", "1 if the trunk answered its last OPTIONS or REGISTER.", []string{"trunk"}, nil)
+	up := prometheus.NewDesc("loopstart_trunk_up", "1 while a trunk is registered; where it needs no registration, unless it has left OPTIONS unanswered.", []string{"trunk"}, nil)
 	for _, t := range g.e.sip.Trunks() {
 		v := 0.0
-		if t.Reachable || t.Registered {
+		if trunkUp(t) {
 			v = 1
 		}
 		if m, err := prometheus.NewConstMetric(up, prometheus.GaugeValue, v, t.Name); err == nil {
 			out <- m
 		}
 	}
+}
+
+// trunkUp: a registrar that answers and refuses is no way for calls, and a trunk
+// that is never asked (options: off) has not failed.
+func trunkUp(t sip.TrunkStatus) bool {
+	if t.Registers {
+		return t.Registered
+	}
+	return t.Reachable || !t.Checked
 }
 
 func (g gauges) media(out chan<- prometheus.Metric) {

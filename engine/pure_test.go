@@ -297,14 +297,18 @@ func TestLocalHosts(t *testing.T) {
 func TestTrunkStates(t *testing.T) {
 	since := time.Now()
 	for want, s := range map[string]sip.TrunkStatus{
-		"unknown":     {Since: since},
-		"reachable":   {Since: since, Checked: true, Reachable: true},
-		"registered":  {Since: since, Checked: true, Reachable: true, Registers: true, Registered: true},
-		"unreachable": {Since: since, Checked: true},
+		"unknown":      {Since: since},
+		"reachable":    {Since: since, Checked: true, Reachable: true},
+		"registered":   {Since: since, Checked: true, Reachable: true, Registers: true, Registered: true},
+		"unregistered": {Since: since, Checked: true, Reachable: true, Registers: true, Code: 403},
+		"unreachable":  {Since: since, Checked: true},
 	} {
 		var l TrunkLine
 		if l.fill(s); l.State != want {
 			t.Errorf("%+v is %s, want %s", s, l.State, want)
+		}
+		if up := want != "unregistered" && want != "unreachable"; trunkUp(s) != up {
+			t.Errorf("%s: up is %v", want, !up)
 		}
 	}
 }

@@ -19,7 +19,7 @@ type TrunkLine struct {
 	Name      string `json:"name"`
 	Address   string `json:"address"`   // of the configuration
 	SentTo    string `json:"sent_to"`   // where packets go; empty before it is resolved
-	State     string `json:"state"`     // registered, reachable, unreachable, resting, unknown, off
+	State     string `json:"state"`     // registered, unregistered (it answers, but not with 200 to REGISTER), reachable, unreachable, resting, unknown, off
 	Registers bool   `json:"registers"` // it is registered with
 	Code      int    `json:"code,omitempty"`
 	Words     string `json:"words"`
@@ -101,6 +101,8 @@ func (l *TrunkLine) fill(s sip.TrunkStatus) {
 	switch {
 	case s.Registered:
 		l.State = "registered"
+	case s.Registers && s.Reachable:
+		l.State = "unregistered"
 	case s.Reachable:
 		l.State = "reachable"
 	case !s.Checked && !s.Registers:

@@ -81,7 +81,7 @@ func TestRefusalsHaveHints(t *testing.T) {
 		p.answer(p.receive(), code, "No")
 		select {
 		case r := <-done:
-			if s := r.Steps[len(r.Steps)-1]; s.OK || s.Code != code || s.Hint == "" || strings.Contains(s.Words, "not expected") {
+			if s := r.Steps[len(r.Steps)-1]; !s.OK || !strings.Contains(s.Words, "do not depend on it") || s.Code != code || s.Hint == "" || strings.Contains(s.Words, "not expected") {
 				t.Errorf("%d: %+v", code, s)
 			}
 		case <-time.After(wireWait):
