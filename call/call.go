@@ -70,6 +70,7 @@ type Call struct {
 	heardMs    int64
 	totalMs    int64
 	fileID     string // the first recording
+	unrecorded string // the first that failed, and why
 	talkRec    *recording
 	recordings int
 	streams    int // made so far, for their names

@@ -21,7 +21,8 @@ type Record struct {
 	Trunk      string            `json:"trunk,omitempty"`
 	StartedAt  time.Time         `json:"started_at"`
 	AnsweredAt *time.Time        `json:"answered_at,omitempty"`
-	EndedAt    time.Time         `json:"ended_at,omitzero"` // zero in a call's snapshot
+	EndedAt    time.Time         `json:"ended_at,omitzero"`         // zero in a call's snapshot
+	Estimated  bool              `json:"ended_estimated,omitempty"` // the process ended first: EndedAt is when it last lived
 	RingMs     int64             `json:"ring_ms"`
 	TalkMs     int64             `json:"talk_ms"`
 	EndedBy    string            `json:"ended_by"` // caller, callee, script, system
@@ -34,9 +35,10 @@ type Record struct {
 	Tags       map[string]string `json:"tags,omitempty"`
 	Attempt    int               `json:"attempt"`
 	Quality    Quality           `json:"quality"`
-	SRTP       string            `json:"srtp,omitempty"` // crypto suite of the first leg; absent: not encrypted
-	Recording  string            `json:"recording,omitempty"`
-	EarlyMedia string            `json:"early_media,omitempty"` // heard before the answer: ringback, busy, reorder, sit, voice, silence
+	SRTP       string            `json:"srtp,omitempty"`             // crypto suite of the first leg; absent: not encrypted
+	Recording  string            `json:"recording,omitempty"`        // there is a file to be had
+	Unrecorded string            `json:"recording_failed,omitempty"` // which recording is missing or cut short, and why
+	EarlyMedia string            `json:"early_media,omitempty"`      // heard before the answer: ringback, busy, reorder, sit, voice, silence
 	Data       json.RawMessage   `json:"data,omitempty"`
 	Queue      *QueueFacts       `json:"queue,omitempty"` // the last line it stood in
 	Keyed      bool              `json:"-"`               // a key was pressed
@@ -71,7 +73,7 @@ func (c *Call) record() Record {
 		Direction: direction(c.spec.Outbound), From: c.caller().Number(), To: c.spec.To.Number(), Trunk: cmp.Or(c.trunk, c.spec.Trunk),
 		StartedAt: c.started, EndedAt: c.clk.Now(), EndedBy: c.endedBy, Outcome: c.outcome, Final: true,
 		Heard: Heard{Ms: c.heardMs, Percent: int(f.percent)}, Result: c.result, Tags: c.tags, Attempt: max(c.spec.Attempt.N, 1),
-		Quality: c.quality.told(), SRTP: c.suite, Recording: c.fileID, Data: c.spec.Data, Campaign: c.spec.Campaign, Keyed: c.facts.keyPressed, Queue: c.queue,
+		Quality: c.quality.told(), SRTP: c.suite, Recording: c.fileID, Unrecorded: c.unrecorded, Data: c.spec.Data, Campaign: c.spec.Campaign, Keyed: c.facts.keyPressed, Queue: c.queue,
 	}
 	if l != nil {
 		c.fillLeg(&r, l)

@@ -1,10 +1,13 @@
 package call
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -105,6 +108,28 @@ func TestRecordBesideTheRecordingOfTheCall(t *testing.T) {
 	w.pass(time.Second)
 	if rec := w.final(); rec.Recording != "c1.1" || !w.told("stored c1.1") || !w.told("stored c1.1-2") {
 		t.Fatalf("%+v\n%s", rec, w.story())
+	}
+}
+
+// A record names no recording that cannot be had, and says why there is none.
+func TestARecordingThatFailedIsInTheRecord(t *testing.T) {
+	for name, disk := range map[string]func(string) (*os.File, error){
+		"no file":   func(string) (*os.File, error) { return nil, fault.New(fault.Media, "the folder is gone") },
+		"full disk": func(string) (*os.File, error) { return os.OpenFile("/dev/full", os.O_RDWR, 0) },
+	} {
+		w := newWorld(t)
+		w.disk = disk
+		caller := w.inbound(Spec{})
+		w.do(func(l *Leg, v Verb) { l.StartRecording(false, "", v) })
+		w.pass(3 * time.Second)
+		caller.bye()
+		w.pass(time.Second)
+		if rec := w.final(); rec.Recording != "" || !strings.HasPrefix(rec.Unrecorded, "c1.1: ") {
+			t.Errorf("%s: recording %q, failed %q\n%s", name, rec.Recording, rec.Unrecorded, w.story())
+		}
+		if w.call.RecordingFailed("c1.1", errors.New("late"), true) {
+			t.Errorf("%s: the record was made already", name)
+		}
 	}
 }
 

@@ -109,8 +109,10 @@ func (l *Leg) startRecording(id, format string, o media.RecorderOptions, at stri
 	}
 	f, err := l.call.deps.Recordings.Create(id, format)
 	if err != nil {
+		l.call.notRecorded(id, err, true)
 		return nil, err
 	}
+	l.call.fileID = cmp.Or(l.call.fileID, id)
 	rec := media.NewRecorder(f, o)
 	r := &recording{leg: l, id: id, format: format, rec: rec, began: l.call.clk.Now()}
 	l.writing[rec] = r
@@ -129,7 +131,6 @@ func (l *Leg) startRecording(id, format string, o media.RecorderOptions, at stri
 func (c *Call) recordingID() string {
 	c.recordings++
 	if c.recordings == 1 {
-		c.fileID = c.spec.ID
 		return c.spec.ID
 	}
 	return c.spec.ID + "-" + itoa(c.recordings)
@@ -193,6 +194,7 @@ func (r *recording) ended(ev media.Event) {
 		r.finish("maxDuration")
 	case media.ReasonDisk:
 		failed = ev.Err
+		r.leg.call.notRecorded(r.id, failed, ev.DurationMs == 0)
 		r.leg.note("recording", "ended: the file could not be written", "")
 		r.finish("stopped")
 	default:
@@ -205,6 +207,46 @@ func (r *recording) ended(ev media.Event) {
 		defer c.clk.Busy(-1)
 		c.deps.Recordings.Done(file, done, failed)
 	}()
+}
+
+// notRecorded puts into the record that a recording failed; one that is lost
+// altogether is not named there as one that can be had.
+func (c *Call) notRecorded(id string, why error, lost bool) {
+	if lost && c.fileID == id {
+		c.fileID = ""
+	}
+	if c.unrecorded == "" && why != nil {
+		c.unrecorded = NotRecorded(id, why)
+	}
+}
+
+// NotRecorded is how a record says that a recording failed.
+func NotRecorded(id string, why error) string { return id + ": " + why.Error() }
+
+// RecordingFailed tells the call what became of a recording after it was handed
+// over. It returns false when the record is made by then. It is safe from any
+// goroutine but the call's, and waits for that.
+func (c *Call) RecordingFailed(id string, why error, lost bool) bool {
+	early := make(chan bool, 1)
+	if !c.post(func() {
+		if !c.finished {
+			c.notRecorded(id, why, lost)
+		}
+		early <- !c.finished
+	}) {
+		return false
+	}
+	select {
+	case in := <-early:
+		return in
+	case <-c.gone:
+	}
+	select {
+	case in := <-early:
+		return in
+	default:
+		return false
+	}
 }
 
 // finish ends the recording and settles record; the file is complete a little

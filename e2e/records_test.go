@@ -23,6 +23,7 @@ type record struct {
 	StartedAt  time.Time                 `json:"started_at"`
 	AnsweredAt *time.Time                `json:"answered_at"`
 	EndedAt    time.Time                 `json:"ended_at"`
+	Estimated  bool                      `json:"ended_estimated"`
 	RingMs     int                       `json:"ring_ms"`
 	TalkMs     int                       `json:"talk_ms"`
 	EndedBy    string                    `json:"ended_by"`

@@ -120,6 +120,9 @@ func TestRestart(t *testing.T) {
 		if r.Outcome != "failed" || r.EndedBy != "system" || !strings.Contains(r.Cause, "the process ended") || (r.AnsweredAt != nil) != answered {
 			t.Errorf("%s: %+v", from, r)
 		}
+		if !r.Estimated || answered && r.EndedAt.Before(*r.AnsweredAt) {
+			t.Errorf("%s: ended at %v, an estimate: %v", from, r.EndedAt, r.Estimated)
+		}
 		if len(p.timeline(r.ID)) < 2 {
 			t.Errorf("%s has no timeline", from)
 		}

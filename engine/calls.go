@@ -29,10 +29,12 @@ type live struct {
 	seq        atomic.Int64           // of the last event of an inbound call
 	back       *keptPlace             // whose call-back it is
 	waits      atomic.Pointer[string] // the group in whose line it stands
+	kept       chan struct{}          // closed when its record is in the store
 }
 
 // calls is the registry of live calls by id.
 type calls struct {
+	began func() // one has
 	mu    sync.Mutex
 	byID  map[string]*live
 	quiet []chan struct{} // closed when the last call has gone
@@ -41,9 +43,11 @@ type calls struct {
 func (s *calls) init() { s.byID = map[string]*live{} }
 
 func (s *calls) add(l *live) {
+	l.kept = make(chan struct{})
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.byID[l.ID()] = l
+	s.mu.Unlock()
+	s.began()
 }
 
 // find takes the id of a call, or of an order with one call in progress.
@@ -200,6 +204,7 @@ func (e *Engine) keep(l *live, r call.Record) {
 	}
 	e.orders.lineup.look()
 	e.campaigns.freed()
+	close(l.kept)
 	e.calls.remove(l.ID())
 }
 

@@ -248,6 +248,7 @@ func (s *campaigns) lookup(id string) (campaign.Result, bool) {
 	r = lostRecord(ord, campaign.Attempt{ID: id, N: len(k.Attempts), At: k.Last().At, To: k.Last().Phone})
 	_, again := camp.Spec.Retry.Next(campaign.Unknown, len(k.Attempts), camp.Spec.Attempts, nil, s.e.clk.Now())
 	r.Final = !again
+	s.e.pulse.end(&r)
 	s.e.putRecord(r)
 	s.e.afterRecord(ord, r)
 	s.e.log.Warn("attempt of unknown outcome: the process ended during it", "call", id, "to", phone.Mask(r.To))
@@ -258,6 +259,6 @@ func (s *campaigns) lookup(id string) (campaign.Result, bool) {
 func lostRecord(ord *order, a campaign.Attempt) call.Record {
 	return call.Record{
 		ID: a.ID, Order: ord.ID, Key: ord.Key, Script: ord.Script, Campaign: ord.Campaign, Direction: "outbound", From: ord.From, To: a.To, StartedAt: a.At,
-		EndedAt: a.At, EndedBy: "system", Cause: "the process ended during the attempt", Outcome: call.Unknown, Attempt: a.N, Data: ord.Data,
+		EndedBy: "system", Cause: "the process ended during the attempt", Outcome: call.Unknown, Attempt: a.N, Data: ord.Data,
 	}
 }

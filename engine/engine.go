@@ -96,6 +96,7 @@ type Engine struct {
 	tracing   tracing                        // of steps
 	veil      curtain                        // over secrets in logs and timelines
 	timetable timetable                      // runs of onSchedule
+	pulse     pulse                          // when the process last lived
 	live      liveCalls                      // rows of inbound calls in progress
 	bindings  bindings                       // where users can be reached
 	costs     costs
@@ -214,6 +215,7 @@ func (e *Engine) openStore(cfg *config.Config) (err error) {
 		e.live, e.bindings = liveCalls{e, e.store.Space("live")}, bindings{e, e.store.Space("bindings")}
 		e.tallies = tallies{e, e.store.Space("trunkdays")}
 		e.costs.e = e
+		err = e.pulse.open(e)
 		e.audit = audit{e, e.store.Space("audit"), new(atomic.Uint32), new(atomic.Int64)}
 	}
 	return err

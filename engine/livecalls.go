@@ -101,7 +101,7 @@ func (s liveCalls) close(en store.Entry) {
 
 // finish completes the record of a call that was cut off and keeps it.
 func (s liveCalls) finish(r *call.Record) {
-	r.EndedAt, r.EndedBy, r.Cause, r.Outcome, r.Final = r.StartedAt, "system", cutOff, call.Failed, true
+	r.EndedBy, r.Cause, r.Outcome, r.Final = "system", cutOff, call.Failed, true
 	if _, err := s.e.record.stored(r.ID); err == nil {
 		r.Recording = r.ID
 	}
@@ -111,11 +111,12 @@ func (s liveCalls) finish(r *call.Record) {
 		s.e.queues.lost(r.Queue.Group)
 	}
 	if r.AnsweredAt != nil {
-		r.EndedAt, r.Code = *r.AnsweredAt, 200
+		r.Code = 200
 		r.RingMs = r.AnsweredAt.Sub(r.StartedAt).Milliseconds()
 		line = append(line, call.Entry{AtMs: r.RingMs, Kind: "state", Leg: "a", Detail: "answered"})
 	}
-	line = append(line, call.Entry{AtMs: r.RingMs, Kind: "state", Detail: r.Cause})
+	s.e.pulse.end(r)
+	line = append(line, call.Entry{AtMs: r.EndedAt.Sub(r.StartedAt).Milliseconds(), Kind: "state", Detail: r.Cause})
 	if raw, err := json.Marshal(line); err == nil {
 		s.e.store.PutTimelineLater(r.ID, r.StartedAt, raw, s.kept)
 	}

@@ -50,13 +50,14 @@ func (e *Engine) recoverOrder(row store.Order) {
 func (e *Engine) lost(ord *order, a OrderAttempt) {
 	r := call.Record{
 		ID: a.ID, Order: ord.ID, Key: ord.Key, Script: ord.Script, Direction: "outbound", From: ord.From, To: ord.To, StartedAt: a.At,
-		EndedAt: a.At, EndedBy: "system", Cause: "the process ended during the attempt", Outcome: call.Unknown, Attempt: len(ord.Made), Data: ord.Data,
+		EndedBy: "system", Cause: "the process ended during the attempt", Outcome: call.Unknown, Attempt: len(ord.Made), Data: ord.Data,
 	}
 	if row, ok, err := e.store.GetRecord(a.ID); err == nil && ok && json.Unmarshal(row.JSON, &r) == nil {
 		e.orders.attemptOver(ord, &r, func() {})
 		e.afterRecord(ord, r)
 		return
 	}
+	e.pulse.end(&r)
 	if _, err := e.record.stored(a.ID); err == nil {
 		r.Recording = a.ID
 	}

@@ -444,12 +444,13 @@ func (q *queues) unknown(k *keptPlace) {
 	at := k.NextAt
 	r := call.Record{
 		ID: k.ID + "." + strconv.Itoa(k.Made), Order: k.ID, Script: k.Script, Version: k.Version, Direction: "outbound", From: k.From, To: k.To, StartedAt: at,
-		EndedAt: at, EndedBy: "system", Cause: "the process ended during the call-back", Outcome: call.Unknown, Final: true, Attempt: k.Made, Data: k.Data,
+		EndedBy: "system", Cause: "the process ended during the call-back", Outcome: call.Unknown, Final: true, Attempt: k.Made, Data: k.Data,
 		Queue: &call.QueueFacts{Group: k.Group, Status: "callback"},
 	}
 	if row, ok, err := q.e.store.GetRecord(r.ID); err == nil && ok && json.Unmarshal(row.JSON, &r) == nil {
 		q.e.afterRecord(nil, r)
 	} else {
+		q.e.pulse.end(&r)
 		q.e.putRecord(r)
 		q.e.afterRecord(nil, r)
 		q.e.log.Warn("call-back of unknown outcome: the process ended during it", "id", k.ID, "to", phone.Mask(k.To))

@@ -111,8 +111,20 @@ func (r *recordings) Done(f *os.File, done call.Recorded, err error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		r.failed.Add(1)
 		r.log.Error("recording: not stored", "recording", done.ID, "err", err)
+		r.discard(done.ID)
 	}
 	r.finish(done, err)
+}
+
+// discard removes a recording that failed, unless it holds something.
+func (r *recordings) discard(id string) {
+	name, err := r.name(id)
+	if err != nil {
+		return
+	}
+	if lasts, err := media.WAVLength(filepath.Join(r.dir, name)); err != nil || lasts == 0 {
+		_ = r.root.Remove(name)
+	}
 }
 
 // finish makes the format of a complete WAV, and tells what became of it.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"io/fs"
 	"path/filepath"
@@ -68,6 +69,9 @@ func (r *recordings) resume(id string) {
 		if err == nil && lasts == 0 {
 			err = fault.New(fault.Media, "the process ended before anything was written")
 		}
+		if err != nil {
+			r.discard(id)
+		}
 		done.Duration = lasts
 		r.finish(done, err)
 	}
@@ -99,6 +103,7 @@ func (e *Engine) recordingDone(done call.Recorded, failed error) {
 	kind, data := "recording.stored", map[string]any{"id": id, "duration_ms": done.Duration.Milliseconds(), "format": done.Format}
 	if failed != nil {
 		kind, data["message"] = "recording.failed", failed.Error()
+		e.unrecorded(id, failed)
 	}
 	ev := Event{EventID: "recording-" + id, Type: kind, At: e.clk.Now()}
 	if room := strings.HasPrefix(id, roomPrefix); !room {
@@ -108,6 +113,37 @@ func (e *Engine) recordingDone(done call.Recorded, failed error) {
 	}
 	ev.Data, _ = json.Marshal(data) // texts and a number
 	e.emit(e.orderOf(&ev), ev)
+}
+
+// unrecorded puts into the record of a call that a recording of it failed. The
+// disk may be slower than the end of the call.
+func (e *Engine) unrecorded(id string, why error) {
+	_, err := e.record.stored(id)
+	lost := err != nil
+	if l := e.calls.find(callOf(id)); l != nil {
+		if l.RecordingFailed(id, why, lost) {
+			return
+		}
+		select {
+		case <-l.kept:
+		case <-e.ctx.Done():
+		}
+	}
+	row, ok, err := e.store.GetRecord(callOf(id))
+	var r call.Record
+	if err != nil || !ok || json.Unmarshal(row.JSON, &r) != nil || r.Unrecorded != "" && !lost {
+		return
+	}
+	r.Unrecorded = cmp.Or(r.Unrecorded, call.NotRecorded(id, why))
+	if lost && r.Recording == id {
+		r.Recording = ""
+	}
+	if row.JSON, err = json.Marshal(r); err == nil {
+		err = e.store.PutRecord(row)
+	}
+	if err != nil {
+		e.log.Error("engine: the record does not tell of its failed recording", "call", r.ID, "err", err)
+	}
 }
 
 // orderOf names the order of an event's call, and finds it. The disk may be

@@ -44,6 +44,62 @@ func TestOneEventForARecording(t *testing.T) {
 	}
 }
 
+// TestARecordThatWasKeptLearnsOfItsRecording: the disk may fail after the call.
+func TestARecordThatWasKeptLearnsOfItsRecording(t *testing.T) {
+	p := serve(t, "", map[string]string{"a.js": "export default async () => {};"})
+	of := func(id string) (r call.Record) {
+		t.Helper()
+		row, ok, err := p.store.GetRecord(id)
+		if err != nil || !ok || json.Unmarshal(row.JSON, &r) != nil || row.Order != "c" {
+			t.Fatal(row, ok, err)
+		}
+		return r
+	}
+	for _, id := range []string{"c.1", "c.2"} {
+		p.putRecord(call.Record{ID: id, Order: "c", StartedAt: p.clk.Now(), Recording: id})
+	}
+	empty, err := p.record.Create("c.1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.record.Done(empty, call.Recorded{ID: "c.1"}, fault.New(fault.Media, "no space"))
+	if r := of("c.1"); r.Recording != "" || r.Unrecorded != "c.1: no space" {
+		t.Errorf("lost: %q %q", r.Recording, r.Unrecorded)
+	}
+	if _, err := p.record.stored("c.1"); err == nil {
+		t.Error("a file that holds nothing is left")
+	}
+	p.record.Done(p.second(t, "c.2"), call.Recorded{ID: "c.2"}, fault.New(fault.Media, "no space"))
+	if r := of("c.2"); r.Recording != "c.2" || r.Unrecorded != "c.2: no space" {
+		t.Errorf("cut short: %q %q", r.Recording, r.Unrecorded)
+	}
+}
+
+// TestACutCallEndsWithItsProcess: at the last beat of that, as an estimate.
+func TestACutCallEndsWithItsProcess(t *testing.T) {
+	p := serve(t, "", map[string]string{"a.js": "export default async () => {};"})
+	begun := p.clk.Now().Add(-time.Minute).Round(0)
+	answered := begun.Add(2 * time.Second)
+	for _, c := range []struct {
+		was, ended time.Time
+		talk       int64
+	}{{begun.Add(30 * time.Second), begun.Add(30 * time.Second), 28000}, {begun.Add(time.Second), answered, 0}, {time.Time{}, answered, 0}} {
+		p.pulse.was = c.was
+		p.live.finish(&call.Record{ID: "x.1", Order: "x", StartedAt: begun, AnsweredAt: &answered})
+		var r call.Record
+		row, _, err := p.store.GetRecord("x.1")
+		if err != nil || json.Unmarshal(row.JSON, &r) != nil || !r.EndedAt.Equal(c.ended) || r.TalkMs != c.talk || !r.Estimated {
+			t.Errorf("alive %v: ended %v, talked %d ms, %v", c.was, r.EndedAt, r.TalkMs, err)
+		}
+	}
+	p.ring(t, "a", "")
+	eventually(t, "a beat", func() bool {
+		raw, _, err := p.store.Space("pulse").Get(pulseKey)
+		at, perr := time.Parse(time.RFC3339Nano, string(raw))
+		return err == nil && perr == nil && !at.Before(begun)
+	})
+}
+
 // second is a recording of a second of tone that is about to be over.
 func (p *project) second(t *testing.T, id string) *os.File {
 	t.Helper()

@@ -11,8 +11,8 @@ import (
 // Sizes and limits of a recording.
 const (
 	recordersPerSession = 4
-	recordChunk         = 32 << 10 // bytes; two per recording, 1 s of stereo each
-	recordChunks        = 2
+	recordChunk         = 8 << 10 // bytes of a channel, half a second: with recordDelay, what a killed process loses
+	recordChunks        = 4
 	recordDelay         = 12 * audio.FrameSamples // reordering and jitter that is waited for, 240 ms
 )
 
@@ -30,8 +30,9 @@ type RecorderOptions struct {
 // and for a clock of the peer that has to be followed (see lane).
 //
 // It is created by the host, lent to one session by Session.Record, and gives
-// its file back with RecordEnded; the file is not closed. The shard fills two
-// buffers in turn while writers empty them. A disk that is too slow thins the
+// its file back with RecordEnded; the file is not closed. The shard fills
+// buffers in turn while writers empty them, so that a process that is killed
+// loses less than a second. A disk that is too slow thins the
 // recording (silence instead of audio, counted), a full one ends it; neither
 // touches the call.
 type Recorder struct {
@@ -103,7 +104,7 @@ func (r *Recorder) claim(by recordOwner) bool {
 		r.rests = f.Rest
 	}
 	for range recordChunks {
-		r.free <- make([]byte, 0, recordChunk)
+		r.free <- make([]byte, 0, recordChunk*r.channels)
 	}
 	return true
 }

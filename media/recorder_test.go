@@ -356,6 +356,28 @@ func TestSlowDiskThinsTheRecording(t *testing.T) {
 	}
 }
 
+// What a process that is killed loses: all but the last second is in the file,
+// and its header says so, at every moment.
+func TestAKillLosesLessThanASecond(t *testing.T) {
+	for _, o := range []RecorderOptions{{}, {Stereo: true}} {
+		st := newStudio(t, 1)
+		p := st.leg(nil)
+		f := tempFile(t)
+		r := NewRecorder(f, o)
+		p.s.Record(r)
+		say := p.talk(1)
+		for range 40 {
+			st.run(100*time.Millisecond, say, p)
+		}
+		st.clk.Settle()
+		pcm := readWAV(t, f, r.channels)
+		if kept := time.Duration(len(pcm)/r.channels) * time.Second / audio.SampleRate; kept <= 3*time.Second {
+			t.Errorf("%+v: %v of 4 s are in the file", o, kept)
+		}
+		p.s.Close()
+	}
+}
+
 func TestWriterQueueIsBoundedAndKeepsRoomForEnds(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.open(nil)

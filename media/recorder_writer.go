@@ -13,9 +13,9 @@ import (
 // memory that waits for the disk to 64 MiB.
 const (
 	writerCount = 4
-	writerQueue = 2048
+	writerQueue = 4096
 	// writerReserve is kept for the ends of recordings.
-	writerReserve = 256
+	writerReserve = 512
 )
 
 // writeJob is one chunk on its way into a file.
@@ -139,5 +139,5 @@ func (f *recordFile) write(r *Recorder, job writeJob) error {
 		return nil
 	}
 	f.size = end
-	return writeWAVSizes(r.file, end)
+	return writeWAVSizes(r.file, r.channels, end)
 }

@@ -120,7 +120,7 @@ func (w *WAVWriter) Flush() error {
 	}
 	w.written += int64(n)
 	w.buf = w.buf[:0]
-	if err := writeWAVSizes(w.file, w.written); err != nil {
+	if err := writeWAVSizes(w.file, w.channels, w.written); err != nil {
 		w.err = err
 	}
 	return w.err
@@ -132,14 +132,12 @@ func (w *WAVWriter) Samples() int64 {
 }
 
 // writeWAVSizes puts the two sizes into a header of ours.
-func writeWAVSizes(file io.WriterAt, audio int64) error {
-	var riff, data [4]byte
-	binary.LittleEndian.PutUint32(riff[:], uint32(audio+wavHeaderBytes-8))
-	binary.LittleEndian.PutUint32(data[:], uint32(audio))
-	if _, err := file.WriteAt(data[:], wavHeaderBytes-4); err != nil {
-		return fmt.Errorf("media: wav: update header: %w", err)
-	}
-	if _, err := file.WriteAt(riff[:], 4); err != nil {
+func writeWAVSizes(file io.WriterAt, channels int, audio int64) error {
+	const riff = 4 // where the first one is
+	head := wavHeader(channels)
+	binary.LittleEndian.PutUint32(head[riff:], uint32(audio+wavHeaderBytes-8))
+	binary.LittleEndian.PutUint32(head[wavHeaderBytes-4:], uint32(audio))
+	if _, err := file.WriteAt(head[riff:], riff); err != nil {
 		return fmt.Errorf("media: wav: update header: %w", err)
 	}
 	return nil
@@ -204,7 +202,7 @@ func repairWAV(f *os.File) (bool, error) {
 	if err := f.Truncate(audio + wavHeaderBytes); err != nil {
 		return false, err
 	}
-	return true, writeWAVSizes(f, audio)
+	return true, writeWAVSizes(f, channels, audio)
 }
 
 // ourWAVHeader compares everything but the sizes.

@@ -175,7 +175,7 @@ func TestRepairWAV(t *testing.T) {
 
 func writeSizes(b []byte, audio int) {
 	f := &memoryFile{b: b}
-	writeWAVSizes(f, int64(audio))
+	writeWAVSizes(f, int(b[22]), int64(audio))
 }
 
 type memoryFile struct{ b []byte }

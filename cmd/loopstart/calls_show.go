@@ -102,16 +102,20 @@ func (m *Main) printRecord(r shown) {
 		{"started", when(r.StartedAt)}, {"answered", whenSet(r.AnsweredAt)},
 	}
 	if r.Outcome != "" {
-		rows = append(rows, [2]string{"ended", fmt.Sprintf("%s  by %s, %d %s", when(r.EndedAt), r.EndedBy, r.Code, r.Cause)},
+		about := ""
+		if r.Estimated {
+			about = "about "
+		}
+		rows = append(rows, [2]string{"ended", fmt.Sprintf("%s%s  by %s, %d %s", about, when(r.EndedAt), r.EndedBy, r.Code, r.Cause)},
 			[2]string{"outcome", string(r.Outcome)}, [2]string{"rang", seconds(r.RingMs)}, [2]string{"talked", seconds(r.TalkMs)},
 			[2]string{"heard", fmt.Sprintf("%d%%, %s", r.Heard.Percent, seconds(r.Heard.Ms))},
 			[2]string{"quality", qualityWords(r.Record)})
 	}
 	rows = append(rows, [2]string{"result", compact(r.Result)}, [2]string{"tags", tagList(r.Tags)}, [2]string{"data", compact(r.Data)},
-		[2]string{"recording", r.Recording}, [2]string{"reason", clean(r.Reason)}, [2]string{"next", r.NextAt})
+		[2]string{"recording", r.Recording}, [2]string{"unrecorded", clean(r.Unrecorded)}, [2]string{"reason", clean(r.Reason)}, [2]string{"next", r.NextAt})
 	for _, row := range rows {
 		if row[1] != "" && row[1] != "-" {
-			fmt.Fprintf(m.Stdout, "  %s %s\n", m.paintOut("2", fmt.Sprintf("%-9s", row[0])), row[1])
+			fmt.Fprintf(m.Stdout, "  %s %s\n", m.paintOut("2", fmt.Sprintf("%-10s", row[0])), row[1])
 		}
 	}
 	for i, a := range r.Attempts {

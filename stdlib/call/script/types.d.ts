@@ -939,6 +939,8 @@ declare module "loopstart:call" {
     started_at: string;
     answered_at?: string;
     ended_at: string;
+    /** loopstart was killed during the call: `ended_at` is when it was last known to live. */
+    ended_estimated?: boolean;
     ring_ms: number;
     talk_ms: number;
     ended_by: "caller" | "callee" | "script" | "system";
@@ -960,6 +962,8 @@ declare module "loopstart:call" {
     /** The crypto suite that encrypts the first leg's audio, e.g. `AES_CM_128_HMAC_SHA1_80`; absent: it is not encrypted. */
     srtp?: string;
     recording?: string;
+    /** Which recording is missing or cut short, and why; `recording` is absent where there is none to be had. */
+    recording_failed?: string;
     /** Heard before the answer. */
     early_media?: EarlyMedia;
     data?: any;
