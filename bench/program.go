@@ -152,16 +152,28 @@ func (p *program) cpu() time.Duration { return cpuOf(p.dir) }
 
 func cpuOf(home string) (sum time.Duration) {
 	for _, dir := range processesOf(home) {
-		tasks, _ := filepath.Glob(dir + "/task/*/schedstat")
-		for _, task := range tasks {
-			raw, err := os.ReadFile(task)
-			if err != nil {
-				continue
-			}
-			ns, _, _ := strings.Cut(string(raw), " ")
-			n, _ := strconv.ParseInt(ns, 10, 64)
-			sum += time.Duration(n)
+		sum += cpuOfProcess(dir)
+	}
+	return sum
+}
+
+// mainCPU is cpu of the main process alone.
+func (p *program) mainCPU() time.Duration {
+	return cpuOfProcess("/proc/" + strconv.Itoa(p.cmd.Process.Pid))
+}
+
+// cpuOfProcess is the processor time of the threads of one process, which is
+// named by its folder below /proc.
+func cpuOfProcess(dir string) (sum time.Duration) {
+	tasks, _ := filepath.Glob(dir + "/task/*/schedstat")
+	for _, task := range tasks {
+		raw, err := os.ReadFile(task)
+		if err != nil {
+			continue
 		}
+		ns, _, _ := strings.Cut(string(raw), " ")
+		n, _ := strconv.ParseInt(ns, 10, 64)
+		sum += time.Duration(n)
 	}
 	return sum
 }

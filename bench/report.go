@@ -175,12 +175,12 @@ func reaction(w io.Writer, ua *phones) error {
 func setups(w io.Writer, p *program, ua *phones, rates []float64) error {
 	for _, rate := range rates {
 		n := int(rate * setupTime.Seconds())
-		before := p.cpu()
+		before, mainBefore := p.cpu(), p.mainCPU()
 		began := now()
 		calls := ua.load("quick", n, rate)
 		offered := float64(n) / since(began).Seconds()
 		ua.await(calls, answerLimit, func(c caller) bool { return c.ended || c.code > 200 })
-		used := p.cpu() - before
+		used, mainUsed := p.cpu()-before, p.mainCPU()-mainBefore
 		var times figures
 		failed := 0
 		for _, c := range ua.snapshot(calls) {
@@ -190,8 +190,8 @@ func setups(w io.Writer, p *program, ua *phones, rates []float64) error {
 			}
 			times = append(times, time.Duration(c.answered-c.began))
 		}
-		fmt.Fprintf(w, "set-up at %.0f calls/s: %d failed of %d, answered after mean %.1f, p99 %.1f ms, %.2f CPU ms per call\n",
-			offered, failed, n, ms(times.mean()), ms(times.at(0.99)), ms(used)/float64(n))
+		fmt.Fprintf(w, "set-up at %.0f calls/s: %d failed of %d, answered after mean %.1f, p99 %.1f ms, %.2f CPU ms per call, %.2f of it in the main process\n",
+			offered, failed, n, ms(times.mean()), ms(times.at(0.99)), ms(used)/float64(n), ms(mainUsed)/float64(n))
 		ua.hangup()
 		pause(settle)
 		if failed > 0 || times.mean() > 200*time.Millisecond {
