@@ -6,7 +6,6 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
-	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -40,10 +39,8 @@ func (s *Store) update(f func(*tx) error) error {
 	}
 	done := make(chan error, 1)
 	j := &job{f: f, done: func(err error) { done <- err }}
-	select {
-	case s.jobs <- j:
-	case <-s.quit:
-		return errClosed()
+	if err := s.hand(context.Background(), j); err != nil {
+		return err
 	}
 	select {
 	case err := <-done:
@@ -55,6 +52,22 @@ func (s *Store) update(f func(*tx) error) error {
 		return err
 	default:
 		return errClosed()
+	}
+}
+
+// hand queues a job that is waited for; a full queue is waited for, too.
+func (s *Store) hand(ctx context.Context, j *job) error {
+	s.urgent.Add(1)
+	select {
+	case s.jobs <- j:
+		s.hasten()
+		return nil
+	case <-s.quit:
+		s.urgent.Add(-1)
+		return errClosed()
+	case <-ctx.Done():
+		s.urgent.Add(-1)
+		return fault.New(fault.Unavailable, "store: flush: %w", ctx.Err())
 	}
 }
 
@@ -90,10 +103,19 @@ func (s *Store) offer(j *job) error {
 	if s.closing.Load() {
 		return errClosed()
 	}
+	if !j.idle {
+		s.urgent.Add(1)
+	}
 	select {
 	case s.jobs <- j:
+		if s.pressing() {
+			s.hasten()
+		}
 		return nil
 	default:
+		if !j.idle {
+			s.urgent.Add(-1)
+		}
 		s.counts.dropped.Add(1)
 		return fault.New(fault.Limit, "store: %d writes are waiting for the disk", MaxPending)
 	}
@@ -106,12 +128,8 @@ func (s *Store) Flush(ctx context.Context) error {
 	}
 	done := make(chan error, 1)
 	j := &job{f: func(*tx) error { return nil }, done: func(err error) { done <- err }}
-	select {
-	case s.jobs <- j:
-	case <-s.quit:
-		return errClosed()
-	case <-ctx.Done():
-		return fault.New(fault.Unavailable, "store: flush: %w", ctx.Err())
+	if err := s.hand(ctx, j); err != nil {
+		return err
 	}
 	select {
 	case err := <-done:
@@ -120,6 +138,35 @@ func (s *Store) Flush(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fault.New(fault.Unavailable, "store: flush: %w", ctx.Err())
+	}
+}
+
+// pressing tells that the queue holds what is waited for, or a full group.
+func (s *Store) pressing() bool { return s.urgent.Load() > 0 || len(s.jobs) >= MaxGroup }
+
+// hasten ends the rest of the committer, if the queue is pressing.
+func (s *Store) hasten() {
+	select {
+	case s.hurry <- struct{}{}:
+	default: // it has been told
+	}
+}
+
+// rest holds a group back whose first job nobody waits for. The committer does
+// not listen for further jobs meanwhile: to wake up for each of them costs more
+// than to write it.
+func (s *Store) rest() {
+	over := make(chan struct{})
+	timer := s.clk.AfterFunc(s.wait, func() { close(over) })
+	defer timer.Stop()
+	for !s.pressing() {
+		select {
+		case <-over:
+			return
+		case <-s.quit:
+			return
+		case <-s.hurry: // perhaps for a group before this one
+		}
 	}
 }
 
@@ -153,8 +200,12 @@ func (s *Store) drain() {
 func (s *Store) commit(first *job) {
 	if fe := s.ready(); fe != nil {
 		s.counts.refused.Add(1)
+		s.taken(first)
 		first.done(fe)
 		return
+	}
+	if first.idle && s.wait > 0 {
+		s.rest()
 	}
 	group, err := s.gather(first)
 	if err != nil {
@@ -171,16 +222,23 @@ func (s *Store) commit(first *job) {
 	}
 }
 
+// taken keeps the count of what is waited for in the queue.
+func (s *Store) taken(j *job) {
+	if !j.idle {
+		s.urgent.Add(-1)
+	}
+}
+
 // gather runs jobs in one transaction and commits it. A job that does not fit
 // any more is kept for the transaction after it.
 func (s *Store) gather(first *job) (group []*job, err error) {
 	s.dbMu.RLock()
 	defer s.dbMu.RUnlock()
-	b := batch{store: s, txn: s.db.NewTransaction(true), idle: s.wait > 0}
-	defer func() { b.txn.Discard(); b.calm() }()
+	b := batch{store: s, txn: s.db.NewTransaction(true)}
+	defer func() { b.txn.Discard() }()
 	for j := first; j != nil; j = s.next(len(group), &b) {
 		group = append(group, j)
-		b.idle = b.idle && j.idle
+		s.taken(j)
 		if err := b.run(j); err != nil {
 			return group, err
 		}
@@ -197,17 +255,8 @@ func (s *Store) next(n int, b *batch) *job {
 	case j := <-s.jobs:
 		return j
 	default:
-	}
-	if !b.idle {
 		return nil
 	}
-	select {
-	case j := <-s.jobs:
-		return j
-	case <-b.patience():
-	case <-s.quit:
-	}
-	return nil
 }
 
 // batch is the transaction of one group.
@@ -216,24 +265,6 @@ type batch struct {
 	txn     *badger.Txn
 	bytes   int
 	entries int
-	idle    bool // nobody waits for any of its jobs
-	timer   clock.Timer
-	over    chan struct{} // closed when timer is up
-}
-
-// patience ends groupWait after the first call.
-func (b *batch) patience() <-chan struct{} {
-	if b.timer == nil {
-		over := make(chan struct{})
-		b.over, b.timer = over, b.store.clk.AfterFunc(b.store.wait, func() { close(over) })
-	}
-	return b.over
-}
-
-func (b *batch) calm() {
-	if b.timer != nil {
-		b.timer.Stop()
-	}
 }
 
 // run lets j work on the batch. The error is the batch's, not the job's.

@@ -47,6 +47,8 @@ type Store struct {
 	failed atomic.Pointer[fault.Error] // why db may not be used now; nil when it may
 
 	jobs    chan *job
+	urgent  atomic.Int64  // jobs among them that are waited for
+	hurry   chan struct{} // a token makes the resting committer look at its queue
 	quit    chan struct{}
 	gone    chan struct{} // closed when the committer has ended
 	gate    sync.RWMutex  // held shared while offering a job, alone to begin closing
@@ -75,7 +77,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		opt: o, clk: o.Clock, log: o.Log,
-		jobs: make(chan *job, MaxPending),
+		jobs: make(chan *job, MaxPending), hurry: make(chan struct{}, 1),
 		quit: make(chan struct{}), gone: make(chan struct{}),
 		sync: func(txn *badger.Txn) error { return txn.Commit() },
 	}
