@@ -134,6 +134,12 @@ func (l *Leg) open(o media.SessionOptions) error {
 	return nil
 }
 
+// follower is a dialog that spares the call a goroutine: each event would wake
+// two of them.
+type follower interface {
+	Follow(sink func(sip.Event), over func())
+}
+
 // follow forwards the dialog's events to the call's goroutine. On a virtual
 // clock, where dialogs live in this process, the dialog has counted each event
 // with clock.Busy; handed on, it counts in the mailbox. over is called when the
@@ -142,6 +148,10 @@ func (l *Leg) follow(d Dialog, over func()) {
 	l.dialog = d
 	l.call.line.watch(l.name, d)
 	l.call.shareDialogs()
+	if f, ok := d.(follower); ok {
+		f.Follow(func(ev sip.Event) { l.call.post(func() { l.present().sipEvent(d, ev) }) }, over)
+		return
+	}
 	go func() {
 		defer over()
 		for ev := range d.Events() {

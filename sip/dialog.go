@@ -34,7 +34,7 @@ type Dialog struct {
 	wire        *Trace
 
 	box       mailbox
-	events    chan Event
+	outlet    outlet
 	remote    atomic.Pointer[Address]
 	remoteTag atomic.Pointer[string]
 	replaces  *Dialog                  // what the INVITE asks to replace (RFC 3891); nil: nothing
@@ -49,15 +49,14 @@ type Dialog struct {
 	done      chan struct{} // closed when the goroutine has ended
 
 	// Owned by the goroutine.
-	core    *core
-	peer    hop // where the peer's messages come from
-	hops    []hop
-	client  map[uint64]*clientTx
-	timers  map[timerName]*dialogTimer
-	ended   bool
-	leftAt  time.Time // when our BYE went out: the end of the talk, whenever its answer comes
-	backlog backlog
-	spare   []effect // the memory of core.out, used in turn
+	core   *core
+	peer   hop // where the peer's messages come from
+	hops   []hop
+	client map[uint64]*clientTx
+	timers map[timerName]*dialogTimer
+	ended  bool
+	leftAt time.Time // when our BYE went out: the end of the talk, whenever its answer comes
+	spare  []effect  // the memory of core.out, used in turn
 
 	lastServer atomic.Uint64
 	serverMu   sync.Mutex
@@ -99,11 +98,6 @@ func (d *Dialog) Headers() Headers { return d.headers }
 
 // Offer is the body of the INVITE.
 func (d *Dialog) Offer() []byte { return d.offer }
-
-// Events delivers what happens, in order; it is closed after Ended and has to be
-// read to its end. A dialog whose events are not read ends when EventCapacity of
-// them wait.
-func (d *Dialog) Events() <-chan Event { return d.events }
 
 // Provisional sends a 1xx other than 100 to the caller; with a body it opens
 // early media.

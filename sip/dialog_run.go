@@ -27,10 +27,12 @@ func (d *Dialog) run() {
 	d.perform() // what the core asked for at its birth
 	acks := d.acksOf(d.core.inviteTx)
 	for d.core.phase != phOver {
-		head, out := d.backlog.head(d.events)
+		head, out := d.outlet.head()
 		select {
 		case out <- head:
-			d.backlog.sent()
+			d.outlet.backlog.sent()
+		case l := <-d.outlet.came:
+			d.outlet.attach(l)
 		case <-d.box.signal:
 			d.drain()
 		case ack := <-acks: // an ACK with the branch of its INVITE
@@ -265,65 +267,11 @@ func (d *Dialog) deliver(ev Event) {
 		}
 		d.ended = true
 		d.told.Store(true)
-	} else if len(d.events)+len(d.backlog) >= EventCapacity {
+	} else if d.outlet.full() {
 		d.overrun()
 		return
 	}
-	d.backlog = append(d.backlog, ev)
-	d.backlog.flush(d.events)
-}
-
-// backlog are the events that the channel has no room for. Few calls ever need
-// it, and a channel of EventCapacity would be a third of a call's memory.
-type backlog []Event
-
-// channelRoom is the capacity of the channel of events.
-const channelRoom = 16
-
-// flush moves what fits into the channel.
-func (b *backlog) flush(events chan Event) {
-	for len(*b) > 0 {
-		select {
-		case events <- (*b)[0]:
-			b.sent()
-		default:
-			return
-		}
-	}
-}
-
-// head is the next event and where to send it, nil when there is none.
-func (b *backlog) head(events chan Event) (Event, chan<- Event) {
-	if len(*b) == 0 {
-		return Event{}, nil
-	}
-	return (*b)[0], events
-}
-
-func (b *backlog) sent() {
-	(*b)[0] = Event{}
-	if *b = (*b)[1:]; len(*b) == 0 {
-		*b = nil
-	}
-}
-
-// part hands the last events over and closes the channel. A call that does not
-// read them is waited for until the endpoint closes; then it still gets Ended.
-func (d *Dialog) part() {
-	for len(d.backlog) > 0 {
-		select {
-		case d.events <- d.backlog[0]:
-			d.backlog.sent()
-		case <-d.e.ctx.Done():
-			d.backlog = d.backlog[len(d.backlog)-1:]
-			select {
-			case <-d.events: // makes room
-			default:
-			}
-			d.backlog.flush(d.events)
-		}
-	}
-	close(d.events)
+	d.outlet.put(ev)
 }
 
 // overrun ends the dialog because a queue of it is full.

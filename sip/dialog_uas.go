@@ -28,7 +28,7 @@ func (e *Endpoint) newInbound(m *message, o Origin) *Dialog {
 func (e *Endpoint) newDialog(k dialogKey, outbound bool) *Dialog {
 	d := &Dialog{
 		e: e, key: k, outbound: outbound, id: fmt.Sprintf("d%d", e.sequence.Add(1)),
-		events: make(chan Event, channelRoom),
+		outlet: outlet{came: make(chan listener, 1)},
 		done:   make(chan struct{}),
 		server: map[uint64]*serverTx{}, timers: map[timerName]*dialogTimer{}, client: map[uint64]*clientTx{},
 	}

@@ -409,6 +409,48 @@ func TestCloseWithUnreadEvents(t *testing.T) {
 	}
 }
 
+// Who follows a dialog gets every event in order and then hears that it is over,
+// whether it comes before the dialog's end or after it.
+func TestFollow(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		r := newRig(t, nil)
+		p := r.peer()
+		c := p.newCall()
+		c.invite()
+		d := r.incoming()
+		lines, over := make(chan string, EventCapacity), make(chan struct{})
+		follow := func() {
+			d.Follow(func(ev Event) { lines <- ev.Kind.String() + " " + ev.Line }, func() { close(over) })
+		}
+		if !late {
+			follow()
+		}
+		if err := d.Accept([]byte(sdp("answer"))); err != nil {
+			t.Fatal(err)
+		}
+		c.to = p.response(200, "INVITE").get("To")
+		c.ack("")
+		c.request("BYE", "")
+		<-d.done
+		if late {
+			follow()
+		}
+		select {
+		case <-over:
+		case <-time.After(10 * time.Second):
+			t.Fatal("not told of the end")
+		}
+		close(lines)
+		var got []string
+		for line := range lines {
+			got = append(got, line)
+		}
+		if n := len(got); n < 4 || !strings.HasPrefix(got[0], "traced INVITE ") || got[1] != "traced 200 OK (INVITE)" || got[n-1] != "ended " {
+			t.Errorf("late %v: %q", late, got)
+		}
+	}
+}
+
 func TestMailboxLimit(t *testing.T) {
 	var b mailbox
 	b.init(clock.System())
