@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -17,9 +18,17 @@ func main() {
 	flag.StringVar(&part.Name, "part", "", "only playing, idle, reaction or setups")
 	flag.IntVar(&part.Calls, "calls", 0, "calls of playing and idle")
 	flag.Float64Var(&part.Rate, "rate", 0, "calls a second of setups; default: rising")
+	before := flag.String("before", "", "an older program: what a set-up call costs both, at -rate, in turns")
 	flag.Parse()
 	if *binary == "" {
 		*binary = "bin/loopstart"
+	}
+	if *before != "" {
+		if err := bench.Pairs(*before, *binary, cmp.Or(part.Rate, 200), os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
 	}
 	if err := bench.Report(*binary, part, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
