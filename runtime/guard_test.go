@@ -85,7 +85,7 @@ func TestFullGuardRefuses(t *testing.T) {
 		t.Skip("lists grow to their limits here: under the race detector each for longer than a slice may last")
 	}
 	limitMatches()
-	for source, limit := range map[string]string{
+	endless := map[string]string{
 		`"x".repeat(2 ** 40)`:                    "text",
 		`"x".repeat({ valueOf: () => 2 ** 30 })`: "text",
 		`"x".padEnd(2 ** 30)`:                    "text",
@@ -140,14 +140,14 @@ func TestFullGuardRefuses(t *testing.T) {
 		`(f => { for (;;) f = f.bind() })(() => 1)`:                                                        "proxies",
 		`Object.keys("x".repeat(1e6))`:                                                                     "list",
 		`({ ..."x".repeat(1e6) })`:                                                                         "list",
-	} {
+	}
+	for source, limit := range endless {
 		t.Run(clip(source, 60), func(t *testing.T) {
-			h := fullHost(t)
-			h.limits = message.Limits{Heap: 1 << 32, SliceCPU: 20 * time.Second}
-			o := h.run(showSource + `exports.default = () => { try { ` + source + `; return "done" } catch (e) { return e.code + e.message } }`)
-			text := string(o.Value)
-			if o.Error != nil {
-				text = "uncaught " + o.Error.Code + o.Error.Message
+			text := ""
+			for range 5 { // a match that the machine has kept waiting counts as one that took too long
+				if text = endsHow(t, source); !strings.Contains(text, "(limit regexp)") {
+					break
+				}
 			}
 			if !strings.HasPrefix(text, `"LIMIT`) || !strings.Contains(text, "(limit "+limit+")") {
 				t.Fatal(text)
@@ -165,6 +165,17 @@ func TestFullGuardRefuses(t *testing.T) {
 			t.Errorf("%s: %s %+v", source, o.Value, o.Error)
 		}
 	}
+}
+
+// endsHow runs an expression that does not end by its time.
+func endsHow(t *testing.T, source string) string {
+	h := fullHost(t)
+	h.limits = message.Limits{Heap: 1 << 32, SliceCPU: 5 * time.Minute}
+	o := h.run(showSource + `exports.default = () => { try { ` + source + `; return "done" } catch (e) { return e.code + e.message } }`)
+	if o.Error != nil {
+		return "uncaught " + o.Error.Code + o.Error.Message
+	}
+	return string(o.Value)
 }
 
 // TestLoopsOfNativesEnd has loops in which no instruction of the script is

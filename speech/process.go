@@ -41,7 +41,7 @@ func run(ctx context.Context, argv []string, text string, env ...string) ([]byte
 	}
 	_ = unix.Setpriority(unix.PRIO_PROCESS, cmd.Process.Pid, childNice)
 	err := cmd.Wait()
-	if errors.Is(err, exec.ErrWaitDelay) { // it still holds the pipe, so its group is still ours
+	if err != nil { // what it has started goes with it, whether it hangs or has failed
 		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 	}
 	switch {

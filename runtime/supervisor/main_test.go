@@ -48,10 +48,10 @@ func workerMain(mode string) int {
 		fmt.Fprintln(os.Stderr, "fatal error: made to crash")
 		return 3
 	case "silent":
-		select {}
+		_ = unix.Pause()
 	case "garbage":
 		out.WriteString("this is no frame, whatever it may look like")
-		select {}
+		_ = unix.Pause()
 	}
 	options := workerOptions()
 	if mode == "stdlib" {
@@ -234,7 +234,7 @@ func (p *probe) wait() message.Outcome {
 	select {
 	case o := <-p.done:
 		return o
-	case <-time.After(30 * time.Second):
+	case <-time.After(3 * time.Minute):
 		p.t.Fatal("Done does not come")
 		return message.Outcome{}
 	}
@@ -246,7 +246,7 @@ func (p *probe) waitOpen() {
 	case <-p.open:
 	case o := <-p.done:
 		p.t.Fatalf("ended early: %+v", o.Error)
-	case <-time.After(30 * time.Second):
+	case <-time.After(3 * time.Minute):
 		p.t.Fatal("the request does not come")
 	}
 }

@@ -130,6 +130,14 @@ func (k *bucket) ready(rate float64, now time.Time, b *Outbox) bool {
 	return false
 }
 
+// full is how long it takes until a second's worth is there.
+func (k *bucket) full(rate float64, now time.Time) time.Duration {
+	if !k.on || rate <= 0 {
+		return 0
+	}
+	return k.filled.Add(time.Duration((max(rate, 1) - k.tokens) / rate * float64(time.Second))).Sub(now)
+}
+
 func (k *bucket) spend() {
 	if k.on {
 		k.tokens--

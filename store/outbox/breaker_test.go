@@ -157,6 +157,24 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestRateOfSingles: items that come one by one, each delivered before the next,
+// have the same rate.
+func TestRateOfSingles(t *testing.T) {
+	b := newBench(t, Options{Share: func(string) Share { return Share{AtOnce: 1, Rate: 2} }})
+	for i := range 4 {
+		must(t, b.box.Enqueue(Item{ID: fmt.Sprint(i), Queue: "q", Destination: "crm"}))
+		b.clk.Settle()
+	}
+	b.want("0@0s", "1@0s")
+	b.clk.Advance(10 * time.Second)
+	b.want("2@500ms", "3@1s")
+	b.box.mu.Lock()
+	defer b.box.mu.Unlock()
+	if n := len(b.box.plan.dests); n > 0 {
+		t.Errorf("%d destinations are kept", n)
+	}
+}
+
 // TestHourDown is a CRM that is down for an hour under load: every result
 // arrives, once per id, in order within its key.
 func TestHourDown(t *testing.T) {

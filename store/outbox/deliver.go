@@ -194,7 +194,7 @@ func (b *Outbox) settle(e *entry, d *destination, ops []store.Op) {
 	b.plan.finished(e, d)
 	q := e.queue
 	if err == nil {
-		b.plan.remove(e)
+		b.remove(e)
 	} else {
 		e.outcome, e.nextAt = ops, b.clk.Now().Add(settleDelay)
 	}

@@ -66,7 +66,7 @@ func (b *Outbox) withdraw(id string) bool {
 	}
 	q := e.queue
 	q.stop()
-	b.plan.remove(e)
+	b.remove(e)
 	b.plan.ready(q, b)
 	b.dispatch()
 	return true

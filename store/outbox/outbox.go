@@ -195,6 +195,7 @@ func (b *Outbox) Close() {
 	}
 	for _, d := range b.plan.dests {
 		d.bucket.stop()
+		d.revive()
 	}
 	b.mu.Unlock()
 	b.cancel()
@@ -278,7 +279,7 @@ func (b *Outbox) enqueued(e *entry, err error) {
 	b.mu.Lock()
 	known := fault.CodeOf(err) == fault.Conflict
 	if err != nil {
-		b.plan.remove(e)
+		b.remove(e)
 	} else {
 		e.phase = waiting
 		b.counts.Enqueued++

@@ -56,10 +56,11 @@ type destination struct {
 	name    string
 	line    []*queue // ready queues, first come, first served
 	running int
-	items   int  // undelivered ones; with none it is forgotten
+	items   int  // undelivered ones; with none it is forgotten, see retire
 	failing bool // its last attempt failed
 	breaker breaker
 	bucket  bucket
+	retired clock.Timer // forgets it
 }
 
 // plan decides what is delivered next. It belongs to the outbox's mutex.
@@ -94,6 +95,7 @@ func (p *plan) insert(it Item, e *entry) {
 		d = &destination{name: it.Destination}
 		p.dests[it.Destination] = d
 	}
+	d.revive()
 	d.items++
 	e.queue, e.dest = q, d
 	i, _ := slices.BinarySearchFunc(q.items, e.seq, func(x *entry, seq uint64) int {
@@ -106,7 +108,7 @@ func (p *plan) insert(it Item, e *entry) {
 	p.byID[e.id] = e
 }
 
-// remove takes e out of everything.
+// remove takes e out of its queue, which is forgotten when it is empty.
 func (p *plan) remove(e *entry) {
 	q := e.queue
 	q.items = slices.DeleteFunc(q.items, func(x *entry) bool { return x == e })
@@ -115,9 +117,39 @@ func (p *plan) remove(e *entry) {
 		q.stop()
 		delete(p.queues, q.key)
 	}
-	if e.dest.items--; e.dest.items == 0 {
-		e.dest.bucket.stop()
-		delete(p.dests, e.dest.name)
+	e.dest.items--
+}
+
+// remove takes e out of everything, and its destination if that was its last.
+func (b *Outbox) remove(e *entry) {
+	b.plan.remove(e)
+	if e.dest.items == 0 {
+		b.retire(e.dest)
+	}
+}
+
+// retire forgets a destination that has nothing to do, but not before its rate
+// allows a second's worth again: items that come one by one would have no rate.
+func (b *Outbox) retire(d *destination) {
+	d.bucket.stop()
+	if wait := d.bucket.full(b.plan.limits(d.name).Rate, b.clk.Now()); wait > 0 && !b.closed {
+		d.retired = b.clk.AfterFunc(wait, func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if d.items == 0 {
+				delete(b.plan.dests, d.name)
+			}
+		})
+		return
+	}
+	delete(b.plan.dests, d.name)
+}
+
+// revive keeps a destination that has something to do again.
+func (d *destination) revive() {
+	if d.retired != nil {
+		d.retired.Stop()
+		d.retired = nil
 	}
 }
 
