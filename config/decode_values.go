@@ -25,7 +25,11 @@ func decoderFor(t reflect.Type) decodeFunc {
 	case reflect.TypeFor[PortRange]():
 		return scalar("a port range such as 40000-49999", parsePortRange)
 	case reflect.TypeFor[Listener]():
-		return scalar("an address such as udp://0.0.0.0:5060", parseListener)
+		return decodeListener
+	case reflect.TypeFor[Advertised]():
+		return scalar("an IP address or a host name", parseAdvertised)
+	case reflect.TypeFor[Network]():
+		return scalar("auto, an IP address or a network such as 10.8.0.0/16", parseNetwork)
 	case reflect.TypeFor[netip.Addr]():
 		return scalar("an IP address", netip.ParseAddr)
 	case reflect.TypeFor[netip.Prefix]():
@@ -245,8 +249,60 @@ func parseListener(text string) (Listener, error) {
 		return Listener{}, fmt.Errorf("config: %q has no known transport", text)
 	}
 	if addr, err := netip.ParseAddr(strings.Trim(rest, "[]")); err == nil {
-		return Listener{transport, netip.AddrPortFrom(addr, port)}, nil
+		return Listener{Transport: transport, Addr: netip.AddrPortFrom(addr, port)}, nil
 	}
 	addr, err := parseAddrPort(rest)
-	return Listener{transport, addr}, err
+	return Listener{Transport: transport, Addr: addr}, err
+}
+
+// decodeListener takes an address, or a map that says more of it.
+func decodeListener(d *decoder, path string, tag reflect.StructTag, n *node, v reflect.Value) {
+	if n.kind != mapNode {
+		scalar("an address such as udp://0.0.0.0:5060", parseListener)(d, path, tag, n, v)
+		return
+	}
+	var l struct {
+		Address   Listener   `yaml:"address" required:"yes" doc:"udp://0.0.0.0:5060 and the like."`
+		Advertise Advertised `yaml:"advertise" doc:"Address or host name that peers of this listener are told, with a port where that is another one."`
+	}
+	d.structure(path, n, reflect.ValueOf(&l).Elem())
+	l.Address.Advertise = l.Advertise
+	v.Set(reflect.ValueOf(l.Address))
+}
+
+// parseAdvertised reads an IP address or a host name, each with a port or not.
+func parseAdvertised(text string) (Advertised, error) {
+	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && ip.Zone() == "" {
+		return Advertised{Addr: ip.Unmap()}, nil
+	}
+	if p, err := netip.ParseAddrPort(text); err == nil && p.Port() != 0 && p.Addr().Zone() == "" {
+		return Advertised{Addr: p.Addr().Unmap(), Port: p.Port()}, nil
+	}
+	name, port, found := strings.Cut(text, ":")
+	n, err := strconv.ParseUint(port, 10, 16)
+	if !isHostName(name) || found && (err != nil || n == 0) {
+		return Advertised{}, fmt.Errorf("config: %q is neither an address nor a host name", text)
+	}
+	return Advertised{Name: strings.ToLower(name), Port: uint16(n)}, nil
+}
+
+// isHostName tells a name that DNS may know (RFC 1123 §2.1) from an IP address
+// with a digit too few.
+func isHostName(name string) bool {
+	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || strings.Trim(strings.ToLower(l), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	last := labels[len(labels)-1]
+	return len(name) <= 253 && strings.Trim(last, "0123456789") != ""
+}
+
+func parseNetwork(text string) (Network, error) {
+	if text == auto {
+		return Network{}, nil
+	}
+	p, err := parsePrefix(text)
+	return Network{p}, err
 }

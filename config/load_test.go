@@ -47,7 +47,7 @@ func TestContractExample(t *testing.T) {
 	office, _ := c.Schedule("office")
 	secret, _ := c.Secret("CRM_TOKEN")
 	for what, ok := range map[string]bool{
-		"listen":    c.SIP.Listen[1] == Listener{"tcp", netip.MustParseAddrPort("0.0.0.0:5060")},
+		"listen":    c.SIP.Listen[1] == (Listener{Transport: "tcp", Addr: netip.MustParseAddrPort("0.0.0.0:5060")}),
 		"trust":     c.SIP.Trust[1] == netip.MustParsePrefix("::1/128"),
 		"user":      user.Password.Reveal() == "agent-secret" && user.Display == "Anna" && slices.Equal(user.Dial, []string{"users", "+7"}) && user.Transfer == "users",
 		"ports":     c.Media.Ports == PortRange{40000, 49999},

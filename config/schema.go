@@ -57,13 +57,15 @@ func typeSchema(t reflect.Type, f field) schema {
 		return schema{"type": []string{"string", "integer"}, "examples": []string{"64MB"}}
 	case reflect.TypeFor[Register]():
 		return anyOf(schema{"type": "boolean"}, schema{"type": "object", "properties": schema{"expires": schema{"type": []string{"string", "integer"}}}, "additionalProperties": false})
+	case reflect.TypeFor[Listener]():
+		return anyOf(schema{"type": "string"}, schema{"type": "object", "properties": schema{"address": schema{"type": "string"}, "advertise": schema{"type": "string"}}, "required": []string{"address"}, "additionalProperties": false})
 	case reflect.TypeFor[SessionTimer]():
 		return schema{"type": []string{"string", "integer"}, "examples": []string{"accept", "off", "1800s"}}
 	case reflect.TypeFor[Tokens]():
 		return anyOf(schema{"type": "array", "items": schema{"type": "string"}}, schema{"type": "object", "additionalProperties": structSchema(reflect.TypeFor[Token]())})
 	case reflect.TypeFor[map[string]any]():
 		return schema{"type": "object"}
-	case reflect.TypeFor[Secret](), reflect.TypeFor[PortRange](), reflect.TypeFor[Listener](), reflect.TypeFor[netip.Addr](), reflect.TypeFor[netip.Prefix](), reflect.TypeFor[netip.AddrPort]():
+	case reflect.TypeFor[Secret](), reflect.TypeFor[PortRange](), reflect.TypeFor[netip.Addr](), reflect.TypeFor[Advertised](), reflect.TypeFor[Network](), reflect.TypeFor[netip.Prefix](), reflect.TypeFor[netip.AddrPort]():
 		return schema{"type": "string"}
 	}
 	return kindSchema(t, f)

@@ -116,6 +116,6 @@ type ASREngine struct {
 // Webhook is told about every call.
 type Webhook struct {
 	URL    string   `yaml:"url" required:"yes" doc:"Address that gets the POST."`
-	Events []string `yaml:"events" default:"[call.result, call.ended, order.done]" enum:"call.ringing call.answered call.dead_air call.result call.ended recording.stored recording.failed order.done source.banned cost.reached conference.began conference.joined conference.left conference.muted conference.unmuted conference.ended trunk.resting trunk.back queue.entered queue.answered queue.abandoned queue.left queue.done agent.ringing agent.missed agent.paused agent.wrap_up agent.ready agent.away" doc:"What it is told."`
+	Events []string `yaml:"events" default:"[call.result, call.ended, order.done]" enum:"call.ringing call.answered call.dead_air call.result call.ended recording.stored recording.failed order.done source.banned address.changed cost.reached conference.began conference.joined conference.left conference.muted conference.unmuted conference.ended trunk.resting trunk.back queue.entered queue.answered queue.abandoned queue.left queue.done agent.ringing agent.missed agent.paused agent.wrap_up agent.ready agent.away" doc:"What it is told."`
 	Secret Secret   `yaml:"secret" doc:"Key of the Loopstart-Signature header."`
 }

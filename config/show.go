@@ -114,7 +114,10 @@ func inline(v reflect.Value, tag reflect.StructTag) string {
 		return quote(value.String())
 	case Listener:
 		text := value.Transport + "://" + value.Addr.String()
-		if value.Addr.Addr().Is6() { // brackets begin a list in YAML
+		switch {
+		case value.Advertise.IsValid():
+			return "{address: " + strconv.Quote(text) + ", advertise: " + quote(value.Advertise.String()) + "}"
+		case value.Addr.Addr().Is6(): // brackets begin a list in YAML
 			return strconv.Quote(text)
 		}
 		return text

@@ -2,13 +2,15 @@ package config
 
 import (
 	"net/netip"
+	"strconv"
 	"time"
 )
 
 // SIP is where SIP is listened to and who may use it.
 type SIP struct {
-	Listen    []Listener     `yaml:"listen" default:"[udp://0.0.0.0:5060, tcp://0.0.0.0:5060]" doc:"udp://, tcp://, tls://, ws:// or wss:// addresses."`
-	Advertise netip.Addr     `yaml:"advertise" doc:"Public address behind NAT; default: the interface's."`
+	Listen    []Listener     `yaml:"listen" default:"[udp://0.0.0.0:5060, tcp://0.0.0.0:5060]" doc:"udp://, tcp://, tls://, ws:// or wss:// addresses; one with an advertise of its own: {address: udp://0.0.0.0:5060, advertise: pbx.example.ru:15060}."`
+	Advertise []Advertised   `yaml:"advertise" doc:"Public address behind NAT, or a host name that is looked up again; one for IPv4 and one for IPv6; default: the interface's."`
+	Local     []Network      `yaml:"local_networks" default:"[auto]" doc:"Networks whose peers are told the interface's address and not advertise; auto: private ones, and where advertise is private itself those of our interfaces; []: none but loopback."`
 	Trust     []netip.Prefix `yaml:"trust" default:"[127.0.0.0/8, \"::1\"]" doc:"Sources that reach the routes unchallenged and are never banned."`
 	Users     []User         `yaml:"users,keyed" doc:"Accounts that may register here."`
 	Realm     string         `yaml:"realm" default:"loopstart" doc:"Realm of the digest challenge."`
@@ -23,7 +25,49 @@ type SIP struct {
 type Listener struct {
 	Transport string // udp, tcp, tls, ws, wss
 	Addr      netip.AddrPort
+	Advertise Advertised // of this listener, before sip.advertise
 }
+
+// Advertised is an address that peers are told in place of our own: an IP
+// address, or a name that DNS leads to one.
+type Advertised struct {
+	Addr netip.Addr
+	Name string // when Addr is invalid
+	Port uint16 // of a listener's own; 0 is the port that it listens on
+}
+
+// IsValid tells that there is one.
+func (a Advertised) IsValid() bool { return a.Addr.IsValid() || a.Name != "" }
+
+// String writes it as the file has it.
+func (a Advertised) String() string {
+	host := a.Name
+	switch {
+	case !a.IsValid():
+		return ""
+	case a.Addr.IsValid() && a.Port != 0:
+		return netip.AddrPortFrom(a.Addr, a.Port).String()
+	case a.Addr.IsValid():
+		return a.Addr.String()
+	case a.Port != 0:
+		host += ":" + strconv.Itoa(int(a.Port))
+	}
+	return host
+}
+
+// Network is an entry of sip.local_networks; the invalid prefix is auto.
+type Network struct{ netip.Prefix }
+
+// String writes it as the file has it.
+func (n Network) String() string {
+	if !n.IsValid() {
+		return auto
+	}
+	return n.Prefix.String()
+}
+
+// auto lets the program find out what belongs here.
+const auto = "auto"
 
 // SIPTLS is our certificate for tls:// listeners, and whose certificates we
 // believe. The files are read again when they change.

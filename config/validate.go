@@ -75,6 +75,7 @@ func (c *Config) validate(r *report) {
 	v.names()
 	v.numbers()
 	v.tls()
+	v.advertised()
 	v.users()
 	v.trunks()
 	v.schedules()
@@ -168,6 +169,25 @@ func (v checker) users() {
 			if d != "users" && (d == "" || !isDigits(d, 0)) {
 				v.fail(path+".dial", `"users", or prefixes such as "+7"`, "%q is nothing to dial", d)
 			}
+		}
+	}
+}
+
+// advertised wants one address of a family, and none that a listener cannot have.
+func (v checker) advertised() {
+	families := map[bool]bool{}
+	for _, a := range v.c.SIP.Advertise {
+		if a.Port != 0 {
+			v.fail("sip.advertise", "a port is a listener's: sip.listen: [{address: udp://0.0.0.0:5060, advertise: "+a.String()+"}]", "%s has a port, and stands for every listener", a)
+		}
+		if a.Addr.IsValid() && families[a.Addr.Is4()] {
+			v.fail("sip.advertise", "peers are told one: give a listener its own by sip.listen: [{address: …, advertise: …}]", "%s is the second address of its family", a)
+		}
+		families[a.Addr.Is4()] = families[a.Addr.Is4()] || a.Addr.IsValid()
+	}
+	for _, l := range v.c.SIP.Listen {
+		if a := l.Advertise; a.Addr.IsValid() && a.Addr.Is4() != l.Addr.Addr().Unmap().Is4() {
+			v.fail("sip.listen", "IPv4 is told by IPv4 listeners, IPv6 by IPv6 ones", "%s://%s cannot advertise %s", l.Transport, l.Addr, a)
 		}
 	}
 }

@@ -27,6 +27,7 @@ type Diagnosis struct {
 	State  Health `json:"state"`
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"`
+	Code   string `json:"code,omitempty"` // stable, of what programs may look for
 }
 
 // DoctorOptions are what the doctor needs beside the configuration.
@@ -50,7 +51,7 @@ type doctor struct {
 func Doctor(ctx context.Context, cfg *config.Config, o DoctorOptions) []Diagnosis {
 	d := &doctor{DoctorOptions: o, cfg: cfg}
 	for _, look := range []func(context.Context){
-		d.listeners, d.advertised, d.ports, d.audio, d.trunkNames, d.descriptors, d.priority, d.clock, d.disk, d.storage, d.tongue, d.hearing, d.processes, d.connections,
+		d.listeners, d.certificate, d.advertised, d.reach, d.ports, d.audio, d.trunkNames, d.descriptors, d.priority, d.clock, d.disk, d.storage, d.tongue, d.hearing, d.processes, d.connections,
 	} {
 		if ctx.Err() == nil {
 			look(ctx)
@@ -64,12 +65,15 @@ func (d *doctor) ok(name, format string, args ...any) {
 }
 
 func (d *doctor) warn(name, hint, format string, args ...any) {
-	d.out = append(d.out, Diagnosis{name, HealthWarn, fmt.Sprintf(format, args...), hint})
+	d.out = append(d.out, Diagnosis{Name: name, State: HealthWarn, Detail: fmt.Sprintf(format, args...), Hint: hint})
 }
 
 func (d *doctor) fail(name, hint, format string, args ...any) {
-	d.out = append(d.out, Diagnosis{name, HealthFail, fmt.Sprintf(format, args...), hint})
+	d.out = append(d.out, Diagnosis{Name: name, State: HealthFail, Detail: fmt.Sprintf(format, args...), Hint: hint})
 }
+
+// coded gives the newest diagnosis its code.
+func (d *doctor) coded(code string) { d.out[len(d.out)-1].Code = code }
 
 // broken is fail with an error of the house.
 func (d *doctor) broken(name string, err error) {

@@ -104,9 +104,12 @@ func (d *doctor) audio(ctx context.Context) {
 	default:
 		d.ok(name, "%s: %d ports tried are free", p, tried)
 	}
-	to := d.cfg.SIP.Advertise
-	if !to.IsValid() {
-		to = firstOf(localAddrs())
+	to := firstOf(localAddrs())
+	for _, s := range d.shown(ctx) {
+		if a := firstOf(s.addrs); a.IsValid() {
+			to = a
+			break
+		}
 	}
 	if open != nil && to.IsValid() && to.Is4() && !to.IsUnspecified() {
 		d.hairpin(ctx, open, to)
@@ -170,6 +173,7 @@ func (d *doctor) hairpin(ctx context.Context, c *net.UDPConn, to netip.Addr) {
 	case heard:
 		d.ok(name, "a packet to UDP %s arrives", netip.AddrPortFrom(to, uint16(port)))
 	case ours:
+		defer d.coded("PORT_CLOSED")
 		d.fail(name, "let UDP media.ports and the SIP ports in: nft list ruleset, iptables -L", "a packet to UDP %s, our own address, does not arrive: a local firewall drops it", netip.AddrPortFrom(to, uint16(port)))
 	default:
 		d.warn(name, "many routers do not send packets back in, so this proves nothing; a call from outside does", "a packet to UDP %s does not come back", netip.AddrPortFrom(to, uint16(port)))

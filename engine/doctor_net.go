@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/loopstart/loopstart/config"
 )
@@ -20,39 +18,9 @@ func (d *doctor) listeners(context.Context) {
 	for _, l := range d.cfg.SIP.Listen {
 		d.listener("sip.listen", l.Transport, l.Addr)
 	}
-	d.certificate()
 	d.listener("http.listen", "tcp", d.cfg.HTTP.Listen)
 	if p := d.cfg.HTTP.Public; p != nil {
 		d.listener("http.public", "tcp", p.Listen)
-	}
-}
-
-// certificateWarning is how long before its end a certificate is complained
-// about.
-const certificateWarning = 14 * 24 * time.Hour
-
-// certificate reads the one of SIP over TLS.
-func (d *doctor) certificate() {
-	const name = "sip.tls"
-	files := d.cfg.SIP.TLS
-	if files.Cert == "" {
-		return
-	}
-	pair, err := tls.LoadX509KeyPair(inProject(d.cfg, files.Cert), inProject(d.cfg, files.Key))
-	if err != nil {
-		d.fail(name, "cert is the PEM chain that begins with our certificate, key its private key", "%s", err)
-		return
-	}
-	left := pair.Leaf.NotAfter.Sub(d.Clock.Now())
-	switch end := pair.Leaf.NotAfter.Format(time.DateOnly); {
-	case pair.Leaf.NotBefore.After(d.Clock.Now()):
-		d.fail(name, "check this machine's clock, or wait: phones and trunks refuse it", "the certificate is valid from %s only", pair.Leaf.NotBefore.Format(time.DateTime))
-	case left <= 0:
-		d.fail(name, "renew it: phones and trunks refuse it", "the certificate ended on %s", end)
-	case left < certificateWarning:
-		d.warn(name, "renew it; the new file is taken without a restart", "the certificate ends on %s", end)
-	default:
-		d.ok(name, "the certificate is valid until %s", end)
 	}
 }
 
@@ -66,8 +34,10 @@ func (d *doctor) listener(name, transport string, addr netip.AddrPort) {
 		d.ok(name, "%s is in use by the running loopstart", what)
 	case errors.Is(err, syscall.EADDRINUSE):
 		d.fail(name, "`ss -lnp` tells which; or choose another port", "%s is in use by another program", what)
+		d.coded("PORT_TAKEN")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		d.fail(name, "listen on 0.0.0.0, or on an address of `ip addr`", "%s: no interface has this address", what)
+		d.coded("ADDRESS_MISSING")
 	case errors.Is(err, syscall.EACCES):
 		d.fail(name, "ports below 1024 need root or CAP_NET_BIND_SERVICE", "%s: not permitted", what)
 	default:
@@ -88,34 +58,6 @@ func bindOnce(transport, addr string) error {
 		err = l.Close()
 	}
 	return err
-}
-
-// advertised judges the address that peers are told to send to.
-func (d *doctor) advertised(context.Context) {
-	const name = "sip.advertise"
-	local := localAddrs()
-	a := d.cfg.SIP.Advertise
-	if a.IsValid() {
-		if why, hint := wrongAdvertise(d.cfg, a, local); why != "" {
-			d.fail(name, hint, "%s %s", a, why)
-			return
-		}
-	}
-	switch {
-	case a.IsValid() && hasAddr(local, a):
-		d.ok(name, "%s is an address of this machine", a)
-	case a.IsValid():
-		d.warn(name, fmt.Sprintf("right behind NAT, if the SIP ports and UDP %s are forwarded to this machine", d.cfg.Media.Ports),
-			"%s is no address of this machine", a)
-	case onlyLoopback(d.cfg):
-		d.ok(name, "not set, and SIP listens on loopback only")
-	case len(local) == 0:
-		d.warn(name, "set sip.advertise if phones are to reach this machine", "not set, and this machine has no address but loopback")
-	case onlyPrivate(local):
-		d.warn(name, "behind NAT set sip.advertise to the public address; within one network this is right", "not set; this machine has private addresses only: %s", listAddrs(local))
-	default:
-		d.ok(name, "not set; calls use the interface's own: %s", listAddrs(local))
-	}
 }
 
 // localAddrs are the addresses of this machine but loopback and link-local.

@@ -68,14 +68,14 @@ func TestDoctorTriesRTPPorts(t *testing.T) {
 	}
 	busy.Close()
 	out = examine(t, func(c *config.Config) {
-		c.Media.Ports, c.SIP.Advertise = config.PortRange{Min: port, Max: port}, netip.MustParseAddr("127.0.0.1")
+		c.Media.Ports, c.SIP.Advertise = config.PortRange{Min: port, Max: port}, []config.Advertised{{Addr: netip.MustParseAddr("127.0.0.1")}}
 	}, look)
 	if len(out) != 2 || out[0].State != HealthOK || out[1].State != HealthOK {
 		t.Fatalf("a free range: %+v", out)
 	}
 	// An address for documents: nobody sends it back.
 	out = examine(t, func(c *config.Config) {
-		c.Media.Ports, c.SIP.Advertise = config.PortRange{Min: port, Max: port}, netip.MustParseAddr("203.0.113.5")
+		c.Media.Ports, c.SIP.Advertise = config.PortRange{Min: port, Max: port}, []config.Advertised{{Addr: netip.MustParseAddr("203.0.113.5")}}
 	}, look)
 	if len(out) != 2 || out[1].State != HealthWarn || out[1].Hint == "" {
 		t.Fatalf("behind NAT: %+v", out)

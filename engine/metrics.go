@@ -127,6 +127,7 @@ func (g gauges) guard() []figure {
 		{"sip_tcp_refused_total", "SIP connections closed for want of room.", true, float64(s.ConnsRefused)},
 		{"sip_bans", "SIP sources that are banned now.", false, float64(s.Banning)},
 		{"sip_registrations", "Registrations of users.", false, float64(e.registrations())},
+		{"sip_address_changes_total", "Changes of this machine's addresses.", true, float64(s.Moves)},
 		{"sip_bans_total", "SIP sources banned.", true, float64(s.Bans)},
 	}
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"net"
 	"net/netip"
 
 	"github.com/loopstart/loopstart/config"
@@ -21,7 +20,7 @@ func (e *Engine) openSIP(cfg *config.Config) (err error) {
 			d.AcceptInfo(sip.AnyInfo)
 			e.incoming(d)
 		},
-		Register: e.registered, Banned: e.banned,
+		Register: e.registered, Banned: e.banned, Moved: e.moved,
 		Saved: e.bindings.load(), Bound: e.bindings.changed,
 	})
 	if err == nil {
@@ -33,7 +32,7 @@ func (e *Engine) openSIP(cfg *config.Config) (err error) {
 // sipConfig is the configuration in the words of package sip.
 func (e *Engine) sipConfig(cfg *config.Config) sip.Config {
 	s := sip.Config{
-		Advertise: cfg.SIP.Advertise, Trust: cfg.SIP.Trust, Agent: cfg.SIP.Agent, Realm: cfg.SIP.Realm, Register: !e.opts.Dev || e.opts.Live != "",
+		Trust: cfg.SIP.Trust, Agent: cfg.SIP.Agent, Realm: cfg.SIP.Realm, Register: !e.opts.Dev || e.opts.Live != "",
 	}
 	s.Origins = cfg.SIP.Origins
 	s.NoTrace, s.Ban = !cfg.SIP.Trace, cfg.SIP.Ban
@@ -45,7 +44,18 @@ func (e *Engine) sipConfig(cfg *config.Config) sip.Config {
 		s.TLS.CA = append(s.TLS.CA, inProject(cfg, file))
 	}
 	for _, l := range cfg.SIP.Listen {
-		s.Listen = append(s.Listen, sip.Listener{Transport: l.Transport, Addr: l.Addr})
+		s.Listen = append(s.Listen, sip.Listener{Transport: l.Transport, Addr: l.Addr, Advertise: sip.Advertised(l.Advertise)})
+	}
+	for _, a := range cfg.SIP.Advertise {
+		s.Advertise = append(s.Advertise, sip.Advertised(a))
+	}
+	s.LocalOnly = true
+	for _, n := range cfg.SIP.Local {
+		if !n.IsValid() {
+			s.LocalOnly = false // auto
+			continue
+		}
+		s.Local = append(s.Local, n.Prefix)
 	}
 	for _, u := range cfg.SIP.Users {
 		s.Users = append(s.Users, sip.User{Name: u.Name, Password: u.Password.Reveal(), Display: u.Display, MaxCalls: u.MaxCalls})
@@ -81,11 +91,7 @@ func (e *Engine) registered(ev sip.RegisterEvent) {
 // allows the peer's own address as a second source of RTP, for peers behind
 // NAT.
 func (e *Engine) sessionFor(remote netip.Addr, names []string, learn bool) media.SessionOptions {
-	advertise := e.sip.AdvertisedFor(remote)
-	o := media.SessionOptions{Bind: advertise, Advertise: advertise, Codecs: codecs(names)}
-	if public := e.Config().SIP.Advertise; public.IsValid() && advertise == public {
-		o.Bind = e.localFor(remote)
-	}
+	o := media.SessionOptions{Bind: e.localFor(remote), Advertise: e.sip.AdvertisedFor(remote), Codecs: codecs(names)}
 	if learn {
 		o.Symmetric = remote
 	}
@@ -102,21 +108,11 @@ func digitMethod(t *config.Trunk) media.DigitMethod {
 	}[t.DTMF] // auto is the zero value
 }
 
-// localFor is the interface address from which packets to remote leave.
+// localFor is the interface address from which packets to remote leave; where
+// there is no way to it, remote itself, to which no socket can be bound.
 func (e *Engine) localFor(remote netip.Addr) netip.Addr {
-	for _, l := range e.Config().SIP.Listen {
-		if a := l.Addr.Addr(); !a.IsUnspecified() && a.Is4() == remote.Unmap().Is4() {
-			return a
-		}
-	}
-	// Connecting a datagram socket sends nothing; it only asks for the route.
-	c, err := net.Dial("udp", netip.AddrPortFrom(remote, 9).String())
-	if err != nil {
-		return remote
-	}
-	defer c.Close()
-	if ap, err := netip.ParseAddrPort(c.LocalAddr().String()); err == nil {
-		return ap.Addr().Unmap()
+	if a := e.sip.LocalFor(remote); a.IsValid() {
+		return a
 	}
 	return remote
 }

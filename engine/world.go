@@ -28,6 +28,7 @@ type Endpoint interface {
 	Trunks() []sip.TrunkStatus
 	CheckTrunk(ctx context.Context, name string) (sip.TrunkReport, error)
 	AdvertisedFor(remote netip.Addr) netip.Addr
+	LocalFor(remote netip.Addr) netip.Addr
 	LocalAddr(transport string) netip.AddrPort
 	Update(sip.Config) error
 	Drain(bool)

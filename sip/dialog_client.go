@@ -75,7 +75,7 @@ func (e *Endpoint) aim(req *gosip.Request, h hop) error {
 		return nil
 	}
 	req.SetTransport("UDP")
-	s := e.socketFor(h.addr.Addr())
+	s := e.socketTo(h.addr)
 	if s == nil {
 		return errNoListener
 	}

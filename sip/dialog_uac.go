@@ -137,7 +137,7 @@ func (e *Endpoint) ownHost(p plan) string {
 	} else if ip, err := netip.ParseAddr(p.next.Host); err == nil {
 		remote = ip
 	}
-	a := e.cfg.Load().Advertise
+	a := e.publicFor("", netip.Addr{}).Addr()
 	if remote.IsValid() {
 		a = e.AdvertisedFor(remote)
 	} else if len(e.udp) > 0 && !a.IsValid() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/sip/digest"
+	"github.com/loopstart/loopstart/sip/dns"
+	"github.com/loopstart/loopstart/sip/resolve"
 )
 
 // Endpoint is our SIP stack: sockets, dialogs, registrations and trunks.
@@ -27,9 +30,12 @@ type Endpoint struct {
 	count counters
 
 	transports
-	certificate certificate
-	registrar   // registrar.go
-	trunks      // trunk.go
+	certificate  certificate
+	registrar    // registrar.go
+	trunks       // trunk.go
+	advertised   // advertise.go
+	surroundings // surroundings.go
+	lookup       resolve.Lookup
 
 	dialogs      dialogTable
 	arrivals     *arrivals
@@ -94,6 +100,11 @@ func open(cfg Config, deps Deps, hurry int) (*Endpoint, error) {
 	e.dialogs.init()
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.cfg.Store(&cfg)
+	e.lookup = deps.Lookup
+	if e.lookup == nil {
+		e.lookup = dns.New(dns.Options{System: net.DefaultResolver})
+	}
+	e.openSurroundings()
 	if err := e.openRegistrar(); err != nil {
 		return nil, err
 	}
@@ -111,13 +122,14 @@ func open(cfg Config, deps Deps, hurry int) (*Endpoint, error) {
 	return e, nil
 }
 
-// Update replaces users, trunks and trust. Listeners and calls stay.
+// Update replaces users, trunks, trust and what is advertised. Listeners and calls
+// stay.
 func (e *Endpoint) Update(cfg Config) error {
 	if err := checkTrunks(cfg.Trunks); err != nil {
 		return err
 	}
 	old := e.cfg.Load()
-	cfg.Listen, cfg.Advertise = old.Listen, old.Advertise
+	cfg.Listen = advertising(cfg.Listen, old.Listen)
 	e.cfg.Store(&cfg)
 	e.updateRegistrar(&cfg)
 	e.updateTrunks(&cfg)
@@ -151,21 +163,6 @@ func (e *Endpoint) LocalAddr(transport string) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// AdvertisedFor is the address that a peer at remote is told to reach us at:
-// our own on the way to a loopback, private or link-local peer, else
-// Config.Advertise, else our own.
-func (e *Endpoint) AdvertisedFor(remote netip.Addr) netip.Addr {
-	remote = remote.Unmap()
-	if a := e.cfg.Load().Advertise; a.IsValid() && a.Is4() == remote.Is4() &&
-		!remote.IsLoopback() && !remote.IsPrivate() && !remote.IsLinkLocalUnicast() {
-		return a
-	}
-	if s := e.socketFor(remote); s != nil && !s.local.Addr().IsUnspecified() {
-		return s.local.Addr()
-	}
-	return e.localFor(remote)
-}
-
 // Stats is a snapshot of the counters.
 func (e *Endpoint) Stats() Stats {
 	s := e.count.snapshot()
@@ -180,36 +177,42 @@ func (e *Endpoint) Stats() Stats {
 
 // socketFor picks the UDP socket for a peer: one bound to the address that the
 // route to the peer begins with, else a wildcard one, else any of the family.
-func (e *Endpoint) socketFor(remote netip.Addr) *udpSocket {
-	var best *udpSocket
+func (e *Endpoint) socketFor(remote netip.Addr) (best *udpSocket) {
 	rank := 0
 	for _, s := range e.udp {
-		a := s.local.Addr()
-		r := 0
-		switch {
-		case a.Is4() != remote.Is4():
-		case a.IsUnspecified():
-			r = 2
-		case len(e.udp) > 1 && a == e.localFor(remote):
-			r = 3
-		case a.IsLoopback() == remote.IsLoopback():
-			r = 1
-		}
-		if r > rank {
+		if r := e.rank(s.local.Addr(), remote, len(e.udp)); r > rank {
 			best, rank = s, r
 		}
 	}
 	return best
 }
 
+// socketTo is socketFor, but the socket that a peer has sent to where there are
+// several: its NAT or firewall lets nothing else in.
+func (e *Endpoint) socketTo(peer netip.AddrPort) *udpSocket {
+	if len(e.udp) > 1 {
+		e.transports.mu.Lock()
+		s, ok := e.sources.get(peer.String())
+		e.transports.mu.Unlock()
+		if ok {
+			return s
+		}
+	}
+	return e.socketFor(peer.Addr())
+}
+
 // sentBy is host and port of our Via and Contact towards a hop.
 func (e *Endpoint) sentBy(h hop) (host string, port uint16) {
 	remote := h.addr.Addr()
-	host = e.AdvertisedFor(remote).String()
-	if h.stream() {
+	shown := e.shownTo(h.transport, remote)
+	host, port = "0.0.0.0", shown.Port() // no way there now: whoever hears it answers where it came from
+	if shown.Addr().IsValid() {
+		host = shown.Addr().String()
+	}
+	if h.stream() && port == 0 {
 		port = e.hub.localAddr(h.transport, remote).Port()
 	}
-	if s := e.socketFor(remote); port == 0 && s != nil && h.transport != "tls" && !isWS(h.transport) {
+	if s := e.socketTo(h.addr); port == 0 && s != nil && h.transport != "tls" && !isWS(h.transport) {
 		port = s.local.Port()
 	}
 	if port == 0 {

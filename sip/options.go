@@ -25,11 +25,12 @@ const (
 	DefaultRingTimeout      = 3 * time.Minute // of an Outgoing that names none
 )
 
-// Config is what an endpoint serves. Update replaces users, trunks and trust;
-// the listeners stay.
+// Config is what an endpoint serves. Update replaces all but the listeners.
 type Config struct {
 	Listen    []Listener
-	Advertise netip.Addr     // public address behind NAT; invalid: the interface's
+	Advertise []Advertised   // public addresses behind NAT; of a peer's family none: the interface's
+	Local     []netip.Prefix // networks whose peers reach our own address; see [Endpoint.AdvertisedFor]
+	LocalOnly bool           // Local says all: no other private network is one of ours
 	Trust     []netip.Prefix // sources that need no credentials
 	Users     []User
 	Trunks    []Trunk
@@ -46,6 +47,7 @@ type Config struct {
 type Listener struct {
 	Transport string // "udp", "tcp", "tls", "ws" or "wss"
 	Addr      netip.AddrPort
+	Advertise Advertised // of its own, before Config.Advertise
 }
 
 // User is an account that may register here and call.
@@ -95,7 +97,8 @@ type Deps struct {
 	// answered; nil answers 404. It is called on its own goroutine and must
 	// return within a second, before the sender repeats.
 	Message func(Page) int
-	Banned  func(Ban) // a source was banned; on its own goroutine; may be nil
+	Moved   func(Move) // addresses of ours changed; must return soon; may be nil
+	Banned  func(Ban)  // a source was banned; on its own goroutine; may be nil
 	// Saved are the users' bindings of an earlier process, and Bound hears of
 	// each change of a user's bindings (see location.Options); both may be nil.
 	Saved []Binding

@@ -220,7 +220,7 @@ func TestP10SourcesAreForgotten(t *testing.T) {
 		_ = p.conn.Close()
 	}
 	r.transports.mu.Lock()
-	r.sources = newRecent(8, func(s string, _ struct{}) { pool.Delete(s) })
+	r.sources = newRecent(8, func(s string, _ *udpSocket) { pool.Delete(s) })
 	r.transports.mu.Unlock()
 	for range 40 {
 		p := r.peer()

@@ -1,5 +1,7 @@
 package sip
 
+import "maps"
+
 // recent is a bounded map that forgets what was not used lately. It has two
 // halves; when the newer one is full the older one is dropped. What is used is
 // kept in the newer half, so at least limit/2 other keys must come before an
@@ -40,6 +42,15 @@ func (r *recent[K, V]) turn() {
 		}
 	}
 	r.older, r.newer = r.newer, map[K]V{}
+}
+
+// clear forgets everything, and tells nobody.
+func (r *recent[K, V]) clear() { r.newer, r.older = map[K]V{}, nil }
+
+// dropIf forgets what matches, and tells nobody.
+func (r *recent[K, V]) dropIf(match func(K, V) bool) {
+	maps.DeleteFunc(r.newer, match)
+	maps.DeleteFunc(r.older, match)
 }
 
 func (r *recent[K, V]) size() int { return len(r.newer) + len(r.older) }

@@ -137,15 +137,14 @@ func (e *Endpoint) claimsOurs(req *gosip.Request) bool {
 	host := strings.ToLower(strings.Trim(from.Host, "[]"))
 	cfg := e.cfg.Load()
 	if from.Port != 0 && !slices.ContainsFunc(cfg.Listen, func(l Listener) bool {
-		return int(l.Addr.Port()) == from.Port || int(e.LocalAddr(l.Transport).Port()) == from.Port
+		return int(l.Addr.Port()) == from.Port || int(l.Advertise.Port) == from.Port || int(e.LocalAddr(l.Transport).Port()) == from.Port
 	}) {
 		return false
 	}
 	if host == strings.ToLower(strings.Trim(req.Recipient.Host, "[]")) || cfg.Realm != "" && strings.EqualFold(host, cfg.Realm) {
 		return true
 	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && (ip == cfg.Advertise || slices.ContainsFunc(cfg.Listen, func(l Listener) bool { return l.Addr.Addr() == ip }))
+	return e.isOurs(host)
 }
 
 // prove verifies that the request comes from the user it claims.

@@ -36,6 +36,7 @@ type Stats struct {
 	ConnsRefused uint64 // TCP connections over a limit
 	Handshakes   uint64 // TLS handshakes that failed
 	WriteErrors  uint64
+	Moves        uint64 // changes of this machine's addresses
 }
 
 // counters is the live form of Stats.
@@ -44,7 +45,7 @@ type counters struct {
 	inbound, outbound, dialogsFull, drained, merged, unmatched       atomic.Uint64
 	overflows, outOfOrder, reordered, panics, lateAnswers, forkEnded atomic.Uint64
 	connects, connsRefused, handshakes, writeErrors                  atomic.Uint64
-	banned, scanners, crowded                                        atomic.Uint64
+	banned, scanners, crowded, moves                                 atomic.Uint64
 }
 
 func (c *counters) snapshot() Stats {
@@ -55,6 +56,6 @@ func (c *counters) snapshot() Stats {
 		Drained: c.drained.Load(), Merged: c.merged.Load(), Unmatched: c.unmatched.Load(),
 		Overflows: c.overflows.Load(), OutOfOrder: c.outOfOrder.Load(), Reordered: c.reordered.Load(),
 		Panics: c.panics.Load(), LateAnswers: c.lateAnswers.Load(), ForkedEnded: c.forkEnded.Load(),
-		Connects: c.connects.Load(), ConnsRefused: c.connsRefused.Load(), Handshakes: c.handshakes.Load(), WriteErrors: c.writeErrors.Load(),
+		Connects: c.connects.Load(), ConnsRefused: c.connsRefused.Load(), Handshakes: c.handshakes.Load(), WriteErrors: c.writeErrors.Load(), Moves: c.moves.Load(),
 	}
 }

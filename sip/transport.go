@@ -44,7 +44,7 @@ type transports struct {
 	ending bool         // nothing is started any more
 
 	mu      sync.Mutex
-	sources *recent[string, struct{}] // UDP sources in sipgo's pool
+	sources *recent[string, *udpSocket] // UDP sources in sipgo's pool, and the socket that each sends to
 	locals  *recent[netip.Addr, localRoute]
 }
 
@@ -76,7 +76,7 @@ func (e *Endpoint) openTransports(cfg *Config) error {
 		gosip.WithTransactionLayerUnhandledResponseHandler(e.onStrayResponse))
 	t.tx.OnRequest(e.onRequest)
 	pool := t.tp.Pool("udp")
-	t.sources = newRecent(MaxSources, func(source string, _ struct{}) { pool.Delete(source) })
+	t.sources = newRecent(MaxSources, func(source string, _ *udpSocket) { pool.Delete(source) })
 	t.locals = newRecent[netip.Addr, localRoute](MaxSources, nil)
 	t.hub = newTCPHub(e)
 	for _, l := range cfg.Listen {
@@ -120,6 +120,7 @@ func (e *Endpoint) serve() {
 		e.wg.Go(func() { s.serve() })
 	}
 	e.hub.serve()
+	e.wg.Go(e.watchSurroundings)
 }
 
 func (e *Endpoint) closeSockets() {
@@ -209,13 +210,13 @@ func (e *Endpoint) inletOf(msg gosip.Message) inlet {
 func (e *Endpoint) keepSource(s *udpSocket, source string) {
 	e.transports.mu.Lock()
 	defer e.transports.mu.Unlock()
-	if _, ok := e.sources.get(source); ok {
+	if known, ok := e.sources.get(source); ok && known == s {
 		return
 	}
 	pool := e.tp.Pool("udp")
 	if c := pool.Get(s.key); c != nil {
 		pool.Add(source, c)
-		e.sources.put(source, struct{}{})
+		e.sources.put(source, s)
 	}
 }
 

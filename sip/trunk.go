@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"log/slog"
 	mrand "math/rand/v2"
-	"net"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -21,7 +20,6 @@ import (
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/sip/digest"
-	"github.com/loopstart/loopstart/sip/dns"
 	"github.com/loopstart/loopstart/sip/resolve"
 )
 
@@ -67,11 +65,7 @@ type trunk struct {
 
 // openTrunks prepares trunks before the sockets open.
 func (e *Endpoint) openTrunks() error {
-	lookup := e.deps.Lookup
-	if lookup == nil {
-		lookup = dns.New(dns.Options{System: net.DefaultResolver})
-	}
-	e.resolver = resolve.New(resolve.Options{Lookup: lookup, Clock: e.clk, Roll: mrand.IntN})
+	e.resolver = resolve.New(resolve.Options{Lookup: e.lookup, Clock: e.clk, Roll: mrand.IntN})
 	e.live.Store(&[]*trunk{})
 	e.deps.Incoming = e.noting(e.deps.Incoming)
 	if err := checkTrunks(e.cfg.Load().Trunks); err != nil {

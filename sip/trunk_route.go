@@ -50,7 +50,7 @@ func (t *trunk) learn(res *gosip.Response, h hop) {
 // there is no NAT between, or sip.advertise says better.
 func (t *trunk) shownAs(res *gosip.Response, h hop) (none netip.AddrPort) {
 	via := res.Via()
-	if h.stream() || via == nil || t.e.cfg.Load().Advertise.IsValid() {
+	if h.stream() || via == nil || t.e.publicFor(h.transport, h.addr.Addr()).Addr().IsValid() {
 		return none // a stream's port is the connection's own, and calls come back by it
 	}
 	received, _ := via.Params.Get("received")
@@ -108,12 +108,27 @@ func (t *trunk) moved() {
 	t.state.mu.Lock()
 	h, alive, told := t.state.hop, t.state.reg.Phase == registration.Registered, t.state.contact
 	t.state.mu.Unlock()
-	if !alive || told == "" || t.contact(h) == told {
+	if !alive || told == "" || t.contact(h) == told || !t.e.shownTo(h.transport, h.addr.Addr()).Addr().IsValid() {
 		return
 	}
 	select {
 	case t.move <- struct{}{}:
 		t.log.Info("our address has changed, registering anew")
+	default:
+	}
+}
+
+// nudge makes a registration that waits for its next try begin it: what stood in
+// the way may have been the network that has changed.
+func (t *trunk) nudge() {
+	t.state.mu.Lock()
+	waits := t.state.reg.Phase == registration.Waiting && !t.state.reg.Refused
+	t.state.mu.Unlock()
+	if !waits {
+		return
+	}
+	select {
+	case t.move <- struct{}{}:
 	default:
 	}
 }

@@ -263,7 +263,7 @@ func openWireWith(t *testing.T, cfg Config, edit func(*Deps)) (*Endpoint, *clock
 	v := clock.NewVirtual(wireStart)
 	events := make(chan RegisterEvent, 64)
 	loop := netip.MustParseAddrPort("127.0.0.1:0")
-	cfg.Listen = []Listener{{"udp", loop}, {"tcp", loop}}
+	cfg.Listen = []Listener{{Transport: "udp", Addr: loop}, {Transport: "tcp", Addr: loop}}
 	deps := Deps{Clock: v, Incoming: func(d *Dialog) { _ = d.Reject(486, "Busy Here") }, Register: func(ev RegisterEvent) { events <- ev }}
 	if edit != nil {
 		edit(&deps)

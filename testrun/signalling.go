@@ -164,6 +164,9 @@ func (l *signalling) CheckTrunk(_ context.Context, name string) (sip.TrunkReport
 // AdvertisedFor implements engine.Endpoint.
 func (l *signalling) AdvertisedFor(netip.Addr) netip.Addr { return loopback }
 
+// LocalFor implements engine.Endpoint.
+func (l *signalling) LocalFor(netip.Addr) netip.Addr { return loopback }
+
 // LocalAddr implements engine.Endpoint.
 func (l *signalling) LocalAddr(string) netip.AddrPort { return netip.AddrPortFrom(loopback, 5060) }
 

@@ -83,7 +83,7 @@ const (
 	Lost                      // no answer or transport error: Reason
 	NoSecret                  // a challenge that cannot be answered: Reason
 	Stop                      // unregister
-	Moved                     // our Contact is another one: register again now
+	Moved                     // our Contact is another one, or the network: register again now
 )
 
 // Event is one input of Step.
@@ -135,7 +135,7 @@ func Step(s State, e Event) (State, []Effect) {
 	case Stop:
 		return s.leave()
 	case Moved:
-		if s.InFlight || s.Phase != Registered {
+		if s.InFlight || s.Phase != Registered && (s.Phase != Waiting || s.Refused) {
 			return s, nil
 		}
 		return s.send()
