@@ -13,7 +13,11 @@ import (
 // TestRandomCalls drives whole calls by random verbs, transfers and hang-ups of
 // all parties: no panic, no verb answered twice, one record each.
 func TestRandomCalls(t *testing.T) {
-	for seed := range uint64(150) {
+	calls := uint64(150)
+	if testing.Short() {
+		calls = 40
+	}
+	for seed := range calls {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			randomCall(t, rand.New(rand.NewPCG(seed, 7)))
 		})

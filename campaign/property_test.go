@@ -25,7 +25,7 @@ var drawn = []campaign.Outcome{
 func TestRandomHistories(t *testing.T) {
 	histories := 10_000
 	if testing.Short() {
-		histories = 1_000
+		histories = 200
 	}
 	zones := map[string]*time.Location{}
 	for seed := range histories {

@@ -121,6 +121,9 @@ func stream(pcm []int16, ppm float64, jitter func(i int) int64) (out []sent) {
 // loses audio nor lets its delay grow, and only single samples are added or
 // left out.
 func TestLaneFollowsDriftForAnHour(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hours of audio in one goroutine")
+	}
 	tone := make([]int16, 40*audio.FrameSamples) // whole periods of 400 Hz
 	for i := range tone {
 		tone[i] = int16(8000 * math.Sin(2*math.Pi*400*float64(i)/audio.SampleRate))

@@ -101,7 +101,10 @@ func TestMP3Kinds(t *testing.T) {
 	if *update {
 		updateMP3(t)
 	}
-	for _, f := range mp3Files {
+	for i, f := range mp3Files {
+		if testing.Short() && i%4 != 0 { // decoding has one goroutine
+			continue
+		}
 		file, err := os.ReadFile(mp3Path(f.name))
 		mediatest.Must(t, err)
 		p, err := decodeMP3(file)

@@ -191,6 +191,9 @@ func TestBundleVersionFollowsContent(t *testing.T) {
 }
 
 func TestBundleInputLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the bundler at work for long: not for the race detector, which runs the short tests")
+	}
 	files := map[string]string{}
 	var all strings.Builder
 	for i := range MaxInputs {

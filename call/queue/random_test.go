@@ -177,6 +177,9 @@ func (c *crowd) run(until time.Time) {
 }
 
 func TestCrowd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine for long: not for the race detector, which runs the short tests")
+	}
 	c := &crowd{t: t, rnd: rand.New(rand.NewPCG(7, 12)), now: start, reach: map[string]Reach{}, busyBy: map[string]ID{}, ended: map[ID]string{}, open: map[ID]Request{}}
 	c.core = New(Outside{Reach: func(a string) Reach { return c.reach[a] }, Open: func(string) bool { return true }, Day: func(time.Time) string { return "d" }})
 	var agents []string

@@ -70,6 +70,9 @@ var kinds = map[phonenumbers.PhoneNumberType]Kind{
 // TestAgainstLibrary compares with libphonenumber: an example of every kind in
 // every region, and the same with a digit changed.
 func TestAgainstLibrary(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine for long: not for the race detector, which runs the short tests")
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	compared := 0
 	for region := range phonenumbers.GetSupportedRegions() {

@@ -20,6 +20,9 @@ var update = flag.Bool("update", false, "write plans.txt.gz anew from libphonenu
 // TestPlansAreCurrent makes the packed plans from the library that is only
 // linked into this test, and compares.
 func TestPlansAreCurrent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine for long: not for the race detector, which runs the short tests")
+	}
 	want := generatePlans(t)
 	if *update {
 		var b bytes.Buffer
