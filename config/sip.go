@@ -89,7 +89,7 @@ type User struct {
 	Password Secret   `yaml:"password" required:"yes" doc:"Digest password."`
 	Display  string   `yaml:"name" doc:"Display name."`
 	Mobile   string   `yaml:"mobile" doc:"Number that belongs to the same person."`
-	MaxCalls int      `yaml:"max_calls" default:"1" range:"1..1000" doc:"Calls at once."`
+	MaxCalls int      `yaml:"max_calls" default:"1" range:"1..1000" doc:"Calls at once that ring its phones. Beside its calls a phone may make one more, to ask somebody before a transfer; beyond that it gets 486."`
 	Dial     []string `yaml:"dial" default:"[users]" doc:"What this user may dial: users, or prefixes such as +7."`
 	SRTP     string   `yaml:"srtp" default:"auto" enum:"auto off optional required" doc:"Encryption of the audio; auto: taken when the phone offers it, offered over TLS."`
 	Redirect string   `yaml:"redirect" default:"refuse" enum:"refuse follow" doc:"Whether a forwarding set at this user's phone (3xx) is followed, to what the user may dial."`

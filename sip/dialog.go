@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"bytes"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +42,6 @@ type Dialog struct {
 	overran   atomic.Bool
 	told      atomic.Bool // Ended is out: no more commands
 	up        atomic.Bool // answered
-	held      atomic.Bool // by the peer
 	seen      seenSeqs
 	firstSeq  atomic.Uint64 // 1 + CSeq of the first request of a callee
 	done      chan struct{} // closed when the goroutine has ended
@@ -147,9 +145,6 @@ func (d *Dialog) Reoffer(body []byte) error {
 func (d *Dialog) Respond(id uint64, code int, body []byte) error {
 	if code < 200 || code > 699 {
 		return fault.New(fault.Invalid, "sip: %d is no final status", code)
-	}
-	if code < 300 && len(body) > 0 {
-		d.held.Store(bytes.Contains(body, []byte("\na=recvonly")) || bytes.Contains(body, []byte("\na=inactive")))
 	}
 	return d.command(command{kind: cmdRespond, id: id, code: code, body: body})
 }

@@ -42,15 +42,19 @@ var (
 	errUserBusy  = errors.New("the user has as many calls as allowed")
 )
 
+// question is the call that a phone may make beside those that it has: to ask
+// somebody before a transfer, whether or not it holds meanwhile.
+const question = 1
+
 // add enters a dialog, unless there are too many, or its user, if it has one,
-// may have no more; maxOfUser 0 is no limit.
+// may make no more; maxOfUser 0 is no limit.
 func (t *dialogTable) add(d *Dialog, maxOfUser int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.closed || len(t.byKey) >= MaxDialogs || t.byKey[d.key] != nil:
 		return errTableFull
-	case d.account != "" && maxOfUser > 0 && t.callsOf(d.account) >= maxOfUser:
+	case d.account != "" && maxOfUser > 0 && t.callsOf(d.account) >= maxOfUser+question:
 		return errUserBusy
 	}
 	t.byKey[d.key] = d
@@ -63,22 +67,17 @@ func (t *dialogTable) add(d *Dialog, maxOfUser int) error {
 	return nil
 }
 
-// callsOf counts the calls of a user. All of its phones that ring are one call,
-// and one call that its phone holds leaves room for the question before a
-// transfer.
+// callsOf counts the calls of a user. All of its phones that ring are one call.
 func (t *dialogTable) callsOf(user string) int {
-	n, rings, held := 0, 0, 0
+	n, rings := 0, 0
 	for d := range t.users[user] {
-		switch {
-		case d.outbound && !d.up.Load():
+		if d.outbound && !d.up.Load() {
 			rings = 1
-			continue
-		case d.held.Load():
-			held = 1
+		} else {
+			n++
 		}
-		n++
 	}
-	return n + rings - held
+	return n + rings
 }
 
 func (t *dialogTable) remove(d *Dialog) {
