@@ -189,7 +189,12 @@ func (m *attending) entertain(alone bool) {
 	switch l := m.leg; {
 	case alone && !m.music && len(m.opts.Music) > 0 && l.alive():
 		m.music = true
-		l.speak(m.opts.Music, PromptOptions{Loop: true}, m.verb.At, func(PromptResult, error) { m.music = false })
+		l.speak(m.opts.Music, PromptOptions{Loop: true}, m.verb.At, func(_ PromptResult, err error) {
+			if m.music = false; err != nil {
+				m.opts.Music = nil // told once
+				l.unheard("music of the conference "+quoted(m.opts.Name), m.verb.At, err)
+			}
+		})
 	case !alone && m.music && l.play != nil && l.play.loop:
 		l.play.stop()
 	}

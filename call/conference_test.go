@@ -3,6 +3,7 @@ package call
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -292,6 +293,28 @@ func TestAMemberTransfers(t *testing.T) {
 			t.Errorf("told %q, want %q", h.told, want)
 		}
 	}
+}
+
+// Music that is not there is told, with its place, once; the conference goes on.
+func TestConferenceMusicThatIsNotThere(t *testing.T) {
+	h := newHall(t)
+	said := &strings.Builder{}
+	h.deps.Log = slog.New(slog.NewTextHandler(said, nil))
+	a, b := h.come("101"), h.come("102")
+	a.join(ConferenceOptions{Music: []Part{{Play: "missing.wav"}}})
+	b.join(ConferenceOptions{})
+	b.bye()
+	h.pass(time.Second)
+	told := 0
+	for _, e := range a.call.Timeline().Entries() {
+		if e.Kind == "error" && strings.Contains(e.Detail, "missing.wav not found") && e.Source == "test.js:1:1" {
+			told++
+		}
+	}
+	if log := said.String(); told != 1 || strings.Count(log, "missing.wav") != 1 || !strings.Contains(log, "code=NOT_FOUND") || !strings.Contains(log, "at=test.js:1:1") {
+		t.Errorf("told %d times\n%s", told, log)
+	}
+	h.wantState("sales 1 101 member false")
 }
 
 func TestConferenceDoors(t *testing.T) {

@@ -93,7 +93,7 @@ func (l *Leg) Connect(o ConnectOptions, v Verb) {
 	c.connect = k
 	l.onEnd = append(l.onEnd, func() { k.abandon() })
 	if l.state == legUp && len(o.Music) > 0 && len(places) > 0 {
-		l.speak(o.Music, PromptOptions{Loop: true}, v.At, func(PromptResult, error) {})
+		l.speak(o.Music, PromptOptions{Loop: true}, v.At, func(_ PromptResult, err error) { l.unheard("music of connect", v.At, err) })
 	}
 	k.next()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
 )
 
@@ -98,6 +99,16 @@ func (l *Leg) SeekPrompt(to time.Duration, relative bool, v Verb) {
 		l.note("prompt", "seek "+p.label+" "+map[bool]string{true: "by ", false: "to "}[relative]+to.String(), v.At)
 	}
 	v.ok(nil)
+}
+
+// unheard tells of a sound beside the script's own course, as music is, that
+// could not be played. The call goes on without it.
+func (l *Leg) unheard(what, at string, err error) {
+	if err == nil || fault.CodeOf(err) == fault.Hangup {
+		return
+	}
+	l.note("error", what+": "+err.Error(), at)
+	l.call.log.Warn(what+" cannot be played: "+err.Error(), "code", string(fault.CodeOf(err)), "hint", fault.HintOf(err), "at", at)
 }
 
 // speak makes the audio and plays it; done is called exactly once.

@@ -143,9 +143,7 @@ func (q *queueing) music() {
 		}
 		q.song = nil
 		if err != nil {
-			if fault.CodeOf(err) != fault.Hangup {
-				q.note("music: " + err.Error())
-			}
+			q.caller.unheard("music of the queue", q.verb.At, err)
 			return
 		}
 		if !q.speaking && song != nil { // the script has something to say

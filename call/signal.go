@@ -277,7 +277,7 @@ func (l *Leg) heldBy(on bool, music []Part, code int, v Verb) {
 	l.holding = on
 	l.note("state", map[bool]string{true: "on hold", false: "off hold"}[on], v.At)
 	if on && len(music) > 0 {
-		l.speak(music, PromptOptions{Loop: true}, v.At, func(PromptResult, error) {})
+		l.speak(music, PromptOptions{Loop: true}, v.At, func(_ PromptResult, err error) { l.unheard("music of hold", v.At, err) })
 	}
 	if !on {
 		l.interrupt()
