@@ -318,7 +318,7 @@ func (l *Leg) offered(ev sip.Event) {
 	}
 	l.held = held
 	l.note("state", map[bool]string{true: "held by the other side", false: "resumed by the other side"}[held], "")
-	l.call.notify("hold", map[string]any{"call": l.name, "held": held})
+	l.call.notify("hold", map[string]any{"call": l.handle(), "held": held, "by": l.Party()})
 }
 
 // reoffered ends our own re-INVITE.

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,33 @@ func TestTheCalleeTransfersAndLeaves(t *testing.T) {
 			w.final()
 		})
 	}
+}
+
+// TestHoldByWhomConnectHasBroughtIn: the script hears of it under its own call,
+// and who it was, and what it plays meanwhile is heard by the caller.
+func TestHoldByWhomConnectHasBroughtIn(t *testing.T) {
+	w, caller, anna, _ := talking(t, Spec{})
+	offer := func(direction string) {
+		body := bytes.Replace(anna.session.Offer(), []byte("a=sendrecv"), []byte("a="+direction), 1)
+		anna.send(sip.Event{Kind: sip.Offered, ID: 9, Body: body})
+		w.pass(100 * time.Millisecond)
+	}
+	offer("sendonly")
+	if !w.told(`hold {"by":{"uri":"anna","user":"anna","host":"","name":"anna"},"call":"a","held":true}`) {
+		t.Fatalf("%v", w.events)
+	}
+	w.do(func(l *Leg, v Verb) { l.Prompt([]Part{{Play: "tone:425"}}, PromptOptions{Loop: true}, v) })
+	w.pass(300 * time.Millisecond)
+	if !caller.hears() {
+		t.Fatal("the caller hears nothing on hold\n" + w.story())
+	}
+	w.do(func(l *Leg, v Verb) { l.StopPrompt(v) })
+	offer("sendrecv")
+	if !w.told(`"call":"a","held":false}`) {
+		t.Fatalf("%v", w.events)
+	}
+	hearEachOther(t, w, caller, anna)
+	caller.bye()
 }
 
 func TestATransferThatFailsChangesNothing(t *testing.T) {

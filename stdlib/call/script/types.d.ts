@@ -396,7 +396,8 @@ declare module "loopstart:call" {
   export interface Events {
     digit: { digit: string; durationMs: number };
     end: { endedBy: "caller" | "callee" | "script" | "system"; code: number };
-    hold: { held: boolean };
+    /** The party, or whom `connect` or `queue` has brought in, holds or takes back; `by` is who. */
+    hold: { held: boolean; by: Address };
     /**
      * With `status` or `code`: how our own `call.transfer` goes. With `request: true` the party (or whom `connect` has rung)
      * asks for the other side to be sent to `to`: return `true` to allow it, another target to send it there, anything else
