@@ -52,7 +52,7 @@ check: go-version
 	$(PLAIN) test -trimpath -count=1 .
 
 bench: build
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./internal/... ./campaign ./media ./runtime/... ./stdlib ./store/... ./sip ./testrun
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./internal/... ./campaign ./media/... ./runtime/... ./stdlib ./store/... ./sip ./testrun
 	LOOPSTART_BIN="$(CURDIR)/$(BIN)" $(GO) run ./e2e/bench
 
 soak: build

@@ -38,6 +38,8 @@ var rules = []rule{
 	{"speech", []string{"internal/..."}, "no telephony, no JS engine"},
 	{"media", []string{"media/...", "internal/..."}, "must run with no SIP and no JS"},
 	{"media/audio", []string{}, "samples and arithmetic"},
+	{"media/codec", []string{"media/audio"}, "samples to payloads and back"},
+	{"media/sound", []string{"media/audio", "media/codec", "internal/..."}, "prepared audio and its files: knows no call that plays them"},
 	{"media/mediatest", []string{}, "tests of every package of media use it"},
 	{"sip", []string{"internal/...", "sip/..."}, "SDP is opaque bytes here"},
 	{"call/stream", []string{"media/...", "internal/..."}, "a client of audio servers: knows taps, no call"},

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // The roles in a conference.
@@ -260,7 +260,7 @@ func (x *room) chime(m *attending, kind string) {
 }
 
 // audio makes the sound of parts; done runs on the call's goroutine.
-func (c *Call) audio(parts []Part, o PromptOptions, done func([]*media.Prompt, error)) {
+func (c *Call) audio(parts []Part, o PromptOptions, done func([]*sound.Prompt, error)) {
 	req := c.promptRequest(parts, o)
 	if audio, ok := c.deps.Prompts.Ready(req); ok {
 		done(audio, nil)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // Detection is how detectMachine listens.
@@ -54,7 +55,7 @@ func (k *clip) store() *Clip {
 }
 
 func (k *clip) write(f *os.File) error {
-	w, err := media.NewWAVWriter(f, 1)
+	w, err := sound.NewWAVWriter(f, 1)
 	if err != nil {
 		return err
 	}

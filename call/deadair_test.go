@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // TestDeadAir: an alarm after so long of nothing, once, until something is
@@ -26,8 +27,8 @@ func TestDeadAir(t *testing.T) {
 		{"a prompt", func() {
 			w.do(func(l *Leg, v Verb) { l.Prompt([]Part{{Play: "tone:440/5s"}}, PromptOptions{}, v) })
 		}, 14 * time.Second, 0},
-		{"the caller speaks", func() { caller.session.Play(media.Playback{Parts: []*media.Prompt{chatter(4 * time.Second)}}) }, 13 * time.Second, 0},
-		{"the caller's packets hold silence", func() { caller.session.Play(media.Playback{Parts: []*media.Prompt{quiet(30 * time.Second)}}) }, 12 * time.Second, 1},
+		{"the caller speaks", func() { caller.session.Play(media.Playback{Parts: []*sound.Prompt{chatter(4 * time.Second)}}) }, 13 * time.Second, 0},
+		{"the caller's packets hold silence", func() { caller.session.Play(media.Playback{Parts: []*sound.Prompt{quiet(30 * time.Second)}}) }, 12 * time.Second, 1},
 		{"once", func() {}, time.Minute, 1},
 		{"heard, and again nothing", func() { caller.speak("tone:300/2s") }, 30 * time.Second, 2},
 	} {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -102,7 +103,7 @@ func TestForkedEarlyMedia(t *testing.T) {
 		t.Cleanup(other.Close)
 		p.progress(p.session, "one")
 		p.progress(other, "two")
-		other.Play(media.Playback{Parts: []*media.Prompt{tone("tone:800/2s")}})
+		other.Play(media.Playback{Parts: []*sound.Prompt{tone("tone:800/2s")}})
 	}
 	o := connectTo("anna")
 	w.do(func(l *Leg, v Verb) { l.Connect(o, v) })

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // Action is one step of a fallback: exactly one field is set.
@@ -197,6 +197,6 @@ func (f *falling) apologise() {
 		c.main.interrupt()
 		p := &playing{leg: c.main, label: `"apology"`, done: func(PromptResult, error) { c.hangup("system", 480) }}
 		c.main.play = p
-		p.start([]*media.Prompt{audio}, 0)
+		p.start([]*sound.Prompt{audio}, 0)
 	})
 }

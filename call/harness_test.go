@@ -1,6 +1,7 @@
 package call
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -12,11 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"context"
-
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -72,13 +72,13 @@ func newWorld(t *testing.T) *world {
 	})
 	w.deps = Deps{
 		Clock: w.clk, Log: log, Open: w.engine.Open, Dialer: w, Prompts: w, Recordings: w, Observer: w, Counters: &Counters{},
-		Apology: func(string) *media.Prompt { return tone("tone:300/500ms") },
+		Apology: func(string) *sound.Prompt { return tone("tone:300/500ms") },
 	}
 	return w
 }
 
-func tone(spec string) *media.Prompt {
-	p, err := media.Tone(spec)
+func tone(spec string) *sound.Prompt {
+	p, err := sound.Tone(spec)
 	if err != nil {
 		panic(err)
 	}
@@ -90,8 +90,8 @@ func (w *world) pass(d time.Duration) { w.clk.Advance(d) }
 
 // Ready implements Prompts: "tone:…" plays, "missing.wav" fails, text is a
 // tone of 50 ms a character.
-func (w *world) Ready(r PromptRequest) ([]*media.Prompt, bool) {
-	var out []*media.Prompt
+func (w *world) Ready(r PromptRequest) ([]*sound.Prompt, bool) {
+	var out []*sound.Prompt
 	for _, p := range r.Parts {
 		switch {
 		case p.Play == "missing.wav":
@@ -99,14 +99,14 @@ func (w *world) Ready(r PromptRequest) ([]*media.Prompt, bool) {
 		case strings.Contains(p.Play, ":"):
 			out = append(out, tone(p.Play))
 		default:
-			out = append(out, media.NewPrompt(make([]int16, 400*len(p.Text+p.Play))))
+			out = append(out, sound.NewPrompt(make([]int16, 400*len(p.Text+p.Play))))
 		}
 	}
 	return out, true
 }
 
 // Load implements Prompts.
-func (w *world) Load(context.Context, PromptRequest) ([]*media.Prompt, error) {
+func (w *world) Load(context.Context, PromptRequest) ([]*sound.Prompt, error) {
 	return nil, fault.New(fault.NotFound, "prompt file missing.wav not found")
 }
 
@@ -355,7 +355,7 @@ func (p *phone) press(keys string) {
 }
 
 func (p *phone) speak(spec string) {
-	p.session.Play(media.Playback{Parts: []*media.Prompt{tone(spec)}})
+	p.session.Play(media.Playback{Parts: []*sound.Prompt{tone(spec)}})
 }
 
 // The near side: call.Dialog.

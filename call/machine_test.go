@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // chatter is voice-like sound: words of 250 ms with pauses between them.
-func chatter(d time.Duration) *media.Prompt {
+func chatter(d time.Duration) *sound.Prompt {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	pcm := make([]int16, d*8/time.Millisecond)
 	for i := range pcm {
@@ -20,23 +21,23 @@ func chatter(d time.Duration) *media.Prompt {
 			pcm[i] = int16(rnd.IntN(8000) - 4000)
 		}
 	}
-	return media.NewPrompt(pcm)
+	return sound.NewPrompt(pcm)
 }
 
-func quiet(d time.Duration) *media.Prompt {
-	return media.NewPrompt(make([]int16, d*8/time.Millisecond))
+func quiet(d time.Duration) *sound.Prompt {
+	return sound.NewPrompt(make([]int16, d*8/time.Millisecond))
 }
 
 func TestDetectMachine(t *testing.T) {
 	beep := tone("tone:1000/500ms")
 	for name, tc := range map[string]struct {
-		says []*media.Prompt
+		says []*sound.Prompt
 		want string
 	}{
-		"a person":  {[]*media.Prompt{quiet(400 * time.Millisecond), chatter(600 * time.Millisecond)}, `"verdict":"human"`},
-		"a machine": {[]*media.Prompt{quiet(400 * time.Millisecond), chatter(5 * time.Second), beep}, `"verdict":"machine"`},
-		"a beep":    {[]*media.Prompt{quiet(400 * time.Millisecond), beep}, `"verdict":"beep"`},
-		"nobody":    {[]*media.Prompt{quiet(100 * time.Millisecond)}, `"verdict":"unknown"`},
+		"a person":  {[]*sound.Prompt{quiet(400 * time.Millisecond), chatter(600 * time.Millisecond)}, `"verdict":"human"`},
+		"a machine": {[]*sound.Prompt{quiet(400 * time.Millisecond), chatter(5 * time.Second), beep}, `"verdict":"machine"`},
+		"a beep":    {[]*sound.Prompt{quiet(400 * time.Millisecond), beep}, `"verdict":"beep"`},
+		"nobody":    {[]*sound.Prompt{quiet(100 * time.Millisecond)}, `"verdict":"unknown"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -59,7 +60,7 @@ func TestWaitForBeep(t *testing.T) {
 	w := newWorld(t)
 	caller := w.inbound(Spec{})
 	w.answer()
-	parts := []*media.Prompt{chatter(3 * time.Second), quiet(300 * time.Millisecond), tone("tone:1000/500ms")}
+	parts := []*sound.Prompt{chatter(3 * time.Second), quiet(300 * time.Millisecond), tone("tone:1000/500ms")}
 	r := w.do(func(l *Leg, v Verb) { l.WaitForBeep(0, v) })
 	caller.session.Play(media.Playback{Parts: parts})
 	w.pass(5 * time.Second)
@@ -101,12 +102,12 @@ func TestClipOfAnAnswer(t *testing.T) {
 	caller := w.inbound(Spec{ID: "c1"})
 	w.answer()
 	r := w.do(func(l *Leg, v Verb) { l.DetectMachine(Detection{Clip: true}, v) })
-	caller.session.Play(media.Playback{Parts: []*media.Prompt{quiet(400 * time.Millisecond), tone("tone:1000/500ms")}})
+	caller.session.Play(media.Playback{Parts: []*sound.Prompt{quiet(400 * time.Millisecond), tone("tone:1000/500ms")}})
 	w.pass(8 * time.Second)
 	if !strings.Contains(r.get(), `"clip":{"id":"c1-answer","durationMs":1`) || !strings.Contains(r.get(), `"verdict":"beep"`) {
 		t.Fatal(r.get())
 	}
-	p, err := media.NewLibrary(media.LibraryOptions{}).Load(t.Context(), filepath.Join(w.dir, "c1-answer.wav"), media.LoadOptions{})
+	p, err := sound.NewLibrary(sound.LibraryOptions{}).Load(t.Context(), filepath.Join(w.dir, "c1-answer.wav"), sound.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

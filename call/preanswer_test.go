@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/sip"
 )
 
 // early sends audio before the answer.
-func (p *phone) early(parts ...*media.Prompt) {
+func (p *phone) early(parts ...*sound.Prompt) {
 	p.w.t.Helper()
 	answer, err := p.session.Answer(p.offer)
 	if err != nil {
@@ -25,7 +26,7 @@ func (p *phone) early(parts ...*media.Prompt) {
 // TestTonesBeforeTheAnswer: a busy or reorder tone in early media ends the dial
 // after three of them, whatever the time to ring is; everything else rings on.
 func TestTonesBeforeTheAnswer(t *testing.T) {
-	repeat := func(n int, parts ...*media.Prompt) (all []*media.Prompt) {
+	repeat := func(n int, parts ...*sound.Prompt) (all []*sound.Prompt) {
 		for range n {
 			all = append(all, parts...)
 		}
@@ -33,7 +34,7 @@ func TestTonesBeforeTheAnswer(t *testing.T) {
 	}
 	busy := repeat(8, tone("tone:425/350ms"), quiet(350*time.Millisecond))
 	for name, tc := range map[string]struct {
-		says []*media.Prompt
+		says []*sound.Prompt
 		note bool
 		want string // R: the ring time
 		ms   int    // of it, give or take the 20 ms of a slot
@@ -42,7 +43,7 @@ func TestTonesBeforeTheAnswer(t *testing.T) {
 		"busy, noted":     {busy, true, `"status":"no_answer","code":0,"ringMs":R,"early":"busy"}]`, 20000},
 		"reorder":         {repeat(12, tone("tone:425/200ms"), quiet(200*time.Millisecond)), false, `"status":"failed","code":503,"ringMs":R,"early":"reorder"}]`, 1064},
 		"ring-back":       {repeat(4, tone("tone:425/1000ms"), quiet(4*time.Second)), false, `"status":"no_answer","code":0,"ringMs":R,"early":"ringback"}]`, 20000},
-		"an announcement": {[]*media.Prompt{chatter(5 * time.Second)}, false, `"status":"no_answer","code":0,"ringMs":R,"early":"voice"}]`, 20000},
+		"an announcement": {[]*sound.Prompt{chatter(5 * time.Second)}, false, `"status":"no_answer","code":0,"ringMs":R,"early":"voice"}]`, 20000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -80,7 +81,7 @@ func TestAnswerEndsTheListening(t *testing.T) {
 	p := w.callee("101")
 	p.pickUp()
 	for range 6 {
-		p.session.Play(media.Playback{Parts: []*media.Prompt{tone("tone:425/350ms"), quiet(350 * time.Millisecond)}})
+		p.session.Play(media.Playback{Parts: []*sound.Prompt{tone("tone:425/350ms"), quiet(350 * time.Millisecond)}})
 		w.pass(700 * time.Millisecond)
 	}
 	b := w.call.legs["b"]

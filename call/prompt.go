@@ -7,6 +7,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // Gaps between digits sent as SIP INFO.
@@ -146,7 +147,7 @@ func (c *Call) promptRequest(parts []Part, o PromptOptions) PromptRequest {
 	return r
 }
 
-func (p *playing) loaded(audio []*media.Prompt, volume float64, err error) {
+func (p *playing) loaded(audio []*sound.Prompt, volume float64, err error) {
 	if p.settled {
 		return
 	}
@@ -158,7 +159,7 @@ func (p *playing) loaded(audio []*media.Prompt, volume float64, err error) {
 	p.start(audio, volume)
 }
 
-func (p *playing) start(audio []*media.Prompt, volume float64) {
+func (p *playing) start(audio []*sound.Prompt, volume float64) {
 	if len(audio) == 0 {
 		p.finish(PromptResult{Completed: true, Percent: 100}, nil)
 		return

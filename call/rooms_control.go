@@ -7,6 +7,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // What can be done to a conference from outside: a script, the API.
@@ -175,7 +176,7 @@ func (c *Call) ConferenceSay(name string, parts []Part, o PromptOptions, v Verb)
 		v.fail(fault.New(fault.Unavailable, "there are no conferences here"))
 		return
 	}
-	c.audio(parts, o, func(audio []*media.Prompt, err error) {
+	c.audio(parts, o, func(audio []*sound.Prompt, err error) {
 		if err != nil {
 			v.fail(err)
 			return

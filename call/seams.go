@@ -10,6 +10,7 @@ import (
 	"github.com/loopstart/loopstart/call/queue"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -122,8 +123,8 @@ const (
 // Prompts turns parts into audio. Ready answers at once from memory; Load may
 // read files, fetch URLs and synthesise.
 type Prompts interface {
-	Ready(PromptRequest) ([]*media.Prompt, bool)
-	Load(context.Context, PromptRequest) ([]*media.Prompt, error)
+	Ready(PromptRequest) ([]*sound.Prompt, bool)
+	Load(context.Context, PromptRequest) ([]*sound.Prompt, error)
 }
 
 // PromptRequest is a list of parts and whose they are.
@@ -198,7 +199,7 @@ type Deps struct {
 	// nil. Groups ring the longest idle member by it.
 	Talked    func(member string)
 	Queues    Queues                              // nil has none
-	Apology   func(language string) *media.Prompt // spoken when nothing else can be
+	Apology   func(language string) *sound.Prompt // spoken when nothing else can be
 	MaxRecord time.Duration                       // longest recording; 0 is DefaultMaxRecord
 	DeadAir   time.Duration                       // after which Observer.DeadAir is told; 0 is never
 	// Veil hides the secrets of the configuration in a line of the timeline;

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -59,7 +60,7 @@ func TestOutboundSecurity(t *testing.T) {
 		{"required, refused", media.SecurityRequired, func(w *world) func(*phone) { return func(p *phone) { p.refuse(488) } }, 1, "rejected", "", ""},
 		{"required, answered in the clear", media.SecurityRequired, func(w *world) func(*phone) {
 			return func(p *phone) {
-				p.send(sip.Event{Kind: sip.Answered, Code: 200, Body: media.BuildOffer(media.Local{Addr: loopback, Port: 4000, Codecs: []*media.Codec{media.PCMA}})})
+				p.send(sip.Event{Kind: sip.Answered, Code: 200, Body: media.BuildOffer(media.Local{Addr: loopback, Port: 4000, Codecs: []*codec.Codec{codec.PCMA}})})
 			}
 		}, 1, "refusing downgrade", "", "answer refused"},
 	} {

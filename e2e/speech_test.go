@@ -13,7 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/loopstart/loopstart/e2e/internal/phone"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // TestSpeech lets a phone speak to a script that asks a Vosk server, and when
@@ -63,7 +63,7 @@ export default async function (call) {
 		t.Fatal(err)
 	}
 	phrase := make([]int16, len(ulaw))
-	media.PCMU.Decode(phrase, ulaw)
+	codec.PCMU.Decode(phrase, ulaw)
 	source := func(n int) int16 {
 		if n < len(phrase) {
 			return phrase[n]

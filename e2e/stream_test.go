@@ -14,7 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/loopstart/loopstart/e2e/internal/phone"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // agent is a media stream server: it keeps what it gets and says what a test
@@ -116,7 +116,7 @@ func (a *agent) tone(t testing.TB, hz float64, d time.Duration) {
 		for i := range pcm {
 			pcm[i] = source(n*160 + i)
 		}
-		media.PCMU.Encode(body, pcm)
+		codec.PCMU.Encode(body, pcm)
 		a.say(t, map[string]any{"event": "media", "media": map[string]string{"payload": base64.StdEncoding.EncodeToString(body)}})
 	}
 }
@@ -138,7 +138,7 @@ func (a *agent) heard(track string) (out []int16) {
 	for _, m := range a.of("media") {
 		if b, err := base64.StdEncoding.DecodeString(m.Media.Payload); m.Media.Track == track && err == nil {
 			pcm := make([]int16, len(b))
-			media.PCMU.Decode(pcm, b)
+			codec.PCMU.Decode(pcm, b)
 			out = append(out, pcm...)
 		}
 	}

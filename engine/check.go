@@ -14,7 +14,7 @@ import (
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/suggest"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/scripts"
 )
 
@@ -124,7 +124,7 @@ type checking struct {
 	project string // folder of the project, absolute
 	dir     string // of the scripts, absolute
 	builder builder
-	library *media.Library
+	library *sound.Library
 
 	mu       sync.Mutex
 	scripts  []CheckedScript
@@ -149,7 +149,7 @@ func Check(ctx context.Context, cfg *config.Config, o CheckOptions) (Report, err
 		dir = filepath.Join(project, dir)
 	}
 	c := &checking{cfg: cfg, project: project, dir: dir, builder: builder{o.Builder}, built: map[string]scripts.BuildResult{},
-		library: media.NewLibrary(media.LibraryOptions{MaxBytes: int64(cfg.Limits.Prompts)})}
+		library: sound.NewLibrary(sound.LibraryOptions{MaxBytes: int64(cfg.Limits.Prompts)})}
 	if c.entries, err = scripts.Discover(dir); err != nil {
 		return Report{}, err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/suggest"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // prompt looks for a sound as a call would (prompts.file) and tries to decode
@@ -19,14 +19,14 @@ func (c *checking) prompt(ctx context.Context, folder, language, source string) 
 		return nil
 	}
 	if isTone(source) {
-		if _, err := media.Tone(source); err != nil {
+		if _, err := sound.Tone(source); err != nil {
 			return &Finding{Level: LevelError, Area: areaScript, Code: fault.CodeOf(err), Message: err.Error(), Hint: fault.HintOf(err)}
 		}
 		return nil
 	}
 	for _, rel := range []string{source, path.Join("prompts", language, source), path.Join("prompts", base(language), source)} {
 		if file, ok := inside(folder, rel); ok {
-			if _, err := c.library.Load(ctx, file, media.LoadOptions{}); err != nil {
+			if _, err := c.library.Load(ctx, file, sound.LoadOptions{}); err != nil {
 				return broken(source, file, err)
 			}
 			return nil

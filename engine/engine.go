@@ -16,6 +16,8 @@ import (
 	"github.com/loopstart/loopstart/flow"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/runtime/supervisor"
 	"github.com/loopstart/loopstart/scripts"
 	"github.com/loopstart/loopstart/speech"
@@ -64,11 +66,11 @@ type Engine struct {
 	outbox  *outbox.Outbox
 	unsaved *unsaved
 	media   *media.Engine
-	library *media.Library
+	library *sound.Library
 	speaker *speech.Speaker
 	chain   []speech.Synthesizer
 	// apologies are spoken when nothing else can be, by language.
-	apologies map[string]*media.Prompt
+	apologies map[string]*sound.Prompt
 	sip       Endpoint
 	scripts   *scripts.Registry
 	workers   *supervisor.Supervisor
@@ -222,7 +224,7 @@ func (e *Engine) openStore(cfg *config.Config) (err error) {
 }
 
 func (e *Engine) openMedia(cfg *config.Config) (err error) {
-	e.library = media.NewLibrary(media.LibraryOptions{MaxBytes: int64(cfg.Limits.Prompts)})
+	e.library = sound.NewLibrary(sound.LibraryOptions{MaxBytes: int64(cfg.Limits.Prompts)})
 	c := media.Config{
 		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: codecs(cfg.Media.Codecs), SilenceTimeout: cfg.Media.Timeout,
 		RequireMedia: cfg.Names("media.timeout"), // by default who never sends is left alone: it may only want to listen
@@ -235,10 +237,10 @@ func (e *Engine) openMedia(cfg *config.Config) (err error) {
 }
 
 // codecs are those of a list that this version has.
-func codecs(names []string) []*media.Codec {
-	var out []*media.Codec
+func codecs(names []string) []*codec.Codec {
+	var out []*codec.Codec
 	for _, n := range names {
-		if c, ok := media.CodecByName(n); ok {
+		if c, ok := codec.ByName(n); ok {
 			out = append(out, c)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/words"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/speech"
 )
 
@@ -19,13 +19,13 @@ import (
 type prompts Engine
 
 // Ready implements call.Prompts. Only tones and silence need no disk.
-func (p *prompts) Ready(r call.PromptRequest) ([]*media.Prompt, bool) {
+func (p *prompts) Ready(r call.PromptRequest) ([]*sound.Prompt, bool) {
 	if p.opts.World != nil {
 		// In tests everything is at hand: no race between a disk and a key.
 		out, err := p.Load(context.Background(), r)
 		return out, err == nil
 	}
-	var out []*media.Prompt
+	var out []*sound.Prompt
 	for i := range r.Parts {
 		src := r.Parts[i].Play
 		if !isTone(src) {
@@ -46,8 +46,8 @@ func isTone(src string) bool {
 
 // Load implements call.Prompts. Neighbouring speech parts are spoken as one
 // sentence, so that the engine gets its melody right.
-func (p *prompts) Load(ctx context.Context, r call.PromptRequest) ([]*media.Prompt, error) {
-	var out []*media.Prompt
+func (p *prompts) Load(ctx context.Context, r call.PromptRequest) ([]*sound.Prompt, error) {
+	var out []*sound.Prompt
 	for _, piece := range pieces(r) {
 		audio, err := p.piece(ctx, r, piece)
 		if err != nil {
@@ -62,7 +62,7 @@ func (p *prompts) Load(ctx context.Context, r call.PromptRequest) ([]*media.Prom
 }
 
 // named gives a sound the name by which tests hear it.
-func (p *prompts) named(name string, audio *media.Prompt) *media.Prompt {
+func (p *prompts) named(name string, audio *sound.Prompt) *sound.Prompt {
 	if w := p.opts.World; w != nil {
 		return w.Voice.Sound(name, audio)
 	}
@@ -150,7 +150,7 @@ func formOf(part *call.Part) (f words.Form, err error) {
 	return f, err
 }
 
-func (p *prompts) piece(ctx context.Context, r call.PromptRequest, n piece) (*media.Prompt, error) {
+func (p *prompts) piece(ctx context.Context, r call.PromptRequest, n piece) (*sound.Prompt, error) {
 	switch {
 	case n.err != nil:
 		return nil, n.err
@@ -159,7 +159,7 @@ func (p *prompts) piece(ctx context.Context, r call.PromptRequest, n piece) (*me
 		if err != nil {
 			return nil, err
 		}
-		return p.library.Load(ctx, path, media.LoadOptions{})
+		return p.library.Load(ctx, path, sound.LoadOptions{})
 	case n.play == "":
 		return p.speech(ctx, n)
 	case isTone(n.play):
@@ -170,9 +170,9 @@ func (p *prompts) piece(ctx context.Context, r call.PromptRequest, n piece) (*me
 	return p.file(ctx, r, n.play)
 }
 
-func (p *prompts) speech(ctx context.Context, n piece) (*media.Prompt, error) {
+func (p *prompts) speech(ctx context.Context, n piece) (*sound.Prompt, error) {
 	if strings.TrimSpace(n.text) == "" {
-		return media.NewPrompt(nil), nil
+		return sound.NewPrompt(nil), nil
 	}
 	if w := p.opts.World; w != nil {
 		return w.Voice.Speak(speech.Utterance{Text: n.text, Language: n.language, Voice: n.voice}), nil
@@ -181,12 +181,12 @@ func (p *prompts) speech(ctx context.Context, n piece) (*media.Prompt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.library.Load(ctx, clip.Path, media.LoadOptions{Normalise: true, Trim: true})
+	return p.library.Load(ctx, clip.Path, sound.LoadOptions{Normalise: true, Trim: true})
 }
 
 // file finds a sound in the script's folder, then in prompts/<language>/ there.
 // Nothing outside of the folder is opened, whatever the name.
-func (p *prompts) file(ctx context.Context, r call.PromptRequest, name string) (*media.Prompt, error) {
+func (p *prompts) file(ctx context.Context, r call.PromptRequest, name string) (*sound.Prompt, error) {
 	dir := p.folder(r)
 	lang, _, _ := strings.Cut(r.Language, "-")
 	tried := []string{name, filepath.Join("prompts", r.Language, name), filepath.Join("prompts", lang, name)}
@@ -195,10 +195,10 @@ func (p *prompts) file(ctx context.Context, r call.PromptRequest, name string) (
 		if !ok {
 			continue
 		}
-		return p.library.Load(ctx, path, media.LoadOptions{})
+		return p.library.Load(ctx, path, sound.LoadOptions{})
 	}
 	if data, ok := builtinPrompt(r.Language, name); ok {
-		return p.library.LoadReader(ctx, bytes.NewReader(data), "wav", media.LoadOptions{})
+		return p.library.LoadReader(ctx, bytes.NewReader(data), "wav", sound.LoadOptions{})
 	}
 	return nil, fault.New(fault.NotFound, "prompt file %s not found", name).
 		WithHint("it is looked for in %s, and in prompts/%s/ there", p.relative(dir), r.Language)

@@ -23,7 +23,7 @@ import (
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/store"
 )
 
@@ -122,7 +122,7 @@ func (r *recordings) discard(id string) {
 	if err != nil {
 		return
 	}
-	if lasts, err := media.WAVLength(filepath.Join(r.dir, name)); err != nil || lasts == 0 {
+	if lasts, err := sound.WAVLength(filepath.Join(r.dir, name)); err != nil || lasts == 0 {
 		_ = r.root.Remove(name)
 	}
 }
@@ -215,7 +215,7 @@ func (r *recordings) repair() {
 		if filepath.Ext(entry.Name()) != ".wav" {
 			continue
 		}
-		if fixed, err := media.RepairWAV(filepath.Join(r.dir, entry.Name())); err != nil {
+		if fixed, err := sound.RepairWAV(filepath.Join(r.dir, entry.Name())); err != nil {
 			r.log.Warn("recording cannot be repaired: "+err.Error(), "file", entry.Name())
 		} else if fixed {
 			r.log.Info("recording repaired", "file", entry.Name())

@@ -10,7 +10,7 @@ import (
 
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // unfinished is the extension of the note beside a recording of which nobody has
@@ -65,7 +65,7 @@ func (r *recordings) resume(id string) {
 		r.done(done, nil)
 		r.over(id)
 	default:
-		lasts, err := media.WAVLength(filepath.Join(r.dir, name))
+		lasts, err := sound.WAVLength(filepath.Join(r.dir, name))
 		if err == nil && lasts == 0 {
 			err = fault.New(fault.Media, "the process ended before anything was written")
 		}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/connector"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // Recordings are written as WAV, which is playable whatever ends the process,
@@ -132,9 +132,9 @@ func (t *tail) Write(p []byte) (int, error) {
 func EncodeMain(in io.Reader, out io.Writer) error {
 	r := bufio.NewReader(in)
 	if head, err := r.Peek(4); err == nil && string(head) == "OggS" {
-		return media.DecodeOgg(r, out)
+		return sound.DecodeOgg(r, out)
 	}
-	return media.EncodeOgg(r, out)
+	return sound.EncodeOgg(r, out)
 }
 
 // read is a recording's file as it is, or as WAV where its format is not wanted.
@@ -169,7 +169,7 @@ func (r *recordings) wav(id string, in *os.File, most int64) ([]byte, error) {
 	if err := r.encode(in, out, "ogg"); err != nil {
 		return nil, fault.New(fault.Media, "recording %s: %w", id, err)
 	}
-	if _, err := media.RepairWAV(filepath.Join(r.dir, half)); err != nil {
+	if _, err := sound.RepairWAV(filepath.Join(r.dir, half)); err != nil {
 		return nil, fault.New(fault.Media, "recording %s: %w", id, err)
 	}
 	if _, err := out.Seek(0, io.SeekStart); err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/need"
-	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // TestOneEventForARecording: stored or failed, once, also when its call is gone.
@@ -111,7 +111,7 @@ func (p *project) second(t *testing.T, id string) *os.File {
 	for i := range pcm {
 		pcm[i] = int16(8000 * math.Sin(2*math.Pi*440*float64(i)/audio.SampleRate))
 	}
-	w, err := media.NewWAVWriter(f, 1)
+	w, err := sound.NewWAVWriter(f, 1)
 	if err == nil {
 		err = w.WritePCM(pcm)
 	}
@@ -140,7 +140,7 @@ func TestFormatsOfRecordings(t *testing.T) {
 		if err != nil || len(files) != 1 || filepath.Ext(files[0]) != "."+c.becomes {
 			t.Fatalf("%s: %v %v", id, files, err)
 		}
-		audio, err := media.NewLibrary(media.LibraryOptions{}).Load(t.Context(), files[0], media.LoadOptions{})
+		audio, err := sound.NewLibrary(sound.LibraryOptions{}).Load(t.Context(), files[0], sound.LoadOptions{})
 		if err != nil || audio.Duration() < 900*time.Millisecond || audio.Duration() > 1300*time.Millisecond {
 			t.Errorf("%s: %v %v", id, audio, err)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/netx"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/scripts"
 )
 
@@ -42,7 +42,7 @@ type remoteSounds struct {
 // remoteSound is one URL. Its lock is held while it is fetched.
 type remoteSound struct {
 	turn   chan struct{} // holds one token: the right to look and to fetch
-	prompt *media.Prompt
+	prompt *sound.Prompt
 	etag   string
 	since  string // Last-Modified
 	fresh  time.Time
@@ -99,7 +99,7 @@ func (s *remoteSounds) trim() {
 }
 
 // url is the sound at a URL, within what the script may reach.
-func (p *prompts) url(ctx context.Context, r call.PromptRequest, url string) (*media.Prompt, error) {
+func (p *prompts) url(ctx context.Context, r call.PromptRequest, url string) (*sound.Prompt, error) {
 	ctx, cancel := context.WithTimeout(ctx, remotePatience)
 	defer cancel()
 	v, err := p.scripts.Get(r.Script, r.Version)
@@ -148,7 +148,7 @@ func (p *prompts) fetch(ctx context.Context, v *scripts.Version, url string, x *
 	case res.Status != http.StatusOK:
 		return fault.New(fault.Media, "prompt %s: the server answered %d", url, res.Status)
 	default:
-		prompt, err := p.library.LoadReader(ctx, bytes.NewReader(res.Body), audioKind(res, url), media.LoadOptions{})
+		prompt, err := p.library.LoadReader(ctx, bytes.NewReader(res.Body), audioKind(res, url), sound.LoadOptions{})
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/speech"
 )
 
@@ -124,8 +124,8 @@ func base(tag string) string {
 }
 
 // loadApologies decodes the built-in apologies by language.
-func loadApologies(library *media.Library) (map[string]*media.Prompt, error) {
-	out := map[string]*media.Prompt{}
+func loadApologies(library *sound.Library) (map[string]*sound.Prompt, error) {
+	out := map[string]*sound.Prompt{}
 	files, err := fs.Glob(builtin, "prompts/*/apology.wav")
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func loadApologies(library *media.Library) (map[string]*media.Prompt, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := library.LoadReader(context.Background(), bytes.NewReader(data), "wav", media.LoadOptions{})
+		p, err := library.LoadReader(context.Background(), bytes.NewReader(data), "wav", sound.LoadOptions{})
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +145,7 @@ func loadApologies(library *media.Library) (map[string]*media.Prompt, error) {
 }
 
 // apology is the built-in "something went wrong" in a language.
-func (e *Engine) apology(language string) *media.Prompt {
+func (e *Engine) apology(language string) *sound.Prompt {
 	p := e.apologies[base(language)]
 	if p == nil {
 		p = e.apologies["en"]

@@ -3,7 +3,7 @@ package engine
 import (
 	"sync"
 
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // maxTones is how many tones are kept rendered and encoded. Scripts mostly use
@@ -14,24 +14,24 @@ const maxTones = 256
 // by all calls.
 type tones struct {
 	mu     sync.Mutex
-	bySpec map[string]*media.Prompt
+	bySpec map[string]*sound.Prompt
 }
 
-func (t *tones) get(spec string) (*media.Prompt, error) {
+func (t *tones) get(spec string) (*sound.Prompt, error) {
 	t.mu.Lock()
 	p := t.bySpec[spec]
 	t.mu.Unlock()
 	if p != nil {
 		return p, nil
 	}
-	p, err := media.Tone(spec)
+	p, err := sound.Tone(spec)
 	if err != nil {
 		return nil, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.bySpec == nil || len(t.bySpec) >= maxTones {
-		t.bySpec = map[string]*media.Prompt{}
+		t.bySpec = map[string]*sound.Prompt{}
 	}
 	t.bySpec[spec] = p
 	return p, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/netx"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/runtime/message"
 	"github.com/loopstart/loopstart/scripts"
 	"github.com/loopstart/loopstart/sip"
@@ -53,8 +54,8 @@ type HTTP interface {
 // Voice speaks instead of the speech engines, and gives what is not speech a
 // name by which it can be heard.
 type Voice interface {
-	Speak(speech.Utterance) *media.Prompt
-	Sound(name string, p *media.Prompt) *media.Prompt
+	Speak(speech.Utterance) *sound.Prompt
+	Sound(name string, p *sound.Prompt) *sound.Prompt
 }
 
 // Witness sees what the scripts of calls ask for and what they are answered.

@@ -2,7 +2,6 @@ package media
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -15,6 +14,9 @@ import (
 
 	"github.com/loopstart/loopstart/internal/need"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/mediatest"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // The corpus: what is heard after an answer, built from synthetic speech, tones
@@ -62,7 +64,7 @@ func corpus(t *testing.T, n int) []scene {
 func speaker(t *testing.T) func(text, voice string) []int16 {
 	t.Helper()
 	espeak := need.Program(t, "espeak-ng", "apt install espeak-ng")
-	dir, lib, known := t.TempDir(), NewLibrary(LibraryOptions{}), map[string][]int16{}
+	dir, lib, known := t.TempDir(), sound.NewLibrary(sound.LibraryOptions{}), map[string][]int16{}
 	var mu sync.Mutex
 	return func(text, voice string) []int16 {
 		mu.Lock()
@@ -75,7 +77,7 @@ func speaker(t *testing.T) func(text, voice string) []int16 {
 		if out, err := exec.Command(espeak, "-v", voice, "-s", "150", "-w", file, text).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		p, err := lib.Load(t.Context(), file, LoadOptions{Normalise: true, Trim: true})
+		p, err := lib.Load(t.Context(), file, sound.LoadOptions{Normalise: true, Trim: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,10 +107,10 @@ func machine(rnd *rand.Rand, say func(text, voice string) []int16, i int) scene 
 func fax(rnd *rand.Rand, i int) scene {
 	pcm := hush(rnd, 300, 2000)
 	if i%2 == 0 {
-		return scene{truth: "fax", pcm: worsen(rnd, append(pcm, pureTone(2100, 2800, 3000)...))}
+		return scene{truth: "fax", pcm: worsen(rnd, append(pcm, mediatest.Tone(2100, 2800, 3000)...))}
 	}
 	for range 3 {
-		pcm = append(append(pcm, pureTone(1100, 500, 3000)...), make([]int16, 3*audio.SampleRate)...)
+		pcm = append(append(pcm, mediatest.Tone(1100, 500, 3000)...), make([]int16, 3*audio.SampleRate)...)
 	}
 	return scene{truth: "fax", pcm: worsen(rnd, pcm)}
 }
@@ -120,15 +122,7 @@ func onlyBeep(rnd *rand.Rand) scene {
 
 func beep(rnd *rand.Rand) []int16 {
 	hz := []float64{440, 600, 850, 950, 1000, 1004, 1200, 1400, 2000}[rnd.IntN(9)]
-	return pureTone(hz, 150+rnd.IntN(900), 3000+6000*rnd.Float64())
-}
-
-func pureTone(hz float64, ms int, amplitude float64) []int16 {
-	out := make([]int16, ms*audio.SampleRate/1000)
-	for i := range out {
-		out[i] = int16(amplitude * math.Sin(2*math.Pi*hz*float64(i)/audio.SampleRate))
-	}
-	return out
+	return mediatest.Tone(hz, 150+rnd.IntN(900), 3000+6000*rnd.Float64())
 }
 
 func hush(rnd *rand.Rand, from, to int) []int16 {
@@ -142,8 +136,8 @@ func worsen(rnd *rand.Rand, pcm []int16) []int16 {
 	for i, v := range pcm {
 		out[i] = int16(max(-32000, min(32000, gain*float64(v)+noise*rnd.NormFloat64())))
 	}
-	PCMA.Encode(coded, out)
-	PCMA.Decode(out, coded)
+	codec.PCMA.Encode(coded, out)
+	codec.PCMA.Decode(out, coded)
 	return out
 }
 
@@ -189,7 +183,7 @@ func TestBeepDetector(t *testing.T) {
 			if e, ok := first(worsen(rnd, pcm)); ok {
 				t.Errorf("the voice %s beeps in greeting %d: %+v", voice, i, e)
 			}
-			e, ok := first(worsen(rnd, append(append(slices.Clone(pcm), pureTone(1000, 400, 5000)...), make([]int16, audio.SampleRate)...)))
+			e, ok := first(worsen(rnd, append(append(slices.Clone(pcm), mediatest.Tone(1000, 400, 5000)...), make([]int16, audio.SampleRate)...)))
 			if length := time.Duration(len(pcm)) * time.Second / audio.SampleRate; !ok || e.After < length || e.ToneHz < 980 || e.ToneHz > 1020 {
 				t.Errorf("the beep behind greeting %d of %s: %v %+v, not after %s", i, voice, ok, e, length)
 			}
@@ -199,21 +193,21 @@ func TestBeepDetector(t *testing.T) {
 		t.Fatalf("only %d s of speech", said)
 	}
 	dual := func(a, b float64, ms int) []int16 {
-		out := pureTone(a, ms, 4000)
-		for i, v := range pureTone(b, ms, 4000) {
+		out := mediatest.Tone(a, ms, 4000)
+		for i, v := range mediatest.Tone(b, ms, 4000) {
 			out[i] += v
 		}
 		return out
 	}
 	gap := make([]int16, audio.SampleRate/2)
 	for name, pcm := range map[string][]int16{
-		"European ring-back": slices.Concat(pureTone(425, 1000, 5000), make([]int16, 4*audio.SampleRate), pureTone(425, 1000, 5000), gap),
+		"European ring-back": slices.Concat(mediatest.Tone(425, 1000, 5000), make([]int16, 4*audio.SampleRate), mediatest.Tone(425, 1000, 5000), gap),
 		"American ring-back": slices.Concat(dual(440, 480, 2000), make([]int16, 4*audio.SampleRate)),
 		"American busy":      slices.Concat(dual(480, 620, 500), gap, dual(480, 620, 500), gap),
 		"a key":              slices.Concat(dual(697, 1209, 300), gap),
-		"SIT":                slices.Concat(pureTone(950, 330, 5000), pureTone(1400, 330, 5000), pureTone(1777, 330, 5000), gap),
-		"a fax that answers": slices.Concat(pureTone(2100, 3000, 5000), gap),
-		"a click":            slices.Concat(pureTone(1000, 40, 5000), gap),
+		"SIT":                slices.Concat(mediatest.Tone(950, 330, 5000), mediatest.Tone(1400, 330, 5000), mediatest.Tone(1777, 330, 5000), gap),
+		"a fax that answers": slices.Concat(mediatest.Tone(2100, 3000, 5000), gap),
+		"a click":            slices.Concat(mediatest.Tone(1000, 40, 5000), gap),
 	} {
 		if e, ok := first(worsen(rnd, slices.Concat(gap, pcm))); ok {
 			t.Errorf("%s is a beep: %+v", name, e)

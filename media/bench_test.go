@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // BenchmarkFrame is one session's frame without the kernel: commands, one
@@ -24,7 +26,7 @@ func BenchmarkFrame(b *testing.B) {
 	var parties []*party
 	for range sessions {
 		p := st.leg(nil)
-		p.s.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
+		p.s.Play(Playback{Parts: []*sound.Prompt{ramp(50)}, Loop: true})
 		parties = append(parties, p)
 	}
 	st.run(100*time.Millisecond, nil, parties...)
@@ -100,11 +102,11 @@ func measureLoad(b *testing.B, n int, duplex bool, d time.Duration) loadResult {
 		}
 		sessions[i] = s
 		crowd.targets[i] = s.LocalAddr()
-		local := Local{Addr: crowd.addr.Addr(), Port: crowd.ports[i], Codecs: []*Codec{PCMA}}
+		local := Local{Addr: crowd.addr.Addr(), Port: crowd.ports[i], Codecs: []*codec.Codec{codec.PCMA}}
 		if _, err := s.Answer(BuildOffer(local)); err != nil {
 			b.Fatal(err)
 		}
-		s.Play(Playback{Parts: []*Prompt{prompt}, Loop: true})
+		s.Play(Playback{Parts: []*sound.Prompt{prompt}, Loop: true})
 		s.Start()
 	}
 	until(b, "all play", func() bool { return sessions[n-1].Stats().Sent > 25 })
@@ -196,7 +198,7 @@ func (c *crowd) run(duplex bool) func() []time.Duration {
 			to[i].set(t)
 		}
 		var head [rtpHeader]byte
-		payload, buf := voice(1), make([]byte, maxPacket)
+		payload, buf := voice(1), make([]byte, codec.MaxPacket)
 		next := monotonic()
 		for turn := 0; !quit.Load(); turn++ {
 			if c.fresh.Swap(false) {
@@ -216,7 +218,7 @@ func (c *crowd) run(duplex bool) func() []time.Duration {
 				}
 				if duplex {
 					f := turn / slotCount
-					putRTP(&head, false, PCMA.PT, uint16(f), uint32(f*audio.FrameSamples), uint32(i))
+					putRTP(&head, false, codec.PCMA.PT, uint16(f), uint32(f*audio.FrameSamples), uint32(i))
 					io.send(c.socks[i], &to[i], head[:], payload)
 				}
 			}
@@ -255,7 +257,7 @@ func floorTime(b *testing.B, n int, duplex bool) float64 {
 	io := newKernelIO()
 	defer io.close(out)
 	msgs := c.messages()
-	buf := make([]byte, maxPacket)
+	buf := make([]byte, codec.MaxPacket)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	const turns = 1000

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // A bridge connects two legs of one shard: what one receives is passed on to
@@ -105,7 +106,7 @@ func (l *leg) ready() bool {
 
 // carry passes an audio packet of the peer on to l; heard is what it says, if
 // it was decoded.
-func (l *leg) carry(sh *shard, p *packet, codec *Codec, heard audio.Piece) {
+func (l *leg) carry(sh *shard, p *packet, codec *codec.Codec, heard audio.Piece) {
 	if !l.ready() {
 		return
 	}
@@ -132,16 +133,16 @@ func (l *leg) carry(sh *shard, p *packet, codec *Codec, heard audio.Piece) {
 	payload := p.payload
 	if codec != l.agreed.codec {
 		payload = sh.code[:len(p.payload)]
-		table := sh.engine.convert[codec.slot][l.agreed.codec.slot]
+		table := sh.engine.convert[codec.Slot][l.agreed.codec.Slot]
 		for i, b := range p.payload {
 			payload[i] = table[b]
 		}
 	}
-	if end := ts + l.agreed.codec.length(payload); marker || int32(end-l.send.next) > 0 {
+	if end := ts + l.agreed.codec.Length(payload); marker || int32(end-l.send.next) > 0 {
 		l.send.next = end
 	}
 	l.send.gap, l.send.started = false, true
-	l.writeAs(sh, l.agreed.sendPT, marker, seq, ts*l.agreed.codec.factor(), payload)
+	l.writeAs(sh, l.agreed.sendPT, marker, seq, ts*l.agreed.codec.Factor(), payload)
 	if l.records > 0 || l.tapCount > 0 {
 		l.recordSent(sh, ts, payload, heard)
 	}

@@ -3,6 +3,9 @@ package media
 import (
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // A peer whose packets come in bursts puts the stream that is passed on ahead
@@ -24,10 +27,10 @@ func TestPeerIsHeardAgainAfterAWhisperWhateverItsJitter(t *testing.T) {
 		a.s.Bridge(b.s)
 		st.run(400*time.Millisecond, bursts, a, b)
 		for range 4 {
-			b.s.Play(Playback{Parts: []*Prompt{ramp(10)}})
+			b.s.Play(Playback{Parts: []*sound.Prompt{ramp(10)}})
 			st.run(600*time.Millisecond, bursts, a, b)
 			late := b.packets[len(b.packets)-6:]
-			if n := len(content(late, PCMA)); n != len(late) {
+			if n := len(content(late, codec.PCMA)); n != len(late) {
 				t.Fatalf("bursts of %d: %d of %d packets long after the whisper are the peer's", burst, n, len(late))
 			}
 		}

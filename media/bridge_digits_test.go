@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // digitsIn reads the digits in what a party has heard.
@@ -42,7 +43,7 @@ func TestBridgePassesDigitsOutOfSilence(t *testing.T) {
 	contiguousSeq(t, b.packets)
 	st.run(500*time.Millisecond, a.talk(1), a, b)
 	contiguousSeq(t, b.packets)
-	if n := len(content(b.packets[len(b.packets)-10:], PCMA)); n != 10 {
+	if n := len(content(b.packets[len(b.packets)-10:], codec.PCMA)); n != 10 {
 		t.Fatalf("%d of 10 packets of voice after the digits", n)
 	}
 }
@@ -90,11 +91,11 @@ func TestSendDigitsOnABridgedLeg(t *testing.T) {
 	for i, h := range b.packets {
 		if h.pt == pt {
 			inside = true
-		} else if inside && i+1 < len(b.packets) && b.packets[i+1].pt == pt && string(h.payload) != string(PCMA.Silence()) && digitsIn(b.packets[i+1:], pt) == "23" {
+		} else if inside && i+1 < len(b.packets) && b.packets[i+1].pt == pt && string(h.payload) != string(codec.PCMA.Silence()) && digitsIn(b.packets[i+1:], pt) == "23" {
 			t.Fatal("voice in the gap between two digits")
 		}
 	}
-	if n := len(content(b.packets[len(b.packets)-10:], PCMA)); n != 10 {
+	if n := len(content(b.packets[len(b.packets)-10:], codec.PCMA)); n != 10 {
 		t.Fatalf("%d of 10 packets of voice after the digits", n)
 	}
 	// The other leg has no telephone-event of its own: dropped and counted.

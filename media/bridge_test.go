@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // talk lets a party say a distinct frame every 20 ms, beginning at phase.
@@ -50,7 +52,7 @@ func TestBridgePassesAudioBothWays(t *testing.T) {
 		contiguous(t, b.packets)
 		steady(t, a.packets[na:], 4*time.Millisecond)
 		steady(t, b.packets[nb:], 4*time.Millisecond)
-		if n := len(content(b.packets[nb:], PCMA)); n < 99 {
+		if n := len(content(b.packets[nb:], codec.PCMA)); n < 99 {
 			t.Fatalf("%d shards: %d frames of 100 passed on", shards, n)
 		}
 		// The delay: what was said at 3 mod 20 is heard at most two slots later.
@@ -66,7 +68,7 @@ func TestBridgePassesAudioBothWays(t *testing.T) {
 		st.run(400*time.Millisecond, talk, a, b)
 		contiguous(t, a.packets)
 		last := b.packets[len(b.packets)-10:]
-		if len(content(last, PCMA)) != 0 {
+		if len(content(last, codec.PCMA)) != 0 {
 			t.Fatal("audio passes after Unbridge")
 		}
 	}
@@ -82,7 +84,7 @@ func TestMigrationHasNoGap(t *testing.T) {
 	}
 	moved := b
 	prompt := ramp(100)
-	moved.s.Play(Playback{Parts: []*Prompt{prompt}})
+	moved.s.Play(Playback{Parts: []*sound.Prompt{prompt}})
 	st.run(300*time.Millisecond, nil, a, b)
 	// Both ends ask for it at once.
 	a.s.Bridge(b.s)
@@ -90,7 +92,7 @@ func TestMigrationHasNoGap(t *testing.T) {
 	st.run(2*time.Second, nil, a, b)
 	steady(t, a.packets, 0)
 	steady(t, b.packets, 0)
-	got, want := content(moved.packets, PCMA), framesOf(PCMA, prompt)
+	got, want := content(moved.packets, codec.PCMA), framesOf(codec.PCMA, prompt)
 	if len(got) != len(want) {
 		t.Fatalf("%d frames of the prompt, want %d", len(got), len(want))
 	}
@@ -101,19 +103,19 @@ func TestMigrationHasNoGap(t *testing.T) {
 
 func TestBridgeTranscodes(t *testing.T) {
 	st := newStudio(t, 1)
-	a, b := st.leg(nil, PCMA), st.leg(nil, PCMU)
+	a, b := st.leg(nil, codec.PCMA), st.leg(nil, codec.PCMU)
 	a.s.Bridge(b.s)
 	st.run(60*time.Millisecond, nil, a, b)
 	st.run(500*time.Millisecond, a.talk(1), a, b)
-	got := content(b.packets, PCMU)
+	got := content(b.packets, codec.PCMU)
 	if len(got) < 20 {
 		t.Fatalf("%d frames", len(got))
 	}
 	var pcm [audio.FrameSamples]int16
 	want := make([]byte, audio.FrameSamples)
-	PCMA.Decode(pcm[:], voice(0))
-	PCMU.Encode(want, pcm[:])
-	if !bytes.Equal(got[0], want) || b.packets[len(b.packets)-1].pt != PCMU.PT {
+	codec.PCMA.Decode(pcm[:], voice(0))
+	codec.PCMU.Encode(want, pcm[:])
+	if !bytes.Equal(got[0], want) || b.packets[len(b.packets)-1].pt != codec.PCMU.PT {
 		t.Fatal("not what was said, in mu-law")
 	}
 }
@@ -126,7 +128,7 @@ func TestBridgeKeepsHolesAndMendsOrder(t *testing.T) {
 	n := len(b.packets)
 	first := a.seq + 1
 	for _, i := range []int{0, 2, 1, 4, 4, 5} { // 3 is lost, 4 comes twice
-		a.sendFrom(a.conn, PCMA.PT, false, first+uint16(i), a.ts+uint32(i*audio.FrameSamples), voice(i))
+		a.sendFrom(a.conn, codec.PCMA.PT, false, first+uint16(i), a.ts+uint32(i*audio.FrameSamples), voice(i))
 		st.run(20*time.Millisecond, nil, a, b)
 	}
 	var order []int
@@ -160,7 +162,7 @@ func TestBridgeFillsSilenceAndResumesInPlace(t *testing.T) {
 	st.run(time.Second, nil, a, b)
 	st.run(time.Second, a.talk(1), a, b)
 	contiguous(t, b.packets[len(b.packets)-30:])
-	if n := len(content(b.packets[len(b.packets)-30:], PCMA)); n < 30 {
+	if n := len(content(b.packets[len(b.packets)-30:], codec.PCMA)); n < 30 {
 		t.Fatalf("%d of the last 30 packets are voice", n)
 	}
 }
@@ -172,23 +174,23 @@ func TestWhisperCoversTheBridgeForOneListener(t *testing.T) {
 	a.s.Bridge(b.s)
 	st.run(300*time.Millisecond, talk, a, b)
 	whisper := ramp(20)
-	b.s.Play(Playback{Parts: []*Prompt{whisper}})
+	b.s.Play(Playback{Parts: []*sound.Prompt{whisper}})
 	na, nb := len(a.packets), len(b.packets)
 	st.run(300*time.Millisecond, talk, a, b)
 	for _, h := range b.packets[nb+3:] {
-		if !contains(framesOf(PCMA, whisper), h.payload) {
+		if !contains(framesOf(codec.PCMA, whisper), h.payload) {
 			t.Fatal("the bridge is heard beside the whisper")
 		}
 	}
 	for _, h := range a.packets[na:] {
-		if contains(framesOf(PCMA, whisper), h.payload) {
+		if contains(framesOf(codec.PCMA, whisper), h.payload) {
 			t.Fatal("the other one hears the whisper")
 		}
 	}
 	st.run(500*time.Millisecond, talk, a, b)
 	contiguous(t, a.packets)
 	contiguous(t, b.packets)
-	if n := len(content(b.packets[len(b.packets)-10:], PCMA)); n != 10 {
+	if n := len(content(b.packets[len(b.packets)-10:], codec.PCMA)); n != 10 {
 		t.Fatalf("%d of 10 packets after the whisper", n)
 	}
 }
@@ -202,7 +204,7 @@ func TestRepeatedWhispersDoNotDrift(t *testing.T) {
 	a.s.Bridge(b.s)
 	st.run(200*time.Millisecond, talk, a, b)
 	for range 40 {
-		b.s.Play(Playback{Parts: []*Prompt{ramp(2)}})
+		b.s.Play(Playback{Parts: []*sound.Prompt{ramp(2)}})
 		st.run(200*time.Millisecond, talk, a, b)
 	}
 	contiguous(t, b.packets)
@@ -233,10 +235,10 @@ func TestMuteAndHoldStopPassing(t *testing.T) {
 		st.run(200*time.Millisecond, talk, a, b)
 		na, nb := len(a.packets), len(b.packets)
 		st.run(300*time.Millisecond, talk, a, b)
-		if got := len(content(a.packets[na:], PCMA)) > 0; got != wantA {
+		if got := len(content(a.packets[na:], codec.PCMA)) > 0; got != wantA {
 			t.Fatalf("%s: a hears b: %v", name, got)
 		}
-		if got := len(content(b.packets[nb:], PCMA)) > 0; got != wantB {
+		if got := len(content(b.packets[nb:], codec.PCMA)) > 0; got != wantB {
 			t.Fatalf("%s: b hears a: %v", name, got)
 		}
 	}

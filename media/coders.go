@@ -1,19 +1,23 @@
 package media
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"github.com/loopstart/loopstart/media/codec"
+)
 
 // coders are the states of a session's streams. The host makes them, because
 // the shard does not allocate.
 type coders struct {
-	enc  Encoder
-	decs []Decoder // of the formats that may come
-	pack *packer   // nil: a packet is a frame
+	enc  codec.Encoder
+	decs []codec.Decoder // of the formats that may come
+	pack *packer         // nil: a packet is a frame
 }
 
 func newCoders(r Remote) coders {
-	c := coders{enc: r.Codec.NewEncoder(), decs: make([]Decoder, len(r.Formats)), pack: newPacker(r.PtimeMs)}
-	if r.Codec == Opus {
-		c.enc = newOpusEncoder(r.opus)
+	c := coders{enc: r.Codec.NewEncoder(), decs: make([]codec.Decoder, len(r.Formats)), pack: newPacker(r.PtimeMs)}
+	if r.Codec == codec.Opus {
+		c.enc = codec.NewOpusEncoder(r.opus)
 	}
 	for i, f := range r.Formats {
 		c.decs[i] = f.Codec.NewDecoder()
@@ -47,7 +51,7 @@ func (l *leg) newCoders(sh *shard, c *command) {
 }
 
 // decoder is the state of what comes in a codec, nil when it is new.
-func (l *leg) decoder(c *Codec) Decoder {
+func (l *leg) decoder(c *codec.Codec) codec.Decoder {
 	if l.agreed == nil {
 		return nil
 	}
@@ -64,5 +68,5 @@ func (l *leg) factor() uint32 {
 	if l.agreed == nil {
 		return 1
 	}
-	return l.agreed.codec.factor()
+	return l.agreed.codec.Factor()
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // One stream through all that a call does: silence, a prompt, another one in
@@ -35,10 +37,10 @@ func TestStreamIsOneThroughAllTransitions(t *testing.T) {
 		from = len(p.packets)
 	}
 	step("begins with silence", 100*time.Millisecond, nil)
-	step("a prompt", 200*time.Millisecond, func() { p.s.Play(Playback{Parts: []*Prompt{ramp(50)}}) })
-	step("another one in its place, to the end", 300*time.Millisecond, func() { p.s.Play(Playback{Parts: []*Prompt{ramp(8)}}) })
+	step("a prompt", 200*time.Millisecond, func() { p.s.Play(Playback{Parts: []*sound.Prompt{ramp(50)}}) })
+	step("another one in its place, to the end", 300*time.Millisecond, func() { p.s.Play(Playback{Parts: []*sound.Prompt{ramp(8)}}) })
 	step("a bridge", 300*time.Millisecond, func() { p.s.Bridge(q.s) })
-	step("a whisper over it", 300*time.Millisecond, func() { p.s.Play(Playback{Parts: []*Prompt{ramp(5)}}) })
+	step("a whisper over it", 300*time.Millisecond, func() { p.s.Play(Playback{Parts: []*sound.Prompt{ramp(5)}}) })
 	step("keys over it", 400*time.Millisecond, func() {
 		if err := p.s.SendDigits("5"); err != nil {
 			t.Fatal(err)
@@ -50,14 +52,14 @@ func TestStreamIsOneThroughAllTransitions(t *testing.T) {
 	step("they resume", 200*time.Millisecond, func() { p.offer(SendRecv) })
 	step("the bridge ends", 200*time.Millisecond, func() { p.s.Unbridge() })
 	step("keys over a prompt", 600*time.Millisecond, func() {
-		p.s.Play(Playback{Parts: []*Prompt{ramp(10)}})
+		p.s.Play(Playback{Parts: []*sound.Prompt{ramp(10)}})
 		if err := p.s.SendDigits("1w#"); err != nil {
 			t.Fatal(err)
 		}
 	})
 	step("a session refresh changes nothing", 500*time.Millisecond, func() { p.offer(SendRecv) })
 	step("a pass that is 300 ms late: two frames and a step in time", 100*time.Millisecond, func() {
-		p.s.Play(Playback{Parts: []*Prompt{ramp(50)}})
+		p.s.Play(Playback{Parts: []*sound.Prompt{ramp(50)}})
 		late := st.clk.Now().Add(300 * time.Millisecond)
 		st.engine.shards[0].tick(late, st.fabric)
 		st.clk.Advance(300 * time.Millisecond)
@@ -93,7 +95,7 @@ func runs(t *testing.T, packets []heard, last *heard) (out []string) {
 		switch {
 		case h.pt == DefaultEventPT:
 			now = fmt.Sprintf("key %d", h.payload[0])
-		case bytes.Equal(h.payload, PCMA.Silence()):
+		case bytes.Equal(h.payload, codec.PCMA.Silence()):
 			now = "silence"
 		}
 		if last.payload != nil {

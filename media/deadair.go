@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // Whether anything is heard, in either direction: calls in which nobody hears
@@ -16,7 +17,7 @@ const (
 )
 
 // heardIn looks at a packet of the peer.
-func (l *leg) heardIn(sh *shard, payload []byte, c *Codec) {
+func (l *leg) heardIn(sh *shard, payload []byte, c *codec.Codec) {
 	if sh.at-l.sounded < soundEvery || !audible(payload, c) {
 		return
 	}
@@ -36,13 +37,13 @@ func (l *leg) sound(sh *shard) {
 }
 
 // audible reports whether a payload holds more than silence.
-func audible(payload []byte, c *Codec) bool {
-	if c.g711 == nil {
+func audible(payload []byte, c *codec.Codec) bool {
+	if c.G711 == nil {
 		return len(payload) > soundBytes
 	}
 	sum, n := 0, 0
 	for i := 0; i < len(payload); i += soundStep {
-		v := int(c.g711.sample(payload[i]))
+		v := int(c.G711.Sample(payload[i]))
 		sum += max(v, -v)
 		n++
 	}

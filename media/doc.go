@@ -1,26 +1,24 @@
 // Package media makes, negotiates and moves the audio of calls.
 //
-// It has two halves. The first is pure: codecs ([Codec]), prepared audio
-// ([Prompt], [Library], [Tone]), files ([WAVWriter]) and the offer/answer rules
-// of SDP ([BuildOffer], [BuildAnswer], [ReadAnswer]). The second is the engine
-// that paces RTP: sessions on shards, one goroutine each.
-//
-// All audio inside the package is mono, signed 16 bit, 8000 samples a second,
-// in frames of 20 ms (160 samples).
+// It is the engine that paces RTP: sessions on shards, one goroutine each, with
+// their players, bridges, mixers, recorders and taps, and the offer/answer rules
+// of SDP ([BuildOffer], [BuildAnswer], [ReadAnswer]). What needs no session lies
+// below it: samples and rates in media/audio, codecs in media/codec, prompts and
+// files in media/sound.
 //
 // # Concurrency
 //
-// Codecs, prompts and their encoded forms are immutable and shared by all
-// calls without a lock. A [Library] may be used from any goroutine.
+// Sessions, mixers and the engine may be used from any goroutine; what is on a
+// shard belongs to that shard.
 //
 // # Limits
 //
 // Every file, session description, queue and pool has a named limit constant
-// beside the code that enforces it (MaxSDP, MaxMediaLines, DefaultLibraryBytes, …).
+// beside the code that enforces it (MaxSDP, MaxMediaLines, MaxMixMembers, …).
 //
 // # Errors
 //
-// Errors that a user may see are *fault.Error: NotFound for a missing file,
-// Media for audio that cannot be decoded or agreed on, Limit for a named limit.
+// Errors that a user may see are *fault.Error: Media for what cannot be agreed
+// on, Limit for a named limit.
 // [ErrNotAcceptable] marks a session description that deserves a 488.
 package media

@@ -7,6 +7,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // Telephone-events (RFC 4733). digitReceiver and digitSender are pure: they
@@ -192,7 +193,7 @@ func eventCode(key byte) uint8 {
 
 // dialTones is the audio of the steps for a peer without telephone-events,
 // each tone at −8 dBm0 (ITU-T Q.23, Q.24).
-func dialTones(steps []byte) *Prompt {
+func dialTones(steps []byte) *sound.Prompt {
 	amplitude := 32767 * math.Pow(10, (-8-3.14)/20)
 	var pcm []int16
 	for _, key := range steps {
@@ -207,5 +208,5 @@ func dialTones(steps []byte) *Prompt {
 		}
 		pcm = append(pcm, make([]int16, gapFrames*audio.FrameSamples)...)
 	}
-	return NewPrompt(pcm)
+	return sound.NewPrompt(pcm)
 }

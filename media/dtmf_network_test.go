@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // badNetwork loses, doubles and delays what passes through a Fabric.
@@ -157,7 +158,7 @@ func TestKeysAreHeardAsSent(t *testing.T) {
 				continue
 			}
 			var one [audio.FrameSamples]int16
-			PCMA.Decode(one[:], h.payload)
+			codec.PCMA.Decode(one[:], h.payload)
 			pcm = append(pcm, one[:]...)
 		}
 		tones := heardKeys(pcm, 0)

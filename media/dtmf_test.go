@@ -9,6 +9,8 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // eventPacket is one step of a digit test: a packet, or the passing of time.
@@ -280,7 +282,7 @@ func TestSendDigitsPausesThePrompt(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.leg(nil)
 	prompt := ramp(200)
-	p.s.Play(Playback{Parts: []*Prompt{prompt}})
+	p.s.Play(Playback{Parts: []*sound.Prompt{prompt}})
 	st.run(205*time.Millisecond, nil, p)
 	if err := p.s.SendDigits("1w2345678901#A"); err != nil {
 		t.Fatal(err)
@@ -315,7 +317,7 @@ func TestSendDigitsPausesThePrompt(t *testing.T) {
 	if got != "12345678901#A" || marks != len(got) {
 		t.Fatalf("digits %q, %d markers", got, marks)
 	}
-	if n := len(content(p.packets, PCMA)); n != 200+len(got)*(toneFrames+endRepeats-1) {
+	if n := len(content(p.packets, codec.PCMA)); n != 200+len(got)*(toneFrames+endRepeats-1) {
 		t.Fatalf("%d frames that are no silence: the prompt must be whole", n)
 	}
 	if n := len(p.events.of(DigitsSent)); n != 1 {
@@ -398,7 +400,7 @@ func TestSendDigitsInBandWithoutTelephoneEvent(t *testing.T) {
 	}
 	st.run(time.Second, nil, p)
 	steady(t, p.packets, 0)
-	if n := len(content(p.packets, PCMA)); n != 2*toneFrames {
+	if n := len(content(p.packets, codec.PCMA)); n != 2*toneFrames {
 		t.Fatalf("%d frames of tone", n)
 	}
 	if n := len(p.events.of(DigitsSent)); n != 1 {

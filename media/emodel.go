@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // The E-model of ITU-T G.107, reduced to what a receiver of packets knows: the
@@ -33,7 +34,7 @@ var impairments = map[string]impairment{
 
 // meanOpinion estimates how listeners rate what they hear in a codec, 1 (bad)
 // to 4.4. loss is a share, 0–1; an unknown round trip is 0.
-func meanOpinion(c *Codec, loss, jitterMs, rttMs float64) float64 {
+func meanOpinion(c *codec.Codec, loss, jitterMs, rttMs float64) float64 {
 	im := impairments["PCMA"]
 	if c != nil {
 		if own, ok := impairments[c.Name]; ok {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // Defaults and limits of an engine.
@@ -26,11 +27,11 @@ const (
 
 // Config sets up an Engine. The zero value is usable.
 type Config struct {
-	PortMin, PortMax uint16        // pool of RTP (even) and RTCP (odd) ports; 0 = the defaults
-	Shards           int           // pacer threads; 0 = one per core
-	Codecs           []*Codec      // what sessions offer unless they say otherwise; nil = PCMA and PCMU
-	SilenceTimeout   time.Duration // media timeout of sessions that set none; 0 = off
-	RequireMedia     bool          // of those: also ends who never sends anything
+	PortMin, PortMax uint16         // pool of RTP (even) and RTCP (odd) ports; 0 = the defaults
+	Shards           int            // pacer threads; 0 = one per core
+	Codecs           []*codec.Codec // what sessions offer unless they say otherwise; nil = PCMA and PCMU
+	SilenceTimeout   time.Duration  // media timeout of sessions that set none; 0 = off
+	RequireMedia     bool           // of those: also ends who never sends anything
 
 	// Fabric replaces the machine's sockets by a network inside the process,
 	// driven by the engine's clock. An engine on a virtual clock that is given
@@ -93,9 +94,9 @@ func NewEngine(cfg Config, clk clock.Clock, log *slog.Logger) (*Engine, error) {
 		writers: newWriterPool(clk), sessions: make(map[*Session]struct{}), mixers: make(map[*Mixer]struct{}),
 	}
 	e.empty = sync.NewCond(&e.mu)
-	for _, from := range [...]*Codec{PCMA, PCMU} {
-		for _, to := range [...]*Codec{PCMA, PCMU} {
-			e.convert[from.slot][to.slot] = transcoder(from, to)
+	for _, from := range [...]*codec.Codec{codec.PCMA, codec.PCMU} {
+		for _, to := range [...]*codec.Codec{codec.PCMA, codec.PCMU} {
+			e.convert[from.Slot][to.Slot] = transcoder(from, to)
 		}
 	}
 	e.sockets = kernelSockets{}
@@ -128,7 +129,7 @@ func (c *Config) complete(clk clock.Clock) error {
 	}
 	c.Shards = min(c.Shards, maxShards)
 	if len(c.Codecs) == 0 {
-		c.Codecs = []*Codec{PCMA, PCMU}
+		c.Codecs = []*codec.Codec{codec.PCMA, codec.PCMU}
 	}
 	if _, virtual := clk.(*clock.Virtual); virtual && c.Fabric == nil {
 		c.Fabric = NewFabric(clk)
@@ -267,7 +268,7 @@ func (e *Engine) Close() error {
 }
 
 // transcoder maps every code word of from to the nearest one of to.
-func transcoder(from, to *Codec) *[256]byte {
+func transcoder(from, to *codec.Codec) *[256]byte {
 	var table, in [256]byte
 	var pcm [256]int16
 	for i := range in {

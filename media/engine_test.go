@@ -16,6 +16,8 @@ import (
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // studio is an engine in virtual time on a Fabric.
@@ -94,7 +96,7 @@ type party struct {
 }
 
 // leg opens a session and a peer that has called it with these codecs.
-func (st *studio) leg(change func(*SessionOptions), codecs ...*Codec) *party {
+func (st *studio) leg(change func(*SessionOptions), codecs ...*codec.Codec) *party {
 	st.t.Helper()
 	p := st.open(change, codecs...)
 	p.offer(SendRecv)
@@ -102,7 +104,7 @@ func (st *studio) leg(change func(*SessionOptions), codecs ...*Codec) *party {
 	return p
 }
 
-func (st *studio) open(change func(*SessionOptions), codecs ...*Codec) *party {
+func (st *studio) open(change func(*SessionOptions), codecs ...*codec.Codec) *party {
 	st.t.Helper()
 	st.ports += 2
 	p := &party{st: st, events: &diary{}, seq: uint16(rand.Uint32()), ts: rand.Uint32(), ssrc: rand.Uint32()}
@@ -113,7 +115,7 @@ func (st *studio) open(change func(*SessionOptions), codecs ...*Codec) *party {
 	}
 	p.conn = conn
 	if len(codecs) == 0 {
-		codecs = []*Codec{PCMA}
+		codecs = []*codec.Codec{codec.PCMA}
 	}
 	p.local = Local{Addr: addr.Addr(), Port: addr.Port(), SessionID: 7, Version: 1, Codecs: codecs}
 	o := SessionOptions{Sink: p.events.note}
@@ -138,7 +140,7 @@ func (p *party) offer(dir Direction) {
 
 // listen fetches what has arrived.
 func (p *party) listen() {
-	var buf [maxPacket]byte
+	var buf [codec.MaxPacket]byte
 	for {
 		n, _, ok := p.conn.Receive(buf[:])
 		if !ok {
@@ -154,7 +156,7 @@ func (p *party) listen() {
 
 // say sends one frame of payload.
 func (p *party) say(payload []byte) {
-	p.send(PCMA.PT, false, payload)
+	p.send(codec.PCMA.PT, false, payload)
 	p.ts += uint32(len(payload))
 }
 
@@ -193,12 +195,12 @@ func voice(n int) []byte {
 }
 
 // ramp is a prompt whose frames differ.
-func ramp(frames int) *Prompt {
+func ramp(frames int) *sound.Prompt {
 	pcm := make([]int16, frames*audio.FrameSamples)
 	for i := range pcm {
 		pcm[i] = int16((i/audio.FrameSamples+1)*257 + i%audio.FrameSamples*16)
 	}
-	return NewPrompt(pcm)
+	return sound.NewPrompt(pcm)
 }
 
 // steady checks that packets follow one another with no hole in sequence,
@@ -231,7 +233,7 @@ func TestSilenceNeverStopsBetweenStartAndClose(t *testing.T) {
 	if n := len(p.packets); n < 99 || n > 101 {
 		t.Fatalf("%d packets in 2 s", n)
 	}
-	if !p.packets[0].marker || p.packets[0].pt != PCMA.PT || string(p.packets[0].payload) != string(PCMA.Silence()) {
+	if !p.packets[0].marker || p.packets[0].pt != codec.PCMA.PT || string(p.packets[0].payload) != string(codec.PCMA.Silence()) {
 		t.Fatalf("first packet %+v", p.packets[0])
 	}
 	p.s.Close()
@@ -298,7 +300,7 @@ func TestPortsRunOutAndComeBack(t *testing.T) {
 func TestOpenAfterCloseIsRefused(t *testing.T) {
 	st := newStudio(t, 2)
 	p := st.leg(nil)
-	id := p.s.Play(Playback{Parts: []*Prompt{ramp(100)}})
+	id := p.s.Play(Playback{Parts: []*sound.Prompt{ramp(100)}})
 	st.run(100*time.Millisecond, nil, p)
 	if err := st.engine.Close(); err != nil {
 		t.Fatal(err)
@@ -399,7 +401,7 @@ func TestCommandsBeyondTheLimitAreAnsweredAndCounted(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.leg(nil)
 	for range commandLimit + 5 {
-		p.s.Play(Playback{Parts: []*Prompt{ramp(3)}})
+		p.s.Play(Playback{Parts: []*sound.Prompt{ramp(3)}})
 	}
 	st.run(200*time.Millisecond, nil, p)
 	reasons := map[string]int{}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // Floods on all sessions of a shard at once: a pass reads no more than
@@ -94,7 +95,7 @@ func TestGarbageOnBothPortsLeavesTheCallUnharmed(t *testing.T) {
 		var said []int16
 		for i := range n {
 			var one [audio.FrameSamples]int16
-			PCMA.Decode(one[:], voice(i%64))
+			codec.PCMA.Decode(one[:], voice(i%64))
 			said = append(said, one[:]...)
 		}
 		find(t, readWAV(t, f, 1), said)
@@ -131,7 +132,7 @@ func garbage(rng *rand.Rand, kind int) []byte {
 // whatever they are, nothing panics and what is counted adds up.
 func FuzzDatagram(f *testing.F) {
 	var h [rtpHeader]byte
-	putRTP(&h, false, PCMA.PT, 1, 2, 3)
+	putRTP(&h, false, codec.PCMA.PT, 1, 2, 3)
 	plain := append(h[:], voice(0)...)
 	putRTP(&h, true, DefaultEventPT, 2, 2, 3)
 	event := append(h[:], 5, 0x8a, 3, 32)
@@ -142,7 +143,7 @@ func FuzzDatagram(f *testing.F) {
 	f.Add([]byte{0x81, rtcpSR, 0, 6, 0, 0, 0, 1}, []byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, true)
 	st := newStudio(f, 1)
 	f.Fuzz(func(t *testing.T, one, two []byte, mux bool) {
-		if len(one) > maxPacket || len(two) > maxPacket {
+		if len(one) > codec.MaxPacket || len(two) > codec.MaxPacket {
 			return
 		}
 		st.t, st.ports = t, 6000

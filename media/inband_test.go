@@ -11,6 +11,8 @@ import (
 
 	"github.com/loopstart/loopstart/internal/need"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // keyTone is a digit as a line carries it.
@@ -46,8 +48,8 @@ func (k keyTone) pcm(rnd *rand.Rand) []int16 {
 func heardKeys(pcm []int16, shift int) string {
 	t := newToneReceiver()
 	coded, plain := make([]byte, len(pcm)), make([]int16, len(pcm))
-	PCMA.Encode(coded, pcm)
-	PCMA.Decode(plain, coded)
+	codec.PCMA.Encode(coded, pcm)
+	codec.PCMA.Decode(plain, coded)
 	var out strings.Builder
 	open := byte(0)
 	note := func(n toneNews) {
@@ -148,7 +150,7 @@ func TestTalkOff(t *testing.T) {
 		if out, err := exec.Command(espeak, "-v", voice, "-s", fmt.Sprint(140), "-w", file, text).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		p, err := NewLibrary(LibraryOptions{}).Load(t.Context(), file, LoadOptions{Normalise: true})
+		p, err := sound.NewLibrary(sound.LibraryOptions{}).Load(t.Context(), file, sound.LoadOptions{Normalise: true})
 		if err != nil {
 			t.Fatal(err)
 		}

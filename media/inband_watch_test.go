@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // pressed says a prompt of keys as tones, one frame every 20 ms, without those
@@ -22,7 +23,7 @@ func (p *party) pressed(keys string, lost map[int]bool) func(ms int) {
 		copy(frame, pcm[:n])
 		pcm = pcm[n:]
 		payload := make([]byte, audio.FrameSamples)
-		PCMA.Encode(payload, frame)
+		codec.PCMA.Encode(payload, frame)
 		if !lost[ms/20] {
 			p.say(payload)
 			return
@@ -90,7 +91,7 @@ func TestDigitEndsWithItsAudio(t *testing.T) {
 	long := keyTone{key: '7', ms: 200, low: 6000, high: 6000}.pcm(rand.New(rand.NewPCG(1, 2)))
 	st.run(100*time.Millisecond, func(ms int) {
 		if ms%20 == 0 {
-			PCMA.Encode(payload, long[ms*8:ms*8+audio.FrameSamples])
+			codec.PCMA.Encode(payload, long[ms*8:ms*8+audio.FrameSamples])
 			p.say(payload)
 		}
 	}, p)

@@ -11,6 +11,7 @@ import (
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 func TestSessionLimit(t *testing.T) {
@@ -136,7 +137,7 @@ func TestDigitsOutliveANewAgreement(t *testing.T) {
 	}
 	st.run(3*time.Second, nil, p)
 	for _, h := range p.packets[n+2:] {
-		if h.pt == pt || h.pt != PCMU.PT || len(h.payload) != audio.FrameSamples {
+		if h.pt == pt || h.pt != codec.PCMU.PT || len(h.payload) != audio.FrameSamples {
 			t.Fatalf("payload type %d with %d bytes", h.pt, len(h.payload))
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // Limits of a mixer.
@@ -79,8 +81,8 @@ func (e *Engine) NewMixer(o MixerOptions) (*Mixer, error) {
 	m.speakers = o.Speakers
 	m.talkers = make([]*mixMember, 0, MaxMixMembers)
 	m.members = make([]*mixMember, 0, MaxMixMembers)
-	for _, c := range Codecs() {
-		m.encoders[c.slot] = c.NewEncoder()
+	for _, c := range codec.All() {
+		m.encoders[c.Slot] = c.NewEncoder()
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -133,7 +135,7 @@ func (m *Mixer) Play(pb Playback) uint32 { return m.play(pb, mixAnnouncement) }
 
 // Chime is Play for a short sound beside the announcement, such as the tone of
 // somebody who joins. No event follows.
-func (m *Mixer) Chime(p *Prompt) { m.play(Playback{Parts: []*Prompt{p}}, mixChime) }
+func (m *Mixer) Chime(p *sound.Prompt) { m.play(Playback{Parts: []*sound.Prompt{p}}, mixChime) }
 
 func (m *Mixer) play(pb Playback, track int) uint32 {
 	parts := pb.Parts

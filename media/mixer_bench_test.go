@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
 )
 
@@ -43,7 +44,7 @@ func measureMixing(b *testing.B, size, n int, d time.Duration) (perCall, floor f
 			b.Fatal(err)
 		}
 		sessions[i], crowd.targets[i] = s, s.LocalAddr()
-		if _, err := s.Answer(BuildOffer(Local{Addr: crowd.addr.Addr(), Port: crowd.ports[i], Codecs: []*Codec{PCMA}})); err != nil {
+		if _, err := s.Answer(BuildOffer(Local{Addr: crowd.addr.Addr(), Port: crowd.ports[i], Codecs: []*codec.Codec{codec.PCMA}})); err != nil {
 			b.Fatal(err)
 		}
 		s.Start()

@@ -1,6 +1,9 @@
 package media
 
-import "github.com/loopstart/loopstart/media/audio"
+import (
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+)
 
 // The shard's half of a mixer. Nothing here allocates or waits.
 
@@ -26,10 +29,10 @@ type mixState struct {
 	sounds   [mixTracks]*mixSound
 	rec      *Recorder
 	closing  bool
-	encoders [codecSlots]Encoder // of what all hear
-	fits     [codecSlots]audio.Fitting
+	encoders [codec.Slots]codec.Encoder // of what all hear
+	fits     [codec.Slots]audio.Fitting
 	pcm      [audio.FrameSamples]int16
-	code     [maxPayload]byte
+	code     [codec.MaxPayload]byte
 }
 
 // mixFrame is 20 ms of the mix.
@@ -37,14 +40,14 @@ type mixFrame struct {
 	number  int64
 	sounds  bool // anything at all
 	sum     [audio.FrameSamples]int32
-	encoded [codecSlots]mixPayload // of the sum, made when somebody needs it
+	encoded [codec.Slots]mixPayload // of the sum, made when somebody needs it
 }
 
 // mixPayload is a frame in a codec, with what it says at the codec's rate.
 type mixPayload struct {
 	ready bool
 	size  int
-	data  [maxPayload]byte
+	data  [codec.MaxPayload]byte
 	pcm   [audio.WideFrame]int16
 }
 
@@ -275,7 +278,7 @@ func (m *Mixer) flat(fr *mixFrame) {
 
 // heard is what a member hears in frame f, encoded and as it is. enc
 // is the session's own encoder, for what nobody else hears.
-func (x *mixMember) heard(sh *shard, enc Encoder, codec *Codec, f int64) ([]byte, audio.Piece) {
+func (x *mixMember) heard(sh *shard, enc codec.Encoder, codec *codec.Codec, f int64) ([]byte, audio.Piece) {
 	m, i := x.mixer, f&mixMask
 	fr := &m.frames[i]
 	coached := m.coaches > 0 && m.coached(x, i)
@@ -291,13 +294,13 @@ func (x *mixMember) heard(sh *shard, enc Encoder, codec *Codec, f int64) ([]byte
 }
 
 // common is the frame for all who hear the same, encoded once for a codec.
-func (m *Mixer) common(fr *mixFrame, codec *Codec) ([]byte, audio.Piece) {
-	e := &fr.encoded[codec.slot]
+func (m *Mixer) common(fr *mixFrame, codec *codec.Codec) ([]byte, audio.Piece) {
+	e := &fr.encoded[codec.Slot]
 	if !e.ready {
 		m.flat(fr)
-		pcm := m.fits[codec.slot].To(codec.Rate, e.pcm[:], audio.Piece{Samples: m.pcm[:], Rate: audio.SampleRate})
+		pcm := m.fits[codec.Slot].To(codec.Rate, e.pcm[:], audio.Piece{Samples: m.pcm[:], Rate: audio.SampleRate})
 		copy(e.pcm[:], pcm)
-		e.size, e.ready = m.encoders[codec.slot].Encode(e.data[:], pcm), true
+		e.size, e.ready = m.encoders[codec.Slot].Encode(e.data[:], pcm), true
 	}
 	return e.data[:e.size], audio.Piece{Samples: e.pcm[:codec.FrameLen()], Rate: codec.Rate}
 }

@@ -1,6 +1,9 @@
 package media
 
-import "github.com/loopstart/loopstart/media/audio"
+import (
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/sound"
+)
 
 // The sounds of a mixer beside its members: one announcement, one short tone.
 const (
@@ -14,14 +17,14 @@ type mixSound struct {
 	id      uint32
 	track   int
 	loop    bool
-	parts   []*Prompt // none of them empty
-	totalMs int       // one pass over all parts
+	parts   []*sound.Prompt // none of them empty
+	totalMs int             // one pass over all parts
 
 	part, frame int // what comes next
 	sent        int // frames
 }
 
-func newMixSound(id uint32, parts []*Prompt, loop bool, track int) *mixSound {
+func newMixSound(id uint32, parts []*sound.Prompt, loop bool, track int) *mixSound {
 	s := &mixSound{id: id, track: track, loop: loop}
 	for _, p := range parts {
 		if p.Frames() > 0 {

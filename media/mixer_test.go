@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // tone lets a party send a steady tone, a frame every 20 ms from phase on.
@@ -83,7 +85,7 @@ var threeTones = []float64{400, 900, 1500}
 func TestMixOfThree(t *testing.T) {
 	for _, shards := range []int{1, 3} {
 		st := newStudio(t, shards)
-		p := []*party{st.leg(nil), st.leg(nil, PCMU), st.leg(nil)}
+		p := []*party{st.leg(nil), st.leg(nil, codec.PCMU), st.leg(nil)}
 		talk := all(p[0].tone(400, 3000, 3), p[1].tone(900, 3000, 11), p[2].tone(1500, 3000, 18))
 		st.run(200*time.Millisecond, talk, p...)
 		m := st.mixer(MixerOptions{})
@@ -122,8 +124,8 @@ func TestMixAcrossCodecs(t *testing.T) {
 	m := st.mixer(MixerOptions{})
 	var parties []*party
 	var talks []func(int)
-	for i, c := range Codecs() {
-		p := st.leg(func(o *SessionOptions) { o.Codecs = Codecs() }, c)
+	for i, c := range codec.All() {
+		p := st.leg(func(o *SessionOptions) { o.Codecs = codec.All() }, c)
 		p.s.Mix(m, MixOptions{})
 		parties = append(parties, p)
 		if i < 3 {
@@ -132,17 +134,17 @@ func TestMixAcrossCodecs(t *testing.T) {
 	}
 	st.run(2*time.Second, all(talks...), parties...)
 	for i, p := range parties {
-		codec := p.local.Codecs[0]
-		dec, pcm := codec.NewDecoder(), make([]int16, MaxDecoded)
+		format := p.local.Codecs[0]
+		dec, pcm := format.NewDecoder(), make([]int16, codec.MaxDecoded)
 		var heard []int16
 		for _, h := range p.packets[len(p.packets)-50:] {
 			heard = append(heard, pcm[:dec.Decode(pcm, h.payload)]...)
 		}
 		heard = heard[len(heard)/2:]
 		for j, hz := range threeTones {
-			level := mediatest.LevelAt(mediatest.Floats(heard), hz, float64(codec.Rate))
+			level := mediatest.LevelAt(mediatest.Floats(heard), hz, float64(format.Rate))
 			if (i != j) != (level > 1500) && j < len(talks) {
-				t.Errorf("%s hears %.0f Hz at %.0f", codec, hz, level)
+				t.Errorf("%s hears %.0f Hz at %.0f", format, hz, level)
 			}
 		}
 		contiguousSeq(t, p.packets)
@@ -151,16 +153,16 @@ func TestMixAcrossCodecs(t *testing.T) {
 
 // wave is tone for any codec.
 func (p *party) wave(hz float64, phase int) func(ms int) {
-	codec := p.local.Codecs[0]
-	enc, n, out := codec.NewEncoder(), 0, make([]byte, maxPayload)
+	format := p.local.Codecs[0]
+	enc, n, out := format.NewEncoder(), 0, make([]byte, codec.MaxPayload)
 	return func(ms int) {
 		if ms%20 != phase {
 			return
 		}
-		pcm := mediatest.Sine(hz, float64(codec.Rate), codec.FrameLen()*(n+1), 3000)[codec.FrameLen()*n:]
+		pcm := mediatest.Sine(hz, float64(format.Rate), format.FrameLen()*(n+1), 3000)[format.FrameLen()*n:]
 		n = (n + 1) % audio.FramesPerSec
-		p.send(codec.PT, false, out[:enc.Encode(out, pcm)])
-		p.ts += audio.FrameSamples * codec.factor()
+		p.send(format.PT, false, out[:enc.Encode(out, pcm)])
+		p.ts += audio.FrameSamples * format.Factor()
 	}
 }
 
@@ -251,7 +253,7 @@ func TestMixMigrationHasNoGap(t *testing.T) {
 		t.Fatal("both on one shard already")
 	}
 	prompt := ramp(50)
-	b.s.Play(Playback{Parts: []*Prompt{prompt}})
+	b.s.Play(Playback{Parts: []*sound.Prompt{prompt}})
 	talk := b.talk(5)
 	st.run(300*time.Millisecond, talk, a, b)
 	received := b.s.Stats().Received
@@ -259,14 +261,14 @@ func TestMixMigrationHasNoGap(t *testing.T) {
 	st.run(2*time.Second, talk, a, b)
 	steady(t, a.packets, 0)
 	steady(t, b.packets, 0)
-	if got, want := content(b.packets, PCMA), framesOf(PCMA, prompt); len(got) != len(want) {
+	if got, want := content(b.packets, codec.PCMA), framesOf(codec.PCMA, prompt); len(got) != len(want) {
 		t.Errorf("%d frames of the prompt, want %d", len(got), len(want))
 	}
 	if st := b.s.Stats(); st.Received-received < 99 || st.Lost != 0 || st.Dropped != 0 {
 		t.Errorf("received %d, lost %d, dropped %d", st.Received-received, st.Lost, st.Dropped)
 	}
 	// What b said since comes to a once, in order, to the sample.
-	got := content(a.packets, PCMA)
+	got := content(a.packets, codec.PCMA)
 	if len(got) < 90 {
 		t.Fatalf("a has heard %d frames", len(got))
 	}
@@ -308,7 +310,7 @@ func TestMixHearsTheLoudest(t *testing.T) {
 	st.run(1500*time.Millisecond, all(talks...), parties...)
 	listener.hears("a listener", []float64{300, 650, 1000, 1350, 1700, 2050}, 650, 1350, 2050)
 	parties[1].hears("a loud one", []float64{300, 650, 1000, 1350, 1700, 2050}, 1350, 2050)
-	if frames := len(content(listener.packets, PCMA)); frames < 60 {
+	if frames := len(content(listener.packets, codec.PCMA)); frames < 60 {
 		t.Errorf("%d frames", frames)
 	}
 }
@@ -349,11 +351,11 @@ func TestMixKeepsKeysToItself(t *testing.T) {
 	st.run(200*time.Millisecond, nil, a, b, inband)
 	pt := a.s.Negotiated().EventSend.PT
 	st.run(300*time.Millisecond, a.press(7, pt), a, b, inband)
-	if a.events.digits() != "7" || len(content(b.packets, PCMA)) != 0 {
-		t.Fatalf("reported %q, %d frames heard", a.events.digits(), len(content(b.packets, PCMA)))
+	if a.events.digits() != "7" || len(content(b.packets, codec.PCMA)) != 0 {
+		t.Fatalf("reported %q, %d frames heard", a.events.digits(), len(content(b.packets, codec.PCMA)))
 	}
 	for _, h := range b.packets {
-		if h.pt != PCMA.PT {
+		if h.pt != codec.PCMA.PT {
 			t.Fatalf("payload type %d passed on", h.pt)
 		}
 	}
@@ -361,7 +363,7 @@ func TestMixKeepsKeysToItself(t *testing.T) {
 	if got := inband.events.digits(); got != "5" {
 		t.Fatalf("in the audio: %q", got)
 	}
-	if n := len(content(b.packets, PCMA)); n > 3 {
+	if n := len(content(b.packets, codec.PCMA)); n > 3 {
 		t.Errorf("%d frames of the key heard", n)
 	}
 }
@@ -371,13 +373,13 @@ func TestMixPlays(t *testing.T) {
 	st := newStudio(t, 1)
 	var d diary
 	m := st.mixer(MixerOptions{Sink: d.note})
-	a, b := st.leg(nil), st.leg(nil, PCMU)
+	a, b := st.leg(nil), st.leg(nil, codec.PCMU)
 	a.s.Mix(m, MixOptions{})
 	b.s.Mix(m, MixOptions{Role: MixListener})
 	st.run(100*time.Millisecond, nil, a, b)
-	m.Play(Playback{Parts: []*Prompt{NewPrompt(mediatest.Sine(400, audio.SampleRate, audio.SampleRate, 3000))}, Loop: true})
-	id := m.Play(Playback{Parts: []*Prompt{NewPrompt(mediatest.Sine(900, audio.SampleRate, audio.SampleRate, 3000))}})
-	m.Chime(NewPrompt(mediatest.Sine(1500, audio.SampleRate, audio.SampleRate, 3000)))
+	m.Play(Playback{Parts: []*sound.Prompt{sound.NewPrompt(mediatest.Sine(400, audio.SampleRate, audio.SampleRate, 3000))}, Loop: true})
+	id := m.Play(Playback{Parts: []*sound.Prompt{sound.NewPrompt(mediatest.Sine(900, audio.SampleRate, audio.SampleRate, 3000))}})
+	m.Chime(sound.NewPrompt(mediatest.Sine(1500, audio.SampleRate, audio.SampleRate, 3000)))
 	st.run(700*time.Millisecond, nil, a, b)
 	a.hears("a", threeTones, 900, 1500)
 	b.hears("b", threeTones, 900, 1500)
@@ -387,7 +389,7 @@ func TestMixPlays(t *testing.T) {
 	if len(ended) != 2 || ended[0].Reason != ReasonReplaced || ended[1].Play != id || !ended[1].Completed || ended[1].PlayedMs != 1000 {
 		t.Fatalf("%+v", ended)
 	}
-	m.Play(Playback{Parts: []*Prompt{ramp(5)}, Volume: 0.1})
+	m.Play(Playback{Parts: []*sound.Prompt{ramp(5)}, Volume: 0.1})
 	m.StopPlay()
 	st.run(100*time.Millisecond, nil, a, b)
 	if ended = d.of(PlayEnded); ended[len(ended)-1].Reason != ReasonStopped {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 var loopbacks = map[string]netip.Addr{"IPv4": netip.MustParseAddr("127.0.0.1"), "IPv6": netip.MustParseAddr("::1")}
@@ -62,7 +64,7 @@ func TestKernelSockets(t *testing.T) {
 		io := newKernelIO()
 		var to destination
 		to.set(netip.AddrPortFrom(addr, 28002))
-		buf := make([]byte, maxPacket)
+		buf := make([]byte, codec.MaxPacket)
 		if _, _, _, ok := io.recv(b, buf); ok {
 			t.Fatalf("%s: something in an empty socket", name)
 		}
@@ -127,7 +129,7 @@ func TestKernelIODoesNotAllocate(t *testing.T) {
 	defer io.close(a)
 	var to destination
 	to.set(netip.AddrPortFrom(addr, 28010))
-	head, body, buf := make([]byte, rtpHeader), make([]byte, audio.FrameSamples), make([]byte, maxPacket)
+	head, body, buf := make([]byte, rtpHeader), make([]byte, audio.FrameSamples), make([]byte, codec.MaxPacket)
 	var n int
 	allocs := testing.AllocsPerRun(100, func() {
 		io.send(a, &to, head, body)
@@ -172,7 +174,7 @@ func realCall(t *testing.T, addr netip.Addr) bool {
 	b.Record(NewRecorder(f, RecorderOptions{}))
 	until(t, "both hear something", func() bool { return a.Stats().Received > 5 && b.Stats().Received > 5 })
 	prompt := ramp(40)
-	a.Play(Playback{Parts: []*Prompt{prompt}})
+	a.Play(Playback{Parts: []*sound.Prompt{prompt}})
 	until(t, "the prompt ends", func() bool { return len(ea.of(PlayEnded)) == 1 })
 	if err := a.SendDigits("42#"); err != nil {
 		t.Fatal(err)
@@ -190,7 +192,7 @@ func realCall(t *testing.T, addr netip.Addr) bool {
 	if st.LateSkips > 0 {
 		return false
 	}
-	find(t, readWAV(t, f, 1), decoded(framesOf(PCMA, prompt)))
+	find(t, readWAV(t, f, 1), decoded(framesOf(codec.PCMA, prompt)))
 	return true
 }
 
@@ -210,7 +212,7 @@ func TestPeerThatIsNotThere(t *testing.T) {
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Answer(BuildOffer(Local{Addr: addr.Addr(), Port: addr.Port(), Codecs: Codecs()})); err != nil {
+	if _, err := s.Answer(BuildOffer(Local{Addr: addr.Addr(), Port: addr.Port(), Codecs: codec.All()})); err != nil {
 		t.Fatal(err)
 	}
 	s.Start()
@@ -220,7 +222,7 @@ func TestPeerThatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	buf := make([]byte, maxPacket)
+	buf := make([]byte, codec.MaxPacket)
 	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +268,7 @@ func TestIdleEngineParks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Answer(BuildOffer(Local{Addr: loopbacks["IPv4"], Port: 9, Codecs: Codecs()})); err != nil {
+	if _, err := s.Answer(BuildOffer(Local{Addr: loopbacks["IPv4"], Port: 9, Codecs: codec.All()})); err != nil {
 		t.Fatal(err)
 	}
 	s.Start()
@@ -327,7 +329,7 @@ func TestManySessionsComeAndGo(t *testing.T) {
 		link(t, a, b)
 		a.Start()
 		b.Start()
-		a.Play(Playback{Parts: []*Prompt{ramp(10)}})
+		a.Play(Playback{Parts: []*sound.Prompt{ramp(10)}})
 		if last != nil {
 			last[0].Bridge(a)
 			b.Bridge(last[1])

@@ -1,6 +1,9 @@
 package media
 
-import "github.com/loopstart/loopstart/media/audio"
+import (
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+)
 
 // packer makes packets of another length than a frame, for peers that wish for
 // it (a=ptime). Frames come every 20 ms as ever; packets go when they are
@@ -21,7 +24,7 @@ type packer struct {
 const (
 	packFrames = 4 // 80 ms: a packet of 60 and what came since
 	packHead   = 2 + 2*packFrames
-	packBytes  = packFrames * maxPayload
+	packBytes  = packFrames * codec.MaxPayload
 )
 
 // newPacker is nil for packets of one frame.
@@ -45,7 +48,7 @@ func (l *leg) pack(sh *shard, ts uint32, payload []byte) {
 	if k.units == 0 {
 		k.ts = ts
 	}
-	if !l.agreed.codec.steady && k.size > 0 && (len(payload) == 0 || payload[0]&^3 != k.data[0]&^3) {
+	if !l.agreed.codec.Steady && k.size > 0 && (len(payload) == 0 || payload[0]&^3 != k.data[0]&^3) {
 		l.flushPack(sh) // frames of one Opus packet have one mode
 		k.ts = ts
 	}
@@ -54,7 +57,7 @@ func (l *leg) pack(sh *shard, ts uint32, payload []byte) {
 	k.ends[k.frames%packFrames] = k.size
 	k.frames++
 	k.units += audio.FrameSamples
-	if l.agreed.codec.steady {
+	if l.agreed.codec.Steady {
 		k.frames = 0
 	}
 	l.sendPacks(sh)
@@ -81,7 +84,7 @@ func (l *leg) flushPack(sh *shard) {
 func (l *leg) sendPack(sh *shard, units uint32) {
 	k, a := l.packer, l.agreed
 	payload, used := k.data[:units], int(units)
-	if !a.codec.steady {
+	if !a.codec.Steady {
 		n := int(units / audio.FrameSamples)
 		payload, used = joinOpus(k.out[:0], k.data[:], k.ends[:n]), k.ends[n-1]
 		copy(k.ends[:], k.ends[n:])
@@ -90,7 +93,7 @@ func (l *leg) sendPack(sh *shard, units uint32) {
 			k.ends[i] -= used
 		}
 	}
-	l.write(sh, a.sendPT, false, k.ts*a.codec.factor(), payload)
+	l.write(sh, a.sendPT, false, k.ts*a.codec.Factor(), payload)
 	copy(k.data[:], k.data[used:k.size])
 	k.size -= used
 	k.units -= units

@@ -5,39 +5,41 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // Packets have the length that the peer asks for, evenly in time, and hold the
 // same audio.
 func TestPacketTimes(t *testing.T) {
-	for _, c := range []*Codec{PCMA, PCMU, G722, Opus} {
+	for _, c := range []*codec.Codec{codec.PCMA, codec.PCMU, codec.G722, codec.Opus} {
 		for _, ms := range []int{10, 20, 30, 40, 50, 60} {
 			if testing.Short() && ms%30 != 0 {
 				continue
 			}
 			st := newStudio(t, 1)
-			p := st.open(func(o *SessionOptions) { o.Codecs = Codecs() }, c)
+			p := st.open(func(o *SessionOptions) { o.Codecs = codec.All() }, c)
 			p.local.PtimeMs = ms
 			p.offer(SendRecv)
 			p.s.Start()
 			want := packetTime(c, ms, 0)
-			if got := p.s.Negotiated().PtimeMs; got != want || c.steady && got != ms {
+			if got := p.s.Negotiated().PtimeMs; got != want || c.Steady && got != ms {
 				t.Fatalf("%s, %d ms: agreed on %d", c, ms, got)
 			}
-			p.s.Play(Playback{Parts: []*Prompt{NewPrompt(mediatest.Sine(800, audio.SampleRate, 3*audio.SampleRate, 8000))}})
+			p.s.Play(Playback{Parts: []*sound.Prompt{sound.NewPrompt(mediatest.Sine(800, audio.SampleRate, 3*audio.SampleRate, 8000))}})
 			st.run(3*time.Second, nil, p)
 			expectTone(t, c.Name, heardTone(p.packets, c)[c.Rate/5:], 800, c)
 			length := uint32(want) * 8
 			for i, h := range p.packets {
-				if got := c.length(h.payload); got != length {
+				if got := c.Length(h.payload); got != length {
 					t.Fatalf("%s, %d ms: packet %d has %d units", c, ms, i, got)
 				}
 				if i == 0 {
 					continue
 				}
 				before := p.packets[i-1]
-				if h.seq != before.seq+1 || h.ts-before.ts != length*c.factor() {
+				if h.seq != before.seq+1 || h.ts-before.ts != length*c.Factor() {
 					t.Fatalf("%s, %d ms: packet %d: ts +%d", c, ms, i, h.ts-before.ts)
 				}
 				if gap := (h.at - before.at).Milliseconds(); i > 2 && (gap < int64(want)-5 || gap > int64(want)+5) {
@@ -53,12 +55,12 @@ func TestPacketTimes(t *testing.T) {
 
 func TestPacketTimeRules(t *testing.T) {
 	for _, tc := range []struct {
-		codec             *Codec
+		codec             *codec.Codec
 		ptime, most, want int
 	}{
-		{PCMA, 0, 0, 20}, {PCMA, 30, 0, 30}, {PCMA, 5, 0, 10}, {PCMA, 1000, 0, 60}, {PCMA, 25, 0, 20}, {PCMA, 0, 10, 10},
-		{PCMA, 60, 40, 40}, {PCMA, 20, 150, 20}, {PCMA, 40, 35, 30}, {G722, 40, 0, 40}, {Opus, 10, 0, 20}, {Opus, 30, 0, 20},
-		{Opus, 50, 0, 40}, {Opus, 60, 0, 60}, {Opus, 120, 120, 60}, {Opus, 0, 40, 20},
+		{codec.PCMA, 0, 0, 20}, {codec.PCMA, 30, 0, 30}, {codec.PCMA, 5, 0, 10}, {codec.PCMA, 1000, 0, 60}, {codec.PCMA, 25, 0, 20}, {codec.PCMA, 0, 10, 10},
+		{codec.PCMA, 60, 40, 40}, {codec.PCMA, 20, 150, 20}, {codec.PCMA, 40, 35, 30}, {codec.G722, 40, 0, 40}, {codec.Opus, 10, 0, 20}, {codec.Opus, 30, 0, 20},
+		{codec.Opus, 50, 0, 40}, {codec.Opus, 60, 0, 60}, {codec.Opus, 120, 120, 60}, {codec.Opus, 0, 40, 20},
 	} {
 		if got := packetTime(tc.codec, tc.ptime, tc.most); got != tc.want {
 			t.Errorf("%s ptime %d maxptime %d: %d, want %d", tc.codec.Name, tc.ptime, tc.most, got, tc.want)
@@ -82,7 +84,7 @@ func TestKeysBetweenLongPackets(t *testing.T) {
 		if b.seq != a.seq+1 || int32(b.ts-a.ts) < 0 {
 			t.Fatalf("packet %d: seq %d after %d, ts %+d", i, b.seq, a.seq, int32(b.ts-a.ts))
 		}
-		if b.pt != PCMA.PT && b.marker {
+		if b.pt != codec.PCMA.PT && b.marker {
 			keys++
 		}
 	}
@@ -92,20 +94,20 @@ func TestKeysBetweenLongPackets(t *testing.T) {
 }
 
 func TestJoinOpus(t *testing.T) {
-	e, d := Opus.NewEncoder(), Opus.NewDecoder()
+	e, d := codec.Opus.NewEncoder(), codec.Opus.NewDecoder()
 	in := mediatest.Sine(600, audio.WideRate, 12*audio.WideFrame, 8000)
-	pcm := make([]int16, MaxDecoded)
+	pcm := make([]int16, codec.MaxDecoded)
 	for frames := 1; frames <= 3; frames++ {
 		var data []byte
 		var ends []int
-		code := make([]byte, maxPayload)
+		code := make([]byte, codec.MaxPayload)
 		for i := range frames {
 			data = append(data, code[:e.Encode(code, in[i*audio.WideFrame:][:audio.WideFrame])]...)
 			ends = append(ends, len(data))
 		}
 		joined := joinOpus(nil, data, ends)
-		if n := d.Decode(pcm, joined); n != frames*audio.WideFrame || opusLength(joined) != uint32(frames*audio.FrameSamples) {
-			t.Errorf("%d frames: %d samples, %d units", frames, n, opusLength(joined))
+		if n := d.Decode(pcm, joined); n != frames*audio.WideFrame || codec.Opus.Length(joined) != uint32(frames*audio.FrameSamples) {
+			t.Errorf("%d frames: %d samples, %d units", frames, n, codec.Opus.Length(joined))
 		}
 	}
 	// Lengths above 251 take two bytes.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // cadence is tones and pauses in ms, repeated, beginning anywhere in it.
@@ -21,7 +22,7 @@ func cadence(rnd *rand.Rand, seconds int, hz []float64, lengths ...int) []int16 
 		}
 		tone := make([]int16, ms*audio.SampleRate/1000)
 		for _, f := range hz {
-			for j, v := range pureTone(f*(0.99+0.02*rnd.Float64()), ms, 5000/float64(len(hz))) {
+			for j, v := range mediatest.Tone(f*(0.99+0.02*rnd.Float64()), ms, 5000/float64(len(hz))) {
 				tone[j] += v
 			}
 		}
@@ -37,7 +38,7 @@ func cadence(rnd *rand.Rand, seconds int, hz []float64, lengths ...int) []int16 
 func sit(rnd *rand.Rand) (out []int16) {
 	for _, f := range [][2]float64{{914, 985}, {1371, 1429}, {1777, 1777}} {
 		hz, ms := f[rnd.IntN(2)], []int{276, 330, 380}[rnd.IntN(3)]
-		out = append(append(out, pureTone(hz*(0.99+0.02*rnd.Float64()), ms, 5000)...), make([]int16, rnd.IntN(32)*8)...)
+		out = append(append(out, mediatest.Tone(hz*(0.99+0.02*rnd.Float64()), ms, 5000)...), make([]int16, rnd.IntN(32)*8)...)
 	}
 	return out
 }
@@ -128,10 +129,10 @@ func TestProgressCorpus(t *testing.T) {
 // TestProgressSequences: what changes on the line is told in its order, once.
 func TestProgressSequences(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	ring := slices.Concat(pureTone(425, 1000, 5000), make([]int16, 4*audio.SampleRate))
+	ring := slices.Concat(mediatest.Tone(425, 1000, 5000), make([]int16, 4*audio.SampleRate))
 	busy := []int16{}
 	for range 5 {
-		busy = slices.Concat(busy, pureTone(425, 350, 5000), make([]int16, 350*8))
+		busy = slices.Concat(busy, mediatest.Tone(425, 350, 5000), make([]int16, 350*8))
 	}
 	for _, c := range []struct {
 		name string
@@ -140,11 +141,11 @@ func TestProgressSequences(t *testing.T) {
 	}{
 		{"it rings, then it is busy", slices.Concat(ring, ring, busy), "ringback busy"},
 		{"busy tone that the network ends", slices.Concat(busy, make([]int16, 5*audio.SampleRate)), "busy"},
-		{"two tones are not yet busy", slices.Concat(pureTone(425, 350, 5000), make([]int16, 350*8), pureTone(425, 350, 5000), make([]int16, 300*8)), ""},
-		{"unequal tones", slices.Concat(pureTone(425, 200, 5000), make([]int16, 350*8), pureTone(425, 600, 5000), make([]int16, 150*8), pureTone(425, 350, 5000), make([]int16, 300*8)), ""},
-		{"falling tones", slices.Concat(pureTone(1777, 330, 5000), pureTone(1400, 330, 5000), pureTone(950, 330, 5000)), ""},
-		{"a dial tone", pureTone(425, 9000, 5000), ""},
-		{"a beep and silence", slices.Concat(pureTone(1000, 500, 5000), make([]int16, 6*audio.SampleRate)), ""},
+		{"two tones are not yet busy", slices.Concat(mediatest.Tone(425, 350, 5000), make([]int16, 350*8), mediatest.Tone(425, 350, 5000), make([]int16, 300*8)), ""},
+		{"unequal tones", slices.Concat(mediatest.Tone(425, 200, 5000), make([]int16, 350*8), mediatest.Tone(425, 600, 5000), make([]int16, 150*8), mediatest.Tone(425, 350, 5000), make([]int16, 300*8)), ""},
+		{"falling tones", slices.Concat(mediatest.Tone(1777, 330, 5000), mediatest.Tone(1400, 330, 5000), mediatest.Tone(950, 330, 5000)), ""},
+		{"a dial tone", mediatest.Tone(425, 9000, 5000), ""},
+		{"a beep and silence", slices.Concat(mediatest.Tone(1000, 500, 5000), make([]int16, 6*audio.SampleRate)), ""},
 		{"nothing", make([]int16, 9*audio.SampleRate), "silence"},
 	} {
 		if got := strings.Join(told(worsen(rnd, c.pcm)), " "); got != c.want {

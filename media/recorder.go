@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // Sizes and limits of a recording.
@@ -165,7 +166,7 @@ func (r *Recorder) full(at int64) bool { return at >= r.limit() }
 // limit is the position where the recording ends: the chosen maximum, what a
 // WAV file holds, and what 32 bit timestamps can tell apart.
 func (r *Recorder) limit() int64 {
-	most := min(int64(MaxWAVBytes/2/r.channels), 1<<31-audio.SampleRate)
+	most := min(int64(sound.MaxWAVBytes/2/r.channels), 1<<31-audio.SampleRate)
 	if r.opts.MaxDuration > 0 {
 		most = min(most, audio.Samples(r.opts.MaxDuration))
 	}

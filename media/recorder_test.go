@@ -1,12 +1,15 @@
 package media
 
 import (
+	"bytes"
 	"encoding/binary"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // readWAV returns the samples of a recording and checks its header.
@@ -16,19 +19,19 @@ func readWAV(t testing.TB, f *os.File, channels int) []int16 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(b) < wavHeaderBytes {
+	if len(b) < sound.WAVHeaderBytes {
 		t.Fatalf("%d bytes", len(b))
 	}
-	if got, ok := ourWAVHeader(b[:wavHeaderBytes]); !ok || got != channels {
-		t.Fatalf("header % x", b[:wavHeaderBytes])
+	if want := sound.WAVHeader(channels); !bytes.Equal(b[8:sound.WAVHeaderBytes-4], want[8:sound.WAVHeaderBytes-4]) {
+		t.Fatalf("header % x", b[:sound.WAVHeaderBytes])
 	}
-	audio := binary.LittleEndian.Uint32(b[wavHeaderBytes-4:])
-	if int(audio) != len(b)-wavHeaderBytes || binary.LittleEndian.Uint32(b[4:]) != audio+wavHeaderBytes-8 {
-		t.Fatalf("header says %d bytes of audio, there are %d", audio, len(b)-wavHeaderBytes)
+	audio := binary.LittleEndian.Uint32(b[sound.WAVHeaderBytes-4:])
+	if int(audio) != len(b)-sound.WAVHeaderBytes || binary.LittleEndian.Uint32(b[4:]) != audio+sound.WAVHeaderBytes-8 {
+		t.Fatalf("header says %d bytes of audio, there are %d", audio, len(b)-sound.WAVHeaderBytes)
 	}
 	pcm := make([]int16, audio/2)
 	for i := range pcm {
-		pcm[i] = int16(binary.LittleEndian.Uint16(b[wavHeaderBytes+2*i:]))
+		pcm[i] = int16(binary.LittleEndian.Uint16(b[sound.WAVHeaderBytes+2*i:]))
 	}
 	return pcm
 }
@@ -47,12 +50,12 @@ func (p *party) monologue(n int, lost map[int]bool, swapped map[int]bool) (func(
 	base, ts := p.seq+1, p.ts
 	send := func(i int) {
 		if i < n && !lost[i] {
-			p.sendFrom(p.conn, PCMA.PT, false, base+uint16(i), ts+uint32(i*audio.FrameSamples), voice(i))
+			p.sendFrom(p.conn, codec.PCMA.PT, false, base+uint16(i), ts+uint32(i*audio.FrameSamples), voice(i))
 		}
 	}
 	for i := range n {
 		if !lost[i] {
-			PCMA.Decode(want[i*audio.FrameSamples:(i+1)*audio.FrameSamples], voice(i))
+			codec.PCMA.Decode(want[i*audio.FrameSamples:(i+1)*audio.FrameSamples], voice(i))
 		}
 	}
 	return func(ms int) {
@@ -142,20 +145,20 @@ func TestStereoHasTheCallerLeftAndThePromptRight(t *testing.T) {
 	f := tempFile(t)
 	p.s.Record(NewRecorder(f, RecorderOptions{Stereo: true}))
 	prompt := ramp(40)
-	p.s.Play(Playback{Parts: []*Prompt{prompt}})
+	p.s.Play(Playback{Parts: []*sound.Prompt{prompt}})
 	talk, said := p.monologue(50, nil, nil)
 	st.run(1200*time.Millisecond, talk, p)
 	p.s.StopRecord()
 	st.run(100*time.Millisecond, nil, p)
 	left, right := split(readWAV(t, f, 2))
 	find(t, left, said)
-	find(t, right, decoded(framesOf(PCMA, prompt)))
+	find(t, right, decoded(framesOf(codec.PCMA, prompt)))
 }
 
 func decoded(frames [][]byte) []int16 {
 	pcm := make([]int16, len(frames)*audio.FrameSamples)
 	for i, f := range frames {
-		PCMA.Decode(pcm[i*audio.FrameSamples:], f)
+		codec.PCMA.Decode(pcm[i*audio.FrameSamples:], f)
 	}
 	return pcm
 }
@@ -189,7 +192,7 @@ func TestMixedMonoAddsBoth(t *testing.T) {
 	mixed, stereo := tempFile(t), tempFile(t)
 	p.s.Record(NewRecorder(mixed, RecorderOptions{Mixed: true}))
 	p.s.Record(NewRecorder(stereo, RecorderOptions{Stereo: true}))
-	p.s.Play(Playback{Parts: []*Prompt{ramp(40)}})
+	p.s.Play(Playback{Parts: []*sound.Prompt{ramp(40)}})
 	talk, _ := p.monologue(50, nil, nil)
 	st.run(1200*time.Millisecond, talk, p)
 	p.s.StopRecord()
@@ -214,7 +217,7 @@ func TestPauseAndMaskAreSilence(t *testing.T) {
 	f := tempFile(t)
 	r := NewRecorder(f, RecorderOptions{Stereo: true})
 	p.s.Record(r)
-	p.s.Play(Playback{Parts: []*Prompt{ramp(500)}})
+	p.s.Play(Playback{Parts: []*sound.Prompt{ramp(500)}})
 	part := func(change func()) {
 		change()
 		st.run(time.Second, talk, p)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // Limits of the writer pool. A job is one chunk, so writerQueue bounds the
@@ -118,19 +119,19 @@ func (f *recordFile) write(r *Recorder, job writeJob) error {
 		return nil
 	}
 	if !f.headed {
-		if _, err := r.file.WriteAt(wavHeader(r.channels), 0); err != nil {
+		if _, err := r.file.WriteAt(sound.WAVHeader(r.channels), 0); err != nil {
 			return err
 		}
 		f.headed = true
 	}
 	if len(job.data) > 0 {
-		if _, err := r.file.WriteAt(job.data, wavHeaderBytes+job.at); err != nil {
+		if _, err := r.file.WriteAt(job.data, sound.WAVHeaderBytes+job.at); err != nil {
 			return err
 		}
 	}
 	end := max(f.size, job.at+int64(len(job.data)))
 	if job.final && job.end > end {
-		if err := r.file.Truncate(wavHeaderBytes + job.end); err != nil {
+		if err := r.file.Truncate(sound.WAVHeaderBytes + job.end); err != nil {
 			return err
 		}
 		end = job.end
@@ -139,5 +140,5 @@ func (f *recordFile) write(r *Recorder, job writeJob) error {
 		return nil
 	}
 	f.size = end
-	return writeWAVSizes(r.file, r.channels, end)
+	return sound.WriteWAVSizes(r.file, r.channels, end)
 }

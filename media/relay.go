@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // relay carries the audio of a peer that speaks another codec: what it says is
@@ -24,7 +25,9 @@ const relayHole = 10
 
 // needsRelay reports whether what comes in one codec must be made anew for
 // another.
-func needsRelay(from, to *Codec) bool { return from != to && (from.g711 == nil || to.g711 == nil) }
+func needsRelay(from, to *codec.Codec) bool {
+	return from != to && (from.G711 == nil || to.G711 == nil)
+}
 
 // relayed takes a piece of the peer's audio with our timestamp.
 func (l *leg) relayed(sh *shard, ts uint32, heard audio.Piece) {
@@ -80,43 +83,4 @@ func (sh *shard) translated(payload []byte, from, to int) []byte {
 	ticks := uint64(binary.BigEndian.Uint16(payload[2:])) * uint64(to) / uint64(from)
 	binary.BigEndian.PutUint16(out[2:], uint16(min(ticks, segmentMax)))
 	return out
-}
-
-// length is how long a payload lasts, in units of time; 0 for a damaged one.
-func (c *Codec) length(payload []byte) uint32 {
-	if c.steady {
-		return uint32(len(payload))
-	}
-	return opusLength(payload)
-}
-
-// opusLength reads the duration off an Opus packet (RFC 6716 §3.1, §3.2).
-func opusLength(payload []byte) uint32 {
-	if len(payload) == 0 {
-		return 0
-	}
-	config, frames := payload[0]>>3, uint32(1)
-	switch payload[0] & 3 {
-	case 1, 2:
-		frames = 2
-	case 3:
-		if len(payload) < 2 {
-			return 0
-		}
-		frames = uint32(payload[1] & 63)
-	}
-	const ms = audio.SampleRate / 1000
-	var frame uint32
-	switch {
-	case config < 12: // SILK
-		frame = [4]uint32{10 * ms, 20 * ms, 40 * ms, 60 * ms}[config&3]
-	case config < 16: // hybrid
-		frame = [2]uint32{10 * ms, 20 * ms}[config&1]
-	default: // CELT
-		frame = [4]uint32{5 * ms / 2, 5 * ms, 10 * ms, 20 * ms}[config&3]
-	}
-	if frames *= frame; frames > 120*ms {
-		return 0
-	}
-	return frames
 }

@@ -6,14 +6,16 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // toneTalker lets a party say a tone in its codec, a packet every ptime.
 type toneTalker struct {
 	p     *party
-	codec *Codec
-	enc   Encoder
+	codec *codec.Codec
+	enc   codec.Encoder
 	hz    float64
 	frame int
 	lose  func(frame int) bool
@@ -27,19 +29,19 @@ func (x *toneTalker) at(phase int) func(ms int) {
 		n := x.codec.FrameLen()
 		pcm := make([]int16, n)
 		copy(pcm, mediatest.Sine(x.hz, float64(x.codec.Rate), (x.frame+1)*n, 8000)[x.frame*n:])
-		code := make([]byte, maxPayload)
+		code := make([]byte, codec.MaxPayload)
 		code = code[:x.enc.Encode(code, pcm)]
 		if x.p.seq++; x.lose == nil || !x.lose(x.frame) {
 			x.p.sendFrom(x.p.conn, x.p.local.payloadType(x.codec), false, x.p.seq, x.p.ts, code)
 		}
-		x.p.ts += audio.FrameSamples * x.codec.factor()
+		x.p.ts += audio.FrameSamples * x.codec.Factor()
 		x.frame++
 	}
 }
 
 // heardTone is the audio of packets as a listener's decoder has it.
-func heardTone(packets []heard, c *Codec) (out []int16) {
-	d, pcm := c.NewDecoder(), make([]int16, MaxDecoded)
+func heardTone(packets []heard, c *codec.Codec) (out []int16) {
+	d, pcm := c.NewDecoder(), make([]int16, codec.MaxDecoded)
 	for _, h := range packets {
 		if h.pt == c.PT {
 			out = append(out, pcm[:d.Decode(pcm, h.payload)]...)
@@ -48,7 +50,7 @@ func heardTone(packets []heard, c *Codec) (out []int16) {
 	return out
 }
 
-func expectTone(t *testing.T, name string, pcm []int16, hz float64, c *Codec) {
+func expectTone(t *testing.T, name string, pcm []int16, hz float64, c *codec.Codec) {
 	t.Helper()
 	if len(pcm) < c.Rate {
 		t.Errorf("%s: only %d samples", name, len(pcm))
@@ -60,15 +62,15 @@ func expectTone(t *testing.T, name string, pcm []int16, hz float64, c *Codec) {
 	}
 }
 
-func wideLeg(st *studio, c *Codec) *party {
-	return st.leg(func(o *SessionOptions) { o.Codecs = Codecs() }, c)
+func wideLeg(st *studio, c *codec.Codec) *party {
+	return st.leg(func(o *SessionOptions) { o.Codecs = codec.All() }, c)
 }
 
 // Every pair of codecs hears each other, with a steady stream.
 func TestBridgeBetweenCodecs(t *testing.T) {
-	for i, left := range Codecs() {
-		for j, right := range Codecs() {
-			if testing.Short() && j != (i+1)%len(Codecs()) { // each codec with one other under the race detector
+	for i, left := range codec.All() {
+		for j, right := range codec.All() {
+			if testing.Short() && j != (i+1)%len(codec.All()) { // each codec with one other under the race detector
 				continue
 			}
 			name := fmt.Sprintf("%s and %s", left.Name, right.Name)
@@ -86,11 +88,11 @@ func TestBridgeBetweenCodecs(t *testing.T) {
 			expectTone(t, name+", left hears", heardTone(a.packets[na:], left)[left.Rate/5:], 1100, left)
 			for _, p := range []struct {
 				packets []heard
-				codec   *Codec
+				codec   *codec.Codec
 			}{{a.packets, left}, {b.packets, right}} {
 				for i := 1; i < len(p.packets); i++ {
 					one, two := p.packets[i-1], p.packets[i]
-					if step := two.ts - one.ts; two.seq != one.seq+1 || two.ssrc != one.ssrc || step == 0 || step > 6*audio.FrameSamples*p.codec.factor() {
+					if step := two.ts - one.ts; two.seq != one.seq+1 || two.ssrc != one.ssrc || step == 0 || step > 6*audio.FrameSamples*p.codec.Factor() {
 						t.Fatalf("%s: packet %d: seq %d after %d, ts +%d", name, i, two.seq, one.seq, step)
 					}
 				}
@@ -101,14 +103,14 @@ func TestBridgeBetweenCodecs(t *testing.T) {
 
 // What is lost on the way in is heard as a loss, or restored by the codec.
 func TestBridgeBetweenCodecsWithLosses(t *testing.T) {
-	for _, c := range []*Codec{G722, Opus} {
+	for _, c := range []*codec.Codec{codec.G722, codec.Opus} {
 		st := newStudio(t, 1)
-		a, b := wideLeg(st, c), wideLeg(st, PCMA)
+		a, b := wideLeg(st, c), wideLeg(st, codec.PCMA)
 		x := &toneTalker{p: a, codec: c, enc: c.NewEncoder(), hz: 700, lose: func(f int) bool { return f > 30 && f%10 == 0 }}
 		a.s.Bridge(b.s)
 		st.run(3*time.Second, x.at(3), a, b)
-		got := heardTone(b.packets[40:], PCMA)
-		want := int(float64(2*audio.SampleRate) * map[*Codec]float64{G722: 0.88, Opus: 0.98}[c])
+		got := heardTone(b.packets[40:], codec.PCMA)
+		want := int(float64(2*audio.SampleRate) * map[*codec.Codec]float64{codec.G722: 0.88, codec.Opus: 0.98}[c])
 		if len(got) < want {
 			t.Errorf("%s: %d samples heard, want %d", c, len(got), want)
 		}
@@ -116,7 +118,7 @@ func TestBridgeBetweenCodecsWithLosses(t *testing.T) {
 		for i := 41; i < len(b.packets); i++ {
 			lost += int(b.packets[i].seq - b.packets[i-1].seq - 1)
 		}
-		if c == G722 && (lost < 8 || lost > 14) || c == Opus && lost > 1 {
+		if c == codec.G722 && (lost < 8 || lost > 14) || c == codec.Opus && lost > 1 {
 			t.Errorf("%s: the listener sees %d losses", c, lost)
 		}
 	}
@@ -125,7 +127,7 @@ func TestBridgeBetweenCodecsWithLosses(t *testing.T) {
 // Keys go through with the clock of the other side.
 func TestBridgeTranslatesKeys(t *testing.T) {
 	st := newStudio(t, 1)
-	a, b := wideLeg(st, Opus), wideLeg(st, PCMA)
+	a, b := wideLeg(st, codec.Opus), wideLeg(st, codec.PCMA)
 	a.s.Bridge(b.s)
 	st.run(100*time.Millisecond, nil, a, b)
 	sent := a.s.Negotiated()
@@ -159,7 +161,7 @@ func TestBridgeTranslatesKeys(t *testing.T) {
 // Our own keys towards a peer with Opus are in its clock.
 func TestKeysBesideOpus(t *testing.T) {
 	st := newStudio(t, 1)
-	p := wideLeg(st, Opus)
+	p := wideLeg(st, codec.Opus)
 	st.run(100*time.Millisecond, nil, p)
 	mediatest.Must(t, p.s.SendDigits("7"))
 	st.run(time.Second, nil, p)
@@ -177,16 +179,16 @@ func TestKeysBesideOpus(t *testing.T) {
 // A re-INVITE changes the codec in the middle of a prompt.
 func TestCodecChangesUnderWay(t *testing.T) {
 	st := newStudio(t, 1)
-	p := wideLeg(st, PCMA)
-	p.s.Play(Playback{Parts: []*Prompt{NewPrompt(mediatest.Sine(900, audio.SampleRate, 7*audio.SampleRate, 8000))}})
+	p := wideLeg(st, codec.PCMA)
+	p.s.Play(Playback{Parts: []*sound.Prompt{sound.NewPrompt(mediatest.Sine(900, audio.SampleRate, 7*audio.SampleRate, 8000))}})
 	st.run(time.Second, nil, p)
-	for _, c := range []*Codec{G722, Opus, PCMU, Opus, PCMA} {
-		p.local.Codecs = []*Codec{c}
+	for _, c := range []*codec.Codec{codec.G722, codec.Opus, codec.PCMU, codec.Opus, codec.PCMA} {
+		p.local.Codecs = []*codec.Codec{c}
 		p.offer(SendRecv)
 		st.run(200*time.Millisecond, nil, p)
 		n := len(p.packets)
 		st.run(1200*time.Millisecond, nil, p)
-		if c == PCMA {
+		if c == codec.PCMA {
 			break // the prompt has ended
 		}
 		expectTone(t, "after the change to "+c.Name, heardTone(p.packets[n:], c)[c.Rate/10:], 900, c)

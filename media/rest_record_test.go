@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // TestRestWhileRecording records one conversation with and without rest: the
@@ -41,9 +42,9 @@ func TestRestWhileRecording(t *testing.T) {
 		record(RecorderOptions{MaxDuration: 25 * time.Minute})
 		record(RecorderOptions{Silence: 90 * time.Second, Mixed: true})
 		q.clk.Advance(time.Minute)
-		q.b.Play(Playback{Parts: []*Prompt{spoken(7, 700*time.Millisecond)}})
+		q.b.Play(Playback{Parts: []*sound.Prompt{spoken(7, 700*time.Millisecond)}})
 		q.clk.Advance(10 * time.Minute)
-		q.a.Play(Playback{Parts: []*Prompt{spoken(8, 300*time.Millisecond)}})
+		q.a.Play(Playback{Parts: []*sound.Prompt{spoken(8, 300*time.Millisecond)}})
 		q.clk.Advance(49 * time.Minute)
 		o.sent = int(q.a.Stats().Sent)
 		q.a.Close()

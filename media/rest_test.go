@@ -9,6 +9,8 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // quiet is two sessions on two engines of one Fabric that talk to each other.
@@ -29,7 +31,7 @@ func newQuiet(t testing.TB, rests bool, change func(*SessionOptions)) *quiet {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = e.Close() })
-		o := SessionOptions{Voice: 100 * time.Millisecond, Marks: true, Codecs: []*Codec{PCMA}}
+		o := SessionOptions{Voice: 100 * time.Millisecond, Marks: true, Codecs: []*codec.Codec{codec.PCMA}}
 		o.Sink = func(ev Event) {
 			at := ev.At.Sub(time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC))
 			q.said = append(q.said, fmt.Sprintf("%s %s kind %d digit %q mark %d played %d/%d", name, at, ev.Kind, ev.Digit, ev.Mark, ev.PlayedMs, ev.TotalMs))
@@ -58,13 +60,13 @@ func newQuiet(t testing.TB, rests bool, change func(*SessionOptions)) *quiet {
 }
 
 // spoken is marked audio.
-func spoken(number uint32, d time.Duration) *Prompt {
+func spoken(number uint32, d time.Duration) *sound.Prompt {
 	pcm := make([]int16, int(d/time.Second*audio.SampleRate)+int(d%time.Second*audio.SampleRate/time.Second))
 	for i := range pcm {
 		pcm[i] = int16(4000 - i%20*400)
 	}
-	copy(pcm, MarkFrame(number))
-	return NewPrompt(pcm)
+	copy(pcm, sound.MarkFrame(number))
+	return sound.NewPrompt(pcm)
 }
 
 // TestRestChangesNothing runs one conversation with and without rest: every
@@ -74,7 +76,7 @@ func TestRestChangesNothing(t *testing.T) {
 		q := newQuiet(t, rests, func(o *SessionOptions) { o.MediaTimeout = 10 * time.Second })
 		for i, pause := range []time.Duration{time.Second, time.Minute, 10 * time.Minute, 333 * time.Millisecond, 61 * time.Second} {
 			q.clk.Advance(pause)
-			q.a.Play(Playback{Parts: []*Prompt{spoken(uint32(7+i), 700*time.Millisecond)}, Volume: 1 + float64(i)/4})
+			q.a.Play(Playback{Parts: []*sound.Prompt{spoken(uint32(7+i), 700*time.Millisecond)}, Volume: 1 + float64(i)/4})
 			q.clk.Advance(300 * time.Millisecond)
 			if err := q.b.SendDigits("1#"); err != nil {
 				t.Fatal(err)
@@ -117,20 +119,20 @@ func TestRestSkipsAnHour(t *testing.T) {
 
 func TestMarks(t *testing.T) {
 	for _, number := range []uint32{0, 1, 0xffffffff, 0xdeadbeef} {
-		pcm := MarkFrame(number)
-		for _, c := range []*Codec{PCMA, PCMU} {
+		pcm := sound.MarkFrame(number)
+		for _, c := range []*codec.Codec{codec.PCMA, codec.PCMU} {
 			code, back := make([]byte, len(c.Silence())), make([]int16, audio.FrameSamples)
 			c.Encode(code, pcm)
 			c.Decode(back, code)
-			if got, ok := findMark(back); !ok || got != number {
+			if got, ok := sound.MarkIn(back); !ok || got != number {
 				t.Errorf("%s: %x became %x, %v", c.Name, number, got, ok)
 			}
 		}
 	}
 	for name, pcm := range map[string][]int16{
-		"silence": make([]int16, audio.FrameSamples), "short": MarkFrame(1)[:40], "tone": spoken(1, time.Second).PCM()[audio.FrameSamples : 2*audio.FrameSamples],
+		"silence": make([]int16, audio.FrameSamples), "short": sound.MarkFrame(1)[:40], "tone": spoken(1, time.Second).PCM()[audio.FrameSamples : 2*audio.FrameSamples],
 	} {
-		if n, ok := findMark(pcm); ok {
+		if n, ok := sound.MarkIn(pcm); ok {
 			t.Errorf("%s is the mark %d", name, n)
 		}
 	}

@@ -5,13 +5,16 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // Remote is what an offer/answer exchange has agreed on, seen from our side.
 type Remote struct {
 	Addr   netip.AddrPort // where RTP goes; unspecified address while c=0.0.0.0 holds
 	RTCP   netip.AddrPort // where RTCP goes; invalid when there is no such port
-	Codec  *Codec         // what we send
+	Codec  *codec.Codec   // what we send
 	SendPT uint8          // payload type that we send Codec with
 	RecvPT uint8          // payload type that Codec comes with
 
@@ -31,8 +34,8 @@ type Remote struct {
 	Suite string
 
 	ourEventPT uint8
-	opus       opusParams  // with Opus: their wishes
-	crypto     *cryptoLine // theirs
+	opus       codec.OpusParams // with Opus: their wishes
+	crypto     *cryptoLine      // theirs
 }
 
 // BuildAnswer answers an offer: one codec (the first offered that l has), the
@@ -141,7 +144,7 @@ func (d *description) pick(l Local) (int, []AudioFormat, error) {
 				bare = err
 			}
 		case len(audio) == 0:
-			cause = "no common codec, they have " + printable(m.formatNames()) + ", we have " + codecNames(codecs)
+			cause = "no common codec, they have " + fault.Printable(m.formatNames()) + ", we have " + codecNames(codecs)
 		default:
 			return i, audio, nil
 		}
@@ -293,24 +296,10 @@ func (m *mediaBlock) formatNames() string {
 	return strings.Join(names, ", ")
 }
 
-func codecNames(codecs []*Codec) string {
+func codecNames(codecs []*codec.Codec) string {
 	names := make([]string, len(codecs))
 	for i, c := range codecs {
 		names[i] = c.Name
 	}
 	return strings.Join(names, ", ")
-}
-
-// printable makes a peer's text fit for a message: short, no control characters.
-func printable(s string) string {
-	const limit = 80
-	if len(s) > limit {
-		s = s[:limit] + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
-			return -1
-		}
-		return r
-	}, s)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
 )
 
@@ -55,12 +56,12 @@ var codecOffers = []struct {
 	{"comfort noise", "8 13 101", "rtpmap:13 CN/8000|rtpmap:101 telephone-event/8000", "", "PCMA 8, keys 101/8000, 20 ms"},
 }
 
-func codecsOf(names string) (list []*Codec) {
+func codecsOf(names string) (list []*codec.Codec) {
 	if names == "" {
-		return Codecs()
+		return codec.All()
 	}
 	for name := range strings.SplitSeq(names, ",") {
-		c, _ := CodecByName(name)
+		c, _ := codec.ByName(name)
 		list = append(list, c)
 	}
 	return list
@@ -102,7 +103,7 @@ func TestCodecOffers(t *testing.T) {
 // what they are in the next one.
 func TestOfferOfAllCodecs(t *testing.T) {
 	l := testLocal()
-	l.Codecs = Codecs()
+	l.Codecs = codec.All()
 	offer := string(BuildOffer(l))
 	for _, want := range []string{
 		"RTP/AVP 8 0 9 107 101 102\r\n", "a=rtpmap:9 G722/8000\r\n", "a=rtpmap:107 opus/48000/2\r\n", "a=fmtp:107 useinbandfec=1;maxplaybackrate=16000;",
@@ -128,9 +129,9 @@ func TestOfferOfAllCodecs(t *testing.T) {
 
 // Both sides of our own description agree on each codec.
 func TestCodecsAgree(t *testing.T) {
-	for _, c := range Codecs() {
+	for _, c := range codec.All() {
 		us, them := testLocal(), testLocal()
-		us.Codecs, them.Codecs = Codecs(), []*Codec{c}
+		us.Codecs, them.Codecs = codec.All(), []*codec.Codec{c}
 		answer, theirs, err := BuildAnswer(them, BuildOffer(us))
 		mediatest.Must(t, err)
 		ours, err := ReadAnswer(us, answer)

@@ -48,14 +48,14 @@ func parseCrypto(value string) (*cryptoLine, error) {
 		return nil, errors.New("the tag of a=crypto is no number")
 	}
 	if c.suite = suiteByName(c.name); c.suite == nil {
-		return nil, fmt.Errorf("the suite %s is not known", printable(c.name))
+		return nil, fmt.Errorf("the suite %s is not known", fault.Printable(c.name))
 	}
 	if err := c.keyParams(f[2]); err != nil {
 		return nil, err
 	}
 	for _, p := range f[3:] {
 		if !harmless(p) {
-			return nil, fmt.Errorf("the session parameter %s is not supported", printable(p))
+			return nil, fmt.Errorf("the session parameter %s is not supported", fault.Printable(p))
 		}
 	}
 	return c, nil
@@ -86,7 +86,7 @@ func (c *cryptoLine) keyParams(text string) error {
 	}
 	method, info, _ := strings.Cut(text, ":")
 	if !strings.EqualFold(method, "inline") {
-		return fmt.Errorf("the key method %s is not supported", printable(method))
+		return fmt.Errorf("the key method %s is not supported", fault.Printable(method))
 	}
 	parts := strings.Split(info, "|")
 	material, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(parts[0], "="))
@@ -215,11 +215,11 @@ func (l Local) takes(m *mediaBlock) error {
 	plain, secured := plainRTP(m.proto), securedRTP(m.proto)
 	switch {
 	case !plain && !secured:
-		return fmt.Errorf("the transport %s is not supported", printable(m.proto))
+		return fmt.Errorf("the transport %s is not supported", fault.Printable(m.proto))
 	case l.SRTP == SecurityOff && plain:
 		return nil
 	case l.SRTP == SecurityOff:
-		return fmt.Errorf("the transport %s is not supported", printable(m.proto))
+		return fmt.Errorf("the transport %s is not supported", fault.Printable(m.proto))
 	case l.SRTP == SecurityOptional && plain && (len(m.crypto) == 0 || !l.reading):
 		return nil // without usable keys it stays plain
 	}

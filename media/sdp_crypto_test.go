@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
 )
 
@@ -104,7 +105,7 @@ func FuzzCrypto(f *testing.F) {
 }
 
 func side(policy Security, last byte) Local {
-	return Local{Addr: netip.AddrFrom4([4]byte{192, 0, 2, last}), Port: 4000 + uint16(last)*2, Codecs: []*Codec{PCMA}, SRTP: policy, Keys: NewKeyring(nil)}
+	return Local{Addr: netip.AddrFrom4([4]byte{192, 0, 2, last}), Port: 4000 + uint16(last)*2, Codecs: []*codec.Codec{codec.PCMA}, SRTP: policy, Keys: NewKeyring(nil)}
 }
 
 // TestSecurityPolicies is every policy that offers against every one that

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // Dynamic payload types of ours. A number that has meant one format in a
@@ -16,8 +17,8 @@ const (
 )
 
 // payloadType is the payload type of c in our descriptions.
-func (l Local) payloadType(c *Codec) uint8 {
-	if c == Opus && l.opusPT != 0 {
+func (l Local) payloadType(c *codec.Codec) uint8 {
+	if c == codec.Opus && l.opusPT != 0 {
 		return l.opusPT
 	}
 	return c.PT
@@ -29,12 +30,12 @@ func (l *Local) keep(r Remote) {
 		l.EventPT = r.ourEventPT
 	}
 	for _, f := range r.Formats {
-		if f.Codec == Opus {
+		if f.Codec == codec.Opus {
 			l.opusPT = f.PT
 			return
 		}
 	}
-	l.opusPT = l.freePT(opusPT, r.Lines, l.eventPT())
+	l.opusPT = l.freePT(codec.OpusPT, r.Lines, l.eventPT())
 }
 
 // freePT is wish, or the next dynamic payload type that neither the active
@@ -92,7 +93,7 @@ func (l Local) events() []EventFormat {
 	for _, hz := range l.clocks() {
 		pt := l.eventPT()
 		if hz != audio.SampleRate {
-			pt = l.freePT(pt+1, l.Lines, l.eventPT(), l.payloadType(Opus))
+			pt = l.freePT(pt+1, l.Lines, l.eventPT(), l.payloadType(codec.Opus))
 		}
 		list = append(list, EventFormat{PT: pt, Clock: hz, Events: allEvents})
 	}
@@ -104,7 +105,7 @@ func (l Local) events() []EventFormat {
 const opusFmtp = "useinbandfec=1;maxplaybackrate=16000;sprop-maxcapturerate=16000;stereo=0;sprop-stereo=0"
 
 // parseOpusFmtp reads "maxaveragebitrate=20000; useinbandfec=1".
-func parseOpusFmtp(fmtp string) (p opusParams) {
+func parseOpusFmtp(fmtp string) (p codec.OpusParams) {
 	for item := range strings.SplitSeq(fmtp, ";") {
 		name, value, _ := strings.Cut(item, "=")
 		n, err := strconv.Atoi(strings.TrimSpace(value))
@@ -113,9 +114,9 @@ func parseOpusFmtp(fmtp string) (p opusParams) {
 		}
 		switch strings.ToLower(strings.TrimSpace(name)) {
 		case "useinbandfec":
-			p.fec = n == 1
+			p.FEC = n == 1
 		case "maxaveragebitrate":
-			p.bitrate = max(opusLeastBitrate, min(n, opusMostBitrate))
+			p.Bitrate = max(opusLeastBitrate, min(n, opusMostBitrate))
 		}
 	}
 	return p

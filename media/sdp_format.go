@@ -3,6 +3,8 @@ package media
 import (
 	"strconv"
 	"strings"
+
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // EventFormat is an agreed telephone-event payload type (RFC 4733).
@@ -20,8 +22,8 @@ func (f EventFormat) Has(event int) bool {
 // AudioFormat is an agreed audio payload type.
 type AudioFormat struct {
 	PT    uint8
-	Codec *Codec
-	opus  opusParams // with Opus: what the receiver wishes for
+	Codec *codec.Codec
+	opus  codec.OpusParams // with Opus: what the receiver wishes for
 }
 
 // Events that are understood: the sixteen keys and flash.
@@ -38,14 +40,14 @@ const (
 var staticFormats = map[uint8]string{0: "PCMU/8000", 8: "PCMA/8000", 9: "G722/8000"}
 
 // audioFormats are the formats of m that codecs can serve, in m's order.
-func (m *mediaBlock) audioFormats(codecs []*Codec) []AudioFormat {
+func (m *mediaBlock) audioFormats(codecs []*codec.Codec) []AudioFormat {
 	var list []AudioFormat
 	m.eachFormat(func(pt uint8, name string, clock, channels int) {
 		for _, c := range codecs {
 			// Opus has two channels by definition; some leave them out.
 			if c.Clock == clock && channels >= 1 && channels <= c.Channels && strings.EqualFold(c.Name, name) {
 				f := AudioFormat{PT: pt, Codec: c}
-				if c == Opus {
+				if c == codec.Opus {
 					f.opus = parseOpusFmtp(m.fmtps[pt])
 				}
 				list = append(list, f)

@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // Local is our side of an offer/answer exchange.
 type Local struct {
-	Addr      netip.Addr // address that the peer sends to
-	Port      uint16     // RTP; RTCP is the next one
-	SessionID uint64     // constant for the life of the session
-	Version   uint64     // one more for every description that differs
-	Codecs    []*Codec   // in the order of preference
-	Direction Direction  // what we want
-	PtimeMs   int        // stated packet time; 0 = 20
+	Addr      netip.Addr     // address that the peer sends to
+	Port      uint16         // RTP; RTCP is the next one
+	SessionID uint64         // constant for the life of the session
+	Version   uint64         // one more for every description that differs
+	Codecs    []*codec.Codec // in the order of preference
+	Direction Direction      // what we want
+	PtimeMs   int            // stated packet time; 0 = 20
 
 	EventPT uint8  // payload type of telephone-event in our offers; 0 = 101
 	Mux     bool   // RTCP on the port of RTP (RFC 5761), as agreed on before; first offers have none
@@ -111,7 +113,7 @@ func (l Local) audioLine(b *strings.Builder, proto string, audio []AudioFormat, 
 	b.WriteString("\r\n")
 	for _, f := range audio {
 		fmt.Fprintf(b, "a=rtpmap:%d %s\r\n", f.PT, f.Codec)
-		if f.Codec == Opus {
+		if f.Codec == codec.Opus {
 			fmt.Fprintf(b, "a=fmtp:%d %s\r\n", f.PT, opusFmtp)
 		}
 	}

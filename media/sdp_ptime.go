@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // Packet times (RFC 8866 §6.4): we send what the peer asks for, to the next
@@ -21,7 +22,7 @@ var opusPtimes = []int{20, 40, 60}
 
 // packetTime is how long our packets are for a peer that wishes for ptime and
 // takes no more than most, in ms; 0 = not said.
-func packetTime(c *Codec, ptime, most int) int {
+func packetTime(c *codec.Codec, ptime, most int) int {
 	if ptime == 0 {
 		ptime = usualPtimeMs
 	}
@@ -29,7 +30,7 @@ func packetTime(c *Codec, ptime, most int) int {
 		ptime = min(ptime, most)
 	}
 	ptime = max(minPtimeMs, min(ptime, maxPtimeMs)) / ptimeStep * ptimeStep
-	if !c.steady {
+	if !c.Steady {
 		i, exact := slices.BinarySearch(opusPtimes, ptime)
 		if !exact {
 			i = max(0, i-1)

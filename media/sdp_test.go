@@ -13,11 +13,12 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // narrowCodecs are those of a description that does not name its own.
-var narrowCodecs = []*Codec{PCMA, PCMU}
+var narrowCodecs = []*codec.Codec{codec.PCMA, codec.PCMU}
 
 // TestSDPTranscripts runs testdata/sdp: what a peer says, what we answer and
 // what we then believe. An "offer" is answered, a "reply" answers our offer.
@@ -93,7 +94,7 @@ func localOf(t *testing.T, text string) Local {
 		case "codecs":
 			l.Codecs = nil
 			for name := range strings.SplitSeq(value, ",") {
-				c, _ := CodecByName(name)
+				c, _ := codec.ByName(name)
 				l.Codecs = append(l.Codecs, c)
 			}
 		default:
@@ -126,7 +127,7 @@ func checkAnswer(t *testing.T, offer, answer []byte, r Remote) {
 	if active != 1 {
 		t.Errorf("%d streams accepted", active)
 	}
-	peer := Local{Codecs: Codecs(), Direction: r.Direction}
+	peer := Local{Codecs: codec.All(), Direction: r.Direction}
 	seen, err := ReadAnswer(peer, answer)
 	mediatest.Must(t, err)
 	if seen.Codec != r.Codec || seen.SendPT != r.RecvPT || seen.EventSend.PT != r.EventSend.PT || seen.Effective != r.Effective.Reverse() {
@@ -191,12 +192,12 @@ func TestOfferAnswerAgree(t *testing.T) {
 		for _, peer := range []Direction{SendRecv, SendOnly, RecvOnly, Inactive} {
 			us, them := testLocal(), testLocal()
 			us.Direction, us.EventPT = dir, 98
-			them.Direction, them.Port, them.Codecs = peer, 50000, []*Codec{PCMU}
+			them.Direction, them.Port, them.Codecs = peer, 50000, []*codec.Codec{codec.PCMU}
 			answer, theirs, err := BuildAnswer(them, BuildOffer(us))
 			mediatest.Must(t, err)
 			ours, err := ReadAnswer(us, answer)
 			mediatest.Must(t, err)
-			if ours.Effective != theirs.Effective.Reverse() || ours.Codec != PCMU || theirs.Codec != PCMU {
+			if ours.Effective != theirs.Effective.Reverse() || ours.Codec != codec.PCMU || theirs.Codec != codec.PCMU {
 				t.Errorf("%s to %s: %s and %s", dir, peer, ours.Effective, theirs.Effective)
 			}
 			if ours.Addr.Port() != 50000 || theirs.Addr.Port() != 40000 || ours.EventSend.PT != 98 || theirs.EventSend.PT != 98 {

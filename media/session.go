@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // SessionOptions sets up one session.
 type SessionOptions struct {
-	Bind      netip.Addr // local address of the sockets; default 127.0.0.1
-	Advertise netip.Addr // address in our SDP; default Bind
-	Codecs    []*Codec   // in the order of preference; nil = the engine's
+	Bind      netip.Addr     // local address of the sockets; default 127.0.0.1
+	Advertise netip.Addr     // address in our SDP; default Bind
+	Codecs    []*codec.Codec // in the order of preference; nil = the engine's
 
 	// Symmetric is the IP address from which RTP may come from another port
 	// or address than the SDP says (a peer behind NAT): learned once per
@@ -56,11 +58,11 @@ const (
 
 // Playback is what Play plays.
 type Playback struct {
-	Parts  []*Prompt     // played one after the other without a gap
-	Loop   bool          // start again after the last one
-	Volume float64       // factor on the samples; 0 = 1.0
-	From   time.Duration // where it begins
-	Paused bool          // it waits for PausePlay(false)
+	Parts  []*sound.Prompt // played one after the other without a gap
+	Loop   bool            // start again after the last one
+	Volume float64         // factor on the samples; 0 = 1.0
+	From   time.Duration   // where it begins
+	Paused bool            // it waits for PausePlay(false)
 }
 
 // Session is one RTP session: two sockets, the negotiation, and the audio of
@@ -84,9 +86,9 @@ type Session struct {
 	remote     Remote
 	agreed     bool
 	plays      uint32
-	current    *player   // latest playback as the host knows it, for another codec
-	partsAsked []*Prompt // its audio, volume applied
-	opener     *opener   // of opens, while the audio is encrypted
+	current    *player         // latest playback as the host knows it, for another codec
+	partsAsked []*sound.Prompt // its audio, volume applied
+	opener     *opener         // of opens, while the audio is encrypted
 	opens      *cryptoLine
 
 	leg leg
@@ -212,7 +214,7 @@ func (s *Session) sendDigits(digits string, inband bool) error {
 	b := &digitBatch{steps: steps}
 	if inband || !takesEvents(s.remote.EventSend, steps) {
 		b.tones = newPlayer(0, nil, Playback{})
-		b.tones.encode(s.engine, []*Prompt{dialTones(steps)}, s.remote.Codec)
+		b.tones.encode(s.engine, []*sound.Prompt{dialTones(steps)}, s.remote.Codec)
 	}
 	s.post(command{kind: cmdDigits, digits: b})
 	return nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // codecGaps is how many packets a codec makes up for at once; of a longer gap
@@ -14,10 +15,10 @@ const codecGaps = 5
 // right before p, with what it knows better than anybody (Opus: the redundancy
 // in p). It returns how many remain missing: all for codecs without such a way,
 // whose gaps the lanes conceal.
-func (l *leg) makeUp(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, age time.Duration) int {
+func (l *leg) makeUp(sh *shard, p *packet, codec *codec.Codec, dec codec.Decoder, gap int, age time.Duration) int {
 	ahead := int(int32(p.ts - l.spokenTS))
 	units := ahead / (gap + 1)
-	if !l.spoken || codec.g711 != nil || ahead%(gap+1) != 0 || units <= 0 || units > maxPtimeMs*audio.SampleRate/1000 {
+	if !l.spoken || codec.G711 != nil || ahead%(gap+1) != 0 || units <= 0 || units > maxPtimeMs*audio.SampleRate/1000 {
 		return gap
 	}
 	for left := min(gap, codecGaps); left > 0; left-- {

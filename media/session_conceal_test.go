@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // guesser is a decoder with a way of its own to make up for what is lost: a
@@ -42,7 +43,7 @@ func TestCodecMakesUpForLostPackets(t *testing.T) {
 	st.run(40*time.Millisecond, nil, p)
 	l, sh := &p.s.leg, st.engine.shards[0]
 	g := &guesser{}
-	codec := &Codec{Name: "guess", Clock: audio.SampleRate, Rate: audio.SampleRate}
+	codec := &codec.Codec{Name: "guess", Clock: audio.SampleRate, Rate: audio.SampleRate}
 	payload := make([]byte, audio.FrameSamples)
 	for i := range payload {
 		payload[i] = 200
@@ -116,7 +117,7 @@ func TestPausesOfTheSenderAreNoLoss(t *testing.T) {
 		pcm := readWAV(t, f, 1)
 		var said [20 * audio.FrameSamples]int16
 		for i := range 20 {
-			PCMA.Decode(said[i*audio.FrameSamples:(i+1)*audio.FrameSamples], voice(i))
+			codec.PCMA.Decode(said[i*audio.FrameSamples:(i+1)*audio.FrameSamples], voice(i))
 		}
 		at := find(t, pcm, said[:])
 		for k := range 3 {
@@ -166,7 +167,7 @@ func TestStreamsThatBeginAnewAreRecordedOn(t *testing.T) {
 		// The first packets after a jump of the sequence numbers are on trial.
 		var word [40 * audio.FrameSamples]int16
 		for i := range 40 {
-			PCMA.Decode(word[i*audio.FrameSamples:(i+1)*audio.FrameSamples], voice((k*50+5+i)%64))
+			codec.PCMA.Decode(word[i*audio.FrameSamples:(i+1)*audio.FrameSamples], voice((k*50+5+i)%64))
 		}
 		find(t, pcm, word[:])
 	}

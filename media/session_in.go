@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // Reading. A peer's packets are fetched in the session's slot, usually one a
@@ -165,7 +166,7 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 		}
 	default:
 		codec := l.agreed.formats[kind-1].Codec
-		p.ts = l.clock.units(p.ssrc, p.ts, codec.factor())
+		p.ts = l.clock.units(p.ssrc, p.ts, codec.Factor())
 		if place != arrivalLate {
 			l.rx.timing(p.ts, sh.at-age)
 			c.setJitter(l.rx.jitter)
@@ -182,11 +183,11 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 // audio takes an audio packet; gap is how many are missing right before it, −1
 // for one that fills a hole itself: a codec with a memory has made up for that
 // one already.
-func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, age time.Duration) {
+func (l *leg) audio(sh *shard, p *packet, codec *codec.Codec, dec codec.Decoder, gap int, age time.Duration) {
 	var full audio.Piece
 	var pcm []int16
 	l.heardIn(sh, p.payload, codec)
-	if l.listens(codec) && (gap >= 0 || codec.g711 != nil) {
+	if l.listens(codec) && (gap >= 0 || codec.G711 != nil) {
 		if gap > 0 {
 			gap = l.makeUp(sh, p, codec, dec, gap, age)
 		}
@@ -209,14 +210,14 @@ func (l *leg) audio(sh *shard, p *packet, codec *Codec, dec Decoder, gap int, ag
 }
 
 // toPeer passes a packet on to the bridge.
-func (l *leg) toPeer(sh *shard, p *packet, codec *Codec, heard audio.Piece) {
+func (l *leg) toPeer(sh *shard, p *packet, codec *codec.Codec, heard audio.Piece) {
 	if l.peer != nil && !l.muted && !l.held {
 		l.peer.leg.carry(sh, p, codec, heard)
 	}
 }
 
 // listens reports whether what comes in a codec has to be decoded.
-func (l *leg) listens(codec *Codec) bool {
+func (l *leg) listens(codec *codec.Codec) bool {
 	if l.records > 0 || l.s.opts.Voice > 0 || l.tones.rx != nil || l.tapCount > 0 || l.mix != nil {
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // leg is the shard half of a session: everything that a pass touches. It is
@@ -30,13 +31,13 @@ type leg struct {
 	digitsOut digitSender
 	play      *player
 
-	enc                       Encoder       // of the agreed codec
-	decs                      []Decoder     // of the agreed formats
-	clock                     mediaClock    // of the peer's audio
-	spoken                    bool          // spokenTS is set
-	spokenTS                  uint32        // of its newest packet
-	events                    mediaClock    // of its telephone-events
-	heardFit, sentFit, fedFit audio.Fitting // of what comes, of what was sent, of what taps feed
+	enc                       codec.Encoder   // of the agreed codec
+	decs                      []codec.Decoder // of the agreed formats
+	clock                     mediaClock      // of the peer's audio
+	spoken                    bool            // spokenTS is set
+	spokenTS                  uint32          // of its newest packet
+	events                    mediaClock      // of its telephone-events
+	heardFit, sentFit, fedFit audio.Fitting   // of what comes, of what was sent, of what taps feed
 
 	packer *packer // nil: a packet is a frame
 	relay  relay   // of a peer with another codec

@@ -192,7 +192,7 @@ func (l *leg) digitsDone(sh *shard, done bool) {
 // sendSilence sends a frame of silence.
 func (l *leg) sendSilence(sh *shard, ts uint32) {
 	c := l.agreed.codec
-	l.sendAudio(sh, ts, c.silence, audio.Piece{Samples: sh.quiet[:audio.FrameSamples], Rate: audio.SampleRate})
+	l.sendAudio(sh, ts, c.Silence(), audio.Piece{Samples: sh.quiet[:audio.FrameSamples], Rate: audio.SampleRate})
 }
 
 // sendAudio sends a frame of our own. heard is what it says; none where the
@@ -208,7 +208,7 @@ func (l *leg) sendFrame(sh *shard, ts uint32, payload []byte, heard audio.Piece)
 	if l.packer != nil {
 		l.pack(sh, ts, payload)
 	} else {
-		l.write(sh, l.agreed.sendPT, false, ts*l.agreed.codec.factor(), payload)
+		l.write(sh, l.agreed.sendPT, false, ts*l.agreed.codec.Factor(), payload)
 	}
 	if l.records > 0 || l.tapCount > 0 {
 		l.recordSent(sh, ts, payload, heard)
@@ -217,7 +217,7 @@ func (l *leg) sendFrame(sh *shard, ts uint32, payload []byte, heard audio.Piece)
 
 // recordSent gives what was sent to the recordings and taps.
 func (l *leg) recordSent(sh *shard, ts uint32, payload []byte, heard audio.Piece) {
-	if g := l.agreed.codec.g711; g != nil {
+	if g := l.agreed.codec.G711; g != nil {
 		heard = audio.Piece{Samples: sh.pcm[:g.Decode(sh.pcm[:], payload)], Rate: audio.SampleRate}
 	}
 	pcm := l.sentFit.To(audio.SampleRate, sh.narrow[:], heard)

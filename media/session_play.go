@@ -1,10 +1,11 @@
 package media
 
 import (
-	"math"
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // player is one playback: made by the host, owned by the shard afterwards.
@@ -13,8 +14,8 @@ type player struct {
 	loop    bool
 	frames  int // of one pass over all parts
 	totalMs int
-	codec   *Codec
-	parts   []*Encoded // nil before a codec is agreed on
+	codec   *codec.Codec
+	parts   []*sound.Encoded // nil before a codec is agreed on
 	endless []bool
 
 	part, frame int // what comes next
@@ -23,7 +24,7 @@ type player struct {
 	paused      bool
 }
 
-func newPlayer(id uint32, prompts []*Prompt, pb Playback) *player {
+func newPlayer(id uint32, prompts []*sound.Prompt, pb Playback) *player {
 	p := &player{id: id, loop: pb.Loop, start: wholeFrames(pb.From), paused: pb.Paused}
 	for _, prompt := range prompts {
 		p.frames += prompt.Frames()
@@ -37,9 +38,9 @@ func wholeFrames(d time.Duration) int { return int(d / audio.FrameDuration) }
 
 // encode fetches the frames for c; it may take milliseconds and so happens
 // before the shard sees the player.
-func (p *player) encode(e *Engine, prompts []*Prompt, c *Codec) {
+func (p *player) encode(e *Engine, prompts []*sound.Prompt, c *codec.Codec) {
 	p.codec = c
-	p.parts = make([]*Encoded, 0, len(prompts))
+	p.parts = make([]*sound.Encoded, 0, len(prompts))
 	p.endless = make([]bool, 0, len(prompts))
 	p.frames = 0
 	for _, prompt := range prompts {
@@ -115,7 +116,7 @@ func (p *player) over() bool { return p.frames == 0 || p.part >= len(p.parts) }
 // next is the payload of the next frame, and its audio as in Encoded.sound; not to be called when over.
 func (p *player) next() (payload []byte, heard audio.Piece) {
 	e := p.parts[p.part]
-	payload, heard = e.Frame(p.frame), e.sound(p.frame)
+	payload, heard = e.Frame(p.frame), e.Piece(p.frame)
 	p.advance()
 	p.sent++
 	return payload, heard
@@ -155,18 +156,18 @@ const encodingLimit = 64
 
 // encoded is a prompt in c, of which half a second at least can be played at once.
 // Where time is virtual it may run faster than the background: all is done here.
-func (e *Engine) encoded(p *Prompt, c *Codec) *Encoded {
-	form := p.form(c)
+func (e *Engine) encoded(p *sound.Prompt, c *codec.Codec) *sound.Encoded {
+	form := p.Form(c)
 	switch {
-	case form.done():
+	case form.Done():
 	case e.cfg.Fabric != nil:
-		form.complete(nil)
+		form.Complete(nil)
 	case e.encoding.Add(1) > encodingLimit:
-		form.complete(&e.stopped)
+		form.Complete(&e.stopped)
 		e.encoding.Add(-1)
 	default:
 		go func() {
-			form.complete(&e.stopped)
+			form.Complete(&e.stopped)
 			e.encoding.Add(-1)
 		}()
 	}
@@ -174,21 +175,10 @@ func (e *Engine) encoded(p *Prompt, c *Codec) *Encoded {
 }
 
 // scaled are private copies of the prompts at another volume.
-func scaled(prompts []*Prompt, volume float64) []*Prompt {
-	out := make([]*Prompt, len(prompts))
+func scaled(prompts []*sound.Prompt, volume float64) []*sound.Prompt {
+	out := make([]*sound.Prompt, len(prompts))
 	for i, p := range prompts {
-		out[i] = &Prompt{pcm: louder(p.pcm, volume), wide: louder(p.wide, volume), endless: p.endless}
-	}
-	return out
-}
-
-func louder(pcm []int16, volume float64) []int16 {
-	if pcm == nil {
-		return nil
-	}
-	out := make([]int16, len(pcm))
-	for i, v := range pcm {
-		out[i] = int16(max(math.MinInt16, min(math.MaxInt16, math.Round(float64(v)*volume))))
+		out[i] = p.Louder(volume)
 	}
 	return out
 }

@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // content is what was heard without the silence around it.
-func content(packets []heard, c *Codec) (frames [][]byte) {
+func content(packets []heard, c *codec.Codec) (frames [][]byte) {
 	for _, h := range packets {
 		if !bytes.Equal(h.payload, c.Silence()) {
 			frames = append(frames, h.payload)
@@ -18,7 +20,7 @@ func content(packets []heard, c *Codec) (frames [][]byte) {
 	return frames
 }
 
-func framesOf(c *Codec, prompts ...*Prompt) (frames [][]byte) {
+func framesOf(c *codec.Codec, prompts ...*sound.Prompt) (frames [][]byte) {
 	for _, p := range prompts {
 		for i := range p.Frames() {
 			frames = append(frames, p.Encoded(c).Frame(i))
@@ -31,9 +33,9 @@ func TestPlayIsGaplessAndExact(t *testing.T) {
 	for _, c := range narrowCodecs {
 		st := newStudio(t, 1)
 		p := st.leg(nil, c)
-		a, b := ramp(30), NewPrompt(ramp(20).PCM()[:19*audio.FrameSamples+40])
+		a, b := ramp(30), sound.NewPrompt(ramp(20).PCM()[:19*audio.FrameSamples+40])
 		st.run(100*time.Millisecond, nil, p)
-		id := p.s.Play(Playback{Parts: []*Prompt{a, b}})
+		id := p.s.Play(Playback{Parts: []*sound.Prompt{a, b}})
 		st.run(1500*time.Millisecond, nil, p)
 		steady(t, p.packets, 0)
 		got, want := content(p.packets, c), framesOf(c, a, b)
@@ -57,12 +59,12 @@ func TestStopPlayWithinOneFrameCountsWhatWasSent(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.leg(nil)
 	st.run(50*time.Millisecond, nil, p)
-	p.s.Play(Playback{Parts: []*Prompt{ramp(500)}})
+	p.s.Play(Playback{Parts: []*sound.Prompt{ramp(500)}})
 	st.run(500*time.Millisecond, nil, p)
 	p.s.StopPlay()
-	before := len(content(p.packets, PCMA))
+	before := len(content(p.packets, codec.PCMA))
 	st.run(time.Second, nil, p)
-	played := len(content(p.packets, PCMA))
+	played := len(content(p.packets, codec.PCMA))
 	if played > before+1 {
 		t.Fatalf("%d frames after StopPlay", played-before)
 	}
@@ -76,9 +78,9 @@ func TestStopPlayWithinOneFrameCountsWhatWasSent(t *testing.T) {
 func TestReplacedPlaybackReportsIt(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.leg(nil)
-	first := p.s.Play(Playback{Parts: []*Prompt{ramp(100)}})
+	first := p.s.Play(Playback{Parts: []*sound.Prompt{ramp(100)}})
 	st.run(200*time.Millisecond, nil, p)
-	second := p.s.Play(Playback{Parts: []*Prompt{ramp(10)}})
+	second := p.s.Play(Playback{Parts: []*sound.Prompt{ramp(10)}})
 	st.run(400*time.Millisecond, nil, p)
 	ended := p.events.of(PlayEnded)
 	if len(ended) != 2 || ended[0].Play != first || ended[0].Reason != ReasonReplaced || ended[0].Completed || ended[0].PlayedMs == 0 ||
@@ -89,19 +91,19 @@ func TestReplacedPlaybackReportsIt(t *testing.T) {
 }
 
 func TestLoopAndEndlessToneGoOn(t *testing.T) {
-	tone, err := Tone("tone:440")
+	tone, err := sound.Tone("tone:440")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, pb := range map[string]Playback{
-		"loop": {Parts: []*Prompt{ramp(3), ramp(2)}, Loop: true},
-		"tone": {Parts: []*Prompt{tone}},
+		"loop": {Parts: []*sound.Prompt{ramp(3), ramp(2)}, Loop: true},
+		"tone": {Parts: []*sound.Prompt{tone}},
 	} {
 		st := newStudio(t, 1)
 		p := st.leg(nil)
 		p.s.Play(pb)
 		st.run(2500*time.Millisecond, nil, p)
-		if n := len(content(p.packets, PCMA)); n < 120 {
+		if n := len(content(p.packets, codec.PCMA)); n < 120 {
 			t.Errorf("%s: %d frames in 2.5 s", name, n)
 		}
 		if ended := p.events.of(PlayEnded); len(ended) != 0 {
@@ -118,7 +120,7 @@ func TestLoopAndEndlessToneGoOn(t *testing.T) {
 func TestPlaybackOfNothingEndsAtOnce(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.leg(nil)
-	for _, pb := range []Playback{{}, {Loop: true}, {Parts: []*Prompt{NewPrompt(nil)}, Loop: true}} {
+	for _, pb := range []Playback{{}, {Loop: true}, {Parts: []*sound.Prompt{sound.NewPrompt(nil)}, Loop: true}} {
 		p.s.Play(pb)
 	}
 	st.run(60*time.Millisecond, nil, p)
@@ -137,14 +139,14 @@ func TestVolumeScalesAPrivateCopy(t *testing.T) {
 	p := st.leg(nil)
 	prompt := ramp(5)
 	loud := append([]int16(nil), prompt.PCM()...)
-	p.s.Play(Playback{Parts: []*Prompt{prompt}, Volume: 0.5})
+	p.s.Play(Playback{Parts: []*sound.Prompt{prompt}, Volume: 0.5})
 	st.run(300*time.Millisecond, nil, p)
-	got := content(p.packets, PCMA)
+	got := content(p.packets, codec.PCMA)
 	if len(got) != 5 {
 		t.Fatalf("%d frames", len(got))
 	}
 	var pcm [audio.FrameSamples]int16
-	PCMA.Decode(pcm[:], got[4])
+	codec.PCMA.Decode(pcm[:], got[4])
 	for i, v := range pcm {
 		want := int(loud[4*audio.FrameSamples+i]) / 2
 		if d := int(v) - want; d > want/10+16 || d < -want/10-16 {
@@ -161,12 +163,12 @@ func TestVolumeScalesAPrivateCopy(t *testing.T) {
 func TestPlayBeforeNegotiationAndStartIsKept(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.open(nil)
-	p.s.Play(Playback{Parts: []*Prompt{ramp(10)}})
+	p.s.Play(Playback{Parts: []*sound.Prompt{ramp(10)}})
 	p.s.Start()
 	st.run(200*time.Millisecond, nil, p)
 	p.offer(SendRecv)
 	st.run(400*time.Millisecond, nil, p)
-	if n := len(content(p.packets, PCMA)); n != 10 {
+	if n := len(content(p.packets, codec.PCMA)); n != 10 {
 		t.Fatalf("%d frames", n)
 	}
 	if ended := p.events.of(PlayEnded); len(ended) != 1 || !ended[0].Completed {
@@ -176,19 +178,19 @@ func TestPlayBeforeNegotiationAndStartIsKept(t *testing.T) {
 
 func TestCodecChangeKeepsThePlaceInThePlayback(t *testing.T) {
 	st := newStudio(t, 1)
-	p := st.leg(nil, PCMA)
+	p := st.leg(nil, codec.PCMA)
 	prompt := ramp(50)
-	p.s.Play(Playback{Parts: []*Prompt{prompt}})
+	p.s.Play(Playback{Parts: []*sound.Prompt{prompt}})
 	st.run(500*time.Millisecond, nil, p)
 	before := len(p.packets)
-	p.local.Codecs = []*Codec{PCMU}
+	p.local.Codecs = []*codec.Codec{codec.PCMU}
 	p.offer(SendRecv)
 	st.run(time.Second, nil, p)
 	steady(t, p.packets, 0)
-	alaw := len(content(p.packets[:before], PCMA))
-	got := content(p.packets[before:], PCMU)
-	want := framesOf(PCMU, prompt)[alaw:]
-	if len(got) < len(want) || !bytes.Equal(got[1], want[1]) || p.packets[len(p.packets)-1].pt != PCMU.PT {
+	alaw := len(content(p.packets[:before], codec.PCMA))
+	got := content(p.packets[before:], codec.PCMU)
+	want := framesOf(codec.PCMU, prompt)[alaw:]
+	if len(got) < len(want) || !bytes.Equal(got[1], want[1]) || p.packets[len(p.packets)-1].pt != codec.PCMU.PT {
 		t.Fatalf("%d frames after the change, want %d", len(got), len(want))
 	}
 }
@@ -199,7 +201,7 @@ func TestLatePassSkipsFramesAndNeverBursts(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.leg(nil)
 	st.run(60*time.Millisecond, nil, p)
-	p.s.Play(Playback{Parts: []*Prompt{ramp(50)}})
+	p.s.Play(Playback{Parts: []*sound.Prompt{ramp(50)}})
 	st.run(60*time.Millisecond, nil, p)
 	sh := st.engine.shards[0]
 	n := len(p.packets)
@@ -223,7 +225,7 @@ func TestLatePassSkipsFramesAndNeverBursts(t *testing.T) {
 	// The left-out part of the prompt is not counted as heard.
 	p.s.StopPlay()
 	st.run(300*time.Millisecond, nil, p)
-	heardFrames := len(content(p.packets, PCMA))
+	heardFrames := len(content(p.packets, codec.PCMA))
 	if ended := p.events.of(PlayEnded); len(ended) != 1 || ended[0].PlayedMs != heardFrames*20 {
 		t.Fatalf("%d frames heard, %+v", heardFrames, ended)
 	}

@@ -1,6 +1,10 @@
 package media
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/loopstart/loopstart/media/codec"
+)
 
 // Offer is our first offer. Accept takes the answer to it.
 func (s *Session) Offer() []byte {
@@ -105,7 +109,7 @@ func (s *Session) Negotiated() Remote {
 // immutable.
 type agreement struct {
 	rtp, rtcp netip.AddrPort
-	codec     *Codec
+	codec     *codec.Codec
 	sendPT    uint8
 	eventPT   uint8 // to send, 0 = none
 	eventHz   int

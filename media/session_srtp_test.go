@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // pair are two sessions that talk to each other, as two engines would.
@@ -25,7 +27,7 @@ func (st *studio) secured(a, b Security) *pair {
 		how Security
 		d   *diary
 	}{{&p.a, a, p.heardA}, {&p.b, b, p.heardB}} {
-		if *x.to, err = st.engine.Open(SessionOptions{SRTP: x.how, Sink: x.d.note, Voice: 300 * time.Millisecond, Codecs: []*Codec{PCMA}}); err != nil {
+		if *x.to, err = st.engine.Open(SessionOptions{SRTP: x.how, Sink: x.d.note, Voice: 300 * time.Millisecond, Codecs: []*codec.Codec{codec.PCMA}}); err != nil {
 			st.t.Fatal(err)
 		}
 	}
@@ -154,7 +156,7 @@ func TestRefusingDowngrade(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.secured(SecurityRequired, SecurityOptional)
 	st.run(200*time.Millisecond, nil)
-	bare := BuildOffer(Local{Addr: p.b.LocalAddr().Addr(), Port: p.b.LocalAddr().Port(), Codecs: []*Codec{PCMA}})
+	bare := BuildOffer(Local{Addr: p.b.LocalAddr().Addr(), Port: p.b.LocalAddr().Port(), Codecs: []*codec.Codec{codec.PCMA}})
 	if _, err := p.a.Answer(bare); err == nil || !strings.Contains(err.Error(), "refusing downgrade") {
 		t.Errorf("a re-INVITE without keys: %v", err)
 	}
@@ -165,7 +167,7 @@ func TestRefusingDowngrade(t *testing.T) {
 	p.talks(st, "afterwards")
 
 	// Before there are keys nothing is sent at all.
-	s, err := st.engine.Open(SessionOptions{SRTP: SecurityRequired, Codecs: []*Codec{PCMA}})
+	s, err := st.engine.Open(SessionOptions{SRTP: SecurityRequired, Codecs: []*codec.Codec{codec.PCMA}})
 	mediatest.Must(t, err)
 	s.Offer()
 	if err := s.Accept(bare); err == nil {
@@ -210,7 +212,7 @@ func TestBridgedSecurity(t *testing.T) {
 			st.run(100*time.Millisecond, nil)
 			mustSend(st, left.a, "3")
 			mustSend(st, right.a, "8")
-			left.a.Play(Playback{Parts: []*Prompt{ramp(50)}})
+			left.a.Play(Playback{Parts: []*sound.Prompt{ramp(50)}})
 			st.run(1500*time.Millisecond, nil)
 			if l, r := left.heardA.digits(), right.heardA.digits(); l != "8" || r != "3" {
 				t.Errorf("heard %q and %q", l, r)
@@ -271,7 +273,7 @@ func TestForeignPacketsOfASecuredSession(t *testing.T) {
 	st.run(50*time.Millisecond, nil)
 	stranger := st.open(nil)
 	for n := range 50 {
-		p.sendFrom(stranger.conn, PCMA.PT, false, uint16(n), uint32(n)*160, voice(n))
+		p.sendFrom(stranger.conn, codec.PCMA.PT, false, uint16(n), uint32(n)*160, voice(n))
 		p.say(voice(n))
 		st.run(20*time.Millisecond, nil)
 	}
@@ -292,8 +294,8 @@ func TestNoAllocationPerSecuredFrame(t *testing.T) {
 	}
 	st := newStudio(t, 1)
 	p := st.secured(SecurityRequired, SecurityRequired)
-	p.a.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
-	p.b.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
+	p.a.Play(Playback{Parts: []*sound.Prompt{ramp(50)}, Loop: true})
+	p.b.Play(Playback{Parts: []*sound.Prompt{ramp(50)}, Loop: true})
 	st.run(time.Second, nil)
 	sh := st.engine.shards[0]
 	now := st.clk.Now()
@@ -314,9 +316,9 @@ func TestLateOfferWithKeys(t *testing.T) {
 	st := newStudio(t, 1)
 	p := &pair{heardA: &diary{}, heardB: &diary{}}
 	var err error
-	p.a, err = st.engine.Open(SessionOptions{SRTP: SecurityRequired, Sink: p.heardA.note, Codecs: []*Codec{PCMA}})
+	p.a, err = st.engine.Open(SessionOptions{SRTP: SecurityRequired, Sink: p.heardA.note, Codecs: []*codec.Codec{codec.PCMA}})
 	mediatest.Must(t, err)
-	p.b, err = st.engine.Open(SessionOptions{SRTP: SecurityRequired, Sink: p.heardB.note, Codecs: []*Codec{PCMA}})
+	p.b, err = st.engine.Open(SessionOptions{SRTP: SecurityRequired, Sink: p.heardB.note, Codecs: []*codec.Codec{codec.PCMA}})
 	mediatest.Must(t, err)
 	p.a.Start() // before the ACK: nothing may leave yet
 	offer := p.a.Offer()
@@ -368,7 +370,7 @@ func BenchmarkSecuredFrame(b *testing.B) {
 			const pairs = 50
 			for range pairs {
 				p := st.secured(how, how)
-				p.a.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
+				p.a.Play(Playback{Parts: []*sound.Prompt{ramp(50)}, Loop: true})
 			}
 			st.run(200*time.Millisecond, nil)
 			sh := st.engine.shards[0]

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 func timeout(d time.Duration) func(*SessionOptions) {
@@ -102,7 +104,7 @@ func TestHoldByDirection(t *testing.T) {
 		p := st.leg(nil)
 		prompt := ramp(60)
 		st.run(100*time.Millisecond, nil, p)
-		p.s.Play(Playback{Parts: []*Prompt{prompt}})
+		p.s.Play(Playback{Parts: []*sound.Prompt{prompt}})
 		st.run(500*time.Millisecond, nil, p)
 		p.offer(dir)
 		st.run(60*time.Millisecond, nil, p)
@@ -122,7 +124,7 @@ func TestHoldByDirection(t *testing.T) {
 		if run := time.Duration(b.ts-a.ts) * time.Second / audio.SampleRate; run != b.at-a.at {
 			t.Fatalf("%s: the timestamp moved by %v in %v", dir, run, b.at-a.at)
 		}
-		if got := len(content(p.packets, PCMA)); got != prompt.Frames() {
+		if got := len(content(p.packets, codec.PCMA)); got != prompt.Frames() {
 			t.Fatalf("%s: %d of %d frames", dir, got, prompt.Frames())
 		}
 		if e := p.events.of(PlayEnded); len(e) != 1 || !e[0].Completed || e[0].PlayedMs != 1200 {

@@ -8,6 +8,7 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // shard owns a share of the sessions and carries all their audio in one
@@ -39,14 +40,14 @@ type shard struct {
 	outbox []notice
 	pass   passStats
 	reads  int // datagrams read in this pass
-	buf    [maxPacket]byte
-	rtp    rtp.Header      // scratch of parseRTP
-	code   [maxPacket]byte // transcoded payload
-	pcm    [MaxDecoded]int16
-	narrow [MaxDecoded]int16 // pcm at 8 kHz
+	buf    [codec.MaxPacket]byte
+	rtp    rtp.Header            // scratch of parseRTP
+	code   [codec.MaxPacket]byte // transcoded payload
+	pcm    [codec.MaxDecoded]int16
+	narrow [codec.MaxDecoded]int16 // pcm at 8 kHz
 	wide   [audio.WideFrame]int16
-	relay  [2 * MaxDecoded]int16  // of a bridge, at the rate of the listener
-	quiet  [audio.WideFrame]int16 // silence
+	relay  [2 * codec.MaxDecoded]int16 // of a bridge, at the rate of the listener
+	quiet  [audio.WideFrame]int16      // silence
 	head   [rtpHeader]byte
 	seal   sealScratch
 	feed   [audio.FrameSamples]int16 // mixed feeds of taps

@@ -6,6 +6,8 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // tickAllocs is what one pass over 20 ms allocates on average while everything
@@ -24,7 +26,7 @@ func tickAllocs(t *testing.T, prepare func(st *studio) []*party) float64 {
 	sh := st.engine.shards[0]
 	now := st.clk.Now()
 	payload := voice(3)
-	var buf [maxPacket]byte
+	var buf [codec.MaxPacket]byte
 	return testing.AllocsPerRun(300, func() {
 		for _, p := range parties {
 			p.rawSay(payload)
@@ -48,7 +50,7 @@ func tickAllocs(t *testing.T, prepare func(st *studio) []*party) float64 {
 func (p *party) rawSay(payload []byte) {
 	p.seq++
 	var h [rtpHeader]byte
-	putRTP(&h, false, PCMA.PT, p.seq, p.ts, p.ssrc)
+	putRTP(&h, false, codec.PCMA.PT, p.seq, p.ts, p.ssrc)
 	p.ts += audio.FrameSamples
 	f := p.conn.fabric
 	f.mu.Lock()
@@ -61,12 +63,12 @@ func TestNoAllocationPerFrame(t *testing.T) {
 		"silence": func(st *studio) []*party { return []*party{st.leg(nil), st.leg(nil)} },
 		"prompt": func(st *studio) []*party {
 			p := st.leg(nil)
-			p.s.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
+			p.s.Play(Playback{Parts: []*sound.Prompt{ramp(50)}, Loop: true})
 			return []*party{p}
 		},
 		"prompt and recordings": func(st *studio) []*party {
 			p := st.leg(nil)
-			p.s.Play(Playback{Parts: []*Prompt{ramp(50)}, Loop: true})
+			p.s.Play(Playback{Parts: []*sound.Prompt{ramp(50)}, Loop: true})
 			p.s.Record(NewRecorder(tempFile(t), RecorderOptions{Stereo: true}))
 			p.s.Record(NewRecorder(tempFile(t), RecorderOptions{Mixed: true}))
 			return []*party{p}
@@ -77,7 +79,7 @@ func TestNoAllocationPerFrame(t *testing.T) {
 			return []*party{a, b}
 		},
 		"transcoding bridge with recordings": func(st *studio) []*party {
-			a, b := st.leg(nil, PCMA), st.leg(nil, PCMU)
+			a, b := st.leg(nil, codec.PCMA), st.leg(nil, codec.PCMU)
 			a.s.Bridge(b.s)
 			a.s.Record(NewRecorder(tempFile(t), RecorderOptions{Stereo: true}))
 			b.s.Record(NewRecorder(tempFile(t), RecorderOptions{Mixed: true, Silence: time.Hour}))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 func TestSourceRule(t *testing.T) {
@@ -101,7 +102,7 @@ func TestInjectionIsNeitherHeardNorRecorded(t *testing.T) {
 			} else {
 				seq = a.seq + 1 // in the middle of the caller's own
 			}
-			a.sendFrom(conn, PCMA.PT, false, seq, uint32(seq)*audio.FrameSamples, evil)
+			a.sendFrom(conn, codec.PCMA.PT, false, seq, uint32(seq)*audio.FrameSamples, evil)
 			a.sendFrom(conn, a.s.Negotiated().EventSend.PT, false, seq, uint32(seq), []byte{9, 0x8a, 3, 32})
 		}
 		said := [][]byte{}
@@ -121,7 +122,7 @@ func TestInjectionIsNeitherHeardNorRecorded(t *testing.T) {
 				t.Fatal("heard")
 			}
 		}
-		var buf [maxPacket]byte
+		var buf [codec.MaxPacket]byte
 		if _, _, got := conn.Receive(buf[:]); got {
 			t.Fatal("answered")
 		}
@@ -135,7 +136,7 @@ func TestInjectionIsNeitherHeardNorRecorded(t *testing.T) {
 		st.run(100*time.Millisecond, nil, a, b)
 		pcm := readWAV(t, file, 1)
 		var one [audio.FrameSamples]int16
-		PCMA.Decode(one[:], evil)
+		codec.PCMA.Decode(one[:], evil)
 		for i := range len(pcm) - 4 {
 			if pcm[i] == one[0] && pcm[i+1] == one[0] && pcm[i+2] == one[0] && pcm[i+3] == one[0] {
 				t.Fatal("recorded")
@@ -152,7 +153,7 @@ func holds(pcm []int16, frames [][]byte) bool {
 	want := make([]int16, 0, len(frames)*audio.FrameSamples)
 	for _, f := range frames {
 		var one [audio.FrameSamples]int16
-		PCMA.Decode(one[:], f)
+		codec.PCMA.Decode(one[:], f)
 		want = append(want, one[:]...)
 	}
 	for at := 0; at+len(want) <= len(pcm); at++ {
@@ -176,7 +177,7 @@ func TestLearnedSourceIsSentTo(t *testing.T) {
 	}
 	for i := range 10 {
 		p.seq++
-		p.sendFrom(outside, PCMA.PT, false, p.seq, p.ts, voice(i))
+		p.sendFrom(outside, codec.PCMA.PT, false, p.seq, p.ts, voice(i))
 		p.ts += audio.FrameSamples
 		st.run(20*time.Millisecond, nil, p)
 	}
@@ -185,7 +186,7 @@ func TestLearnedSourceIsSentTo(t *testing.T) {
 	if len(p.packets) != n {
 		t.Fatal("still sent to the described address")
 	}
-	var buf [maxPacket]byte
+	var buf [codec.MaxPacket]byte
 	if _, _, ok := outside.Receive(buf[:]); !ok {
 		t.Fatal("nothing sent to the learned address")
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
+
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 const (
@@ -32,8 +34,8 @@ const (
 // none of them allocates. What is shared or still needed is never encrypted in
 // place: prompts are many calls' own.
 type sealScratch struct {
-	plain, sealed [maxPacket + sealRoom]byte
-	opened        [maxPacket]byte
+	plain, sealed [codec.MaxPacket + sealRoom]byte
+	opened        [codec.MaxPacket]byte
 	rtp           rtp.Header
 	rtcp          rtcp.Header
 }
@@ -53,7 +55,7 @@ func newSealer(s *suite, material []byte) (*sealer, error) {
 // rtp encrypts a packet into sc; nil when it is too long or the key is used up.
 func (x *sealer) rtp(sc *sealScratch, head *[rtpHeader]byte, payload []byte) []byte {
 	n := rtpHeader + len(payload)
-	if n > maxPacket {
+	if n > codec.MaxPacket {
 		return nil
 	}
 	copy(sc.plain[:], head[:])
@@ -67,7 +69,7 @@ func (x *sealer) rtp(sc *sealScratch, head *[rtpHeader]byte, payload []byte) []b
 
 // rtcp encrypts a compound packet, which may not lie in sc.sealed.
 func (x *sealer) rtcp(sc *sealScratch, b []byte) []byte {
-	if len(b) > maxPacket {
+	if len(b) > codec.MaxPacket {
 		return nil
 	}
 	out, err := x.ctx.EncryptRTCP(sc.sealed[:0], b, &sc.rtcp)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // listener reads a tap as a client does.
@@ -46,7 +48,7 @@ func TestTapHandsOutBothTracksBitExactly(t *testing.T) {
 	l := listen(tap)
 	p.s.Tap(tap)
 	prompt := ramp(50)
-	p.s.Play(Playback{Parts: []*Prompt{prompt}})
+	p.s.Play(Playback{Parts: []*sound.Prompt{prompt}})
 	talk, want := p.monologue(100, map[int]bool{50: true}, map[int]bool{20: true})
 	st.run(2200*time.Millisecond, talk, p)
 	p.s.Untap(tap)
@@ -57,7 +59,7 @@ func TestTapHandsOutBothTracksBitExactly(t *testing.T) {
 	}
 	sent := make([]int16, len(prompt.PCM()))
 	for i := range 50 {
-		PCMA.Decode(sent[i*audio.FrameSamples:], prompt.Encoded(PCMA).Frame(i))
+		codec.PCMA.Decode(sent[i*audio.FrameSamples:], prompt.Encoded(codec.PCMA).Frame(i))
 	}
 	find(t, l.heard(TrackOutbound), sent)
 	for track, ats := range l.ats {
@@ -138,9 +140,9 @@ func TestFeedIsHeardWithItsMarks(t *testing.T) {
 }
 
 // heardPrompt checks that the prompt was sent frame by frame.
-func (st *studio) heardPrompt(t *testing.T, p *party, prompt *Prompt) {
+func (st *studio) heardPrompt(t *testing.T, p *party, prompt *sound.Prompt) {
 	t.Helper()
-	want := prompt.Encoded(PCMA)
+	want := prompt.Encoded(codec.PCMA)
 	for i := range p.packets {
 		if string(p.packets[i].payload) != string(want.Frame(0)) {
 			continue
@@ -175,7 +177,7 @@ func TestFeedClear(t *testing.T) {
 		t.Fatalf("%+v", marks)
 	}
 	last := p.packets[len(p.packets)-1]
-	if string(last.payload) != string(PCMA.Silence()) {
+	if string(last.payload) != string(codec.PCMA.Silence()) {
 		t.Fatal("it is still heard")
 	}
 	p.s.Close()
@@ -221,8 +223,8 @@ func TestFeedPriorities(t *testing.T) {
 	fed := ramp(50)
 	tap.Feed(append([]int16(nil), fed.PCM()...))
 	st.run(200*time.Millisecond, both, a, b)
-	prompt := NewPrompt(silent8k(400 * time.Millisecond))
-	a.s.Play(Playback{Parts: []*Prompt{prompt}})
+	prompt := sound.NewPrompt(silent8k(400 * time.Millisecond))
+	a.s.Play(Playback{Parts: []*sound.Prompt{prompt}})
 	st.run(100*time.Millisecond, both, a, b)
 	waits := tap.Queued()
 	st.run(200*time.Millisecond, both, a, b)
@@ -239,7 +241,7 @@ func TestFeedPriorities(t *testing.T) {
 		t.Fatalf("%d packets in 1.7 s", n)
 	}
 	last := string(a.packets[len(a.packets)-1].payload)
-	if last == string(PCMA.Silence()) || last == string(fed.Encoded(PCMA).Frame(49)) {
+	if last == string(codec.PCMA.Silence()) || last == string(fed.Encoded(codec.PCMA).Frame(49)) {
 		t.Fatal("the bridge is not heard again")
 	}
 	a.s.Untap(tap)

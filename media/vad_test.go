@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
 )
 
@@ -17,7 +18,7 @@ func speechFile(t *testing.T, name string) []int16 {
 	b, err := os.ReadFile("testdata/speech/" + name + ".ulaw")
 	mediatest.Must(t, err)
 	pcm := make([]int16, len(b))
-	PCMU.Decode(pcm, b)
+	codec.PCMU.Decode(pcm, b)
 	return pcm
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 // voiceWatch tells when the peer begins and ends to speak, for callers that
@@ -20,7 +21,7 @@ func (v *voiceWatch) packet(l *leg, sh *shard, pcm []int16) {
 		return
 	}
 	if l.s.opts.Marks {
-		if mark, ok := findMark(pcm); ok {
+		if mark, ok := sound.MarkIn(pcm); ok {
 			sh.emit(l.s, Event{Kind: MarkHeard, Mark: mark})
 		}
 	}

@@ -3,6 +3,9 @@ package media
 import (
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 func TestVoiceBeginsAndEnds(t *testing.T) {
@@ -10,7 +13,7 @@ func TestVoiceBeginsAndEnds(t *testing.T) {
 	p := st.leg(func(o *SessionOptions) { o.Voice = 300 * time.Millisecond })
 	quiet := func(ms int) {
 		if ms%20 == 1 {
-			p.say(PCMA.Silence())
+			p.say(codec.PCMA.Silence())
 		}
 	}
 	loud := sayTone(t, p)
@@ -51,11 +54,11 @@ func TestVoiceIsOffByDefault(t *testing.T) {
 // sayTone says a tone.
 func sayTone(t *testing.T, p *party) func(ms int) {
 	t.Helper()
-	prompt, err := Tone("tone:440/1s")
+	prompt, err := sound.Tone("tone:440/1s")
 	if err != nil {
 		t.Fatal(err)
 	}
-	audio, n := prompt.Encoded(PCMA), 0
+	audio, n := prompt.Encoded(codec.PCMA), 0
 	return func(ms int) {
 		if ms%20 == 1 {
 			p.say(audio.Frame(n % audio.Frames()))

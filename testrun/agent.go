@@ -11,8 +11,9 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/netx"
-	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sound"
 	test "github.com/loopstart/loopstart/stdlib/test/script"
 )
 
@@ -235,7 +236,7 @@ func (c *agentConn) hear(m agentMessage) {
 	if n := len(c.recent) - 2*audio.FrameSamples; n > 0 {
 		c.recent = c.recent[n:]
 	}
-	for _, mark := range media.FindMarks(c.recent) {
+	for _, mark := range sound.FindMarks(c.recent) {
 		if u, over, ok := s.voice.of(mark); ok {
 			p.hear(nil, u, s.clk.Now().Add(-over), s.clk.Now())
 		}
@@ -259,7 +260,7 @@ func audible(pcm []int16) bool {
 }
 
 func decodeAs(encoding string, b []byte) []int16 {
-	codec := media.PCMU
+	law := codec.PCMU
 	switch encoding {
 	case "audio/x-l16":
 		pcm := make([]int16, len(b)/2)
@@ -268,15 +269,15 @@ func decodeAs(encoding string, b []byte) []int16 {
 		}
 		return pcm
 	case "audio/x-alaw":
-		codec = media.PCMA
+		law = codec.PCMA
 	}
 	pcm := make([]int16, len(b))
-	codec.Decode(pcm, b)
+	law.Decode(pcm, b)
 	return pcm
 }
 
 func encodeAs(encoding string, pcm []int16) []byte {
-	codec := media.PCMU
+	law := codec.PCMU
 	switch encoding {
 	case "audio/x-l16":
 		out := make([]byte, 0, 2*len(pcm))
@@ -285,9 +286,9 @@ func encodeAs(encoding string, pcm []int16) []byte {
 		}
 		return out
 	case "audio/x-alaw":
-		codec = media.PCMA
+		law = codec.PCMA
 	}
 	out := make([]byte, len(pcm))
-	codec.Encode(out, pcm)
+	law.Encode(out, pcm)
 	return out
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/speech"
 	test "github.com/loopstart/loopstart/stdlib/test/script"
 )
@@ -51,7 +51,7 @@ func (u *utteranceHeard) Close() {}
 // Finish implements call.Utterance: the marks in the audio tell what was said.
 func (u *utteranceHeard) Finish(context.Context) (speech.Transcript, error) {
 	var said []utterance
-	for _, mark := range media.FindMarks(u.pcm) {
+	for _, mark := range sound.FindMarks(u.pcm) {
 		if x, _, ok := u.stage.voice.of(mark); ok && (len(said) == 0 || said[len(said)-1] != x) {
 			said = append(said, x)
 		}

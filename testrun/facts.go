@@ -9,6 +9,7 @@ import (
 	"github.com/loopstart/loopstart/engine"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 )
 
 type callVerb func(h *host, args json.RawMessage) (any, error)
@@ -227,7 +228,7 @@ func (h *host) kvList(args json.RawMessage) (any, error) {
 func unboxed[T any](v T, err error) (any, error) { return v, err }
 
 // sound is what a party says.
-func (h *host) sound(a partyArgs) (*media.Prompt, error) {
+func (h *host) sound(a partyArgs) (*sound.Prompt, error) {
 	if a.Audio == "" {
 		return h.voice.Speak(plain(a.Text)), nil
 	}
@@ -244,7 +245,7 @@ func (h *host) sound(a partyArgs) (*media.Prompt, error) {
 	if len(path) > 4 && path[len(path)-4:] == ".mp3" {
 		kind = "mp3"
 	}
-	p, err := media.NewLibrary(media.LibraryOptions{MaxBytes: 64 << 20}).LoadReader(context.Background(), f, kind, media.LoadOptions{})
+	p, err := sound.NewLibrary(sound.LibraryOptions{MaxBytes: 64 << 20}).LoadReader(context.Background(), f, kind, sound.LoadOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -252,8 +253,8 @@ func (h *host) sound(a partyArgs) (*media.Prompt, error) {
 }
 
 // play plays audio and returns its number.
-func (p *handset) play(audio *media.Prompt) uint32 {
-	return p.session.Play(media.Playback{Parts: []*media.Prompt{audio}})
+func (p *handset) play(audio *sound.Prompt) uint32 {
+	return p.session.Play(media.Playback{Parts: []*sound.Prompt{audio}})
 }
 
 func (h *host) hold(args json.RawMessage, done func(any, error)) error {

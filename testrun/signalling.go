@@ -12,6 +12,7 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/phone"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -131,9 +132,9 @@ func (p *handset) greet(text string) {
 	if p.closed {
 		return
 	}
-	quiet, _ := media.Tone("silence:" + beepAfter.String())
-	beep, _ := media.Tone("tone:1000/500ms")
-	parts := []*media.Prompt{p.stage.voice.Speak(plain(text)), quiet, p.stage.voice.Sound("beep", beep)}
+	quiet, _ := sound.Tone("silence:" + beepAfter.String())
+	beep, _ := sound.Tone("tone:1000/500ms")
+	parts := []*sound.Prompt{p.stage.voice.Speak(plain(text)), quiet, p.stage.voice.Sound("beep", beep)}
 	p.session.Play(media.Playback{Parts: parts})
 }
 

@@ -6,8 +6,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/speech"
 )
 
@@ -15,8 +15,8 @@ import (
 // mark, by which a phone knows what it hears. It implements engine.Voice.
 type voice struct {
 	mu     sync.Mutex
-	byText map[string]*media.Prompt
-	byName map[*media.Prompt]*media.Prompt
+	byText map[string]*sound.Prompt
+	byName map[*sound.Prompt]*sound.Prompt
 	marks  []utterance // by mark − 1
 }
 
@@ -27,24 +27,24 @@ type utterance struct {
 }
 
 func newVoice() *voice {
-	return &voice{byText: map[string]*media.Prompt{}, byName: map[*media.Prompt]*media.Prompt{}}
+	return &voice{byText: map[string]*sound.Prompt{}, byName: map[*sound.Prompt]*sound.Prompt{}}
 }
 
 // Speak implements engine.Voice.
-func (v *voice) Speak(u speech.Utterance) *media.Prompt {
+func (v *voice) Speak(u speech.Utterance) *sound.Prompt {
 	text := strings.Join(strings.Fields(u.Text), " ")
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if p := v.byText[text]; p != nil {
 		return p
 	}
-	p := v.mark(media.NewPrompt(babble(spoken(text))), utterance{text, true})
+	p := v.mark(sound.NewPrompt(babble(spoken(text))), utterance{text, true})
 	v.byText[text] = p
 	return p
 }
 
 // Sound implements engine.Voice.
-func (v *voice) Sound(name string, p *media.Prompt) *media.Prompt {
+func (v *voice) Sound(name string, p *sound.Prompt) *sound.Prompt {
 	if strings.HasPrefix(name, "silence:") || p == nil {
 		return p
 	}
@@ -72,7 +72,7 @@ const (
 )
 
 // mark gives audio the next number; the lock is held.
-func (v *voice) mark(p *media.Prompt, u utterance) *media.Prompt {
+func (v *voice) mark(p *sound.Prompt, u utterance) *sound.Prompt {
 	v.marks = append(v.marks, u)
 	number := uint32(len(v.marks)) << markShift
 	return p.Marked(markEvery, func(i int) uint32 { return number | uint32(i%markSpan) })

@@ -7,20 +7,20 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // Format is how audio travels inside messages; always 8000 Hz, one channel.
 type Format struct {
 	Name     string // as scripts say it
 	Encoding string // as start messages say it
-	codec    *media.Codec
+	codec    *codec.Codec
 }
 
 // Formats are those that exist, the default first.
 var Formats = []Format{
-	{"mulaw", "audio/x-mulaw", media.PCMU},
-	{"alaw", "audio/x-alaw", media.PCMA},
+	{"mulaw", "audio/x-mulaw", codec.PCMU},
+	{"alaw", "audio/x-alaw", codec.PCMA},
 	{"l16", "audio/x-l16", nil}, // signed 16 bit, little endian
 }
 

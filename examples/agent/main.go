@@ -15,6 +15,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/codec"
 )
 
 // message is what comes and goes, as far as this agent cares.
@@ -109,7 +110,7 @@ func (a *agent) hear(ctx context.Context, payload string) {
 		return
 	}
 	pcm := make([]int16, len(body))
-	media.PCMU.Decode(pcm, body)
+	codec.PCMU.Decode(pcm, body)
 	switch a.vad.Frame(pcm) {
 	case media.SpeechBegan:
 		a.send(ctx, message{Event: "clear"}) // the caller goes before us
@@ -147,6 +148,6 @@ func tone(hz float64, ms int) []byte {
 		pcm[i] = int16(8000 * math.Sin(2*math.Pi*hz*float64(i)/8000))
 	}
 	out := make([]byte, len(pcm))
-	media.PCMU.Encode(out, pcm)
+	codec.PCMU.Encode(out, pcm)
 	return out
 }

@@ -16,6 +16,9 @@ func Sine(hz, rate float64, n int, amplitude float64) []int16 {
 	return pcm
 }
 
+// Tone is a sine of so many milliseconds at 8 kHz.
+func Tone(hz float64, ms int, amplitude float64) []int16 { return Sine(hz, 8000, 8*ms, amplitude) }
+
 // LevelAt is the amplitude of one frequency, by a Hann-windowed transform at
 // that frequency, which keeps other frequencies out by more than 100 dB.
 func LevelAt(pcm []float64, hz, rate float64) float64 {
