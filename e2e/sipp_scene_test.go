@@ -17,7 +17,7 @@ type scene struct {
 	Caller string // the number that calls, or that is called
 	At     string // host part of SIPp's Contact, with its transport
 	Via    string // UDP, TCP or TLS
-	Our    string // host and port of the engine's listener
+	Other  string // a second number
 	vars   []string
 }
 

@@ -44,8 +44,19 @@ type trunkCell struct {
 	relay *relay         // before it, with TLS
 }
 
-// name of its trunk.
-func (c trunkCell) trunk() string { return strings.ReplaceAll(c.name, "-", "") + string(c.way) }
+// trunk is the name of its trunk.
+func (c trunkCell) trunk() string { return strings.ReplaceAll(c.name, "-", "") + c.to + string(c.way) }
+
+// address is what its trunk has.
+func (c trunkCell) address() string {
+	switch c.way {
+	case overTCP, overTCP6:
+		return c.addr.String() + ";transport=tcp"
+	case overTLS:
+		return c.relay.Addr().String() + ";transport=tls"
+	}
+	return c.addr.String()
+}
 
 // place gives each cell an address, and returns the trunks' configuration.
 func (m *matrix) place(cells []cell, more map[string]string) (out []trunkCell, lines string) {
@@ -57,19 +68,14 @@ func (m *matrix) place(cells []cell, more map[string]string) (out []trunkCell, l
 			ip = "::1"
 		}
 		one.addr = freePort(m.t, ip)
-		address := one.addr.String()
-		switch c.way {
-		case overTCP, overTCP6:
-			address += ";transport=tcp"
-		case overTLS:
-			one.relay = fromTLS(m.t, m.certs, address)
-			address = one.relay.Addr().String() + ";transport=tls"
+		if c.way == overTLS {
+			one.relay = fromTLS(m.t, m.certs, one.addr.String())
 		}
 		extra := more[c.name]
 		if !strings.Contains(extra, "from:") {
 			extra += `, from: ["+74951234567"]`
 		}
-		lines += fmt.Sprintf("  %s: {address: \"%s\", options: off, destinations: [\"+7\"], max_cps: 100%s}\n", one.trunk(), address, extra)
+		lines += fmt.Sprintf("  %s: {address: \"%s\", options: off, destinations: [\"+7\"], max_cps: 100%s}\n", one.trunk(), one.address(), extra)
 		out = append(out, one)
 	}
 	return out, lines
@@ -89,8 +95,8 @@ func listens(port uint16) bool {
 	return false
 }
 
-// called runs SIPp as the trunk of one order.
-func (m *matrix) called(t testing.TB, c trunkCell) {
+// trunkRuns starts SIPp as a trunk, and waits until it listens.
+func (m *matrix) trunkRuns(t testing.TB, c trunkCell) *sippRun {
 	s := scene{Caller: c.from, Via: c.way.via(), At: "[local_ip]:[local_port];transport=[transport]"}
 	transport := "t1"
 	switch c.way {
@@ -103,6 +109,12 @@ func (m *matrix) called(t testing.TB, c trunkCell) {
 	keepScenario(t, c.cell, text)
 	r := sippAt(t, c.addr, text, append([]string{"-m", "1", "-t", transport}, c.args...)...)
 	eventually(t, "SIPp to listen", testLimit, func() bool { return listens(c.addr.Port()) })
+	return r
+}
+
+// called runs SIPp as the trunk of one order.
+func (m *matrix) called(t testing.TB, c trunkCell) {
+	r := m.trunkRuns(t, c)
 	p := m.p.in(t)
 	body := map[string]any{"script": c.to, "to": c.from, "trunk": c.trunk(), "timeout": "10s"}
 	for k, v := range c.order {
@@ -112,6 +124,16 @@ func (m *matrix) called(t testing.TB, c trunkCell) {
 	r.passes(t)
 	m.recorded(t, c.cell, p.done(id).record)
 }
+
+func plain(cells []trunkCell) (out []cell) {
+	for _, c := range cells {
+		out = append(out, c.cell)
+	}
+	return out
+}
+
+// trunkWays are those of what we send: nobody cuts it.
+var trunkWays = []way{overUDP, overTLS, overTCP6, overTCP, overUDP6}
 
 // TestSIPpMatrixTrunks calls SIPp as a trunk in every mood that providers have.
 func TestSIPpMatrixTrunks(t *testing.T) {
@@ -145,6 +167,7 @@ func TestSIPpMatrixTrunks(t *testing.T) {
 		{name: "uas-603", to: "say", record: "603 rejected callee"},
 		{name: "uas-604", to: "say", record: "604 bad_number callee"},
 		{name: "uas-302", to: "say", record: "302 rejected callee"},
+		{name: "uas-302-followed", to: "say", only: []way{overUDP, overUDP6}, args: []string{"-m", "2"}, record: "486 busy callee"},
 		{name: "uas-422", to: "say", record: byScript},
 		{name: "uas-timer-refreshed-by-callee", to: "stay", record: byCallee},
 		{name: "uas-cancelled-while-ringing", to: "say", order: short, record: "-"},
@@ -175,25 +198,24 @@ func TestSIPpMatrixTrunks(t *testing.T) {
 	}
 	login := `, username: "login", password: "s3cret"`
 	more := map[string]string{
-		"uas-422": ", session_timer: 100s", "uas-keys-as-info": ", dtmf: info",
+		"uas-302-followed": ", redirect: follow", "uas-422": ", session_timer: 100s", "uas-keys-as-info": ", dtmf: info",
 		"uas-identity-pai": ", present: pai" + login, "uas-digits": ", format: national",
 	}
 	for _, name := range []string{"old", "md5", "sha256", "sha512", "two-challenges", "stale", "wrong-password", "everywhere"} {
 		more["uas-digest-"+name] = login
 	}
 	for i := range table {
-		if table[i].only == nil { // nobody cuts what we send
-			table[i].only = []way{overUDP, overTLS, overTCP6, overTCP, overUDP6}
+		if table[i].only == nil {
+			table[i].only = trunkWays
 		}
 	}
 	cells, lines := m.place(m.cells(table, "+7900004"), more)
 	m.edit("TRUNKS\n", lines)
 	m.p.start()
 	at := map[string]trunkCell{}
-	plain := make([]cell, len(cells))
-	for i, c := range cells {
-		at[c.from], plain[i] = c, c.cell
+	for _, c := range cells {
+		at[c.from] = c
 	}
-	m.each(t, plain, func(t testing.TB, c cell) { m.called(t, at[c.from]) })
+	m.each(t, plain(cells), func(t testing.TB, c cell) { m.called(t, at[c.from]) })
 
 }

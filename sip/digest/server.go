@@ -157,7 +157,7 @@ func (s *Server) check(c *Credentials, req Request, lookup func(string) (string,
 		return Stale
 	}
 	offered := c.Algorithm == SHA256 || c.Algorithm == MD5 || c.Algorithm == SHA512256
-	if !offered || (c.QOP != qopAuth && c.QOP != "") || !sameUser(c.URI, req.URI) {
+	if !offered || (c.QOP != qopAuth && c.QOP != "") || !meant(c.URI, req.URI) {
 		return Denied
 	}
 	if !s.matches(c, req, lookup) {
@@ -185,9 +185,16 @@ func (s *Server) matches(c *Credentials, req Request, lookup func(string) (strin
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && known
 }
 
-// sameUser tells whether digest-uri and Request-URI dial the same user. The
-// hosts may differ: proxies before us rewrite them, and all of them mean us.
-func sameUser(a, b string) bool { return userPart(a) == userPart(b) }
+// meant tells whether credentials with that digest-uri are for the Request-URI:
+// both dial the same user. The hosts may differ: proxies before us rewrite them,
+// and all of them mean us. A digest-uri without a user is of a phone that always
+// writes the server's address, as SIPp does: its method and its count of the
+// nonce, which no second request may have, are what it proves.
+func meant(digestURI, requestURI string) bool {
+	scheme, rest, _ := strings.Cut(digestURI, ":")
+	bare := strings.HasPrefix(strings.ToLower(scheme), "sip") && rest != "" && !strings.Contains(rest, "@")
+	return bare || userPart(digestURI) == userPart(requestURI)
+}
 
 func userPart(uri string) string {
 	_, rest, ok := strings.Cut(uri, ":")

@@ -97,6 +97,8 @@ func TestVerify(t *testing.T) {
 		{"sha-512-256", 0, "secret", func(c *Credentials) { c.Algorithm = SHA512256 }, Passed},
 		{"rfc 2069 form", 1, "secret", func(c *Credentials) { c.QOP, c.NC = "", 0 }, Passed},
 		{"host rewritten by a proxy", 0, "secret", func(c *Credentials) { c.URI = "sip:200@192.0.2.1;transport=udp" }, Passed},
+		{"no user, as SIPp writes it", 1, "secret", func(c *Credentials) { c.URI = "sip:192.0.2.1:5060" }, Passed},
+		{"a telephone number for a user", 0, "secret", func(c *Credentials) { c.URI = "tel:8101234" }, Denied},
 		{"wrong password", 0, "guess", nil, Denied},
 		{"unknown user", 0, "secret", func(c *Credentials) { c.Username = "999" }, Denied},
 		{"another user's password", 0, "other", nil, Denied},
