@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/suggest"
 )
 
 // keepAlive is the pause after which a silent stream gets a comment, so that
@@ -22,7 +23,11 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	want := s.filter(r)
+	types := list(r.URL.Query().Get("types"))
+	if err := s.knownTypes(types); err != nil {
+		return err
+	}
+	want := s.filter(r, types)
 	from := last
 	if r.Header.Get("Last-Event-ID") != "" {
 		from = max(last, 1) // 0 asks for all that is kept
@@ -60,10 +65,26 @@ func lastEvent(r *http.Request) (uint64, error) {
 	return n, nil
 }
 
+// knownTypes refuses what no event will ever be.
+func (s *server) knownTypes(types []string) error {
+	known := s.Feed.Types()
+	for _, t := range types {
+		if slices.Contains(known, t) {
+			continue
+		}
+		hint := "types are " + strings.Join(known, ", ")
+		if near := suggest.Nearest(t, known); near != "" {
+			hint = "did you mean " + near + "? " + hint
+		}
+		return statusError{http.StatusBadRequest, fault.New(fault.Invalid, "types: there are no events %q", t).WithHint("%s", hint)}
+	}
+	return nil
+}
+
 // filter makes the choice of a listener: its types, its call, and what its
 // token may see.
-func (s *server) filter(r *http.Request) func(FeedItem) bool {
-	types, call, campaign, t := list(r.URL.Query().Get("types")), r.URL.Query().Get("call"), r.URL.Query().Get("campaign"), token(r)
+func (s *server) filter(r *http.Request, types []string) func(FeedItem) bool {
+	call, campaign, t := r.URL.Query().Get("call"), r.URL.Query().Get("campaign"), token(r)
 	return func(it FeedItem) bool {
 		switch {
 		case len(types) > 0 && !slices.Contains(types, it.Type):

@@ -136,6 +136,16 @@ func TestEventsSlowListenerIsDropped(t *testing.T) {
 	within(t, h.stopped, "the listener to be given back")
 }
 
+func TestEventsOfNoType(t *testing.T) {
+	h := newHouse()
+	w := h.as(t, "full", "GET", "/v1/events?types=order.done,call.endd", "")
+	for _, want := range []string{`"INVALID"`, "call.endd", "did you mean call.ended?", "call.ringing, call.ended, order.done"} {
+		if w.Code != 400 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%d %s, want %s", w.Code, w.Body.String(), want)
+		}
+	}
+}
+
 func TestEventsFilters(t *testing.T) {
 	all := []FeedItem{
 		item(1, "call.ended", "one.1"), item(2, "call.ringing", "one.2"), item(3, "call.ended", "two.1"),

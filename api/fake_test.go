@@ -230,6 +230,8 @@ func (h *house) Hook(ctx context.Context, script string, r HookRequest) (HookAns
 	return h.hook(ctx, script, r)
 }
 
+func (h *house) Types() []string { return []string{"call.ringing", "call.ended", "order.done"} }
+
 func (h *house) Listen(after uint64) ([]FeedItem, <-chan FeedItem, func(), error) {
 	h.mu.Lock()
 	h.after = after

@@ -110,6 +110,8 @@ type HookAnswer struct {
 
 // Feed is the live events.
 type Feed interface {
+	// Types are those that events may have.
+	Types() []string
 	// Listen returns what came after the event of that number, and a channel of
 	// what follows, which is closed when the listener is too slow.
 	Listen(after uint64) (past []FeedItem, next <-chan FeedItem, stop func(), err error)

@@ -271,6 +271,19 @@ func (k *connecting) ringHeard(l *Leg) {
 	}
 }
 
+// Accept is how a callee takes a call, the option accept of connect and queues.
+type Accept struct {
+	Key    string `json:"key"`
+	Prompt []Part `json:"prompt"`
+}
+
+// Ask makes the callees of o accept first; nil asks nothing.
+func (a *Accept) Ask(o *ConnectOptions) {
+	if a != nil {
+		o.AcceptKey, o.AcceptText = a.Key, a.Prompt
+	}
+}
+
 // ringback lets the caller hear our own ring tone until somebody answers. One
 // who has been answered already has the music of the connect.
 func (k *connecting) ringback() {
@@ -295,39 +308,41 @@ func (k *connecting) answered(l *Leg) {
 	if t := l.talk; t != nil {
 		t.split()
 	}
-	private := append(append([]Part(nil), k.opts.Whisper...), k.opts.AcceptText...)
-	if k.opts.AcceptKey != "" {
-		l.collect(GatherOptions{
-			Prompt: private, Choices: []string{k.opts.AcceptKey}, Attempts: 2, Timeout: acceptTimeout, InterDigit: DefaultInterDigit,
-			PromptOptions: PromptOptions{BargeIn: true},
-		}, Verb{At: k.verb.At, Reply: func(value any, err error) { k.accepted(l, value, err) }})
-		return
-	}
-	if len(private) == 0 {
-		k.win(l)
-		return
-	}
-	l.speak(private, PromptOptions{}, k.verb.At, func(_ PromptResult, err error) {
-		if err != nil {
-			l.note("prompt", "whisper: "+err.Error(), k.verb.At)
-		}
-		if l.state == legUp {
-			k.win(l)
-		}
-	})
+	l.brief(&k.opts, k.verb.At, func() { k.win(l) })
 }
 
 const acceptTimeout = 10 * time.Second
 
-func (k *connecting) accepted(l *Leg, value any, err error) {
-	r, ok := value.(MenuResult)
+// brief tells a callee what the call is about, and asks whether it takes it;
+// takes runs when it does, and who does not is hung up.
+func (l *Leg) brief(o *ConnectOptions, at string, takes func()) {
+	private := append(append([]Part(nil), o.Whisper...), o.AcceptText...)
 	switch {
-	case l.state != legUp:
-	case err == nil && ok && r.Reason == "key":
-		k.win(l)
+	case o.AcceptKey != "":
+		l.collect(GatherOptions{
+			Prompt: private, Choices: []string{o.AcceptKey}, Attempts: 2, Timeout: acceptTimeout, InterDigit: DefaultInterDigit,
+			PromptOptions: PromptOptions{BargeIn: true},
+		}, Verb{At: at, Reply: func(value any, err error) {
+			switch r, ok := value.(MenuResult); {
+			case l.state != legUp:
+			case err == nil && ok && r.Reason == "key":
+				takes()
+			default:
+				l.code, l.reason = 603, "not accepted"
+				l.hangup()
+			}
+		}})
+	case len(private) == 0:
+		takes()
 	default:
-		l.code, l.reason = 603, "not accepted"
-		l.hangup()
+		l.speak(private, PromptOptions{}, at, func(_ PromptResult, err error) {
+			if err != nil {
+				l.note("prompt", "whisper: "+err.Error(), at)
+			}
+			if l.state == legUp {
+				takes()
+			}
+		})
 	}
 }
 

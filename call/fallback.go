@@ -143,9 +143,9 @@ func (f *falling) connect(targets []string) {
 func (c *Call) requests(targets []string) []DialRequest {
 	var out []DialRequest
 	for _, t := range targets {
-		out = append(out, DialRequest{
-			Target: t, Called: c.spec.To.Number(), Caller: c.spec.From.Number(), Script: c.spec.Script, User: c.spec.User,
-		})
+		r := c.spec.Dial(t)
+		r.User = c.spec.User
+		out = append(out, r)
 	}
 	return out
 }

@@ -119,33 +119,7 @@ func (b *callingBack) picked(l *Leg) {
 		}
 	}
 	b.opts.Place.Answered(l.place.Name)
-	o := b.opts.Connect
-	private := append(append([]Part(nil), o.Whisper...), o.AcceptText...)
-	switch {
-	case o.AcceptKey != "":
-		l.collect(GatherOptions{
-			Prompt: private, Choices: []string{o.AcceptKey}, Attempts: 2, Timeout: acceptTimeout, InterDigit: DefaultInterDigit,
-			PromptOptions: PromptOptions{BargeIn: true},
-		}, Verb{Reply: func(value any, err error) {
-			if r, ok := value.(MenuResult); err == nil && ok && r.Reason == "key" && l.state == legUp {
-				b.accepted(l)
-			} else if l.state == legUp {
-				l.code, l.reason = 603, "not accepted"
-				l.hangup()
-			}
-		}})
-	case len(private) == 0:
-		b.accepted(l)
-	default:
-		l.speak(private, PromptOptions{}, "", func(_ PromptResult, err error) {
-			if err != nil {
-				l.note("prompt", "whisper: "+err.Error(), "")
-			}
-			if l.state == legUp {
-				b.accepted(l)
-			}
-		})
-	}
+	l.brief(&b.opts.Connect, "", func() { b.accepted(l) })
 }
 
 // accepted writes down that the person is dialled now, and then does it.

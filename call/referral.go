@@ -139,11 +139,11 @@ func (h *handing) accept(target string) {
 }
 
 func (h *handing) request() DialRequest {
-	c := h.leg.call
-	return DialRequest{
-		Target: h.target, Called: c.spec.To.Number(), Caller: c.spec.From.Number(), Script: c.spec.Script, Version: c.spec.Version,
-		User: map[bool]string{true: h.leg.user()}[!c.scripted], Timeout: fallbackRing,
+	r := h.leg.call.spec.Dial(h.target)
+	if r.Timeout = fallbackRing; !h.leg.call.scripted {
+		r.User = h.leg.user()
 	}
+	return r
 }
 
 func (h *handing) places() ([]Place, error) {

@@ -74,6 +74,12 @@ type DialRequest struct {
 	Machine *Detection    // find who answers before Dial resolves; nil does not
 }
 
+// Dial is a request in the name of the call: its caller number is that which
+// was called, and its callees see who called.
+func (s Spec) Dial(target string) DialRequest {
+	return DialRequest{Target: target, Called: s.To.Number(), Caller: s.From.Number(), Script: s.Script, Version: s.Version}
+}
+
 // Place is one thing that can ring: a registered phone, or a number with the
 // trunks that may be tried for it, one after another.
 type Place struct {

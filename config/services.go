@@ -2,6 +2,8 @@ package config
 
 import (
 	"net/netip"
+	"reflect"
+	"strings"
 	"time"
 )
 
@@ -111,6 +113,12 @@ type ASREngine struct {
 	Key          Secret   `yaml:"key" doc:"Bearer token of the URL."`
 	Model        string   `yaml:"model" doc:"Model name."`
 	Alternatives int      `yaml:"alternatives" default:"0" range:"0..10" doc:"Readings that a Vosk server is asked for; it then gives no confidence."`
+}
+
+// WebhookEvents are the types of events that a webhook may be told.
+func WebhookEvents() []string {
+	f, _ := reflect.TypeFor[Webhook]().FieldByName("Events")
+	return strings.Fields(f.Tag.Get("enum"))
 }
 
 // Webhook is told about every call.

@@ -130,7 +130,7 @@ func strictly(raw json.RawMessage, into any, fields string) error {
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
 	if err == nil {
-		return nil
+		return noZero(raw, "attempts", "max_calls")
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f

@@ -148,6 +148,7 @@ func TestCampaignsThatCannotBe(t *testing.T) {
 		`{"script":"tel"}`:                        fault.NotFound,
 		`{"script":"tell","trunk":"x"}`:           fault.NotFound,
 		`{"script":"tell","attempts":0.5}`:        fault.Invalid,
+		`{"script":"tell","attempts":0}`:          fault.Invalid,
 		`{"script":"tell","attempts":101}`:        fault.Invalid,
 		`{"script":"tell","windov":"9"}`:          fault.Invalid,
 		`{"script":"tell","window":"9"}`:          fault.Invalid,

@@ -207,12 +207,11 @@ func (c *command) connect(e *Engine, l *live) (legVerb, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := l.Spec()
+	r := l.Spec().Dial(c.Target)
+	r.From, r.Trunk = c.From, c.Trunk
 	return func(leg *call.Leg, v call.Verb) {
 		leg.Connect(call.ConnectOptions{
-			Targets: []call.DialRequest{{
-				Target: c.Target, Called: spec.To.Number(), Caller: spec.From.Number(), Script: spec.Script, From: c.From, Trunk: c.Trunk,
-			}},
+			Targets: []call.DialRequest{r},
 			Timeout: ring, Music: []call.Part{{Play: call.RingTone}},
 		}, v)
 	}, nil

@@ -125,9 +125,7 @@ func (c *command) supervise(l *live) (legVerb, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := l.Spec()
-	r := call.DialRequest{
-		Target: c.Target, Called: spec.To.Number(), Caller: spec.From.Number(), Script: spec.Script, From: c.From, Trunk: c.Trunk, Timeout: ring,
-	}
+	r := l.Spec().Dial(c.Target)
+	r.From, r.Trunk, r.Timeout = c.From, c.Trunk, ring
 	return func(leg *call.Leg, v call.Verb) { leg.Supervise(c.Do, r, v) }, nil
 }

@@ -40,6 +40,9 @@ func readOrder(body []byte) (OrderRequest, error) {
 	if err := dec.Decode(&in); err != nil {
 		return OrderRequest{}, badField(err)
 	}
+	if err := noZero(body, "attempts"); err != nil {
+		return OrderRequest{}, err
+	}
 	r := OrderRequest(in.plain)
 	r.Key, r.Timeout, r.At, r.Expires, r.DeliveredAfter = string(in.Key), string(in.Timeout), string(in.At), string(in.Expires), string(in.DeliveredAfter)
 	r.Dedupe = string(in.Dedupe)
@@ -50,6 +53,20 @@ func readOrder(body []byte) (OrderRequest, error) {
 		r.Retry[outcome] = string(pause)
 	}
 	return r, oneLine("script", r.Script, "to", r.To, "from", r.From, "trunk", r.Trunk)
+}
+
+// noZero refuses a 0 where it would silently be the default.
+func noZero(body []byte, names ...string) error {
+	var given map[string]json.RawMessage
+	if json.Unmarshal(body, &given) != nil {
+		return nil // whoever reads it says so
+	}
+	for _, name := range names {
+		if string(given[name]) == "0" {
+			return fault.New(fault.Invalid, "%s: 0 is less than 1", name).WithHint("leave it out for the default")
+		}
+	}
+	return nil
 }
 
 // badField words what is wrong with the body of an order.

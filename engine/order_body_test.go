@@ -21,6 +21,7 @@ func TestReadOrder(t *testing.T) {
 		`{"script":1}`:           "script: a number is not what is wanted here",
 		`{"attempts":"2"}`:       "attempts: a string is not what is wanted here",
 		`{"attempts":2.5}`:       "attempts: a number 2.5 is not what is wanted here",
+		`{"attempts":0}`:         "attempts: 0 is less than 1",
 		`{"timeout":true}`:       "a bool is not what is wanted here",
 		`{"priority":"high"}`:    "priority: a string is not what is wanted here",
 		`{"script":"s","too":1}`: `unknown field "too"`,

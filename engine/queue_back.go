@@ -69,24 +69,21 @@ type keptPlace struct {
 
 // backRequest are the options of queue.callback, as they come from a script.
 type backRequest struct {
-	Group     string         `json:"group"`
-	To        string         `json:"to"`
-	From      string         `json:"from"`
-	Trunk     string         `json:"trunk"`
-	Place     string         `json:"place"` // kept, end
-	Priority  int            `json:"priority"`
-	Skills    map[string]int `json:"skills"`
-	TimeoutMs int64          `json:"timeoutMs"`
-	ExpiresMs int64          `json:"expiresMs"`
-	RetryMs   int64          `json:"retryMs"`
-	Attempts  int            `json:"attempts"`
-	Record    bool           `json:"record"`
-	Whisper   []call.Part    `json:"whisper"`
-	Accept    *struct {
-		Key    string      `json:"key"`
-		Prompt []call.Part `json:"prompt"`
-	} `json:"accept"`
-	Data json.RawMessage `json:"data"`
+	Group     string          `json:"group"`
+	To        string          `json:"to"`
+	From      string          `json:"from"`
+	Trunk     string          `json:"trunk"`
+	Place     string          `json:"place"` // kept, end
+	Priority  int             `json:"priority"`
+	Skills    map[string]int  `json:"skills"`
+	TimeoutMs int64           `json:"timeoutMs"`
+	ExpiresMs int64           `json:"expiresMs"`
+	RetryMs   int64           `json:"retryMs"`
+	Attempts  int             `json:"attempts"`
+	Record    bool            `json:"record"`
+	Whisper   []call.Part     `json:"whisper"`
+	Accept    *call.Accept    `json:"accept"`
+	Data      json.RawMessage `json:"data"`
 }
 
 // BackAnswer is what queue.callback resolves with.
@@ -179,7 +176,9 @@ func (q *queues) mayCall(b *Back) error {
 
 // person is how the person is reached.
 func (q *queues) person(b *Back) (call.Place, error) {
-	places, err := dialer{q.e}.Resolve(call.DialRequest{Target: b.To, From: b.From, Trunk: b.Trunk, Called: b.Called, Script: b.Script, Version: b.Version})
+	r := call.Spec{Script: b.Script, Version: b.Version, To: numberParty(b.Called)}.Dial(b.To)
+	r.From, r.Trunk = b.From, b.Trunk
+	places, err := dialer{q.e}.Resolve(r)
 	if err == nil && len(places) == 0 {
 		err = fault.New(fault.Unavailable, "%s cannot be reached", phone.Mask(b.To))
 	}
@@ -335,12 +334,17 @@ func (k *keptPlace) begin(place *queue.Place) (*live, error) {
 	}
 	l.CallBack(call.BackOptions{
 		Place: place, Ring: k.Timeout, Person: func() (call.Place, error) { return k.q.person(&k.Back) }, Intent: k.intend,
-		Agent: call.DialRequest{Called: k.Called, Caller: k.To, Script: k.Script, Version: spec.Version},
+		Agent: k.agent(spec.Version),
 		Connect: call.ConnectOptions{
 			Whisper: whisper, AcceptKey: k.Accept, AcceptText: k.AcceptBy, Record: k.Record,
 		},
 	})
 	return l, nil
+}
+
+// agent is how those of the group are rung: they see whom they will talk to.
+func (k *keptPlace) agent(version string) call.DialRequest {
+	return call.Spec{Script: k.Script, Version: version, From: numberParty(k.To), To: numberParty(k.Called)}.Dial("")
 }
 
 // backWords tell an agent what the call is, when the script does not.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/loopstart/loopstart/api"
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/store"
 	"github.com/loopstart/loopstart/store/outbox"
@@ -340,6 +341,12 @@ func (a *surface) ListKV(prefix string, limit int, after string) (any, string, e
 func (a *surface) Hook(ctx context.Context, script string, r api.HookRequest) (api.HookAnswer, error) {
 	out, err := a.e().Hook(ctx, script, HookRequest(r))
 	return api.HookAnswer(out), err
+}
+
+// Types implements api.Feed: what webhooks may be told, and what only moves
+// numbers on a screen.
+func (a *surface) Types() []string {
+	return append(config.WebhookEvents(), "campaign.state", "campaign.counts")
 }
 
 // Listen implements api.Feed.

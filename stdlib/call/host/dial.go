@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -18,24 +19,21 @@ func connect(q *request) {
 			Hide      bool        `json:"hide"`
 			Headers   [][2]string `json:"headers"`
 		} `json:"targets"`
-		Strategy  string      `json:"strategy"`
-		TimeoutMs int64       `json:"timeoutMs"`
-		From      string      `json:"from"`
-		Trunk     string      `json:"trunk"`
-		Hide      bool        `json:"hide"`
-		Music     flexMusic   `json:"music"`
-		Whisper   []call.Part `json:"whisper"`
-		Accept    *struct {
-			Key    string      `json:"key"`
-			Prompt []call.Part `json:"prompt"`
-		} `json:"accept"`
-		MaxMs    int64               `json:"maxDurationMs"`
-		Record   bool                `json:"record"`
-		Headers  [][2]string         `json:"headers"`
-		HangupOn string              `json:"hangupOn"`
-		Keys     map[string]function `json:"keys"`
-		OnRing   function            `json:"onRing"`
-		OnAnswer function            `json:"onAnswer"`
+		Strategy  string              `json:"strategy"`
+		TimeoutMs int64               `json:"timeoutMs"`
+		From      string              `json:"from"`
+		Trunk     string              `json:"trunk"`
+		Hide      bool                `json:"hide"`
+		Music     flexMusic           `json:"music"`
+		Whisper   []call.Part         `json:"whisper"`
+		Accept    *call.Accept        `json:"accept"`
+		MaxMs     int64               `json:"maxDurationMs"`
+		Record    bool                `json:"record"`
+		Headers   [][2]string         `json:"headers"`
+		HangupOn  string              `json:"hangupOn"`
+		Keys      map[string]function `json:"keys"`
+		OnRing    function            `json:"onRing"`
+		OnAnswer  function            `json:"onAnswer"`
 	}
 	if !q.read(&o) {
 		return
@@ -54,9 +52,7 @@ func connect(q *request) {
 	for keys, f := range o.Keys {
 		c.Keys[keys] = f.ID
 	}
-	if o.Accept != nil {
-		c.AcceptKey, c.AcceptText = o.Accept.Key, o.Accept.Prompt
-	}
+	o.Accept.Ask(&c)
 	if err := check(c.Music, c.Whisper, c.AcceptText); err != nil {
 		q.verb.Reply(nil, err)
 		return
@@ -67,21 +63,13 @@ func connect(q *request) {
 			q.verb.Reply(nil, err)
 			return
 		}
-		c.Targets = append(c.Targets, call.DialRequest{
-			Target: t.To, From: first(t.From, o.From), Trunk: first(t.Trunk, o.Trunk), Hide: t.Hide || o.Hide, Timeout: ms(t.TimeoutMs),
-			Headers: h, Script: q.s.call.Spec().Script, Version: q.s.call.Spec().Version, Called: q.s.call.Spec().To.Number(), Caller: q.s.call.Spec().From.Number(),
-		})
+		r := q.s.call.Spec().Dial(t.To)
+		r.From, r.Trunk, r.Hide, r.Timeout, r.Headers = cmp.Or(t.From, o.From), cmp.Or(t.Trunk, o.Trunk), t.Hide || o.Hide, ms(t.TimeoutMs), h
+		c.Targets = append(c.Targets, r)
 		c.Delays = append(c.Delays, ms(t.DelayMs))
 	}
 	q.onCancel(q.s.call.CancelConnect)
 	q.leg.Connect(c, q.verb)
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // dial places another call of the same script.
@@ -109,11 +97,6 @@ func dial(q *request) {
 		q.verb.Reply(nil, err)
 		return
 	}
-	spec := q.s.call.Spec()
-	timeout := ms(o.TimeoutMs)
-	if timeout <= 0 {
-		timeout = q.s.serv.Ring
-	}
 	v := q.verb
 	v.Reply = func(value any, err error) {
 		if d, ok := value.(call.DialResult); ok {
@@ -133,9 +116,12 @@ func dial(q *request) {
 		q.verb.Reply(value, err)
 	}
 	q.onCancel(func() { q.s.call.CancelDial(q.seq) })
-	q.s.call.Dial(q.seq, call.DialRequest{
-		Target: o.To, From: o.From, Trunk: o.Trunk, Hide: o.Hide, Timeout: timeout, Headers: h, Script: spec.Script, Version: spec.Version, Called: spec.To.Number(), Caller: spec.From.Number(), Machine: who,
-	}, v)
+	r := q.s.call.Spec().Dial(o.To)
+	r.From, r.Trunk, r.Hide, r.Headers, r.Machine = o.From, o.Trunk, o.Hide, h, who
+	if r.Timeout = ms(o.TimeoutMs); r.Timeout <= 0 {
+		r.Timeout = q.s.serv.Ring
+	}
+	q.s.call.Dial(q.seq, r, v)
 }
 
 // Facts is the argument of the default export: what a script knows of its call.

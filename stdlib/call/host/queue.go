@@ -20,12 +20,6 @@ func (a *announcement) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &a.parts)
 }
 
-// accepting is the option accept of connect and of queues.
-type accepting struct {
-	Key    string      `json:"key"`
-	Prompt []call.Part `json:"prompt"`
-}
-
 // waiting are the options of queue.enter.
 type waiting struct {
 	Group     string              `json:"group"`
@@ -36,7 +30,7 @@ type waiting struct {
 	Music     flexMusic           `json:"music"`
 	Announce  announcement        `json:"announce"`
 	Whisper   []call.Part         `json:"whisper"`
-	Accept    *accepting          `json:"accept"`
+	Accept    *call.Accept        `json:"accept"`
 	MaxMs     int64               `json:"maxDurationMs"`
 	Record    bool                `json:"record"`
 	Headers   [][2]string         `json:"headers"`
@@ -60,13 +54,12 @@ func enterQueue(q *request) {
 	w := call.QueueOptions{
 		Group: o.Group, Priority: o.Priority, Skills: o.Skills, Timeout: ms(o.TimeoutMs), Every: ms(o.EveryMs), Music: o.Music.parts,
 		Announce: o.Announce.what, Words: o.Announce.parts, Keys: map[string]call.QueueKey{},
-		Agent: call.DialRequest{
-			From: o.From, Headers: h, Script: spec.Script, Version: spec.Version, Called: spec.To.Number(), Caller: spec.From.Number(),
-		},
+		Agent: spec.Dial(""),
 		Connect: call.ConnectOptions{
 			Whisper: o.Whisper, MaxDuration: ms(o.MaxMs), Record: o.Record, HangupOn: o.HangupOn, OnRing: o.OnRing.ID, OnAnswer: o.OnAnswer.ID,
 		},
 	}
+	w.Agent.From, w.Agent.Headers = o.From, h
 	if spec.Outbound { // the party is whom we have called
 		w.Agent.Caller, w.Agent.Called = spec.To.Number(), spec.From.Number()
 	}
@@ -79,9 +72,7 @@ func enterQueue(q *request) {
 	for key, f := range o.Keys {
 		w.Keys[key] = call.QueueKey{Function: f.ID}
 	}
-	if o.Accept != nil {
-		w.Connect.AcceptKey, w.Connect.AcceptText = o.Accept.Key, o.Accept.Prompt
-	}
+	o.Accept.Ask(&w.Connect)
 	if err := check(w.Music, w.Words, w.Connect.Whisper, w.Connect.AcceptText); err != nil {
 		q.verb.Reply(nil, err)
 		return
