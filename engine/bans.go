@@ -8,6 +8,7 @@ import (
 	"github.com/loopstart/loopstart/api"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/sip"
+	"github.com/loopstart/loopstart/store"
 )
 
 // BanLine is a line of GET /v1/bans.
@@ -23,6 +24,54 @@ type BanLine struct {
 
 func banLine(b sip.Ban) BanLine {
 	return BanLine{Source: b.Source.String(), Reason: b.Reason, Since: b.Since.UTC(), Until: b.Until.UTC(), Proven: b.Proven, Strikes: b.Strikes, Dropped: b.Dropped}
+}
+
+// banRows keeps the bans of proven addresses, so that a restart lifts none. One
+// row a ban, and no more than sip.MaxBans; nobody waits for a write.
+type banRows struct {
+	e     *Engine
+	space *store.Space
+}
+
+// load reads what an earlier process knew; the endpoint leaves out what is over.
+func (b banRows) load() (list []sip.Ban) {
+	rows, err := b.space.Scan("", "", sip.MaxBans)
+	if err != nil {
+		b.e.log.Error("engine: read the bans", "err", err)
+	}
+	for _, row := range rows {
+		var ban sip.Ban
+		if json.Unmarshal(row.Value, &ban) != nil || ban.Source.String() != row.Key {
+			b.space.ApplyLater(b.kept, store.Op{Key: row.Key})
+			continue
+		}
+		list = append(list, ban)
+	}
+	return list
+}
+
+// changed implements sip.Deps.KeepBan.
+func (b banRows) changed(ban sip.Ban, holds bool) {
+	op := store.Op{Key: ban.Source.String()}
+	if !ban.Source.IsValid() {
+		return
+	}
+	if holds {
+		raw, err := json.Marshal(ban)
+		if err != nil {
+			return
+		}
+		op.Value = raw
+	}
+	b.space.ApplyLater(b.kept, op)
+}
+
+// kept hears how a write went: a ban that is not on disk is one that a restart
+// forgets, no more.
+func (b banRows) kept(err error) {
+	if err != nil {
+		b.e.log.Debug("engine: keep a ban", "err", err)
+	}
 }
 
 // banner is an endpoint that bans; the one of virtual time does not.
@@ -45,13 +94,13 @@ func (e *Engine) banned(b sip.Ban) {
 	}
 }
 
-// registrations is how many bindings users have; an endpoint in virtual time
-// does not count them.
-func (e *Engine) registrations() int {
+// registrations are the figures of users' bindings; an endpoint in virtual time
+// has none.
+func (e *Engine) registrations() (u sip.BindingStats) {
 	if s, ok := e.sip.(interface{ UserStats() sip.UserStats }); ok {
-		return s.UserStats().Bindings.Bindings
+		u = s.UserStats().Bindings
 	}
-	return 0
+	return u
 }
 
 // Bans implements api.Bans.

@@ -101,6 +101,7 @@ type Engine struct {
 	pulse     pulse                          // when the process last lived
 	live      liveCalls                      // rows of inbound calls in progress
 	bindings  bindings                       // where users can be reached
+	banRows   banRows
 	costs     costs
 	audit     audit      // of writes through the API
 	erasing   erasing    // one at a time
@@ -215,6 +216,7 @@ func (e *Engine) openStore(cfg *config.Config) (err error) {
 	}
 	if err == nil {
 		e.live, e.bindings = liveCalls{e, e.store.Space("live")}, bindings{e, e.store.Space("bindings")}
+		e.banRows = banRows{e, e.store.Space("bans")}
 		e.tallies = tallies{e, e.store.Space("trunkdays")}
 		e.costs.e = e
 		err = e.pulse.open(e)

@@ -117,6 +117,7 @@ func (g gauges) figures() []figure {
 // guard are the figures of what is kept from the SIP endpoint.
 func (g gauges) guard() []figure {
 	e, s := g.e, g.e.sip.Stats()
+	users := e.registrations()
 	return []figure{
 		{"sip_messages_limited_total", "SIP messages dropped because their source was over its rate.", true, float64(s.Limited)},
 		{"sip_messages_banned_total", "SIP messages dropped because their source was banned.", true, float64(s.Banned)},
@@ -126,8 +127,11 @@ func (g gauges) guard() []figure {
 		{"sip_requests_drained_total", "INVITEs answered 503 while draining.", true, float64(s.Drained)},
 		{"sip_tcp_refused_total", "SIP connections closed for want of room.", true, float64(s.ConnsRefused)},
 		{"sip_bans", "SIP sources that are banned now.", false, float64(s.Banning)},
-		{"sip_registrations", "Registrations of users.", false, float64(e.registrations())},
 		{"sip_address_changes_total", "Changes of this machine's addresses.", true, float64(s.Moves)},
+		{"sip_transactions", "Requests of others whose transactions are not over.", false, float64(s.Transactions)},
+		{"sip_sources", "UDP addresses that keep a way back for answers.", false, float64(s.Sources)},
+		{"sip_registrations", "Registrations of users.", false, float64(users.Bindings)},
+		{"sip_registrations_refused_total", "Registrations refused by a limit or as malformed.", true, float64(users.Refused)},
 		{"sip_bans_total", "SIP sources banned.", true, float64(s.Bans)},
 	}
 }

@@ -22,6 +22,7 @@ func (e *Engine) openSIP(cfg *config.Config) (err error) {
 		},
 		Register: e.registered, Banned: e.banned, Moved: e.moved,
 		Saved: e.bindings.load(), Bound: e.bindings.changed,
+		SavedBans: e.banRows.load(), KeepBan: e.banRows.changed,
 	})
 	if err == nil {
 		e.sip = sipEndpoint{real}

@@ -41,6 +41,9 @@ type bans struct {
 	suspects *recent[netip.Addr, *suspect]
 	began    atomic.Uint64
 	any      atomic.Bool // list is not empty
+	// keep hears, in order, of each proven ban that begins or ends before its
+	// time; it returns soon. Others are too short and too easily forged to be kept.
+	keep func(b Ban, holds bool)
 }
 
 type suspect struct {
@@ -51,7 +54,23 @@ type suspect struct {
 }
 
 func newBans() *bans {
-	return &bans{list: map[netip.Addr]*Ban{}, suspects: newRecent[netip.Addr, *suspect](MaxSuspects, nil)}
+	return &bans{list: map[netip.Addr]*Ban{}, suspects: newRecent[netip.Addr, *suspect](MaxSuspects, nil), keep: func(Ban, bool) {}}
+}
+
+// restore takes up the bans of an earlier process that fit and still hold; the
+// rest is told as ended.
+func (b *bans) restore(saved []Ban, fits func(netip.Addr) bool, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, ban := range saved {
+		if !now.Before(ban.Until) || !ban.Source.IsValid() || !fits(ban.Source) || len(b.list) >= MaxBans {
+			b.keep(ban, false)
+			continue
+		}
+		b.list[ban.Source] = &ban
+		b.suspects.put(ban.Source, &suspect{first: now, repeated: ban.Repeated + 1})
+	}
+	b.any.Store(len(b.list) > 0)
 }
 
 // strike counts a failure of a source. The ban is not nil when it was the last
@@ -94,6 +113,9 @@ func (b *bans) beginLocked(a netip.Addr, s *suspect, reason string, length time.
 	b.list[a] = ban
 	b.any.Store(true)
 	b.began.Add(1)
+	if ban.Proven {
+		b.keep(*ban, true)
+	}
 	return ban
 }
 
@@ -102,13 +124,13 @@ func (b *bans) makeRoomLocked(now time.Time) {
 	var first *Ban
 	for a, ban := range b.list {
 		if !now.Before(ban.Until) {
-			delete(b.list, a)
+			b.removeLocked(a)
 		} else if first == nil || ban.Until.Before(first.Until) {
 			first = ban
 		}
 	}
 	if len(b.list) >= MaxBans && first != nil {
-		delete(b.list, first.Source)
+		b.removeLocked(first.Source)
 	}
 }
 
@@ -142,9 +164,12 @@ func (b *bans) lift(a netip.Addr) bool {
 }
 
 func (b *bans) removeLocked(a netip.Addr) bool {
-	_, ok := b.list[a]
+	ban, ok := b.list[a]
 	delete(b.list, a)
 	b.any.Store(len(b.list) > 0)
+	if ok && ban.Proven {
+		b.keep(*ban, false)
+	}
 	return ok
 }
 

@@ -111,6 +111,10 @@ func open(cfg Config, deps Deps, hurry int) (*Endpoint, error) {
 	if err := e.openTrunks(); err != nil {
 		return nil, err
 	}
+	if deps.KeepBan != nil {
+		e.bans.keep = deps.KeepBan
+	}
+	e.bans.restore(deps.SavedBans, func(a netip.Addr) bool { return !e.protected(a) && cfg.Ban >= 0 }, e.clk.Now())
 	if err := e.openTransports(&cfg); err != nil {
 		e.closeTrunks()
 		e.closeRegistrar()
@@ -167,7 +171,7 @@ func (e *Endpoint) LocalAddr(transport string) netip.AddrPort {
 func (e *Endpoint) Stats() Stats {
 	s := e.count.snapshot()
 	s.Dialogs = e.dialogs.size()
-	s.Connections = e.hub.size()
+	s.Connections, s.Transactions = e.hub.size(), int(e.transactions.Load())
 	s.Bans, s.Banning = e.bans.began.Load(), len(e.bans.current(e.clk.Now()))
 	e.transports.mu.Lock()
 	s.Sources = e.sources.size()

@@ -415,3 +415,74 @@ func (c floodCase) open(t testing.TB) (one func()) {
 	}
 	return one
 }
+
+// A restart lifts no ban of a proven address; it forgets those that are over,
+// that may be forged, and that now would hit somebody who is trusted.
+func TestBansSurviveARestart(t *testing.T) {
+	kept := map[netip.Addr]Ban{}
+	keep := func(d *Deps) {
+		d.KeepBan = func(b Ban, holds bool) {
+			if delete(kept, b.Source); holds {
+				kept[b.Source] = b
+			}
+		}
+	}
+	const bad, forged = "203.0.113.6", "203.0.113.7"
+	e, _, _ := openWireWith(t, Config{}, keep)
+	passes(e, bad, request("OPTIONS", "friendly-scanner"), true)
+	passes(e, forged, request("OPTIONS", "friendly-scanner"), false)
+	first := kept[netip.MustParseAddr(bad)]
+	if len(kept) != 1 || len(e.Bans()) != 2 || !first.Proven {
+		t.Fatalf("%+v of %+v", kept, e.Bans())
+	}
+	saved := []Ban{first}
+	for _, a := range []string{"127.0.0.9", "192.0.2.7", "203.0.113.8"} {
+		b := first
+		b.Source = netip.MustParseAddr(a)
+		if a == "203.0.113.8" {
+			b.Until = testStart
+		}
+		saved = append(saved, b)
+		kept[b.Source] = b
+	}
+	e, _, _ = openWireWith(t, Config{Trust: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, func(d *Deps) { keep(d); d.SavedBans = saved })
+	if list := e.Bans(); len(list) != 1 || list[0].Source.String() != bad || !list[0].Until.Equal(first.Until) || len(kept) != 1 {
+		t.Fatalf("%+v, kept %+v", list, kept)
+	}
+	if passes(e, bad, request("OPTIONS", "phone"), false) || passes(e, bad, request("REGISTER", "phone"), true) {
+		t.Error("the restart has lifted the ban")
+	}
+	if !e.LiftBan(netip.MustParseAddr(bad)) || len(kept) != 0 || !passes(e, bad, request("OPTIONS", "phone"), false) {
+		t.Error("a lifted ban holds")
+	}
+	passes(e, bad, request("OPTIONS", "friendly-scanner"), true)
+	if again := kept[netip.MustParseAddr(bad)]; again.Until.Sub(again.Since) != 2*DefaultBanTime {
+		t.Errorf("the second ban lasts %s", again.Until.Sub(again.Since))
+	}
+}
+
+// What is kept has the bound of what holds: each new ban beyond it ends one.
+func TestMaxBans(t *testing.T) {
+	b, kept := newBans(), 0
+	b.keep = func(_ Ban, holds bool) {
+		if kept--; holds {
+			kept += 2
+		}
+	}
+	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{203, 0, byte(i >> 8), byte(i)}) }
+	for i := range MaxBans + 10 {
+		b.strike(at(i), StrikesToBan, true, "test", time.Hour, testStart.Add(time.Duration(i)*time.Millisecond))
+	}
+	if len(b.list) != MaxBans || kept != MaxBans || b.list[at(0)] != nil || b.list[at(MaxBans)] == nil {
+		t.Fatalf("%d bans, %d kept", len(b.list), kept)
+	}
+	saved := b.current(testStart)
+	extra := saved[0]
+	extra.Source = netip.MustParseAddr("198.51.100.1")
+	again, ended := newBans(), 0
+	again.keep = func(Ban, bool) { ended++ }
+	again.restore(append(saved, extra), func(netip.Addr) bool { return true }, testStart)
+	if len(again.list) != MaxBans || ended != 1 {
+		t.Fatalf("%d bans, %d ended", len(again.list), ended)
+	}
+}

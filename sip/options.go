@@ -103,6 +103,11 @@ type Deps struct {
 	// each change of a user's bindings (see location.Options); both may be nil.
 	Saved []Binding
 	Bound func(user string, list []Binding)
+	// SavedBans are the bans of an earlier process, and KeepBan hears, in order,
+	// of each ban of a proven address that begins or ends; it returns soon. A
+	// nil KeepBan keeps none.
+	SavedBans []Ban
+	KeepBan   func(b Ban, holds bool)
 	// Lookup asks DNS where calls go; nil: the servers of this machine.
 	Lookup resolve.Lookup
 }

@@ -30,6 +30,9 @@ type registrar struct {
 // Binding is one place where a user can be reached.
 type Binding = location.Binding
 
+// BindingStats counts bindings.
+type BindingStats = location.Stats
+
 // UserStats counts what users and their credentials did since Open.
 type UserStats struct {
 	Bindings location.Stats

@@ -2,12 +2,14 @@ package sip
 
 import "sync/atomic"
 
-// Stats counts what an endpoint did since Open; Dialogs and Connections are
-// present numbers.
+// Stats counts what an endpoint did since Open; Dialogs, Connections,
+// Sources, Transactions and Banning are present numbers.
 type Stats struct {
 	Dialogs     int // now
 	Connections int // TCP, now
 	Sources     int // UDP sources remembered for answers, now
+
+	Transactions int // of requests to us, now
 
 	Received  uint64 // messages that passed raw validation
 	Malformed uint64 // messages refused by raw validation

@@ -307,6 +307,46 @@ func TestTransactionLimitIs503(t *testing.T) {
 	expect(t, d, Ended)
 }
 
+// A stranger and a peer have limits of their own, below the total.
+func TestTransactionsOfOneAddress(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		trust []netip.Prefix
+		limit int
+	}{{"stranger", nil, MaxTransactionsPerSource}, {"peer", loopback, MaxTransactionsPerPeer}} {
+		r := newRig(t, func(cfg *Config, _ *Deps) { cfg.Trust = c.trust })
+		at := netip.MustParseAddr("127.0.0.1")
+		r.busy.add(at, c.limit-1)
+		p := r.peer()
+		if p.raw(p.newCall().message("OPTIONS", 1, fmt.Sprint("z9hG4bKx", peerCount.Add(1)), "")); p.response(200, "OPTIONS").get("Retry-After") != "" {
+			t.Errorf("%s: refused below the limit", c.name)
+		}
+		eventually(t, "the first is over", func() bool { return r.transactions.Load() == 0 || c.trust != nil })
+		r.busy.add(at, 1)
+		if p.raw(p.newCall().message("OPTIONS", 1, fmt.Sprint("z9hG4bKx", peerCount.Add(1)), "")); p.response(503, "OPTIONS").get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", c.name)
+		}
+		if r.Stats().Crowded != 1 {
+			t.Errorf("%s: %d refused", c.name, r.Stats().Crowded)
+		}
+	}
+}
+
+// Answers find their way to the sources that came last; the rest is forgotten.
+func TestMaxSources(t *testing.T) {
+	r := newRig(t, nil)
+	pool := r.tp.Pool("udp")
+	for i := range 2 * MaxSources {
+		r.keepSource(r.udp[0], fmt.Sprintf("203.0.%d.%d:5060", i>>8, i&255))
+	}
+	if n := r.Stats().Sources; n > MaxSources || n < MaxSources/2 {
+		t.Fatalf("%d sources", n)
+	}
+	if pool.Get("203.0.0.0:5060") != nil || pool.Get(fmt.Sprintf("203.0.%d.255:5060", (2*MaxSources-1)>>8)) == nil {
+		t.Fatal("not the latest are kept")
+	}
+}
+
 func TestDialogLimitIs503(t *testing.T) {
 	r := newRig(t, nil)
 	r.dialogs.mu.Lock()

@@ -41,11 +41,15 @@ const (
 	MaxPath     = 8
 )
 
+// Limits of bindings, unless Options have others.
+const (
+	MaxBindingsPerUser   = 8
+	MaxBindings          = 20000 // of all users
+	MaxBindingsPerSource = 2048  // of one IP address that is neither a trunk nor trusted
+)
+
 // Defaults of Options.
 const (
-	DefaultPerUser    = 8
-	DefaultTotal      = 20000
-	DefaultPerSource  = 2048 // of one IP address
 	DefaultMinExpires = 30 * time.Second
 	DefaultMaxExpires = time.Hour
 	DefaultExpires    = 5 * time.Minute
@@ -150,9 +154,9 @@ func New(o Options) *Table {
 			*v = def
 		}
 	}
-	orInt(&o.PerUser, DefaultPerUser)
-	orInt(&o.Total, DefaultTotal)
-	orInt(&o.PerSource, DefaultPerSource)
+	orInt(&o.PerUser, MaxBindingsPerUser)
+	orInt(&o.Total, MaxBindings)
+	orInt(&o.PerSource, MaxBindingsPerSource)
 	orTime := func(v *time.Duration, def time.Duration) {
 		if *v <= 0 {
 			*v = def

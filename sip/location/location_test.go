@@ -408,3 +408,24 @@ func TestLimitPerSource(t *testing.T) {
 		b.apply(t, fourth)
 	}
 }
+
+// The limits as they are when nobody sets them.
+func TestMaxBindings(t *testing.T) {
+	b := newBench(Options{})
+	for i := range MaxBindingsPerSource {
+		b.apply(t, b.register(fmt.Sprint("u", i), time.Minute, "sip:a@h"))
+	}
+	more := b.register("one", time.Minute, "sip:a@h")
+	if _, err := b.Apply(more); code(err) != 503 || b.Stats().Refused != 1 {
+		t.Fatalf("beyond MaxBindingsPerSource: %v", err)
+	}
+	more.Peer = true
+	for i := MaxBindingsPerSource; i < MaxBindings; i++ {
+		more.User = fmt.Sprint("u", i)
+		b.apply(t, more)
+	}
+	more.User = "one"
+	if _, err := b.Apply(more); code(err) != 503 || b.Stats().Bindings != MaxBindings || b.Stats().Refused != 2 {
+		t.Fatalf("beyond MaxBindings: %v, %+v", err, b.Stats())
+	}
+}
