@@ -21,7 +21,7 @@ func (e *Engine) incoming(d Incoming) {
 	select {
 	case <-e.up:
 	case <-e.ctx.Done():
-		e.turnAway(d, 503, "")
+		e.turnAway(d, 503, "", sip.Header{Name: "Retry-After", Value: strconv.Itoa(retryAfter)})
 		return
 	}
 	if e.takeOver(d) {
@@ -213,7 +213,6 @@ func (e *Engine) take(cfg *config.Config, d Incoming, in incomingCall, route *co
 	}
 	t := ticket{script: route.Script, route: route.Place}
 	if err := e.admission.admit(cfg, e.clk.Now(), t, route.MaxCalls); err != nil {
-		e.log.Warn("call refused: " + err.Error())
 		e.overload(d, err)
 		return
 	}
@@ -221,7 +220,6 @@ func (e *Engine) take(cfg *config.Config, d Incoming, in incomingCall, route *co
 	if in.trunk != nil {
 		line, err := e.lines.arrive(in.trunk)
 		if err != nil {
-			e.log.Warn("call refused: " + err.Error())
 			e.admission.release(t)
 			e.overload(d, err)
 			return
@@ -257,8 +255,10 @@ func (e *Engine) take(cfg *config.Config, d Incoming, in incomingCall, route *co
 	e.startScript(l)
 }
 
-// overload answers a call beyond a limit: 486 for a route's own, else 503.
+// overload answers a call beyond a limit: 486 for a route's own, else 503. The
+// log comes second: whoever reads it may be slow.
 func (e *Engine) overload(d Incoming, err error) {
+	defer func() { e.log.Warn("call refused: " + err.Error()) }()
 	if fault.CodeOf(err) == fault.Limit && strings.Contains(err.Error(), "max_calls") {
 		e.turnAway(d, 486, "")
 		return

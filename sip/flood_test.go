@@ -416,6 +416,61 @@ func (c floodCase) open(t testing.TB) (one func()) {
 	return one
 }
 
+// What a scanner does in somebody else's name, or from behind the same NAT, takes
+// nothing from who is known there: a trunk, a trusted host, a phone.
+func TestBansCannotBeTurned(t *testing.T) {
+	at := func(a string) netip.Addr { return netip.MustParseAddr(a) }
+	const trunk, trusted, nat, login = "198.51.100.7", "192.0.2.7", "203.0.113.20", "203.0.113.21"
+	saved := Binding{User: "101", Contact: "sip:101@10.0.0.5", Source: netip.MustParseAddrPort(nat + ":5060"), Transport: "udp", Expires: wireStart.Add(time.Hour)}
+	e, v, _ := openWireWith(t, Config{Users: twoUsers, Trust: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+		Trunks: []Trunk{{Name: "t", Address: "198.51.100.1", Allow: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}}}, func(d *Deps) { d.Saved = []Binding{saved} })
+	e.limiter.spare(at(login), v.Now()) // a user has logged in there
+	attacks := []struct {
+		name string
+		text func() string
+	}{
+		{"a scanner's name", func() string { return request("OPTIONS", "friendly-scanner") }},
+		{"a scanner's From", func() string {
+			return strings.Replace(request("INVITE", "phone"), "<sip:100@h>;tag", "\"sipvicious\" <sip:100@1.1.1.1>;tag", 1)
+		}},
+		{"a name that stands in From of a call", func() string {
+			return strings.Replace(request("INVITE", "phone"), "<sip:100@h>;tag", "\"friendly-scanner\" <sip:100@h>;tag", 1)
+		}},
+	}
+	for _, a := range []string{trunk, trusted, nat, login} {
+		for _, attack := range attacks {
+			for range StrikesToBan {
+				passes(e, a, attack.text(), false)
+			}
+			if !passes(e, a, request("INVITE", "phone"), false) || len(e.Bans()) != 0 {
+				t.Errorf("%s silences %s", attack.name, a)
+			}
+			v.Advance(5 * time.Second) // the buckets are full again
+		}
+		for range 2 * StrikesToBan {
+			e.strike(at(a), 1, true, "wrong user name or password")
+		}
+		if len(e.Bans()) != 0 {
+			t.Errorf("wrong passwords silence %s", a)
+		}
+	}
+	// A trunk that is not answered by its address yet: its address was banned
+	// before it was configured.
+	const later = "203.0.113.30"
+	passes(e, later, request("OPTIONS", "friendly-scanner"), true)
+	cfg := *e.cfg.Load()
+	cfg.Trunks = append(cfg.Trunks, Trunk{Name: "later", Address: "203.0.113.30", Allow: []netip.Prefix{netip.MustParsePrefix(later + "/32")}})
+	if passes(e, later, request("INVITE", "phone"), false) {
+		t.Fatal("no ban")
+	}
+	if err := e.Update(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if !passes(e, later, request("INVITE", "phone"), false) {
+		t.Error("a ban from before silences a trunk")
+	}
+}
+
 // A restart lifts no ban of a proven address; it forgets those that are over,
 // that may be forged, and that now would hit somebody who is trusted.
 func TestBansSurviveARestart(t *testing.T) {
