@@ -40,6 +40,7 @@ var rules = []rule{
 	{"media/audio", []string{}, "samples and arithmetic"},
 	{"media/codec", []string{"media/audio"}, "samples to payloads and back"},
 	{"media/sound", []string{"media/audio", "media/codec", "internal/..."}, "prepared audio and its files: knows no call that plays them"},
+	{"media/detect", []string{"media/audio", "internal/fault"}, "detectors on paper: frames in, findings out"},
 	{"media/mediatest", []string{}, "tests of every package of media use it"},
 	{"sip", []string{"internal/...", "sip/..."}, "SDP is opaque bytes here"},
 	{"call/stream", []string{"media/...", "internal/..."}, "a client of audio servers: knows taps, no call"},

@@ -4,14 +4,14 @@ import (
 	"os"
 	"time"
 
-	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/detect"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
 // Detection is how detectMachine listens.
 type Detection struct {
-	media.AnswerOptions
+	detect.AnswerOptions
 	Clip bool // keep what was heard as a recording
 }
 

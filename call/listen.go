@@ -10,6 +10,7 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/detect"
 	"github.com/loopstart/loopstart/speech"
 )
 
@@ -62,7 +63,7 @@ type ear struct {
 	armed  atomic.Uint32 // the round that is listened to; 0 for none
 
 	// Below: owned by the goroutine.
-	vad    media.VAD
+	vad    detect.VAD
 	round  uint32
 	recent [][]int16 // before speech, the newest last
 	rec    Utterance
@@ -136,7 +137,7 @@ func (x *ear) frame(pcm []int16) {
 	case x.rec != nil:
 		x.rec.Write(pcm)
 		x.frames++
-		if event == media.SpeechEnded || time.Duration(x.frames)*audio.FrameDuration >= x.g.opts.Speech.MaxDuration {
+		if event == detect.SpeechEnded || time.Duration(x.frames)*audio.FrameDuration >= x.g.opts.Speech.MaxDuration {
 			x.finish()
 		}
 	}

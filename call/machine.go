@@ -6,6 +6,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/detect"
 )
 
 // Answered is what detectMachine resolves with.
@@ -33,7 +34,7 @@ type Beep struct {
 	ToneHz  int   `json:"toneHz,omitempty"`
 }
 
-func evidence(e media.AnswerEvidence) AnswerEvidence {
+func evidence(e detect.AnswerEvidence) AnswerEvidence {
 	return AnswerEvidence{
 		Cause: e.Cause, VoiceMs: e.Voice.Milliseconds(), SilenceMs: e.Silence.Milliseconds(), Words: e.Words,
 		ToneHz: e.ToneHz, ToneMs: e.ToneLasts.Milliseconds(),
@@ -114,7 +115,7 @@ func (l *Leg) DetectMachine(o Detection, v Verb) (cancel func()) {
 }
 
 func (l *Leg) detect(o Detection, at string, v Verb, tell func(Answered)) *listening {
-	d := media.NewAnswerDetector(o.AnswerOptions)
+	d := detect.NewAnswerDetector(o.AnswerOptions)
 	var kept *clip
 	if o.Clip {
 		kept = l.call.newClip()
@@ -134,7 +135,7 @@ func (l *Leg) detect(o Detection, at string, v Verb, tell func(Answered)) *liste
 		return func() {
 			l.note("machine", a.Verdict+": "+e.Cause+" after "+e.After.Round(10*time.Millisecond).String(), at)
 			if l == l.call.main {
-				l.call.facts.machine = verdict == media.VerdictMachine || verdict == media.VerdictBeep || verdict == media.VerdictFax
+				l.call.facts.machine = verdict == detect.VerdictMachine || verdict == detect.VerdictBeep || verdict == detect.VerdictFax
 			}
 			tell(a)
 		}, true
@@ -155,7 +156,7 @@ func (l *Leg) WaitForBeep(timeout time.Duration, v Verb) (cancel func()) {
 		timeout = DefaultBeepWait
 	}
 	began := l.call.clk.Now()
-	answer := func(e media.AnswerEvidence, heard bool) {
+	answer := func(e detect.AnswerEvidence, heard bool) {
 		words := "no beep in " + timeout.String()
 		if heard {
 			words = "beep of " + itoa(e.ToneHz) + " Hz"
@@ -163,7 +164,7 @@ func (l *Leg) WaitForBeep(timeout time.Duration, v Verb) (cancel func()) {
 		l.note("machine", words, v.At)
 		v.ok(Beep{Beep: heard, AfterMs: l.call.clk.Now().Sub(began).Milliseconds(), ToneHz: e.ToneHz})
 	}
-	var d media.BeepDetector
+	var d detect.BeepDetector
 	w := l.listen(v, func(pcm []int16) (func(), bool) {
 		e, heard := d.Feed(pcm)
 		if !heard {
@@ -173,7 +174,7 @@ func (l *Leg) WaitForBeep(timeout time.Duration, v Verb) (cancel func()) {
 	})
 	l.call.after(timeout, func() {
 		if w.leave() {
-			answer(media.AnswerEvidence{}, false)
+			answer(detect.AnswerEvidence{}, false)
 		}
 	})
 	return w.cancel

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/detect"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -91,7 +92,7 @@ func TestMachineIsAnOutcome(t *testing.T) {
 	if got := f.outcome(); got != Failed {
 		t.Fatal(got)
 	}
-	if !slices.Contains(media.AnswerPresets(), "balanced") {
+	if !slices.Contains(detect.AnswerPresets(), "balanced") {
 		t.Fatal("no preset")
 	}
 }

@@ -1,6 +1,6 @@
 package call
 
-import "github.com/loopstart/loopstart/media"
+import "github.com/loopstart/loopstart/media/detect"
 
 // maxEarlyNotes is how many changes of what is heard before the answer stand in
 // the timeline.
@@ -11,7 +11,7 @@ const maxEarlyNotes = 16
 type preanswer struct {
 	leg   *Leg
 	ear   *listening
-	heard media.Progress
+	heard detect.Progress
 	notes int
 }
 
@@ -22,7 +22,7 @@ func (l *Leg) hearEarly() {
 	}
 	e := &preanswer{leg: l}
 	l.preanswer = e
-	var d media.ProgressDetector
+	var d detect.ProgressDetector
 	e.ear = l.listen(Verb{Reply: func(any, error) {}}, func(pcm []int16) (func(), bool) {
 		p, changed := d.Feed(pcm)
 		if !changed {
@@ -33,7 +33,7 @@ func (l *Leg) hearEarly() {
 }
 
 // take notes what is heard now. A tone that is an answer ends the dial.
-func (e *preanswer) take(p media.Progress) {
+func (e *preanswer) take(p detect.Progress) {
 	l := e.leg
 	e.heard = p
 	if e.notes++; e.notes <= maxEarlyNotes {
@@ -43,9 +43,9 @@ func (e *preanswer) take(p media.Progress) {
 		return
 	}
 	switch p {
-	case media.ProgressBusy:
+	case detect.ProgressBusy:
 		l.code, l.reason = 486, "busy tone"
-	case media.ProgressReorder:
+	case detect.ProgressReorder:
 		l.code, l.reason = 503, "reorder tone"
 	default:
 		return
@@ -62,7 +62,7 @@ func (e *preanswer) over() {
 
 // word is what was heard last, "" for nothing.
 func (e *preanswer) word() string {
-	if e == nil || e.heard == media.ProgressUnknown {
+	if e == nil || e.heard == detect.ProgressUnknown {
 		return ""
 	}
 	return e.heard.String()

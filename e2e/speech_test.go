@@ -58,7 +58,7 @@ export default async function (call) {
 export default async function (call) {
   try { await call.gather({ speech: { engine: "none" } }); } catch (e) { call.result = e.code; }
 }`}, conf{rest: `speech: {asr: {engines: {vosk: {driver: vosk, url: "ws` + strings.TrimPrefix(vosk.URL, "http") + `"}, own: {driver: command, command: [sh, -c, "wc -c >/dev/null; echo yes of course"]}}}}`})
-	ulaw, err := os.ReadFile("../media/testdata/speech/operator.ulaw")
+	ulaw, err := os.ReadFile("../media/detect/testdata/speech/operator.ulaw")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,8 @@
 // their players, bridges, mixers, recorders and taps, and the offer/answer rules
 // of SDP ([BuildOffer], [BuildAnswer], [ReadAnswer]). What needs no session lies
 // below it: samples and rates in media/audio, codecs in media/codec, prompts and
-// files in media/sound.
+// files in media/sound, detectors of machines, tones, speech and keys in
+// media/detect.
 //
 // # Concurrency
 //

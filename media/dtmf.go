@@ -7,6 +7,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/detect"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -197,7 +198,7 @@ func dialTones(steps []byte) *sound.Prompt {
 	amplitude := 32767 * math.Pow(10, (-8-3.14)/20)
 	var pcm []int16
 	for _, key := range steps {
-		row, column, ok := keyTones(key)
+		row, column, ok := detect.KeyTones(key)
 		if !ok {
 			pcm = append(pcm, make([]int16, pauseFrames*audio.FrameSamples)...)
 			continue

@@ -2,12 +2,12 @@ package media
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/mediatest"
 )
 
 // pressed says a prompt of keys as tones, one frame every 20 ms, without those
@@ -88,7 +88,10 @@ func TestDigitEndsWithItsAudio(t *testing.T) {
 	p.offer(SendRecv)
 	p.s.Start()
 	payload := make([]byte, audio.FrameSamples)
-	long := keyTone{key: '7', ms: 200, low: 6000, high: 6000}.pcm(rand.New(rand.NewPCG(1, 2)))
+	long, column := mediatest.Tone(852, 200, 6000), mediatest.Tone(1209, 200, 6000) // the key 7
+	for i, v := range column {
+		long[i] += v
+	}
 	st.run(100*time.Millisecond, func(ms int) {
 		if ms%20 == 0 {
 			codec.PCMA.Encode(payload, long[ms*8:ms*8+audio.FrameSamples])

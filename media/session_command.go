@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/loopstart/loopstart/media/detect"
 )
 
 // commandKind says what a command asks of a leg.
@@ -42,7 +44,7 @@ type command struct {
 	agreed  *agreement
 	coders  coders // with agreed
 	digits  *digitBatch
-	tones   *toneReceiver // with agreed: listens for keys in the audio
+	tones   *detect.KeyReceiver // with agreed: listens for keys in the audio
 	other   *Session
 	turn    uint64 // of a bridge or its end: their order, whichever session they are told to
 	rec     *Recorder

@@ -265,8 +265,8 @@ func (l *leg) endDigit() (news digitNews) {
 	if l.digitsIn.active {
 		return l.digitsIn.end()
 	}
-	if n := l.tones.stop(); n.ended != 0 {
-		return n.digit()
+	if n := l.tones.stop(); n.Ended != 0 {
+		return asDigit(n)
 	}
 	return news
 }

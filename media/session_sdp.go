@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/detect"
 )
 
 // Offer is our first offer. Accept takes the answer to it.
@@ -91,11 +92,11 @@ func (s *Session) agree(l Local, r Remote) {
 
 // tonesFor listens for keys in the audio of a peer that has no
 // telephone-events; nil when that is not wanted.
-func (s *Session) tonesFor(r Remote) *toneReceiver {
+func (s *Session) tonesFor(r Remote) *detect.KeyReceiver {
 	if r.EventSend.PT != 0 || s.opts.Digits == DigitsEvents || s.opts.Digits == DigitsInfo {
 		return nil
 	}
-	return newToneReceiver()
+	return detect.NewKeyReceiver()
 }
 
 // Negotiated is what the last exchange agreed on; its zero value before.

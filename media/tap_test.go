@@ -223,7 +223,7 @@ func TestFeedPriorities(t *testing.T) {
 	fed := ramp(50)
 	tap.Feed(append([]int16(nil), fed.PCM()...))
 	st.run(200*time.Millisecond, both, a, b)
-	prompt := sound.NewPrompt(silent8k(400 * time.Millisecond))
+	prompt := sound.NewPrompt(make([]int16, audio.Samples(400*time.Millisecond)))
 	a.s.Play(Playback{Parts: []*sound.Prompt{prompt}})
 	st.run(100*time.Millisecond, both, a, b)
 	waits := tap.Queued()

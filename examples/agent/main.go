@@ -14,8 +14,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/detect"
 )
 
 // message is what comes and goes, as far as this agent cares.
@@ -60,7 +60,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = conn.CloseNow() }()
-	a := &agent{conn: conn, vad: media.VAD{}}
+	a := &agent{conn: conn, vad: detect.VAD{}}
 	for {
 		_, data, err := conn.Read(r.Context())
 		if err != nil {
@@ -78,7 +78,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 type agent struct {
 	conn *websocket.Conn
 	sid  string
-	vad  media.VAD
+	vad  detect.VAD
 	said []byte // by the caller, mu-law
 }
 
@@ -112,10 +112,10 @@ func (a *agent) hear(ctx context.Context, payload string) {
 	pcm := make([]int16, len(body))
 	codec.PCMU.Decode(pcm, body)
 	switch a.vad.Frame(pcm) {
-	case media.SpeechBegan:
+	case detect.SpeechBegan:
 		a.send(ctx, message{Event: "clear"}) // the caller goes before us
 		a.said = nil
-	case media.SpeechEnded:
+	case detect.SpeechEnded:
 		a.play(ctx, a.said, "echo")
 		a.said = nil
 	}

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/call"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/detect"
 )
 
 // machine is the wire of detectMachine's options.
@@ -25,7 +25,7 @@ type machine struct {
 // options are those of the preset, with what was named instead.
 func (m machine) options() (o call.Detection, err error) {
 	o.Clip = m.Clip
-	o.AnswerOptions, err = media.AnswerPreset(m.Preset)
+	o.AnswerOptions, err = detect.AnswerPreset(m.Preset)
 	if err != nil {
 		return o, err
 	}

@@ -1,6 +1,7 @@
-package media
+package detect
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -156,7 +157,10 @@ func decide(o AnswerOptions, pcm []int16) (Verdict, AnswerEvidence) {
 	}
 }
 
-const answerPage = "../docs/answering-machines.md"
+// rewrite puts what is measured into the page.
+var rewrite = flag.Bool("update", false, "rewrite the page")
+
+const answerPage = "../../docs/answering-machines.md"
 
 // TestBeepDetector: beeps are found behind a greeting, and nothing else is one:
 // not speech, not the tones of the network, not a fax.
@@ -301,7 +305,7 @@ func (m matrix) demand(t *testing.T, name string, shares map[string]float64) {
 // compared: another version of the speech engine speaks a little differently.
 func keepPage(t *testing.T, part, text string) {
 	t.Helper()
-	begin, end := "<!-- "+part+": written by go test ./media -run "+t.Name()+" -update -->\n", "<!-- end of "+part+" -->\n"
+	begin, end := "<!-- "+part+": written by go test ./media/detect -run "+t.Name()+" -update -->\n", "<!-- end of "+part+" -->\n"
 	old, err := os.ReadFile(answerPage)
 	if err != nil {
 		t.Fatal(err)
@@ -311,7 +315,7 @@ func keepPage(t *testing.T, part, text string) {
 	if !ok1 || !ok2 {
 		t.Fatal("the page has no " + part)
 	}
-	if !*update {
+	if !*rewrite {
 		return
 	}
 	if err := os.WriteFile(answerPage, []byte(head+begin+text+end+tail), 0o644); err != nil {

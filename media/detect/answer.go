@@ -1,4 +1,15 @@
-package media
+// Package detect finds out what is heard: a person or a machine that answers
+// ([AnswerDetector], [BeepDetector]), the tones of the network before the answer
+// ([ProgressDetector]), speech ([VAD]) and keys in the audio ([KeyReceiver]).
+//
+// All of them are state machines on paper: they see frames of 20 ms at 8 kHz in
+// their order and know no clock, no session and no file.
+//
+// # Concurrency
+//
+// A detector belongs to one stream and one goroutine at a time. None allocates
+// for a frame.
+package detect
 
 import (
 	"time"

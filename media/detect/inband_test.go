@@ -1,4 +1,4 @@
-package media
+package detect
 
 import (
 	"fmt"
@@ -46,31 +46,31 @@ func (k keyTone) pcm(rnd *rand.Rand) []int16 {
 // heardKeys is what a receiver makes of audio that came over A-law, in frames
 // of 20 ms that begin anywhere.
 func heardKeys(pcm []int16, shift int) string {
-	t := newToneReceiver()
+	t := NewKeyReceiver()
 	coded, plain := make([]byte, len(pcm)), make([]int16, len(pcm))
 	codec.PCMA.Encode(coded, pcm)
 	codec.PCMA.Decode(plain, coded)
 	var out strings.Builder
 	open := byte(0)
-	note := func(n toneNews) {
-		if n.ended != 0 {
-			if n.ended != open {
+	note := func(n KeyNews) {
+		if n.Ended != 0 {
+			if n.Ended != open {
 				out.WriteByte('!') // an end without a begin
 			}
 			open = 0
 		}
-		if n.began != 0 {
-			out.WriteByte(n.began)
-			open = n.began
+		if n.Began != 0 {
+			out.WriteByte(n.Began)
+			open = n.Began
 		}
 	}
 	plain = append(make([]int16, shift), plain...)
 	for len(plain) > 0 {
 		n := min(160, len(plain))
-		note(t.feed(plain[:n]))
+		note(t.Feed(plain[:n]))
 		plain = plain[n:]
 	}
-	note(t.stop())
+	note(t.Stop())
 	return out.String()
 }
 
@@ -166,9 +166,9 @@ func TestTalkOff(t *testing.T) {
 
 func BenchmarkInband(b *testing.B) {
 	pcm := keyTone{key: '5', ms: 20, low: 6000, high: 6000}.pcm(rand.New(rand.NewPCG(1, 2)))
-	t := newToneReceiver()
+	t := NewKeyReceiver()
 	b.ReportAllocs()
 	for b.Loop() {
-		t.feed(pcm)
+		t.Feed(pcm)
 	}
 }

@@ -1,4 +1,4 @@
-package media
+package detect
 
 import (
 	"math"
@@ -7,7 +7,7 @@ import (
 )
 
 // DTMF in the audio (ITU-T Q.23, Q.24), for peers that send no
-// telephone-events. toneReceiver is pure: it sees samples and counts them.
+// telephone-events. KeyReceiver is pure: it sees samples and counts them.
 const (
 	toneBlock   = 102   // samples, 12.75 ms: two whole ones lie in any tone of 40 ms
 	toneBlocks  = 2     // that agree, before a digit begins
@@ -29,8 +29,8 @@ var (
 	toneKeys    = [4][4]byte{{'1', '2', '3', 'A'}, {'4', '5', '6', 'B'}, {'7', '8', '9', 'C'}, {'*', '0', '#', 'D'}}
 )
 
-// keyTones are the two frequencies of a key.
-func keyTones(key byte) (row, column float64, ok bool) {
+// KeyTones are the two frequencies of a key.
+func KeyTones(key byte) (row, column float64, ok bool) {
 	for i, keys := range toneKeys {
 		for j, k := range keys {
 			if k == key {
@@ -108,15 +108,15 @@ func (g *group) loudest() (at int, power, phase float64, clear bool) {
 	return at, power, phase, clear
 }
 
-// toneReceiver finds DTMF digits in 8 kHz audio.
-type toneReceiver struct {
+// KeyReceiver finds DTMF digits in 8 kHz audio.
+type KeyReceiver struct {
 	rows, columns, doubles group // doubles: of the columns; those of the rows lie among the columns
 	n                      int   // samples of the block so far
 	energy                 float64
 
 	last   block
 	same   int  // blocks in a row with the same key
-	active byte // the digit that has begun
+	Active byte // the digit that has begun
 	missed int
 	blocks int // of the active digit
 }
@@ -130,8 +130,8 @@ type block struct {
 	energy              float64
 }
 
-func newToneReceiver() *toneReceiver {
-	t := &toneReceiver{rows: newGroup(toneRows), columns: newGroup(toneColumns)}
+func NewKeyReceiver() *KeyReceiver {
+	t := &KeyReceiver{rows: newGroup(toneRows), columns: newGroup(toneColumns)}
 	double := toneColumns
 	for i := range double {
 		double[i] *= 2
@@ -140,15 +140,15 @@ func newToneReceiver() *toneReceiver {
 	return t
 }
 
-// toneNews is what a piece of audio told: at most one digit of it begins and one
+// KeyNews is what a piece of audio told: at most one digit of it begins and one
 // ends in 20 ms.
-type toneNews struct {
-	began, ended byte
-	durationMs   int // of the ended one
+type KeyNews struct {
+	Began, Ended byte
+	DurationMs   int // of the ended one
 }
 
-// feed takes received samples in their order.
-func (t *toneReceiver) feed(pcm []int16) (news toneNews) {
+// Feed takes received samples in their order.
+func (t *KeyReceiver) Feed(pcm []int16) (news KeyNews) {
 	for len(pcm) > 0 {
 		n := min(len(pcm), toneBlock-t.n)
 		t.listen(pcm[:n])
@@ -160,14 +160,14 @@ func (t *toneReceiver) feed(pcm []int16) (news toneNews) {
 	return news
 }
 
-func (t *toneReceiver) listen(pcm []int16) {
+func (t *KeyReceiver) listen(pcm []int16) {
 	// Whole numbers: a sum of floating ones would wait for itself at each sample.
 	sum := int64(0)
 	for _, v := range pcm {
 		sum += int64(v) * int64(v)
 	}
 	t.energy += float64(sum)
-	if t.energy < toneFloor*toneBlock/8 && t.active == 0 {
+	if t.energy < toneFloor*toneBlock/8 && t.Active == 0 {
 		return // silence costs no filters: a tone is louder before an eighth of its block is over
 	}
 	t.rows.listen(pcm)
@@ -176,7 +176,7 @@ func (t *toneReceiver) listen(pcm []int16) {
 }
 
 // decide ends a block.
-func (t *toneReceiver) decide(news *toneNews) {
+func (t *KeyReceiver) decide(news *KeyNews) {
 	now := t.judge()
 	key := now.key
 	switch {
@@ -189,49 +189,49 @@ func (t *toneReceiver) decide(news *toneNews) {
 	}
 	t.last, t.n, t.energy = now, 0, 0
 	switch {
-	case t.active != 0 && key == t.active:
+	case t.Active != 0 && key == t.Active:
 		t.blocks += t.missed + 1
 		t.missed = 0
-	case t.active != 0:
+	case t.Active != 0:
 		if t.missed++; t.missed >= gapBlocks || t.same >= toneBlocks {
-			news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/audio.SampleRate
-			t.active = 0
+			news.Ended, news.DurationMs = t.Active, t.blocks*toneBlock*1000/audio.SampleRate
+			t.Active = 0
 		}
 	}
-	if t.active == 0 && t.same >= toneBlocks {
-		t.active, t.blocks, t.missed = key, t.same, 0
-		news.began = t.active
+	if t.Active == 0 && t.same >= toneBlocks {
+		t.Active, t.blocks, t.missed = key, t.same, 0
+		news.Began = t.Active
 	}
 }
 
-// skip forgets the block that is not complete, for audio is missing.
-func (t *toneReceiver) skip() {
+// Skip forgets the block that is not complete, for audio is missing.
+func (t *KeyReceiver) Skip() {
 	t.forget()
 	t.n, t.energy, t.last.key = 0, 0, 0
 	t.same = 0
 }
 
 // forget empties the filters.
-func (t *toneReceiver) forget() {
+func (t *KeyReceiver) forget() {
 	t.rows.forget()
 	t.columns.forget()
 	t.doubles.forget()
 }
 
-// stop ends a digit because no more audio comes.
-func (t *toneReceiver) stop() (news toneNews) {
-	if t.active != 0 {
-		news.ended, news.durationMs = t.active, t.blocks*toneBlock*1000/audio.SampleRate
+// Stop ends a digit because no more audio comes.
+func (t *KeyReceiver) Stop() (news KeyNews) {
+	if t.Active != 0 {
+		news.Ended, news.DurationMs = t.Active, t.blocks*toneBlock*1000/audio.SampleRate
 	}
-	t.active = 0
-	t.skip()
+	t.Active = 0
+	t.Skip()
 	return news
 }
 
 // judge reads the block that is complete. What one block cannot tell, the
 // exact frequencies and how much of it the tone fills, shows from the second
 // one on.
-func (t *toneReceiver) judge() block {
+func (t *KeyReceiver) judge() block {
 	if t.energy < toneFloor*toneBlock {
 		t.forget()
 		return block{energy: t.energy}
