@@ -445,6 +445,39 @@ func TestRouteThatConnects(t *testing.T) {
 	})
 }
 
+// TestProviderSays408: it works, and whom it looks for cannot be reached: there
+// is nothing for another trunk to try.
+func TestProviderSays408(t *testing.T) {
+	w := newWorld(t)
+	w.callees["a"] = func(p *phone) {
+		p.send(sip.Event{Kind: sip.Ended, Code: 408, Reason: sip.ReasonRejected, Remote: true, Headers: sip.Headers{}})
+	}
+	w.call = New(Spec{ID: "o.1", Order: "o", Outbound: true, RingTimeout: 10 * time.Second}, w.deps)
+	places, _ := w.Resolve(DialRequest{Target: "a"})
+	places[0].Routes[0].Trunk = "t"
+	w.call.Originate(places[0])
+	w.pass(20 * time.Second)
+	if rec := w.final(); rec.Outcome != NoAnswer || rec.Code != 408 || rec.Cause != "no answer" {
+		t.Errorf("%s %d %s", rec.Outcome, rec.Code, rec.Cause)
+	}
+}
+
+// TestAnswerThatIsNeverAcknowledged: nobody knows whether the caller has heard
+// anything, so the call was not served.
+func TestAnswerThatIsNeverAcknowledged(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	caller.mute = true
+	answer := w.do(func(l *Leg, v Verb) { l.Answer(v) })
+	w.pass(32 * time.Second)
+	caller.send(sip.Event{Kind: sip.Ended, Code: 408, Reason: sip.ReasonTimeout, Remote: true})
+	w.pass(time.Second)
+	w.want(answer, "HANGUP")
+	if rec := w.final(); rec.Outcome != Failed || rec.EndedBy != "system" || rec.AnsweredAt == nil || !strings.Contains(rec.Cause, "never acknowledged") {
+		t.Errorf("%s by %s: %s\n%s", rec.Outcome, rec.EndedBy, rec.Cause, w.story())
+	}
+}
+
 // TestSilentTrunk: a trunk that says nothing has failed, and is no person who
 // does not answer; a peer of no trunk, such as a user's phone, is.
 func TestSilentTrunk(t *testing.T) {

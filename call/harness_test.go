@@ -247,6 +247,7 @@ type phone struct {
 	offer   []byte       // towards the call for callers, from it for callees
 	out     sip.Outgoing // of callees
 	closed  bool
+	mute    bool // sends no ACK
 
 	mu      sync.Mutex
 	log     []string
@@ -396,7 +397,11 @@ func (p *phone) Accept(body []byte, h ...sip.Header) error {
 	p.note("200")
 	p.got(h)
 	p.take(body)
-	p.w.clk.AfterFunc(0, func() { p.send(sip.Event{Kind: sip.Confirmed}) })
+	p.w.clk.AfterFunc(0, func() {
+		if !p.mute {
+			p.send(sip.Event{Kind: sip.Confirmed})
+		}
+	})
 	return nil
 }
 

@@ -71,15 +71,16 @@ type Leg struct {
 	alerted   bool           // a 180 came
 	moving
 
-	typed   string
-	play    *playing
-	heard   map[uint32]*playing // handed to the session, end not yet reported
-	gather  *gathering
-	rec     *recording                     // of the whole talk
-	message *recording                     // of record, which may run beside rec
-	writing map[*media.Recorder]*recording // files that are not complete yet
-	talk    *talk
-	room    *attending // the conference it is in
+	typed        string
+	play         *playing
+	heard        map[uint32]*playing // handed to the session, end not yet reported
+	gather       *gathering
+	rec          *recording                     // of the whole talk
+	message      *recording                     // of record, which may run beside rec
+	acknowledged bool                           // the ACK of our answer has come
+	writing      map[*media.Recorder]*recording // files that are not complete yet
+	talk         *talk
+	room         *attending // the conference it is in
 	// supervises is set on the leg of a supervisor.
 	supervises *supervisor
 	streams    map[uint32]*streaming // by the number of the script
@@ -205,6 +206,7 @@ func (l *Leg) sipEvent(d Dialog, ev sip.Event) {
 	case sip.Answered:
 		l.answered(ev)
 	case sip.Confirmed:
+		l.acknowledged = true
 		l.confirmed(ev)
 	case sip.Offered:
 		l.offered(ev)
@@ -346,6 +348,10 @@ func (l *Leg) reoffered(ev sip.Event) {
 // that is no person who does not answer.
 const reasonSilent = "silent"
 
+// reasonUnacknowledged is the end of a call whose caller never sent the ACK
+// (RFC 3261 §13.3.1.4): nobody knows whether anything was heard.
+const reasonUnacknowledged = "no ACK"
+
 // ended is the last event of a dialog.
 func (l *Leg) ended(ev sip.Event) {
 	if l.partedBy(ev) {
@@ -356,6 +362,12 @@ func (l *Leg) ended(ev sip.Event) {
 	}
 	if timeout := ev.Reason == sip.ReasonTimeout || l.reason == "timeout"; timeout && ev.Code == 408 && ev.Headers == nil && l.outbound && l.state == legTrying && l.route.Trunk != "" {
 		l.reason = reasonSilent
+	}
+	if !l.outbound && l.state == legUp && !l.acknowledged && ev.Code == 408 && ev.Reason == sip.ReasonTimeout {
+		l.reason, ev.Remote = reasonUnacknowledged, false
+		if l == l.call.main {
+			l.call.facts.unacknowledged, l.call.endedBy = true, "system"
+		}
 	}
 	l.endedAt, l.remoteEnd = ev.At, ev.Remote
 	if l.code == 0 {

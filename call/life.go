@@ -228,7 +228,7 @@ func (l *Leg) nextRoute(ev sip.Event) bool {
 	if l.insist(ev) || l.redirected(ev) || l.nextDetour(ev) {
 		return true
 	}
-	silent := ev.Code == 0 || ev.Code == 408
+	silent := ev.Code == 0 || ev.Code == 408 && ev.Headers == nil // one that is answered with 408 works
 	if len(l.place.Routes) == 0 || l.state >= legRinging || l.reason != "" || !(silent || ev.Code/100 == 5) {
 		return false
 	}

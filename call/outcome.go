@@ -83,6 +83,7 @@ type facts struct {
 	reason             string // of the dialog's end
 	rang               bool
 	scriptFailed       bool
+	unacknowledged     bool // our answer never reached the caller, as far as we know
 	machine            bool // detectMachine said so
 	scriptEnded        bool // returned while the other party was there
 	keyPressed         bool
@@ -100,7 +101,7 @@ func (f *facts) outcome() Outcome {
 		return f.outbound_()
 	}
 	switch {
-	case f.scriptFailed:
+	case f.scriptFailed || f.unacknowledged:
 		return Failed
 	case f.talked:
 		return Talked
@@ -148,11 +149,11 @@ func Unanswered(code int, reason string, rang bool) Outcome {
 		return Busy
 	case 480, 487:
 		return NoAnswer
-	case 408:
-		if rang || reason == "timeout" {
-			return NoAnswer
+	case 408: // of a provider: the callee cannot be found in time (RFC 3261 §21.4.9)
+		if reason == reasonSilent {
+			return TrunkFailed
 		}
-		return TrunkFailed
+		return NoAnswer
 	case 404, 410, 416, 484, 485, 604:
 		return BadNumber
 	case 0:
@@ -172,6 +173,8 @@ func cause(code int, reason string, answered bool) string {
 	switch {
 	case answered && reason == "bye":
 		return "normal clearing"
+	case reason == reasonUnacknowledged:
+		return "our answer was never acknowledged"
 	case code == 486 || code == 600:
 		return "user busy"
 	case reason == reasonSilent:
