@@ -173,9 +173,12 @@ func (m *matrix) each(t *testing.T, cells []cell, run func(t testing.TB, c cell)
 }
 
 // calls runs one scenario that calls us, and looks at the record.
-func (m *matrix) calls(t testing.TB, c cell) {
+func (m *matrix) calls(t testing.TB, c cell) { m.callsWith(t, c, scene{}) }
+
+// callsWith does so with the numbers that the scenario needs.
+func (m *matrix) callsWith(t testing.TB, c cell, s scene) {
 	to, ip, transport := m.address(t, c.way)
-	s := scene{Caller: c.from, Via: c.way.via()}
+	s.Caller, s.Via = c.from, c.way.via()
 	s.At = "[local_ip]:[local_port];transport=[transport]"
 	if c.way == overTLS {
 		s.At = "[local_ip]:[local_port];transport=tls"

@@ -17,7 +17,8 @@ type scene struct {
 	Caller string // the number that calls, or that is called
 	At     string // host part of SIPp's Contact, with its transport
 	Via    string // UDP, TCP or TLS
-	Other  string // a second number
+	Dial   string // the number that the script shall dial
+	Other  string // the number that a REFER names
 	vars   []string
 }
 

@@ -97,7 +97,7 @@ func (l Local) header(b *strings.Builder, timing string) {
 	if addr.Is6() {
 		family = "IP6"
 	}
-	fmt.Fprintf(b, "v=0\r\no=- %d %d IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=%s\r\n",
+	fmt.Fprintf(b, "v=0\r\no=loopstart %d %d IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=%s\r\n",
 		l.SessionID, l.Version, family, addr, family, addr, timing)
 }
 

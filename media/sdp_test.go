@@ -164,7 +164,7 @@ func testLocal() Local {
 
 func TestOffer(t *testing.T) {
 	want := strings.ReplaceAll(`v=0
-o=- 7 3 IN IP4 192.0.2.10
+o=loopstart 7 3 IN IP4 192.0.2.10
 s=-
 c=IN IP4 192.0.2.10
 t=0 0
@@ -219,7 +219,7 @@ func TestFollowingOffer(t *testing.T) {
 	next.Direction = SendOnly
 	got := string(BuildOffer(next))
 	for _, want := range []string{
-		"o=- 7 4 IN IP4 192.0.2.10\r\n", "m=video 0 RTP/AVP 31 99\r\nm=audio 40000 RTP/AVP 8 0 96\r\n", "a=rtpmap:96 telephone-event/8000\r\n",
+		"o=loopstart 7 4 IN IP4 192.0.2.10\r\n", "m=video 0 RTP/AVP 31 99\r\nm=audio 40000 RTP/AVP 8 0 96\r\n", "a=rtpmap:96 telephone-event/8000\r\n",
 		"a=sendonly\r\nm=application 0 UDP/BFCP *\r\nm=image 0 udptl t38\r\n",
 	} {
 		if !strings.Contains(got, want) {
