@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"net/netip"
+	"time"
 
 	"github.com/loopstart/loopstart/sip"
 )
@@ -17,9 +18,43 @@ type addressChange struct {
 // moved tells that addresses of ours have changed; sip has logged it and told the
 // trunks.
 func (e *Engine) moved(m sip.Move) {
+	if m.Name == "" {
+		e.moveCalls(m.Gone)
+	}
 	data, err := json.Marshal(addressChange(m))
 	if err != nil {
 		return
 	}
 	e.emit(nil, Event{Type: "address.changed", At: e.clk.Now(), Data: data})
+}
+
+// Running calls look for a way from another address as long as it takes a lease
+// or a tunnel to come up.
+const (
+	moveTries = 15
+	movePause = 2 * time.Second
+)
+
+// moveCalls takes running calls off addresses that are gone.
+func (e *Engine) moveCalls(gone []netip.Addr) {
+	if len(gone) == 0 {
+		return
+	}
+	for _, l := range e.calls.list() {
+		e.moveCall(l, gone, moveTries)
+	}
+}
+
+func (e *Engine) moveCall(l *live, gone []netip.Addr, tries int) {
+	way := func(peer netip.Addr) (bind, advertise netip.Addr) {
+		if bind = e.sip.LocalFor(peer); bind.IsValid() {
+			advertise = e.sip.AdvertisedFor(peer)
+		}
+		return bind, advertise
+	}
+	l.Do(func() {
+		if l.Relocate(gone, way, tries == 1) > 0 && e.ctx.Err() == nil {
+			e.clk.AfterFunc(movePause, func() { e.moveCall(l, gone, tries-1) })
+		}
+	})
 }

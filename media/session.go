@@ -112,7 +112,11 @@ func newSession(e *Engine, o SessionOptions, port uint16, rtp, rtcp socketID) *S
 }
 
 // LocalAddr is the address of the RTP socket.
-func (s *Session) LocalAddr() netip.AddrPort { return netip.AddrPortFrom(s.opts.Bind, s.port) }
+func (s *Session) LocalAddr() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return netip.AddrPortFrom(s.opts.Bind, s.port)
+}
 
 // Start begins to send and to receive. RTP never stops until Close: silence is
 // sent whenever nothing plays, unless the negotiated direction forbids it.

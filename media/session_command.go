@@ -30,6 +30,7 @@ const (
 	cmdStopRecord
 	cmdTap
 	cmdUntap
+	cmdMove
 	cmdClose
 )
 
@@ -50,6 +51,7 @@ type command struct {
 	rec     *Recorder
 	tap     *Tap
 	mix     *mixMember
+	home    *newHome
 	sound   *mixSound // for a mixer
 }
 

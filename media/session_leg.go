@@ -156,6 +156,8 @@ func (l *leg) do(sh *shard, c *command) {
 		l.tap(sh, c.tap)
 	case cmdUntap:
 		l.untap(sh, c.tap, ReasonStopped)
+	case cmdMove:
+		l.moved(sh, c.home)
 	case cmdClose:
 		l.close(sh)
 	}

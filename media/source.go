@@ -50,6 +50,13 @@ func (x *rtpSource) describe(addr netip.AddrPort, symmetric netip.Addr) bool {
 	return true
 }
 
+// relearn lets the source be learned anew after we have moved: a NAT on the way
+// maps what is sent to our new address anew. Until then what was learned stays.
+func (x *rtpSource) relearn() {
+	x.pinned = !x.symmetric.IsValid()
+	x.candidate, x.count = netip.AddrPort{}, 0
+}
+
 // judge decides about a valid packet from an address.
 func (x *rtpSource) judge(from netip.AddrPort, p *packet, now time.Time) verdict {
 	if x.pinned {

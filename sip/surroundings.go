@@ -30,7 +30,8 @@ type surroundings struct {
 	unsettled  int // looks left; of the watching goroutine
 }
 
-// interfacePrefixes are the addresses of this machine with their networks.
+// interfacePrefixes are the addresses of this machine with their networks, but
+// for those of a single link, which nobody is told.
 func interfacePrefixes() ([]netip.Prefix, error) {
 	list, err := net.InterfaceAddrs()
 	if err != nil {
@@ -38,7 +39,7 @@ func interfacePrefixes() ([]netip.Prefix, error) {
 	}
 	out := make([]netip.Prefix, 0, len(list))
 	for _, a := range list {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLinkLocalUnicast() {
 			out = append(out, p)
 		}
 	}
