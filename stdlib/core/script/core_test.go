@@ -153,7 +153,7 @@ func TestUpdateGivesUp(t *testing.T) {
 		t.Errorf("after three conflicts: %s", got)
 	}
 	k.swaps = 1 << 30
-	if got := run(t, k, `await kv.update("x", () => 1)`); !strings.HasPrefix(got, "CONFLICT: kv.update: x was changed by others 100 times") {
+	if got := run(t, k, `await kv.update("x", () => 1)`); !strings.HasPrefix(got, fmt.Sprintf("CONFLICT: kv.update: x was changed by others %d times", MaxUpdates)) {
 		t.Errorf("for ever: %s", got)
 	}
 }
