@@ -7,7 +7,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -134,15 +136,19 @@ var otherLimits = [][3]string{
 func constants(t *testing.T) []limit {
 	t.Helper()
 	var out []limit
+	all := map[string]*pkg{}
 	for _, folder := range folders(t) {
-		p := parsed(t, folder)
+		all[folder] = parsed(t, folder)
+	}
+	for _, folder := range slices.Sorted(maps.Keys(all)) {
+		p := all[folder]
 		for _, name := range p.order {
 			c := p.consts[name]
 			v, ok := p.value(c.expr, 0)
 			if !ok || !limitName.MatchString(name) {
 				continue
 			}
-			out = append(out, limit{folder, name, show(c, v), c.meaning, p.testOf(name)})
+			out = append(out, limit{folder, name, show(c, v), c.meaning, testOf(all, folder, name)})
 		}
 	}
 	return out
@@ -208,10 +214,13 @@ func parsed(t *testing.T, folder string) *pkg {
 		for _, d := range f.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
-				if strings.HasSuffix(name, "_test.go") && strings.HasPrefix(d.Name.Name, "Test") && d.Body != nil {
+				if strings.HasSuffix(name, "_test.go") && d.Body != nil {
 					p.tests = append(p.tests, testFunc{d.Name.Name, text(d.Body)})
 				}
 			case *ast.GenDecl:
+				if d.Tok == token.VAR && strings.HasSuffix(name, "_test.go") {
+					p.addTables(d, text)
+				}
 				if d.Tok == token.CONST && !strings.HasSuffix(name, "_test.go") {
 					p.add(d, text)
 				}
@@ -251,15 +260,50 @@ func meaning(name, comment string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(s, "."), "|", "\\|")
 }
 
-// testOf is the first test that names the constant.
-func (p *pkg) testOf(name string) string {
-	word := regexp.MustCompile(`\b` + name + `\b`)
-	for _, f := range p.tests {
-		if word.MatchString(f.body) {
-			return "`" + f.name + "`"
+func (p *pkg) addTables(d *ast.GenDecl, text func(ast.Node) string) {
+	for _, s := range d.Specs {
+		for _, n := range s.(*ast.ValueSpec).Names {
+			p.tests = append(p.tests, testFunc{n.Name, text(s)})
+		}
+	}
+}
+
+// testOf is the first test of the folder that names the constant, itself or in
+// a function or table of the tests, or else a test of another folder.
+func testOf(all map[string]*pkg, folder, name string) string {
+	if found := all[folder].naming(name, 2); found != "" {
+		return "`" + found + "`"
+	}
+	if !ast.IsExported(name) {
+		return "–"
+	}
+	for _, other := range slices.Sorted(maps.Keys(all)) {
+		if found := all[other].naming(path.Base(folder)+"."+name, 1); found != "" && path.Base(other) != path.Base(folder) {
+			return "`" + found + "` of " + other
 		}
 	}
 	return "–"
+}
+
+// naming is the first test that has the word, by way of so many functions.
+func (p *pkg) naming(word string, depth int) string {
+	pattern, by := regexp.MustCompile(`\b`+regexp.QuoteMeta(word)+`\b`), []string(nil)
+	for _, f := range p.tests {
+		switch match := strings.Contains(f.body, word) && pattern.MatchString(f.body); {
+		case match && strings.HasPrefix(f.name, "Test"):
+			return f.name
+		case match && !strings.HasPrefix(f.name, "Fuzz") && !strings.HasPrefix(f.name, "Benchmark"):
+			by = append(by, f.name)
+		}
+	}
+	for _, f := range by {
+		if depth > 0 {
+			if found := p.naming(f, depth-1); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
 }
 
 // value evaluates a constant: numbers, names of the package, and package time.

@@ -3,6 +3,7 @@ package runtime
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -84,10 +85,10 @@ func TestEncodeRefuses(t *testing.T) {
 		`new Map()`:          {fault.Invalid, "a Map"},
 		`new Set()`:          {fault.Invalid, "a Set"},
 		`(() => { const o = {}; o.o = o; return o })()`: {fault.Invalid, "contains itself"},
-		`"x".repeat(5e6)`:       {fault.Limit, "body_bytes"},
-		`new Array(4294967295)`: {fault.Limit, "nodes"},
-		`1n << 5000n`:           {fault.Limit, "bigint"},
-		`new Uint8Array(4e6)`:   {fault.Limit, "body_bytes"},
+		`"x".repeat(5e6)`:                       {fault.Limit, "body_bytes"},
+		`new Array(4294967295)`:                 {fault.Limit, "nodes"},
+		fmt.Sprintf("1n << %dn", maxBigIntBits): {fault.Limit, "bigint"},
+		`new Uint8Array(4e6)`:                   {fault.Limit, "body_bytes"},
 	} {
 		v, err := vm.rt.RunString("(" + source + ")")
 		if err != nil {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"fmt"
 	goruntime "runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 )
 
 func TestLimits(t *testing.T) {
+	over := func(n int) string { return strconv.Itoa(n + 1) }
 	for name, c := range map[string]struct {
 		limits message.Limits
 		source string
@@ -28,12 +30,12 @@ func TestLimits(t *testing.T) {
 		"timers":                {message.Limits{Timers: 10}, `for (let i = 0; i < 11; i++) setTimeout(() => {}, 1000)`, "LIMIT", "timers"},
 		"requests":              {message.Limits{Requests: 5}, `await Promise.all([1,2,3,4,5,6].map(() => host("open")))`, "LIMIT", "requests"},
 		"request body":          {message.Limits{BodyBytes: 1000}, `await host("x", "y".repeat(1000))`, "LIMIT", "body_bytes"},
-		"depth":                 {message.Limits{}, `let o = {}; for (let i = 0; i < 100; i++) o = {o}; await host("x", o)`, "LIMIT", "depth"},
-		"nodes":                 {message.Limits{}, `await host("x", new Array(100001))`, "LIMIT", "nodes"},
-		"callbacks":             {message.Limits{}, `await host("x", new Array(1001).fill(() => 1))`, "LIMIT", "callbacks"},
-		"tags":                  {message.Limits{}, `for (let i = 0; i < 51; i++) tag("t" + i, "x")`, "LIMIT", "tags"},
-		"event handlers":        {message.Limits{}, `for (let i = 0; i < 101; i++) on("digit", () => {})`, "LIMIT", "event_handlers"},
-		"result":                {message.Limits{}, `result("x".repeat(300000)); await host("x")`, "LIMIT", "body_bytes"},
+		"depth":                 {message.Limits{}, `let o = {}; for (let i = 0; i < ` + over(MaxDepth) + `; i++) o = {o}; await host("x", o)`, "LIMIT", "depth"},
+		"nodes":                 {message.Limits{}, `await host("x", new Array(` + over(MaxNodes) + `))`, "LIMIT", "nodes"},
+		"callbacks":             {message.Limits{}, `await host("x", new Array(` + over(MaxCallbacks) + `).fill(() => 1))`, "LIMIT", "callbacks"},
+		"tags":                  {message.Limits{}, `for (let i = 0; i < ` + over(MaxTags) + `; i++) tag("t" + i, "x")`, "LIMIT", "tags"},
+		"event handlers":        {message.Limits{}, `for (let i = 0; i < ` + over(MaxEventHandlers) + `; i++) on("digit", () => {})`, "LIMIT", "event_handlers"},
+		"result":                {message.Limits{}, `result("x".repeat(` + over(MaxStateBytes) + `)); await host("x")`, "LIMIT", "body_bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := testHost(t)
@@ -54,15 +56,15 @@ func TestAtTheLimitAllIsWell(t *testing.T) {
 	h := testHost(t)
 	h.limits = message.Limits{Timers: 10, Requests: 5}
 	h.answer = echo
-	o := h.run(`exports.default = async () => {
+	o := h.run(fmt.Sprintf(`exports.default = async () => {
 		for (let i = 0; i < 10; i++) setTimeout(() => {}, 1000);
 		await Promise.all([1,2,3,4,5].map(() => host("x")));
-		await host("x", new Array(1000).fill(() => 1));
-		for (let i = 0; i < 50; i++) tag("t" + i, "x");
-		for (let i = 0; i < 100; i++) on("digit", () => {});
+		await host("x", new Array(%d).fill(() => 1));
+		for (let i = 0; i < %d; i++) tag("t" + i, "x");
+		for (let i = 0; i < %d; i++) on("digit", () => {});
 		const f = n => n ? f(n - 1) : 0; f(900);
 		return "fine";
-	}`)
+	}`, MaxCallbacks, MaxTags, MaxEventHandlers))
 	if string(o.Value) != `"fine"` {
 		t.Fatalf("%+v", o.Error)
 	}
