@@ -38,7 +38,7 @@ var (
 // tag, are dropped; without brackets all parameters are the URI's. The error
 // says what is wrong.
 func ParseAddress(s string) (Address, error) {
-	if t := strings.TrimSpace(s); !strings.Contains(t, "<") && !strings.HasPrefix(t, `"`) && t != "" && len(t) < MaxAddress-1 {
+	if t := strings.Trim(s, lws); !strings.Contains(t, "<") && !strings.HasPrefix(t, `"`) && t != "" && len(t) < MaxAddress-1 {
 		s = "<" + t + ">"
 	}
 	a, _, err := parseNameAddr(s)
@@ -50,7 +50,7 @@ func ParseAddress(s string) (Address, error) {
 
 // parseNameAddr also returns the header parameters, without leading semicolon.
 func parseNameAddr(s string) (a Address, params string, err error) {
-	s = strings.TrimSpace(s)
+	s = strings.Trim(s, lws)
 	switch {
 	case s == "":
 		return a, "", errAddressEmpty
@@ -74,9 +74,9 @@ func parseNameAddr(s string) (a Address, params string, err error) {
 		// Without brackets everything behind the URI belongs to the header.
 		uri, params = rest[:i], rest[i+1:]
 	}
-	a, err = parseURI(strings.TrimSpace(uri))
+	a, err = parseURI(strings.Trim(uri, lws))
 	a.Display = display
-	return a, strings.TrimSpace(params), err
+	return a, strings.Trim(params, lws), err
 }
 
 // cutDisplay splits off the display name; rest begins with < when there is one.
@@ -86,10 +86,10 @@ func cutDisplay(s string) (display, rest string, err error) {
 		if !ok {
 			return "", "", errAddressQuote
 		}
-		return display, strings.TrimSpace(rest), nil
+		return display, strings.Trim(rest, lws), nil
 	}
 	if i := strings.IndexByte(s, '<'); i >= 0 {
-		return strings.TrimSpace(s[:i]), s[i:], nil
+		return strings.Trim(s[:i], lws), s[i:], nil
 	}
 	return "", s, nil
 }
@@ -133,7 +133,7 @@ func parseURI(s string) (Address, error) {
 		}
 	}
 	rest, _, _ = strings.Cut(rest, "?") // header part: never sent on by us
-	if rest != strings.TrimSpace(rest) {
+	if rest != strings.Trim(rest, lws) {
 		return a, errAddressURI
 	}
 	rest, a.Params, _ = strings.Cut(rest, ";")
@@ -223,8 +223,8 @@ func param(params, name string) (value string, ok bool) {
 		var p string
 		p, params = cutParam(params)
 		k, v, _ := strings.Cut(p, "=")
-		if strings.EqualFold(strings.TrimSpace(k), name) {
-			v = strings.TrimSpace(v)
+		if strings.EqualFold(strings.Trim(k, lws), name) {
+			v = strings.Trim(v, lws)
 			if strings.HasPrefix(v, `"`) {
 				v, _, _ = unquote(v)
 			}
@@ -264,6 +264,9 @@ var quoting = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 func quote(s string) string {
 	return `"` + quoting.Replace(s) + `"`
 }
+
+// lws is linear white space (RFC 3261 §25.1); other spaces of Unicode are text.
+const lws = " \t\r\n"
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
