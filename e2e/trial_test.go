@@ -45,28 +45,31 @@ func (r *trial) Fatal(args ...any)                 { r.Error(args...); r.FailNow
 func (r *trial) Fatalf(f string, args ...any)      { r.Errorf(f, args...); r.FailNow() }
 func (r *trial) FailNow()                          { runtime.Goexit() }
 
-// steady runs a measurement until it holds, at most trials times. n tells the
-// runs apart.
+// steady runs a measurement until it holds, at most trials times; those that
+// found the machine crowded do not count, as many again. n tells the runs apart.
 func steady(t *testing.T, measure func(t testing.TB, n int)) {
 	t.Helper()
-	for n := range trials {
+	for n, left := 0, trials; ; n++ {
 		r := &trial{TB: t}
-		done := make(chan struct{})
+		done, quiet := make(chan struct{}), phone.Within(0)
 		go func() {
 			defer close(done)
 			measure(r, n)
 		}()
 		<-done
-		switch {
-		case t.Skipped() || len(r.failures) == 0:
+		if t.Skipped() || len(r.failures) == 0 {
 			return
-		case n == trials-1:
+		}
+		if quiet.Over() || n >= trials {
+			left--
+		}
+		if left == 0 {
 			for _, f := range r.failures {
 				t.Error(f)
 			}
-		default:
-			t.Logf("run %d did not hold: %q", n+1, r.failures)
-			awaitQuiet()
+			return
 		}
+		t.Logf("run %d did not hold: %q", n+1, r.failures)
+		awaitQuiet()
 	}
 }
