@@ -29,6 +29,7 @@ type live struct {
 	seq        atomic.Int64           // of the last event of an inbound call
 	back       *keptPlace             // whose call-back it is
 	waits      atomic.Pointer[string] // the group in whose line it stands
+	rowWaits   atomic.Bool            // its row is in the store's queue
 	kept       chan struct{}          // closed when its record is in the store
 }
 
@@ -133,7 +134,7 @@ func (e *Engine) Answered(c *call.Call) {
 	if l == nil {
 		return
 	}
-	e.live.put(l, true)
+	e.live.put(l)
 	if c.Spec().Outbound && l.version != nil && l.back == nil {
 		e.startScript(l)
 	}

@@ -246,7 +246,7 @@ func (e *Engine) take(cfg *config.Config, d Incoming, in incomingCall, route *co
 	l.Call = call.New(spec, e.callDeps())
 	e.calls.add(l)
 	e.began(l.Call)
-	e.live.put(l, false)
+	e.live.put(l)
 	l.Inbound(d)
 	if l.version == nil {
 		l.RunConnect(config.Targets(route.Connect, in.Incoming), route.Record, cfg.Limits.Ring)

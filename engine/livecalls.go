@@ -19,30 +19,37 @@ type liveCalls struct {
 // cutOff is the cause in the record of a call during which the process ended.
 const cutOff = "the process ended during the call"
 
-// put writes what is known of a call by now.
-func (s liveCalls) put(l *live, answered bool) {
-	if l.order != nil || l.back != nil {
+// put writes what is known of a call by the time the store makes the write. What
+// happens until then, mostly the answer, goes with it.
+func (s liveCalls) put(l *live) {
+	if l.order != nil || l.back != nil || !l.rowWaits.CompareAndSwap(false, true) {
 		return
 	}
+	s.space.PutIdle(func(err error) {
+		l.rowWaits.Store(false) // also when the store has never asked for it
+		s.kept(err)
+	}, l.ID(), func() []byte {
+		l.rowWaits.Store(false) // before it is read: who changes more writes again
+		return s.row(l)
+	})
+}
+
+// row is a call in progress as its record so far.
+func (s liveCalls) row(l *live) []byte {
 	spec := l.Spec()
 	r := call.Record{
 		ID: spec.ID, Order: spec.Order, Key: spec.Key, Script: spec.Script, Version: spec.Version, Direction: "inbound",
 		From: spec.From.Number(), To: spec.To.Number(), Trunk: spec.Trunk, StartedAt: l.began, Attempt: 1, Data: spec.Data,
-	}
-	if at := l.AnsweredAt(); at != nil {
-		r.AnsweredAt = at
-	} else if answered {
-		now := s.e.clk.Now()
-		r.AnsweredAt = &now
+		AnsweredAt: l.AnsweredAt(),
 	}
 	if group := l.waits.Load(); group != nil && *group != "" {
 		r.Queue = &call.QueueFacts{Group: *group, Status: "waiting"}
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
-		return
+		return nil
 	}
-	s.space.ApplyIdle(s.kept, store.Op{Key: r.ID, Value: raw})
+	return raw
 }
 
 // remove follows the call's record into the same queue of the store.

@@ -243,7 +243,7 @@ func (q *queues) stands(id, group string) {
 		return
 	}
 	l.waits.Store(&group)
-	q.e.live.put(l, l.AnsweredAt() != nil)
+	q.e.live.put(l)
 }
 
 func (q *queues) write(s *store.Space, key string, v any) {

@@ -26,6 +26,20 @@ func (vm *VM) Decode(text json.RawMessage) (goja.Value, error) {
 	return v, nil
 }
 
+// DecodeLater is Decode of an object whose member name, if it is an array, is
+// left out and returned as JSON: what few scripts look at costs the others
+// nothing.
+func (vm *VM) DecodeLater(text json.RawMessage, name string) (v goja.Value, later json.RawMessage, err error) {
+	if len(text) == 0 {
+		return goja.Undefined(), nil, nil
+	}
+	d := decoder{vm: vm, text: text, later: name}
+	if v, err = d.document(); err != nil {
+		return nil, nil, fault.New(fault.Invalid, "runtime: decode JSON at byte %d: %w", d.pos, err)
+	}
+	return v, d.left, nil
+}
+
 // decoder reads JSON straight into goja values. encoding/json would lose the
 // order of keys, and goja's own JSON.parse overflows the stack on deep input.
 type decoder struct {
@@ -33,6 +47,8 @@ type decoder struct {
 	text  []byte
 	pos   int
 	depth int
+	later string          // a member of the outermost object that is left out
+	left  json.RawMessage // and its text
 }
 
 type syntaxError string
@@ -155,6 +171,12 @@ func (d *decoder) object() (goja.Value, error) {
 		if key == "$bytes" && !more && len(o.Keys()) == 0 {
 			return d.bytes(v)
 		}
+		if v == nil { // left out
+			if !more {
+				return o, nil
+			}
+			continue
+		}
 		// Defined, not set: "__proto__" and setters must stay data.
 		if err := o.DefineDataProperty(key, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE); err != nil {
 			return nil, err
@@ -177,8 +199,37 @@ func (d *decoder) member() (string, goja.Value, error) {
 		return "", nil, syntaxError("a colon is missing")
 	}
 	d.pos++
+	if d.depth == 1 && d.later != "" && key == d.later && d.peek() == '[' {
+		start := d.pos
+		err := d.skip()
+		d.left = d.text[start:d.pos]
+		return key, nil, err
+	}
 	v, err := d.value()
 	return key, v, err
+}
+
+// skip passes over an array, whose text is read later.
+func (d *decoder) skip() error {
+	for depth := 0; d.pos < len(d.text); {
+		switch d.text[d.pos] {
+		case '"':
+			for d.pos++; d.pos < len(d.text) && d.text[d.pos] != '"'; d.pos++ {
+				if d.text[d.pos] == '\\' {
+					d.pos++
+				}
+			}
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth--
+		}
+		if d.pos++; depth == 0 {
+			return nil
+		}
+	}
+	d.pos = len(d.text)
+	return syntaxError("an array does not end")
 }
 
 // separator reads a comma (more is true) or the closing bracket.

@@ -77,3 +77,23 @@ func TestIdleJobsAreWrittenAfterAWhile(t *testing.T) {
 		t.Error("a clock that stands still while a job is in flight would wait for ever")
 	}
 }
+
+// TestPutIdleWritesTheLatest checks that a value is made when it is written.
+func TestPutIdleWritesTheLatest(t *testing.T) {
+	s := patient(t)
+	p := s.Space("live")
+	value := "early"
+	told := make(chan error, 2)
+	p.PutIdle(func(err error) { told <- err }, "a", func() []byte { return []byte(value) })
+	p.PutIdle(func(err error) { told <- err }, "b", func() []byte { return nil })
+	value = "late"
+	must(t, s.Flush(t.Context()))
+	must(t, <-told)
+	must(t, <-told)
+	if v, ok, err := p.Get("a"); err != nil || !ok || string(v) != "late" {
+		t.Errorf("%q %v %v", v, ok, err)
+	}
+	if _, ok, err := p.Get("b"); err != nil || ok {
+		t.Errorf("nothing was stored as something: %v %v", ok, err)
+	}
+}

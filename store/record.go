@@ -185,11 +185,13 @@ func (r row) encode() ([]byte, error) {
 	case !json.Valid(r.JSON):
 		return nil, fault.New(fault.Invalid, "store: row %s is not JSON", r.ID)
 	}
+	body := r.JSON
+	r.JSON = json.RawMessage("0") // the last member: encoding would read the body once more
 	raw, err := encode(r)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "store: row %s: %w", r.ID, err)
 	}
-	return raw, nil
+	return append(append(raw[:len(raw)-len("0}")], body...), '}'), nil
 }
 
 // writeRow replaces a row and brings its indexes up to date.

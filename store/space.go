@@ -55,6 +55,23 @@ func (p *Space) ApplyIdle(done func(error), ops ...Op) {
 	p.store.updateIdle(p.checked(ops), done)
 }
 
+// PutIdle stores what value makes, like ApplyIdle. value runs when the write is
+// made, on the committer: changes until then need no write of their own. It must
+// not block; nil stores nothing.
+func (p *Space) PutIdle(done func(error), key string, value func() []byte) {
+	p.store.updateIdle(func(t *tx) error {
+		raw := value()
+		if raw == nil {
+			return nil
+		}
+		ops := []Op{{Key: key, Value: raw}}
+		if err := p.check(ops); err != nil {
+			return err
+		}
+		return p.apply(t, ops)
+	}, done)
+}
+
 func (p *Space) checked(ops []Op) func(*tx) error {
 	err := p.check(ops)
 	return func(t *tx) error {

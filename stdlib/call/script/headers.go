@@ -1,17 +1,19 @@
 package script
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/dop251/goja"
 
+	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/runtime"
 	"github.com/loopstart/loopstart/stdlib/internal/bind"
 )
 
 // headers is read access to the headers of the INVITE; names in any case.
 func (l *leg) headers() goja.Value {
-	pairs := headerPairs(l.facts.Get("headers"))
+	pairs := l.headerPairs()
 	find := func(args []goja.Value) []any {
 		found := []any{}
 		for _, p := range pairs {
@@ -38,6 +40,17 @@ func (l *leg) headers() goja.Value {
 			return vm.Runtime().NewArray(names...)
 		}),
 	})
+}
+
+// headerPairs is the headers of the leg's INVITE.
+func (l *leg) headerPairs() (pairs [][2]string) {
+	if l.received == nil {
+		return headerPairs(l.facts.Get("headers"))
+	}
+	if err := json.Unmarshal(l.received, &pairs); err != nil {
+		l.vm.ThrowError(fault.New(fault.Internal, "call: the headers cannot be read: %w", err))
+	}
+	return pairs
 }
 
 // headerPairs reads [[name, value], …] of the wire.

@@ -31,7 +31,7 @@ var verstatForm = regexp.MustCompile(`(?i);\s*verstat=([A-Za-z0-9-]+)`)
 // identity is call.identity: undefined without an Identity header and without a
 // verstat parameter.
 func (l *leg) identity() goja.Value {
-	pairs := headerPairs(l.facts.Get("headers"))
+	pairs := l.headerPairs()
 	out := readIdentity(first(pairs, "identity", "y"))
 	for _, name := range []string{"p-asserted-identity", "from", "f"} {
 		if m := verstatForm.FindStringSubmatch(first(pairs, name)); m != nil {

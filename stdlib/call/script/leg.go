@@ -1,6 +1,7 @@
 package script
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -21,7 +22,10 @@ type leg struct {
 	main    bool // the call that this VM runs for
 	object  *goja.Object
 	facts   *goja.Object // plain data, kept up to date by events
-	made    map[string]goja.Value
+	// received is the headers of the INVITE as [[name, value], …]; nil where the
+	// facts have them.
+	received json.RawMessage
+	made     map[string]goja.Value
 
 	listeners  map[string][]listener
 	streams    []*stream

@@ -65,7 +65,7 @@ func New() *Calls {
 
 // Argument makes the Call object from the facts that the VM started with.
 func (c *Calls) Argument(vm *runtime.VM, data json.RawMessage) (goja.Value, error) {
-	facts, err := vm.Decode(data)
+	facts, headers, err := vm.DecodeLater(data, "headers")
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (c *Calls) Argument(vm *runtime.VM, data json.RawMessage) (goja.Value, erro
 	}
 	s := c.session(vm)
 	s.main = s.add(o)
-	s.main.main = true
+	s.main.main, s.main.received = true, headers
 	vm.Aborted(func(string) { s.main.end() })
 	return s.main.object, nil
 }
