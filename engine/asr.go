@@ -12,7 +12,8 @@ import (
 	"github.com/loopstart/loopstart/speech"
 )
 
-// openASR builds the chain of speech recognisers.
+// openASR builds the chain of speech recognisers; a reload another one, for
+// what is said from then on.
 func (e *Engine) openASR(cfg *config.Config) error {
 	t, err := tlsOf(cfg)
 	if err != nil {
@@ -22,9 +23,14 @@ func (e *Engine) openASR(cfg *config.Config) error {
 	for _, l := range cfg.Speech.ASR.Languages {
 		languages[l.Name] = l.Engines
 	}
-	e.ears = speech.NewListener(speech.ListenerOptions{
+	o := speech.ListenerOptions{
 		Chain: recognizers(cfg, t), Languages: languages, Timeout: cfg.Speech.ASR.Timeout, Clock: e.clk, Log: e.log,
-	})
+	}
+	if e.ears != nil {
+		e.ears.Use(o)
+	} else {
+		e.ears = speech.NewListener(o)
+	}
 	return nil
 }
 

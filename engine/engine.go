@@ -358,6 +358,9 @@ func (e *Engine) Reload(cfg *config.Config) error {
 	if err := e.openCRM(cfg); err != nil {
 		return err
 	}
+	if err := e.openASR(cfg); err != nil {
+		return err
+	}
 	e.queues.configure(cfg)
 	e.timetable.refreshAll()
 	e.log.Info("engine: configuration reloaded")

@@ -19,6 +19,7 @@ import (
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/speech"
 )
 
 // TestMain is also the engine's child processes: the test binary is its own
@@ -216,6 +217,22 @@ func TestEndlessLoopEndsItsOwnCall(t *testing.T) {
 	}
 	if took := time.Since(begun); took > 8*time.Second {
 		t.Fatalf("it took %s", took)
+	}
+}
+
+// TestReloadOfRecognisers: speech is heard with what the configuration has now.
+func TestReloadOfRecognisers(t *testing.T) {
+	p := serve(t, "", map[string]string{"a.js": "export default async () => {};"})
+	if err := p.recognizer().Ready(speech.ListenOptions{}); fault.CodeOf(err) != fault.Unavailable {
+		t.Fatal(err)
+	}
+	cfg := *p.Config()
+	cfg.Speech.ASR.Engines = []config.ASREngine{{Name: "mine", Driver: "command", Command: []string{"cat"}}}
+	if err := p.Reload(&cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.recognizer().Ready(speech.ListenOptions{Engine: "mine"}); err != nil {
+		t.Error(err)
 	}
 }
 

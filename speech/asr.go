@@ -1,6 +1,7 @@
 package speech
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,14 +71,19 @@ type Recognition interface {
 
 // Listener hears utterances with the first recogniser of a chain that works.
 type Listener struct {
-	chain     []Recognizer
-	languages map[string][]string // names by language, in order
-	timeout   time.Duration
-	clk       clock.Clock
-	log       *slog.Logger
-	open      atomic.Int64
+	now  atomic.Pointer[chain]
+	clk  clock.Clock
+	log  *slog.Logger
+	open atomic.Int64
 
 	heard, empty, failures, fallbacks, refused atomic.Uint64
+}
+
+// chain is what an utterance is heard with from its begin to its end.
+type chain struct {
+	engines   []Recognizer
+	languages map[string][]string // names by language, in order
+	timeout   time.Duration
 }
 
 // ListenerOptions set up a Listener.
@@ -94,16 +100,21 @@ type ListenerStats struct{ Open, Heard, Empty, Failures, Fallbacks, Refused uint
 
 // NewListener makes a Listener. With an empty chain Listen fails.
 func NewListener(o ListenerOptions) *Listener {
-	if o.Timeout <= 0 {
-		o.Timeout = ASRTimeout
-	}
 	if o.Clock == nil {
 		o.Clock = clock.System()
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Listener{chain: o.Chain, languages: o.Languages, timeout: o.Timeout, clk: o.Clock, log: o.Log}
+	l := &Listener{clk: o.Clock, log: o.Log}
+	l.Use(o)
+	return l
+}
+
+// Use puts another chain, other orders and another timeout into force, for
+// utterances that begin from now on.
+func (l *Listener) Use(o ListenerOptions) {
+	l.now.Store(&chain{o.Chain, o.Languages, cmp.Or(max(o.Timeout, 0), ASRTimeout)})
 }
 
 // Stats may be called at any time.
@@ -113,26 +124,28 @@ func (l *Listener) Stats() ListenerStats {
 
 // Ready reports why nothing can be recognised: UNAVAILABLE when there is no
 // recogniser, NOT_FOUND when there is none of that name.
-func (l *Listener) Ready(o ListenOptions) error {
-	if len(l.chain) == 0 {
+func (l *Listener) Ready(o ListenOptions) error { return l.now.Load().ready(o) }
+
+func (c *chain) ready(o ListenOptions) error {
+	if len(c.engines) == 0 {
 		return fault.New(fault.Unavailable, "no speech recogniser is configured").
 			WithHint(`set one in loopstart.yaml: speech: {asr: {engines: {vosk: {driver: vosk, url: "ws://127.0.0.1:2700"}}}}`)
 	}
-	if o.Engine != "" && l.named(o.Engine) == nil {
-		return fault.New(fault.NotFound, "no speech recogniser %q", o.Engine).WithHint("speech.asr.engines has %s", strings.Join(l.names(), ", "))
+	if o.Engine != "" && c.named(o.Engine) == nil {
+		return fault.New(fault.NotFound, "no speech recogniser %q", o.Engine).WithHint("speech.asr.engines has %s", strings.Join(c.names(), ", "))
 	}
 	return nil
 }
 
-func (l *Listener) names() (out []string) {
-	for _, r := range l.chain {
+func (c *chain) names() (out []string) {
+	for _, r := range c.engines {
 		out = append(out, r.Name())
 	}
 	return out
 }
 
-func (l *Listener) named(name string) Recognizer {
-	for _, r := range l.chain {
+func (c *chain) named(name string) Recognizer {
+	for _, r := range c.engines {
 		if r.Name() == name {
 			return r
 		}
@@ -141,21 +154,21 @@ func (l *Listener) named(name string) Recognizer {
 }
 
 // order is the recognisers in the order in which they are tried.
-func (l *Listener) order(o ListenOptions) []Recognizer {
-	names, ok := l.languages[o.Language]
+func (c *chain) order(o ListenOptions) []Recognizer {
+	names, ok := c.languages[o.Language]
 	if !ok {
-		names = l.languages[base(o.Language)]
+		names = c.languages[base(o.Language)]
 	}
 	if o.Engine != "" {
 		names = append([]string{o.Engine}, names...)
 	}
 	var out []Recognizer
-	for _, r := range append(names, l.names()...) {
+	for _, r := range append(names, c.names()...) {
 		known := false
 		for _, x := range out {
 			known = known || x.Name() == r
 		}
-		if x := l.named(r); x != nil && !known {
+		if x := c.named(r); x != nil && !known {
 			out = append(out, x)
 		}
 	}
@@ -164,7 +177,8 @@ func (l *Listener) order(o ListenOptions) []Recognizer {
 
 // Listen begins an utterance. It does not wait for a recogniser.
 func (l *Listener) Listen(o ListenOptions) (*Listening, error) {
-	if err := l.Ready(o); err != nil {
+	c := l.now.Load()
+	if err := c.ready(o); err != nil {
 		return nil, err
 	}
 	if l.open.Add(1) > MaxListening {
@@ -173,7 +187,7 @@ func (l *Listener) Listen(o ListenOptions) (*Listening, error) {
 		return nil, fault.New(fault.Limit, "speech: %d utterances are being heard (limit listening)", MaxListening)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	x := &Listening{l: l, opts: o, wake: make(chan struct{}, 1), done: make(chan struct{}), cancel: cancel}
+	x := &Listening{l: l, with: c, opts: o, wake: make(chan struct{}, 1), done: make(chan struct{}), cancel: cancel}
 	go x.run(ctx)
 	return x, nil
 }
@@ -181,6 +195,7 @@ func (l *Listener) Listen(o ListenOptions) (*Listening, error) {
 // Listening is one utterance: audio goes in, a text comes out.
 type Listening struct {
 	l      *Listener
+	with   *chain
 	opts   ListenOptions
 	wake   chan struct{} // capacity 1
 	done   chan struct{}
@@ -235,7 +250,7 @@ func (x *Listening) run(ctx context.Context) {
 	defer x.cancel()
 	defer x.l.open.Add(-1)
 	var errs []error
-	for i, r := range x.l.order(x.opts) {
+	for i, r := range x.with.order(x.opts) {
 		t, err := x.attempt(ctx, r)
 		if ctx.Err() != nil {
 			x.err = fault.New(fault.Hangup, "given up")
@@ -267,7 +282,7 @@ func (l *Listener) count(t Transcript, fallback bool) {
 // attempt hears the utterance with one recogniser, while it is being spoken or
 // after it.
 func (x *Listening) attempt(ctx context.Context, r Recognizer) (Transcript, error) {
-	opening, cancel := context.WithTimeout(ctx, x.l.timeout)
+	opening, cancel := context.WithTimeout(ctx, x.with.timeout)
 	rec, err := r.Open(opening, x.opts)
 	cancel()
 	if err != nil {
@@ -294,7 +309,7 @@ func (x *Listening) attempt(ctx context.Context, r Recognizer) (Transcript, erro
 			return Transcript{}, ctx.Err()
 		}
 	}
-	finishing, cancel := context.WithTimeoutCause(ctx, x.l.timeout, fmt.Errorf("no answer within %s", x.l.timeout))
+	finishing, cancel := context.WithTimeoutCause(ctx, x.with.timeout, fmt.Errorf("no answer within %s", x.with.timeout))
 	defer cancel()
 	return rec.Finish(finishing)
 }

@@ -239,12 +239,19 @@ func TestListenerOrder(t *testing.T) {
 		"command whisper vosk": {Language: "en-GB", Engine: "command"},
 	} {
 		var got []string
-		for _, r := range l.order(o) {
+		for _, r := range l.now.Load().order(o) {
 			got = append(got, r.Name())
 		}
 		if strings.Join(got, " ") != want {
 			t.Errorf("%+v: %v", o, got)
 		}
+	}
+	l.Use(ListenerOptions{Chain: chain[1:]})
+	if err := l.Ready(ListenOptions{Engine: "vosk"}); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("a recogniser that is not in the chain any more: %v", err)
+	}
+	if got := l.now.Load(); len(got.order(ListenOptions{Language: "en"})) != 2 || got.timeout != ASRTimeout {
+		t.Errorf("%+v", got)
 	}
 	if err := l.Ready(ListenOptions{Engine: "voks"}); fault.CodeOf(err) != fault.NotFound {
 		t.Error(err)
