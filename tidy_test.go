@@ -41,6 +41,7 @@ var rules = []rule{
 	{"media/codec", []string{"media/audio"}, "samples to payloads and back"},
 	{"media/sound", []string{"media/audio", "media/codec", "internal/..."}, "prepared audio and its files: knows no call that plays them"},
 	{"media/detect", []string{"media/audio", "internal/fault"}, "detectors on paper: frames in, findings out"},
+	{"media/srtp", []string{"media/codec", "internal/fault"}, "keys and packets: knows no session description and no session"},
 	{"media/mediatest", []string{}, "tests of every package of media use it"},
 	{"sip", []string{"internal/...", "sip/..."}, "SDP is opaque bytes here"},
 	{"call/stream", []string{"media/...", "internal/..."}, "a client of audio servers: knows taps, no call"},

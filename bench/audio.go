@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 // frame is 20 ms; callers are spread over slots of it.
@@ -86,7 +86,7 @@ func (a *audio) send() {
 	runtime.LockOSThread()
 	var sealed [batch][]byte
 	for i := range sealed {
-		sealed[i] = make([]byte, 0, maxPacket+media.SealRoom)
+		sealed[i] = make([]byte, 0, maxPacket+srtp.SealRoom)
 	}
 	next := now()
 	for tick := 0; ; tick++ {

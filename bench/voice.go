@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 // sound is what the callers send in every packet, and how it is described.
@@ -18,8 +18,8 @@ type sound struct {
 	payload []byte
 	silence []byte // bytes of which a silent payload consists
 
-	seal *media.Sealer // nil: plain RTP
-	key  string        // base64, for a=crypto
+	seal *srtp.Sealer // nil: plain RTP
+	key  string       // base64, for a=crypto
 }
 
 const cryptoSuite = "AES_CM_128_HMAC_SHA1_80"
@@ -62,7 +62,7 @@ func soundOf(codec string, encrypted bool) (sound, error) {
 		material[i] = byte(i)
 	}
 	var err error
-	s.seal, err = media.NewSealer(cryptoSuite, material)
+	s.seal, err = srtp.NewSealer(cryptoSuite, material)
 	s.key = base64.StdEncoding.EncodeToString(material)
 	return s, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/srtp"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -61,14 +62,14 @@ type Leg struct {
 	described []byte // our side, once it has been told
 	started   bool   // the session sends
 	answering []Verb
-	suite     string         // SRTP, as agreed; "" is plain
-	policy    media.Security // what was wished for
-	bareTold  bool           // that it is plain has been noted
-	held      bool           // by the other side
-	holding   bool           // by us
-	rfc4733   bool           // digits have come as RFC 4733 events
-	told      bool           // onRing was called
-	alerted   bool           // a 180 came
+	suite     string      // SRTP, as agreed; "" is plain
+	policy    srtp.Policy // what was wished for
+	bareTold  bool        // that it is plain has been noted
+	held      bool        // by the other side
+	holding   bool        // by us
+	rfc4733   bool        // digits have come as RFC 4733 events
+	told      bool        // onRing was called
+	alerted   bool        // a 180 came
 	moving
 
 	typed        string

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/srtp"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -34,7 +35,7 @@ func (l *Leg) unfit(err error) {
 func (l *Leg) encryption() {
 	now := l.session.Negotiated().Suite
 	switch {
-	case now == l.suite && (now != "" || l.policy == media.SecurityOff || !l.outbound || l.bareTold):
+	case now == l.suite && (now != "" || l.policy == srtp.Off || !l.outbound || l.bareTold):
 		return
 	case now != "":
 		l.note("media", "encrypted with SRTP, "+now, "")
@@ -53,11 +54,11 @@ func (l *Leg) encryption() {
 // keys beside plain RTP (RFC 8643): phones that encrypt always take no other
 // transport than RTP/SAVP.
 func (l *Leg) insist(ev sip.Event) bool {
-	if ev.Code != 488 && ev.Code != 606 || l.policy != media.SecurityOptional || l.state >= legRinging || l.reason != "" {
+	if ev.Code != 488 && ev.Code != 606 || l.policy != srtp.Optional || l.state >= legRinging || l.reason != "" {
 		return false
 	}
 	again := l.route
-	again.Media.SRTP = media.SecurityRequired
+	again.Media.SRTP = srtp.Required
 	l.note("state", itoa(ev.Code)+" "+ev.Reason+", once more with SRTP only", "")
 	l.place.Routes = append([]Route{again}, l.place.Routes...)
 	return l.again()

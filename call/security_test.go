@@ -8,12 +8,13 @@ import (
 
 	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/srtp"
 	"github.com/loopstart/loopstart/sip"
 )
 
 // secure is a phone of w that answers every call with a policy, and refuses
 // what it cannot take as real ones do.
-func secure(w *world, how media.Security) func(*phone) {
+func secure(w *world, how srtp.Policy) func(*phone) {
 	return func(p *phone) {
 		p.session.Close()
 		s, err := w.phones.Open(media.SessionOptions{Bind: loopback, Voice: 100 * time.Millisecond, Sink: p.heard, SRTP: how})
@@ -39,26 +40,26 @@ func insists(w *world) func(*phone) {
 			p.refuse(488)
 			return
 		}
-		secure(w, media.SecurityRequired)(p)
+		secure(w, srtp.Required)(p)
 	}
 }
 
 func TestOutboundSecurity(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		policy media.Security
+		policy srtp.Policy
 		callee func(*world) func(*phone)
 		dials  int
 		cause  string // of the record; "" is answered
 		suite  string
 		note   string
 	}{
-		{"both may", media.SecurityOptional, func(w *world) func(*phone) { return secure(w, media.SecurityOptional) }, 1, "", "AEAD_AES_256_GCM", "encrypted with SRTP, AEAD_AES_256_GCM"},
-		{"they do without", media.SecurityOptional, func(w *world) func(*phone) { return secure(w, media.SecurityOff) }, 1, "", "", "not encrypted: the other side does without SRTP"},
-		{"they insist", media.SecurityOptional, insists, 2, "", "AEAD_AES_256_GCM", "once more with SRTP only"},
-		{"required", media.SecurityRequired, func(w *world) func(*phone) { return secure(w, media.SecurityOptional) }, 1, "", "AEAD_AES_256_GCM", "encrypted with SRTP"},
-		{"required, refused", media.SecurityRequired, func(w *world) func(*phone) { return func(p *phone) { p.refuse(488) } }, 1, "rejected", "", ""},
-		{"required, answered in the clear", media.SecurityRequired, func(w *world) func(*phone) {
+		{"both may", srtp.Optional, func(w *world) func(*phone) { return secure(w, srtp.Optional) }, 1, "", "AEAD_AES_256_GCM", "encrypted with SRTP, AEAD_AES_256_GCM"},
+		{"they do without", srtp.Optional, func(w *world) func(*phone) { return secure(w, srtp.Off) }, 1, "", "", "not encrypted: the other side does without SRTP"},
+		{"they insist", srtp.Optional, insists, 2, "", "AEAD_AES_256_GCM", "once more with SRTP only"},
+		{"required", srtp.Required, func(w *world) func(*phone) { return secure(w, srtp.Optional) }, 1, "", "AEAD_AES_256_GCM", "encrypted with SRTP"},
+		{"required, refused", srtp.Required, func(w *world) func(*phone) { return func(p *phone) { p.refuse(488) } }, 1, "rejected", "", ""},
+		{"required, answered in the clear", srtp.Required, func(w *world) func(*phone) {
 			return func(p *phone) {
 				p.send(sip.Event{Kind: sip.Answered, Code: 200, Body: media.BuildOffer(media.Local{Addr: loopback, Port: 4000, Codecs: []*codec.Codec{codec.PCMA}})})
 			}
@@ -100,7 +101,7 @@ func TestOutboundSecurity(t *testing.T) {
 // keys is noted and recorded, and a re-INVITE that drops them changes nothing.
 func TestInboundSecurity(t *testing.T) {
 	w := newWorld(t)
-	caller := w.inbound(Spec{Session: media.SessionOptions{Bind: loopback, SRTP: media.SecurityRequired}})
+	caller := w.inbound(Spec{Session: media.SessionOptions{Bind: loopback, SRTP: srtp.Required}})
 	w.pass(time.Second)
 	r := w.final()
 	if !caller.did("488") || r.Cause != "refusing downgrade" || !strings.Contains(strings.Join(caller.log, "\n"), `Warning: 302 loopstart "no acceptable audio: refusing downgrade: SRTP is required: no a=crypto"`) {

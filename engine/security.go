@@ -5,46 +5,46 @@ import (
 	"strings"
 
 	"github.com/loopstart/loopstart/config"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/srtp"
 	"github.com/loopstart/loopstart/sip"
 )
 
 // securities are the words of the configuration.
-var securities = map[string]media.Security{"optional": media.SecurityOptional, "required": media.SecurityRequired}
+var securities = map[string]srtp.Policy{"optional": srtp.Optional, "required": srtp.Required}
 
 // private tells whether keys in a session description travel unseen.
 func private(transport string) bool { return transport == "tls" || transport == "wss" }
 
 // trunkSecurity is a trunk's policy.
-func trunkSecurity(t *config.Trunk) media.Security { return securities[t.SRTP] }
+func trunkSecurity(t *config.Trunk) srtp.Policy { return securities[t.SRTP] }
 
 // offerSecurity is the policy for a call to a user's phone. Of itself it is
 // offered only where nobody between can read the keys.
-func offerSecurity(u *config.User, transport string) media.Security {
+func offerSecurity(u *config.User, transport string) srtp.Policy {
 	if u.SRTP == "auto" && private(transport) {
-		return media.SecurityOptional
+		return srtp.Optional
 	}
 	return securities[u.SRTP]
 }
 
 // answerSecurity is the policy for a call that comes in. Users whose policy is
 // auto, and trusted sources, have what they ask for.
-func answerSecurity(cfg *config.Config, o sip.Origin, t *config.Trunk) media.Security {
+func answerSecurity(cfg *config.Config, o sip.Origin, t *config.Trunk) srtp.Policy {
 	if t != nil {
 		return trunkSecurity(t)
 	}
 	if u, ok := cfg.User(o.Name); ok && o.Kind == sip.FromUser && u.SRTP != "auto" {
 		return securities[u.SRTP]
 	}
-	return media.SecurityOptional
+	return srtp.Optional
 }
 
 // addressSecurity is the policy for a call to a SIP address.
-func addressSecurity(a sip.Address) media.Security {
+func addressSecurity(a sip.Address) srtp.Policy {
 	if transport, _ := a.Param("transport"); strings.EqualFold(a.Scheme, "sips") || private(strings.ToLower(transport)) {
-		return media.SecurityOptional
+		return srtp.Optional
 	}
-	return media.SecurityOff
+	return srtp.Off
 }
 
 // trunkTransport is the transport that a trunk's address asks for, "" when it
@@ -90,7 +90,7 @@ func securityStep(t *config.Trunk, transport string) (s TrunkCheckStep, ok bool)
 	if t == nil || t.SRTP == "off" {
 		return s, false
 	}
-	s = TrunkCheckStep{What: "srtp", Target: strings.Join(media.SuiteNames(), ", "), OK: true, Words: t.SRTP + ", over " + transport}
+	s = TrunkCheckStep{What: "srtp", Target: strings.Join(srtp.SuiteNames(), ", "), OK: true, Words: t.SRTP + ", over " + transport}
 	if !private(transport) {
 		s.Words = t.SRTP + ", but over " + transport + ": " + keysInClear
 	}

@@ -5,19 +5,19 @@ import (
 	"testing"
 
 	"github.com/loopstart/loopstart/config"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/srtp"
 	"github.com/loopstart/loopstart/sip"
 )
 
 func TestSecurityOfUsersAndAddresses(t *testing.T) {
 	cfg := &config.Config{}
 	cfg.SIP.Users = []config.User{{Name: "auto", SRTP: "auto"}, {Name: "off", SRTP: "off"}, {Name: "must", SRTP: "required"}, {Name: "may", SRTP: "optional"}}
-	const off, optional, required = media.SecurityOff, media.SecurityOptional, media.SecurityRequired
-	for name, want := range map[string][3]media.Security{ // a call from them; to them over udp, over tls
+	const off, optional, required = srtp.Off, srtp.Optional, srtp.Required
+	for name, want := range map[string][3]srtp.Policy{ // a call from them; to them over udp, over tls
 		"auto": {optional, off, optional}, "off": {off, off, off}, "must": {required, required, required}, "may": {optional, optional, optional},
 	} {
 		u, _ := cfg.User(name)
-		got := [3]media.Security{answerSecurity(cfg, sip.Origin{Kind: sip.FromUser, Name: name}, nil), offerSecurity(u, "udp"), offerSecurity(u, "tls")}
+		got := [3]srtp.Policy{answerSecurity(cfg, sip.Origin{Kind: sip.FromUser, Name: name}, nil), offerSecurity(u, "udp"), offerSecurity(u, "tls")}
 		if got != want {
 			t.Errorf("%s: %v, not %v", name, got, want)
 		}
@@ -28,7 +28,7 @@ func TestSecurityOfUsersAndAddresses(t *testing.T) {
 	if got := answerSecurity(cfg, sip.Origin{Kind: sip.FromTrunk}, &config.Trunk{SRTP: "required"}); got != required {
 		t.Errorf("a trunk: %v", got)
 	}
-	for uri, want := range map[string]media.Security{"sip:a@b": off, "sips:a@b": optional, "sip:a@b;transport=TLS": optional, "sip:a@b;transport=tcp": off} {
+	for uri, want := range map[string]srtp.Policy{"sip:a@b": off, "sips:a@b": optional, "sip:a@b;transport=TLS": optional, "sip:a@b;transport=tcp": off} {
 		a, err := sip.ParseAddress(uri)
 		if err != nil {
 			t.Fatal(err)

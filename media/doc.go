@@ -5,7 +5,7 @@
 // of SDP ([BuildOffer], [BuildAnswer], [ReadAnswer]). What needs no session lies
 // below it: samples and rates in media/audio, codecs in media/codec, prompts and
 // files in media/sound, detectors of machines, tones, speech and keys in
-// media/detect.
+// media/detect, encryption in media/srtp.
 //
 // # Concurrency
 //

@@ -8,6 +8,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 // Remote is what an offer/answer exchange has agreed on, seen from our side.
@@ -116,9 +117,9 @@ func ReadAnswer(l Local, answer []byte) (Remote, error) {
 // choose finds the first audio line that can be served, and its formats; an
 // encrypted one goes before a plain one.
 func (d *description) choose(l Local) (int, []AudioFormat, error) {
-	if l.SRTP == SecurityOptional && !l.reading {
+	if l.SRTP == srtp.Optional && !l.reading {
 		first := l
-		first.SRTP = SecurityRequired
+		first.SRTP = srtp.Required
 		if i, audio, err := d.pick(first); err == nil {
 			return i, audio, nil
 		}
@@ -152,7 +153,7 @@ func (d *description) pick(l Local) (int, []AudioFormat, error) {
 	if bare != nil {
 		return 0, nil, unsecured(bare)
 	}
-	return 0, nil, notAcceptable("%s", cause).WithHint("the peer must offer %s with %s", map[bool]string{true: "plain RTP", false: "RTP"}[l.SRTP == SecurityOff], codecNames(codecs))
+	return 0, nil, notAcceptable("%s", cause).WithHint("the peer must offer %s with %s", map[bool]string{true: "plain RTP", false: "RTP"}[l.SRTP == srtp.Off], codecNames(codecs))
 }
 
 // plainRTP accepts the profiles without encryption (RFC 3551, RFC 4585).
@@ -302,4 +303,12 @@ func codecNames(codecs []*codec.Codec) string {
 		names[i] = c.Name
 	}
 	return strings.Join(names, ", ")
+}
+
+// Key is what the peer encrypts with; nil without encryption.
+func (r *Remote) masterKey() *srtp.Key {
+	if r.crypto == nil {
+		return nil
+	}
+	return &r.crypto.key
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 // a=crypto, RFC 4568 §9.2:
@@ -28,11 +29,9 @@ var ErrUnsecured = errors.New("refusing downgrade")
 
 // cryptoLine is one usable a=crypto line.
 type cryptoLine struct {
-	tag      int
-	suite    *suite
-	name     string // of the suite, as written
-	material []byte // key and salt
-	mki      []byte // stands before the tag of each of their packets
+	tag  int
+	name string // of the suite, as written
+	key  srtp.Key
 }
 
 // parseCrypto reads the value of an a=crypto line. The error says in a few
@@ -47,7 +46,7 @@ func parseCrypto(value string) (*cryptoLine, error) {
 	if c.tag, err = strconv.Atoi(f[0]); err != nil || !digits(f[0]) || len(f[0]) > maxCryptoTag {
 		return nil, errors.New("the tag of a=crypto is no number")
 	}
-	if c.suite = suiteByName(c.name); c.suite == nil {
+	if c.key.Suite = srtp.SuiteByName(c.name); c.key.Suite == nil {
 		return nil, fmt.Errorf("the suite %s is not known", fault.Printable(c.name))
 	}
 	if err := c.keyParams(f[2]); err != nil {
@@ -93,10 +92,10 @@ func (c *cryptoLine) keyParams(text string) error {
 	if err != nil {
 		return errors.New("the key is no base64")
 	}
-	if want := c.suite.key + c.suite.salt; len(material) != want {
-		return fmt.Errorf("the key has %d bytes, %s takes %d", len(material), c.suite.name, want)
+	if want := c.key.Suite.KeyBytes + c.key.Suite.SaltBytes; len(material) != want {
+		return fmt.Errorf("the key has %d bytes, %s takes %d", len(material), c.key.Suite.Name, want)
 	}
-	c.material = material
+	c.key.Material = material
 	rest := parts[1:]
 	if len(rest) > 0 && !strings.Contains(rest[0], ":") {
 		if !lifetime(rest[0]) {
@@ -135,7 +134,7 @@ func (c *cryptoLine) readMKI(s string) error {
 	if !ok || v.BitLen() > 8*n {
 		return errors.New("the MKI is longer than it says")
 	}
-	c.mki = v.FillBytes(make([]byte, n))
+	c.key.MKI = v.FillBytes(make([]byte, n))
 	return nil
 }
 
@@ -155,7 +154,7 @@ func (m *mediaBlock) usableCrypto(fits func(*cryptoLine) bool) (*cryptoLine, err
 		case cause != nil:
 			err = cause
 		case !fits(c):
-			err = fmt.Errorf("a=crypto:%d %s was not offered", c.tag, c.suite.name)
+			err = fmt.Errorf("a=crypto:%d %s was not offered", c.tag, c.key.Suite.Name)
 		default:
 			return c, nil
 		}
@@ -169,7 +168,7 @@ func (m *mediaBlock) usableCrypto(fits func(*cryptoLine) bool) (*cryptoLine, err
 // leaves no doubt.
 func (l Local) secured(m *mediaBlock) (*cryptoLine, error) {
 	return m.usableCrypto(func(c *cryptoLine) bool {
-		return !l.reading || slices.ContainsFunc(l.cryptoOffer(), func(o cryptoLine) bool { return o.suite == c.suite })
+		return !l.reading || slices.ContainsFunc(l.cryptoOffer(), func(o cryptoLine) bool { return o.key.Suite == c.key.Suite })
 	})
 }
 
@@ -177,14 +176,14 @@ func (l Local) secured(m *mediaBlock) (*cryptoLine, error) {
 // has been agreed on. A stream that has become plain stays so.
 func (l Local) cryptoOffer() []cryptoLine {
 	switch {
-	case l.SRTP == SecurityOff || l.Keys == nil || l.plainSince && l.SRTP == SecurityOptional:
+	case l.SRTP == srtp.Off || l.Keys == nil || l.plainSince && l.SRTP == srtp.Optional:
 		return nil
 	case l.agreedCrypto != nil:
 		return []cryptoLine{*l.agreedCrypto}
 	}
-	list := make([]cryptoLine, offeredSuites)
-	for i, s := range suites[:offeredSuites] {
-		list[i] = cryptoLine{tag: i + 1, suite: s, name: s.name}
+	list := make([]cryptoLine, len(srtp.Offered()))
+	for i, s := range srtp.Offered() {
+		list[i] = cryptoLine{tag: i + 1, name: s.Name, key: srtp.Key{Suite: s}}
 	}
 	return list
 }
@@ -192,14 +191,14 @@ func (l Local) cryptoOffer() []cryptoLine {
 // writeCrypto writes lines with our own keys.
 func (l Local) writeCrypto(b *strings.Builder, lines []cryptoLine) {
 	for _, c := range lines {
-		fmt.Fprintf(b, "a=crypto:%d %s inline:%s\r\n", c.tag, c.name, base64.StdEncoding.EncodeToString(l.Keys.of(c.suite).material))
+		fmt.Fprintf(b, "a=crypto:%d %s inline:%s\r\n", c.tag, c.name, base64.StdEncoding.EncodeToString(l.Keys.Of(c.key.Suite).Material))
 	}
 }
 
 // offerProto is the transport of a first offer: RFC 8643 puts keys beside plain
 // RTP, which those who know none leave aside.
 func (l Local) offerProto() string {
-	if l.SRTP == SecurityRequired {
+	if l.SRTP == srtp.Required {
 		return "RTP/SAVP"
 	}
 	return "RTP/AVP"
@@ -216,18 +215,18 @@ func (l Local) takes(m *mediaBlock) error {
 	switch {
 	case !plain && !secured:
 		return fmt.Errorf("the transport %s is not supported", fault.Printable(m.proto))
-	case l.SRTP == SecurityOff && plain:
+	case l.SRTP == srtp.Off && plain:
 		return nil
-	case l.SRTP == SecurityOff:
+	case l.SRTP == srtp.Off:
 		return fmt.Errorf("the transport %s is not supported", fault.Printable(m.proto))
-	case l.SRTP == SecurityOptional && plain && (len(m.crypto) == 0 || !l.reading):
+	case l.SRTP == srtp.Optional && plain && (len(m.crypto) == 0 || !l.reading):
 		return nil // without usable keys it stays plain
 	}
 	_, err := l.secured(m)
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: SRTP is %s: %w", ErrUnsecured, map[bool]string{true: "required", false: "agreed on"}[l.SRTP == SecurityRequired], err)
+	return fmt.Errorf("%w: SRTP is %s: %w", ErrUnsecured, map[bool]string{true: "required", false: "agreed on"}[l.SRTP == srtp.Required], err)
 }
 
 // unsecured is the error of a description without the keys that it needs.
@@ -239,10 +238,10 @@ func unsecured(cause error) *fault.Error {
 
 // secure adds the keys of their line m to what is agreed.
 func (l Local) secure(r *Remote, m *mediaBlock) {
-	if l.SRTP == SecurityOff {
+	if l.SRTP == srtp.Off {
 		return
 	}
 	if c, err := l.secured(m); err == nil {
-		r.crypto, r.Suite = c, c.suite.name
+		r.crypto, r.Suite = c, c.key.Suite.Name
 	}
 }

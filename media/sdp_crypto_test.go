@@ -10,6 +10,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 func keyText(n int) string { return base64.StdEncoding.EncodeToString(make([]byte, n)) }
@@ -71,9 +72,9 @@ func TestParseCrypto(t *testing.T) {
 		case err != nil:
 			got = err.Error()
 		default:
-			got = fmt.Sprintf("%d %s", p.tag, p.suite.name)
-			if p.mki != nil {
-				got += fmt.Sprintf(" mki %x", p.mki)
+			got = fmt.Sprintf("%d %s", p.tag, p.key.Suite.Name)
+			if p.key.MKI != nil {
+				got += fmt.Sprintf(" mki %x", p.key.MKI)
 			}
 		}
 		if got != c.want {
@@ -95,41 +96,41 @@ func FuzzCrypto(f *testing.F) {
 			}
 			return
 		}
-		if len(c.material) != c.suite.key+c.suite.salt || c.tag < 0 || len(c.mki) > maxMKI {
+		if len(c.key.Material) != c.key.Suite.KeyBytes+c.key.Suite.SaltBytes || c.tag < 0 || len(c.key.MKI) > maxMKI {
 			t.Fatalf("%+v", c)
 		}
-		if _, err := newOpener(c, true); err != nil {
+		if _, err := srtp.NewIncoming(&c.key, true); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
-func side(policy Security, last byte) Local {
-	return Local{Addr: netip.AddrFrom4([4]byte{192, 0, 2, last}), Port: 4000 + uint16(last)*2, Codecs: []*codec.Codec{codec.PCMA}, SRTP: policy, Keys: NewKeyring(nil)}
+func side(policy srtp.Policy, last byte) Local {
+	return Local{Addr: netip.AddrFrom4([4]byte{192, 0, 2, last}), Port: 4000 + uint16(last)*2, Codecs: []*codec.Codec{codec.PCMA}, SRTP: policy, Keys: srtp.NewKeyring(nil)}
 }
 
 // TestSecurityPolicies is every policy that offers against every one that
 // answers: the suite, or why there is no call.
 func TestSecurityPolicies(t *testing.T) {
 	const best, refused = "AEAD_AES_256_GCM", "refused"
-	want := map[[2]Security]string{
-		{SecurityOff, SecurityOff}: "", {SecurityOff, SecurityOptional}: "", {SecurityOff, SecurityRequired}: refused,
-		{SecurityOptional, SecurityOff}: "", {SecurityOptional, SecurityOptional}: best, {SecurityOptional, SecurityRequired}: best,
-		{SecurityRequired, SecurityOff}: refused, {SecurityRequired, SecurityOptional}: best, {SecurityRequired, SecurityRequired}: best,
+	want := map[[2]srtp.Policy]string{
+		{srtp.Off, srtp.Off}: "", {srtp.Off, srtp.Optional}: "", {srtp.Off, srtp.Required}: refused,
+		{srtp.Optional, srtp.Off}: "", {srtp.Optional, srtp.Optional}: best, {srtp.Optional, srtp.Required}: best,
+		{srtp.Required, srtp.Off}: refused, {srtp.Required, srtp.Optional}: best, {srtp.Required, srtp.Required}: best,
 	}
 	for pair, suite := range want {
 		a, b := side(pair[0], 1), side(pair[1], 2)
 		got := func() string {
 			answer, atB, err := BuildAnswer(b, BuildOffer(a))
 			if err != nil {
-				if !errors.Is(err, ErrNotAcceptable) || errors.Is(err, ErrUnsecured) != (pair[1] == SecurityRequired) {
+				if !errors.Is(err, ErrNotAcceptable) || errors.Is(err, ErrUnsecured) != (pair[1] == srtp.Required) {
 					t.Errorf("%v: %v", pair, err)
 				}
 				return refused
 			}
 			atA, err := ReadAnswer(a, answer)
 			mediatest.Must(t, err)
-			if atA.Suite != atB.Suite || string(atA.crypto.keyBytes()) != string(b.Keys.bytes(atB.crypto)) || string(atB.crypto.keyBytes()) != string(a.Keys.bytes(atA.crypto)) {
+			if atA.Suite != atB.Suite || string(atA.crypto.keyBytes()) != string(ownBytes(b.Keys, atB.crypto)) || string(atB.crypto.keyBytes()) != string(ownBytes(a.Keys, atA.crypto)) {
 				t.Errorf("%v: %q and %q with other keys", pair, atA.Suite, atB.Suite)
 			}
 			return atA.Suite
@@ -144,14 +145,14 @@ func (c *cryptoLine) keyBytes() []byte {
 	if c == nil {
 		return nil
 	}
-	return c.material
+	return c.key.Material
 }
 
-func (k *Keyring) bytes(c *cryptoLine) []byte {
+func ownBytes(k *srtp.Keyring, c *cryptoLine) []byte {
 	if c == nil {
 		return nil
 	}
-	return k.of(c.suite).material
+	return k.Of(c.key.Suite).Material
 }
 
 // TestCryptoAnswers: the first suite of an offer that we know, the tag and the
@@ -167,28 +168,28 @@ func TestCryptoAnswers(t *testing.T) {
 	k30, k46 := keyText(30), keyText(46)
 	cm, cm32, cm256 := "1 AES_CM_128_HMAC_SHA1_80 inline:"+k30, "2 AES_CM_128_HMAC_SHA1_32 inline:"+k30, "3 AES_CM_256_HMAC_SHA1_80 inline:"+k46
 	for _, c := range []struct {
-		policy Security
+		policy srtp.Policy
 		offer  []byte
 		want   string // "transport tag suite" of the answer, or words of the error
 	}{
-		{SecurityRequired, body("RTP/SAVP", cm, cm256), "RTP/SAVP 1 AES_CM_128_HMAC_SHA1_80"},
-		{SecurityRequired, body("RTP/SAVP", cm32, cm), "RTP/SAVP 2 AES_CM_128_HMAC_SHA1_32"},
-		{SecurityRequired, body("RTP/SAVPF", cm256), "RTP/SAVPF 3 AES_CM_256_HMAC_SHA1_80"},
-		{SecurityRequired, body("RTP/SAVP", "7 NEW_SUITE inline:x", cm), "RTP/SAVP 1 AES_CM_128_HMAC_SHA1_80"},
-		{SecurityRequired, body("RTP/AVP", cm), "RTP/AVP 1 AES_CM_128_HMAC_SHA1_80"},
-		{SecurityOptional, body("RTP/AVP", cm), "RTP/AVP 1 AES_CM_128_HMAC_SHA1_80"},
-		{SecurityOptional, body("RTP/AVP"), "RTP/AVP"},
-		{SecurityOptional, body("RTP/AVP", "7 NEW_SUITE inline:x"), "RTP/AVP"},
-		{SecurityOff, body("RTP/AVP", cm), "RTP/AVP"},
-		{SecurityOff, body("RTP/SAVP", cm), "the transport RTP/SAVP is not supported"},
-		{SecurityOptional, body("RTP/SAVP"), "refusing downgrade: SRTP is agreed on: no a=crypto"},
-		{SecurityRequired, body("RTP/SAVP"), "refusing downgrade: SRTP is required: no a=crypto"},
-		{SecurityRequired, body("RTP/AVP"), "refusing downgrade: SRTP is required: no a=crypto"},
-		{SecurityRequired, body("RTP/SAVP", cm+" UNENCRYPTED_SRTP"), "SRTP is required: the session parameter UNENCRYPTED_SRTP is not supported"},
-		{SecurityRequired, body("UDP/TLS/RTP/SAVP", cm), "the transport UDP/TLS/RTP/SAVP is not supported"},
+		{srtp.Required, body("RTP/SAVP", cm, cm256), "RTP/SAVP 1 AES_CM_128_HMAC_SHA1_80"},
+		{srtp.Required, body("RTP/SAVP", cm32, cm), "RTP/SAVP 2 AES_CM_128_HMAC_SHA1_32"},
+		{srtp.Required, body("RTP/SAVPF", cm256), "RTP/SAVPF 3 AES_CM_256_HMAC_SHA1_80"},
+		{srtp.Required, body("RTP/SAVP", "7 NEW_SUITE inline:x", cm), "RTP/SAVP 1 AES_CM_128_HMAC_SHA1_80"},
+		{srtp.Required, body("RTP/AVP", cm), "RTP/AVP 1 AES_CM_128_HMAC_SHA1_80"},
+		{srtp.Optional, body("RTP/AVP", cm), "RTP/AVP 1 AES_CM_128_HMAC_SHA1_80"},
+		{srtp.Optional, body("RTP/AVP"), "RTP/AVP"},
+		{srtp.Optional, body("RTP/AVP", "7 NEW_SUITE inline:x"), "RTP/AVP"},
+		{srtp.Off, body("RTP/AVP", cm), "RTP/AVP"},
+		{srtp.Off, body("RTP/SAVP", cm), "the transport RTP/SAVP is not supported"},
+		{srtp.Optional, body("RTP/SAVP"), "refusing downgrade: SRTP is agreed on: no a=crypto"},
+		{srtp.Required, body("RTP/SAVP"), "refusing downgrade: SRTP is required: no a=crypto"},
+		{srtp.Required, body("RTP/AVP"), "refusing downgrade: SRTP is required: no a=crypto"},
+		{srtp.Required, body("RTP/SAVP", cm+" UNENCRYPTED_SRTP"), "SRTP is required: the session parameter UNENCRYPTED_SRTP is not supported"},
+		{srtp.Required, body("UDP/TLS/RTP/SAVP", cm), "the transport UDP/TLS/RTP/SAVP is not supported"},
 		// Two lines, the plain one first: the encrypted one is taken.
-		{SecurityOptional, append(body("RTP/AVP"), []byte("m=audio 4002 RTP/SAVP 8\r\na=crypto:"+cm+"\r\n")...), "RTP/SAVP 1 AES_CM_128_HMAC_SHA1_80"},
-		{SecurityOff, append(body("RTP/SAVP", cm), []byte("m=audio 4002 RTP/AVP 8\r\n")...), "RTP/AVP"},
+		{srtp.Optional, append(body("RTP/AVP"), []byte("m=audio 4002 RTP/SAVP 8\r\na=crypto:"+cm+"\r\n")...), "RTP/SAVP 1 AES_CM_128_HMAC_SHA1_80"},
+		{srtp.Off, append(body("RTP/SAVP", cm), []byte("m=audio 4002 RTP/AVP 8\r\n")...), "RTP/AVP"},
 	} {
 		l := side(c.policy, 1)
 		answer, r, err := BuildAnswer(l, c.offer)
@@ -227,21 +228,21 @@ func TestCryptoAnswers(t *testing.T) {
 func TestCryptoReplies(t *testing.T) {
 	k30, k44 := keyText(30), keyText(44)
 	for _, c := range []struct {
-		policy              Security
+		policy              srtp.Policy
 		proto, crypto, want string
 	}{
-		{SecurityRequired, "RTP/SAVP", "3 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
-		{SecurityRequired, "RTP/AVP", "3 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
-		{SecurityRequired, "RTP/SAVP", "1 AEAD_AES_256_GCM inline:" + k44, "AEAD_AES_256_GCM"},
-		{SecurityRequired, "RTP/SAVP", "1 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
-		{SecurityRequired, "RTP/SAVP", "1 AES_CM_128_HMAC_SHA1_32 inline:" + k30, "a=crypto:1 AES_CM_128_HMAC_SHA1_32 was not offered"},
-		{SecurityRequired, "RTP/SAVP", "", "refusing downgrade"},
-		{SecurityRequired, "RTP/AVP", "", "refusing downgrade"},
-		{SecurityOptional, "RTP/AVP", "", ""},
-		{SecurityOptional, "RTP/AVP", "3 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
-		{SecurityOptional, "RTP/AVP", "9 AES_CM_128_HMAC_SHA1_32 inline:" + k30, "was not offered"},
-		{SecurityOptional, "RTP/SAVP", "", "refusing downgrade"},
-		{SecurityOff, "RTP/SAVP", "1 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "the transport RTP/SAVP is not supported"},
+		{srtp.Required, "RTP/SAVP", "3 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
+		{srtp.Required, "RTP/AVP", "3 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
+		{srtp.Required, "RTP/SAVP", "1 AEAD_AES_256_GCM inline:" + k44, "AEAD_AES_256_GCM"},
+		{srtp.Required, "RTP/SAVP", "1 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
+		{srtp.Required, "RTP/SAVP", "1 AES_CM_128_HMAC_SHA1_32 inline:" + k30, "a=crypto:1 AES_CM_128_HMAC_SHA1_32 was not offered"},
+		{srtp.Required, "RTP/SAVP", "", "refusing downgrade"},
+		{srtp.Required, "RTP/AVP", "", "refusing downgrade"},
+		{srtp.Optional, "RTP/AVP", "", ""},
+		{srtp.Optional, "RTP/AVP", "3 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "AES_CM_128_HMAC_SHA1_80"},
+		{srtp.Optional, "RTP/AVP", "9 AES_CM_128_HMAC_SHA1_32 inline:" + k30, "was not offered"},
+		{srtp.Optional, "RTP/SAVP", "", "refusing downgrade"},
+		{srtp.Off, "RTP/SAVP", "1 AES_CM_128_HMAC_SHA1_80 inline:" + k30, "the transport RTP/SAVP is not supported"},
 	} {
 		text := "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 " + c.proto + " 8\r\n"
 		if c.crypto != "" {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 // Local is our side of an offer/answer exchange.
@@ -24,8 +25,8 @@ type Local struct {
 	Plain   bool   // no telephone-event: keys travel in the audio or by SIP INFO
 	Lines   []Line // m= lines of the exchange before; the others stay refused
 
-	SRTP Security
-	Keys *Keyring // of this session; nil only where SRTP is off
+	SRTP srtp.Policy
+	Keys *srtp.Keyring // of this session; nil only where SRTP is off
 
 	opusPT       uint8       // of the exchange before; 0 = the usual one
 	agreedCrypto *cryptoLine // of the exchange before

@@ -10,6 +10,7 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/sound"
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 // SessionOptions sets up one session.
@@ -37,7 +38,7 @@ type SessionOptions struct {
 	// Digits says how keys travel.
 	Digits DigitMethod
 	// SRTP says whether the audio is encrypted.
-	SRTP Security
+	SRTP srtp.Policy
 
 	// Sink takes the session's events, one at a time and in order, on a
 	// goroutine of the engine. It must not block.
@@ -88,8 +89,8 @@ type Session struct {
 	plays      uint32
 	current    *player         // latest playback as the host knows it, for another codec
 	partsAsked []*sound.Prompt // its audio, volume applied
-	opener     *opener         // of opens, while the audio is encrypted
-	opens      *cryptoLine
+	opener     *srtp.Incoming  // of opens, while the audio is encrypted
+	opens      *srtp.Key
 
 	leg leg
 }
@@ -106,7 +107,7 @@ func newSession(e *Engine, o SessionOptions, port uint16, rtp, rtcp socketID) *S
 	s := &Session{engine: e, opts: o, id: e.ids.Add(1), port: port, sock: rtp, rtcpSock: rtcp}
 	id := rand.Uint64() >> 2
 	s.local = Local{Addr: o.Advertise, Port: port, SessionID: id, Version: id, Codecs: o.Codecs, Plain: o.Digits == DigitsInband || o.Digits == DigitsInfo}
-	s.local.SRTP, s.local.Keys = o.SRTP, NewKeyring(nil)
+	s.local.SRTP, s.local.Keys = o.SRTP, srtp.NewKeyring(nil)
 	s.leg.init(s)
 	return s
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/detect"
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 // Offer is our first offer. Accept takes the answer to it.
@@ -35,11 +36,11 @@ func (s *Session) offer(dir Direction) []byte {
 func (s *Session) following() Local {
 	if s.agreed {
 		// Only the key in use stays; what comes later begins with a fresh one.
-		var used *suite
+		var used *srtp.Suite
 		if c := s.remote.crypto; c != nil {
-			used = c.suite
+			used = c.key.Suite
 		}
-		s.local.Keys.keep(used)
+		s.local.Keys.Keep(used)
 		return s.local.Following(s.remote)
 	}
 	return s.local
@@ -81,7 +82,7 @@ func (s *Session) agree(l Local, r Remote) {
 	recode := s.agreed && s.remote.Codec != r.Codec || !s.agreed
 	s.local, s.remote, s.agreed = l, r, true
 	c := command{kind: cmdAgree, agreed: newAgreement(r), coders: newCoders(r), tones: s.tonesFor(r)}
-	s.secure(c.agreed, r.crypto)
+	s.secure(c.agreed, r.masterKey())
 	if recode && s.current != nil {
 		again := newPlayer(s.current.id, s.partsAsked, Playback{Loop: s.current.loop})
 		again.encode(s.engine, s.partsAsked, r.Codec)
@@ -118,11 +119,11 @@ type agreement struct {
 	receives  bool // they may send
 	formats   []AudioFormat
 	events    []EventFormat
-	mux       bool       // RTCP comes and goes on the RTP socket
-	secured   bool       // SRTP: nothing is sent or taken without
-	seal      *sealer    // of what we send
-	open      *opener    // of what they send
-	byPT      [128]uint8 // 0 unknown, 1… index+1 in formats, eventKind+index in events
+	mux       bool           // RTCP comes and goes on the RTP socket
+	secured   bool           // SRTP: nothing is sent or taken without
+	seal      *srtp.Outgoing // of what we send
+	open      *srtp.Incoming // of what they send
+	byPT      [128]uint8     // 0 unknown, 1… index+1 in formats, eventKind+index in events
 }
 
 const (

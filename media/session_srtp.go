@@ -1,39 +1,36 @@
 package media
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"net/netip"
+
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 // secure gives an agreement the contexts for its keys. A key that stays keeps
 // its context, with its rollover counter and replay window, through holds,
 // session refreshes and repeated answers.
-func (s *Session) secure(a *agreement, c *cryptoLine) {
+func (s *Session) secure(a *agreement, c *srtp.Key) {
 	if c == nil {
 		s.opener, s.opens = nil, nil
 		return
 	}
 	a.secured = true
-	key := s.local.Keys.of(c.suite)
+	key := s.local.Keys.Of(c.Suite)
 	var err error
-	if key.seal == nil {
-		if key.seal, err = newSealer(c.suite, key.material); err != nil {
+	if key.Seal == nil {
+		if key.Seal, err = srtp.NewOutgoing(c.Suite, key.Material); err != nil {
 			return // nothing is sent
 		}
 	}
-	if s.opener == nil || !s.opens.sameKey(c) {
-		if s.opener, err = newOpener(c, s.opener != nil); err != nil {
+	if s.opener == nil || !s.opens.Equal(c) {
+		if s.opener, err = srtp.NewIncoming(c, s.opener != nil); err != nil {
 			s.opener = nil
 			return // nothing is taken
 		}
 	}
 	s.opens = c
-	a.seal, a.open = key.seal, s.opener
-}
-
-func (c *cryptoLine) sameKey(other *cryptoLine) bool {
-	return c.suite == other.suite && bytes.Equal(c.material, other.material) && bytes.Equal(c.mki, other.mki)
+	a.seal, a.open = key.Seal, s.opener
 }
 
 // rekey puts the contexts of an agreement into force; before is the agreement
@@ -43,9 +40,9 @@ func (l *leg) rekey(sh *shard, before, a *agreement) {
 		before = &agreement{}
 	}
 	if a.open != nil && a.open != before.open {
-		a.open.follow(before.open, l.rx.ssrc, sh.at)
+		a.open.Follow(before.open, l.rx.ssrc, sh.at)
 	}
-	if a.seal == nil || before.seal == nil || a.seal == before.seal || before.seal.rollover(l.send.ssrc) == 0 {
+	if a.seal == nil || before.seal == nil || a.seal == before.seal || before.seal.Rollover(l.send.ssrc) == 0 {
 		return
 	}
 	// Whether rollovers go on being counted under a new key is read both ways:
@@ -65,13 +62,13 @@ func (l *leg) unseal(sh *shard, b []byte, from netip.AddrPort) []byte {
 		l.drop(sh, DropCrypto)
 		return nil
 	}
-	out, how := a.open.rtp(&sh.seal, b, sh.at)
+	out, how := a.open.RTP(&sh.seal, b, sh.at)
 	switch how {
-	case openedRepeated:
+	case srtp.Repeated:
 		l.drop(sh, DropDuplicate)
-	case openedNot:
+	case srtp.NotOpened:
 		l.drop(sh, DropCrypto)
-		if a.open.row == unreadableRow {
+		if a.open.Row == srtp.UnreadableRow {
 			sh.emit(l.s, Event{Kind: MediaUnreadable})
 		}
 	}
@@ -93,19 +90,19 @@ func (l *leg) sealed(sh *shard, payload []byte) []byte {
 	if l.agreed.seal == nil {
 		return nil
 	}
-	return l.agreed.seal.rtp(&sh.seal, &sh.head, payload)
+	return l.agreed.seal.RTP(&sh.seal, &sh.head, payload)
 }
 
 func (a *agreement) sealReports(sh *shard, b []byte) []byte {
 	if a.seal == nil {
 		return nil
 	}
-	return a.seal.rtcp(&sh.seal, b)
+	return a.seal.RTCP(&sh.seal, b)
 }
 
 func (a *agreement) openReports(sh *shard, b []byte) []byte {
 	if a.open == nil {
 		return nil
 	}
-	return a.open.rtcp(&sh.seal, b, sh.at)
+	return a.open.RTCP(&sh.seal, b, sh.at)
 }

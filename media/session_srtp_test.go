@@ -10,6 +10,7 @@ import (
 	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
 	"github.com/loopstart/loopstart/media/sound"
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 // pair are two sessions that talk to each other, as two engines would.
@@ -18,13 +19,13 @@ type pair struct {
 	heardA, heardB *diary
 }
 
-func (st *studio) secured(a, b Security) *pair {
+func (st *studio) secured(a, b srtp.Policy) *pair {
 	st.t.Helper()
 	p := &pair{heardA: &diary{}, heardB: &diary{}}
 	var err error
 	for _, x := range []struct {
 		to  **Session
-		how Security
+		how srtp.Policy
 		d   *diary
 	}{{&p.a, a, p.heardA}, {&p.b, b, p.heardB}} {
 		if *x.to, err = st.engine.Open(SessionOptions{SRTP: x.how, Sink: x.d.note, Voice: 300 * time.Millisecond, Codecs: []*codec.Codec{codec.PCMA}}); err != nil {
@@ -83,7 +84,7 @@ func cryptoOf(body []byte) string {
 
 func TestSecuredSessions(t *testing.T) {
 	st := newStudio(t, 1)
-	p := st.secured(SecurityRequired, SecurityOptional)
+	p := st.secured(srtp.Required, srtp.Optional)
 	st.run(200*time.Millisecond, nil)
 	p.talks(st, "at first")
 	if a, b := p.a.Negotiated().Suite, p.b.Negotiated().Suite; a != "AEAD_AES_256_GCM" || b != a {
@@ -135,11 +136,11 @@ func (s *Session) rtcpHeard() int {
 // The peer begins with a new key in a re-INVITE.
 func TestRekeying(t *testing.T) {
 	st := newStudio(t, 1)
-	p := st.secured(SecurityOptional, SecurityOptional)
+	p := st.secured(srtp.Optional, srtp.Optional)
 	st.run(200*time.Millisecond, nil)
 	p.talks(st, "at first")
 	was := p.b.opener
-	delete(p.a.local.Keys.keys, suites[0]) // a new key, as some peers have it with every offer
+	p.a.local.Keys.Keep(nil) // a new key, as some peers have it with every offer
 	p.exchange(st, SendRecv)
 	st.run(100*time.Millisecond, nil)
 	if p.b.opener == was {
@@ -154,7 +155,7 @@ func TestRekeying(t *testing.T) {
 // SecurityRequired never sends a plain packet, whatever the other side tries.
 func TestRefusingDowngrade(t *testing.T) {
 	st := newStudio(t, 1)
-	p := st.secured(SecurityRequired, SecurityOptional)
+	p := st.secured(srtp.Required, srtp.Optional)
 	st.run(200*time.Millisecond, nil)
 	bare := BuildOffer(Local{Addr: p.b.LocalAddr().Addr(), Port: p.b.LocalAddr().Port(), Codecs: []*codec.Codec{codec.PCMA}})
 	if _, err := p.a.Answer(bare); err == nil || !strings.Contains(err.Error(), "refusing downgrade") {
@@ -167,7 +168,7 @@ func TestRefusingDowngrade(t *testing.T) {
 	p.talks(st, "afterwards")
 
 	// Before there are keys nothing is sent at all.
-	s, err := st.engine.Open(SessionOptions{SRTP: SecurityRequired, Codecs: []*codec.Codec{codec.PCMA}})
+	s, err := st.engine.Open(SessionOptions{SRTP: srtp.Required, Codecs: []*codec.Codec{codec.PCMA}})
 	mediatest.Must(t, err)
 	s.Offer()
 	if err := s.Accept(bare); err == nil {
@@ -184,18 +185,18 @@ func TestRefusingDowngrade(t *testing.T) {
 // key when it comes back.
 func TestOptionalGoesBothWays(t *testing.T) {
 	st := newStudio(t, 1)
-	p := st.secured(SecurityOptional, SecurityOptional)
+	p := st.secured(srtp.Optional, srtp.Optional)
 	st.run(100*time.Millisecond, nil)
-	key := string(p.b.local.Keys.of(suites[0]).material)
-	p.a.local.SRTP = SecurityOff
+	key := string(p.b.local.Keys.Of(srtp.Offered()[0]).Material)
+	p.a.local.SRTP = srtp.Off
 	p.exchange(st, SendRecv)
 	if p.a.Negotiated().Suite+p.b.Negotiated().Suite != "" {
 		t.Fatal("still encrypted")
 	}
 	p.talks(st, "plain")
-	p.a.local.SRTP, p.a.remote.crypto = SecurityRequired, nil
+	p.a.local.SRTP, p.a.remote.crypto = srtp.Required, nil
 	p.exchange(st, SendRecv)
-	if p.b.Negotiated().Suite == "" || string(p.b.local.Keys.of(suites[0]).material) == key {
+	if p.b.Negotiated().Suite == "" || string(p.b.local.Keys.Of(srtp.Offered()[0]).Material) == key {
 		t.Fatal("not encrypted, or with the key of before")
 	}
 	p.talks(st, "encrypted again")
@@ -203,7 +204,7 @@ func TestOptionalGoesBothWays(t *testing.T) {
 
 // Bridges between different keys, and between encrypted and plain.
 func TestBridgedSecurity(t *testing.T) {
-	for _, kinds := range [][2]Security{{SecurityRequired, SecurityRequired}, {SecurityRequired, SecurityOff}, {SecurityOff, SecurityRequired}} {
+	for _, kinds := range [][2]srtp.Policy{{srtp.Required, srtp.Required}, {srtp.Required, srtp.Off}, {srtp.Off, srtp.Required}} {
 		t.Run(fmt.Sprint(kinds), func(t *testing.T) {
 			st := newStudio(t, 1)
 			left, right := st.secured(kinds[0], kinds[0]), st.secured(kinds[1], kinds[1])
@@ -231,9 +232,9 @@ func TestBridgedSecurity(t *testing.T) {
 // call goes on, and the right key mends it.
 func TestWrongKey(t *testing.T) {
 	st := newStudio(t, 1)
-	p := st.secured(SecurityRequired, SecurityRequired)
+	p := st.secured(srtp.Required, srtp.Required)
 	right := p.a.leg.agreedWith(st)
-	wrong, err := newSealer(suites[0], bytes.Repeat([]byte{9}, 44))
+	wrong, err := srtp.NewOutgoing(srtp.Offered()[0], bytes.Repeat([]byte{9}, 44))
 	mediatest.Must(t, err)
 	good := right.seal
 	right.seal = wrong
@@ -266,8 +267,8 @@ func (l *leg) agreedWith(st *studio) *agreement {
 // the peer's own address after it; nobody hears either.
 func TestForeignPacketsOfASecuredSession(t *testing.T) {
 	st := newStudio(t, 1)
-	p := st.open(func(o *SessionOptions) { o.SRTP = SecurityRequired })
-	p.local.SRTP, p.local.Keys = SecurityRequired, NewKeyring(nil)
+	p := st.open(func(o *SessionOptions) { o.SRTP = srtp.Required })
+	p.local.SRTP, p.local.Keys = srtp.Required, srtp.NewKeyring(nil)
 	p.offer(SendRecv)
 	p.s.Start()
 	st.run(50*time.Millisecond, nil)
@@ -293,7 +294,7 @@ func TestNoAllocationPerSecuredFrame(t *testing.T) {
 		t.Skip("the race detector, which runs the short tests, allocates in hash and cipher")
 	}
 	st := newStudio(t, 1)
-	p := st.secured(SecurityRequired, SecurityRequired)
+	p := st.secured(srtp.Required, srtp.Required)
 	p.a.Play(Playback{Parts: []*sound.Prompt{ramp(50)}, Loop: true})
 	p.b.Play(Playback{Parts: []*sound.Prompt{ramp(50)}, Loop: true})
 	st.run(time.Second, nil)
@@ -316,9 +317,9 @@ func TestLateOfferWithKeys(t *testing.T) {
 	st := newStudio(t, 1)
 	p := &pair{heardA: &diary{}, heardB: &diary{}}
 	var err error
-	p.a, err = st.engine.Open(SessionOptions{SRTP: SecurityRequired, Sink: p.heardA.note, Codecs: []*codec.Codec{codec.PCMA}})
+	p.a, err = st.engine.Open(SessionOptions{SRTP: srtp.Required, Sink: p.heardA.note, Codecs: []*codec.Codec{codec.PCMA}})
 	mediatest.Must(t, err)
-	p.b, err = st.engine.Open(SessionOptions{SRTP: SecurityRequired, Sink: p.heardB.note, Codecs: []*codec.Codec{codec.PCMA}})
+	p.b, err = st.engine.Open(SessionOptions{SRTP: srtp.Required, Sink: p.heardB.note, Codecs: []*codec.Codec{codec.PCMA}})
 	mediatest.Must(t, err)
 	p.a.Start() // before the ACK: nothing may leave yet
 	offer := p.a.Offer()
@@ -339,7 +340,7 @@ func TestLateOfferWithKeys(t *testing.T) {
 // between two keys.
 func TestSecuredStreamPastWrap(t *testing.T) {
 	st := newStudio(t, 1)
-	left, right := st.secured(SecurityRequired, SecurityRequired), st.secured(SecurityRequired, SecurityRequired)
+	left, right := st.secured(srtp.Required, srtp.Required), st.secured(srtp.Required, srtp.Required)
 	left.b.Bridge(right.b)
 	for _, s := range []*Session{left.a, left.b, right.a, right.b} {
 		s.leg.send.seq = 65_000 // just before the wrap
@@ -356,7 +357,7 @@ func TestSecuredStreamPastWrap(t *testing.T) {
 	if n := st.engine.Stats().Dropped[DropCrypto]; n != 0 {
 		t.Errorf("%d dropped", n)
 	}
-	if roc := left.a.leg.agreed.seal.rollover(left.a.leg.send.ssrc); roc != 1 {
+	if roc := left.a.leg.agreed.seal.Rollover(left.a.leg.send.ssrc); roc != 1 {
 		t.Errorf("%d rollovers", roc)
 	}
 }
@@ -364,7 +365,7 @@ func TestSecuredStreamPastWrap(t *testing.T) {
 // BenchmarkSecuredFrame is one frame of a session that sends and receives,
 // without the kernel: plain and with each suite that we offer.
 func BenchmarkSecuredFrame(b *testing.B) {
-	for name, how := range map[string]Security{"plain": SecurityOff, "srtp": SecurityRequired} {
+	for name, how := range map[string]srtp.Policy{"plain": srtp.Off, "srtp": srtp.Required} {
 		b.Run(name, func(b *testing.B) {
 			st := newStudio(b, 1)
 			const pairs = 50

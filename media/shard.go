@@ -9,6 +9,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/srtp"
 )
 
 // shard owns a share of the sessions and carries all their audio in one
@@ -49,7 +50,7 @@ type shard struct {
 	relay  [2 * codec.MaxDecoded]int16 // of a bridge, at the rate of the listener
 	quiet  [audio.WideFrame]int16      // silence
 	head   [rtpHeader]byte
-	seal   sealScratch
+	seal   srtp.Scratch
 	feed   [audio.FrameSamples]int16 // mixed feeds of taps
 }
 

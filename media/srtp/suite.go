@@ -1,6 +1,7 @@
-package media
+package srtp
 
 import (
+	"bytes"
 	"crypto/rand"
 	"io"
 	"slices"
@@ -9,28 +10,40 @@ import (
 	"github.com/pion/srtp/v3"
 )
 
-// Security says whether the audio of a session is encrypted (SRTP, RFC 3711)
+// Policy says whether the audio of a session is encrypted (SRTP, RFC 3711)
 // with keys from the session descriptions (SDES, RFC 4568).
-type Security uint8
+type Policy uint8
 
 // The policies.
 const (
-	SecurityOff      Security = iota // RTP/AVP; keys of an offer are ignored
-	SecurityOptional                 // offered beside plain RTP (RFC 8643), taken when it is offered
-	SecurityRequired                 // nothing else is offered, taken or sent
+	Off      Policy = iota // RTP/AVP; keys of an offer are ignored
+	Optional               // offered beside plain RTP (RFC 8643), taken when it is offered
+	Required               // nothing else is offered, taken or sent
 )
 
-// suite is a crypto suite of RFC 4568 §6.2, RFC 6188 §4 or RFC 7714 §14.1.
-type suite struct {
-	name    string
-	alias   string // an older name that some peers write
-	profile srtp.ProtectionProfile
-	key     int // bytes of the master key
-	salt    int
+// Suite is a crypto suite of RFC 4568 §6.2, RFC 6188 §4 or RFC 7714 §14.1.
+type Suite struct {
+	Name      string
+	alias     string // an older name that some peers write
+	profile   srtp.ProtectionProfile
+	KeyBytes  int // bytes of the master key
+	SaltBytes int
+}
+
+// Key is a master key of RFC 3711 §3.2.1 as the peer states it.
+type Key struct {
+	Suite    *Suite
+	Material []byte // key and salt
+	MKI      []byte // stands before the tag of each of their packets
+}
+
+// Equal reports whether both keys open the same packets.
+func (k *Key) Equal(other *Key) bool {
+	return k.Suite == other.Suite && bytes.Equal(k.Material, other.Material) && bytes.Equal(k.MKI, other.MKI)
 }
 
 // suites are all that are understood, the ones that we offer first.
-var suites = []*suite{
+var suites = []*Suite{
 	{"AEAD_AES_256_GCM", "", srtp.ProtectionProfileAeadAes256Gcm, 32, 12},
 	{"AES_256_CM_HMAC_SHA1_80", "AES_CM_256_HMAC_SHA1_80", srtp.ProtectionProfileAes256CmHmacSha1_80, 32, 14},
 	{"AES_CM_128_HMAC_SHA1_80", "", srtp.ProtectionProfileAes128CmHmacSha1_80, 16, 14},
@@ -43,10 +56,13 @@ var suites = []*suite{
 // an INVITE too long for a datagram; the others are taken when they come.
 const offeredSuites = 3
 
-// suiteByName finds a suite by a name of RFC 4568 or an older one; nil: none.
-func suiteByName(name string) *suite {
-	i := slices.IndexFunc(suites, func(s *suite) bool {
-		return strings.EqualFold(s.name, name) || strings.EqualFold(s.alias, name) && name != ""
+// Offered are the suites of our offers.
+func Offered() []*Suite { return suites[:offeredSuites] }
+
+// SuiteByName finds a suite by a name of RFC 4568 or an older one; nil: none.
+func SuiteByName(name string) *Suite {
+	i := slices.IndexFunc(suites, func(s *Suite) bool {
+		return strings.EqualFold(s.Name, name) || strings.EqualFold(s.alias, name) && name != ""
 	})
 	if i < 0 {
 		return nil
@@ -58,7 +74,7 @@ func suiteByName(name string) *suite {
 func SuiteNames() []string {
 	names := make([]string, len(suites))
 	for i, s := range suites {
-		names[i] = s.name
+		names[i] = s.Name
 	}
 	return names
 }
@@ -68,14 +84,14 @@ func SuiteNames() []string {
 // half of its session.
 type Keyring struct {
 	random io.Reader
-	keys   map[*suite]*sealKey
+	keys   map[*Suite]*OwnKey
 }
 
-// sealKey is a master key of ours. Its sealer lives as long as it does, so that
+// OwnKey is a master key of ours. Its sealer lives as long as it does, so that
 // no packet index is ever used twice under it (RFC 3711 §9.1).
-type sealKey struct {
-	material []byte // key and salt
-	seal     *sealer
+type OwnKey struct {
+	Material []byte // key and salt
+	Seal     *Outgoing
 }
 
 // NewKeyring makes keys from random; nil is the system's.
@@ -83,16 +99,16 @@ func NewKeyring(random io.Reader) *Keyring {
 	if random == nil {
 		random = rand.Reader
 	}
-	return &Keyring{random: random, keys: map[*suite]*sealKey{}}
+	return &Keyring{random: random, keys: map[*Suite]*OwnKey{}}
 }
 
-// of is the key for a suite.
-func (k *Keyring) of(s *suite) *sealKey {
+// Of is the key for a suite.
+func (k *Keyring) Of(s *Suite) *OwnKey {
 	if key := k.keys[s]; key != nil {
 		return key
 	}
-	key := &sealKey{material: make([]byte, s.key+s.salt)}
-	if _, err := io.ReadFull(k.random, key.material); err != nil {
+	key := &OwnKey{Material: make([]byte, s.KeyBytes+s.SaltBytes)}
+	if _, err := io.ReadFull(k.random, key.Material); err != nil {
 		// No randomness means no key: one that cannot be guessed is not to be
 		// had, and crypto/rand itself ends the process in that case.
 		panic("media: no random numbers for an SRTP key: " + err.Error())
@@ -101,9 +117,9 @@ func (k *Keyring) of(s *suite) *sealKey {
 	return key
 }
 
-// keep forgets all keys but that of one suite; nil forgets all. A stream that
+// Keep forgets all keys but that of one suite; nil forgets all. A stream that
 // becomes secured again begins with a fresh key.
-func (k *Keyring) keep(s *suite) {
+func (k *Keyring) Keep(s *Suite) {
 	for other := range k.keys {
 		if other != s {
 			delete(k.keys, other)

@@ -1,4 +1,4 @@
-package media
+package srtp
 
 import (
 	"github.com/pion/rtp"
@@ -9,18 +9,18 @@ import (
 // Sealer encrypts RTP packets that belong to no session, for load generators.
 // It may be used from one goroutine at a time.
 type Sealer struct {
-	seal   *sealer
+	seal   *Outgoing
 	header rtp.Header
 }
 
 // NewSealer takes the name of a crypto suite ([SuiteNames]) and the bytes of its
 // key and salt.
 func NewSealer(name string, material []byte) (*Sealer, error) {
-	s := suiteByName(name)
-	if s == nil || len(material) != s.key+s.salt {
+	s := SuiteByName(name)
+	if s == nil || len(material) != s.KeyBytes+s.SaltBytes {
 		return nil, fault.New(fault.Invalid, "media: a key of %d bytes for the suite %q", len(material), name)
 	}
-	x, err := newSealer(s, material)
+	x, err := NewOutgoing(s, material)
 	if err != nil {
 		return nil, fault.New(fault.Media, "media: srtp key: %w", err)
 	}

@@ -1,4 +1,4 @@
-package media
+package srtp
 
 import (
 	"bytes"
@@ -71,7 +71,7 @@ func gcmSeal(t *testing.T, key, salt, packet []byte, roc uint32) []byte {
 	for i := range iv {
 		iv[i] ^= salt[i]
 	}
-	return gcm.Seal(bytes.Clone(packet[:rtpHeader]), iv, packet[rtpHeader:], packet[:rtpHeader])
+	return gcm.Seal(bytes.Clone(packet[:headerBytes]), iv, packet[headerBytes:], packet[:headerBytes])
 }
 
 // TestSRTPReferenceGCM holds gcmSeal against RFC 7714 §16.1.1 and §16.2.1.
@@ -89,11 +89,11 @@ func TestSRTPReferenceGCM(t *testing.T) {
 }
 
 // reference encrypts a packet as the RFCs say, from the master key on.
-func reference(t *testing.T, s *suite, material, packet []byte, roc uint32) []byte {
+func reference(t *testing.T, s *Suite, material, packet []byte, roc uint32) []byte {
 	t.Helper()
-	master, salt := material[:s.key], material[s.key:]
-	key, own := derive(t, master, salt, 0, s.key), derive(t, master, salt, 2, s.salt)
-	if strings.HasPrefix(s.name, "AEAD") {
+	master, salt := material[:s.KeyBytes], material[s.KeyBytes:]
+	key, own := derive(t, master, salt, 0, s.KeyBytes), derive(t, master, salt, 2, s.SaltBytes)
+	if strings.HasPrefix(s.Name, "AEAD") {
 		return gcmSeal(t, key, own, packet, roc)
 	}
 	iv := make([]byte, 16)
@@ -108,41 +108,41 @@ func reference(t *testing.T, s *suite, material, packet []byte, roc uint32) []by
 	block, err := aes.NewCipher(key)
 	mediatest.Must(t, err)
 	out := bytes.Clone(packet)
-	cipher.NewCTR(block, iv).XORKeyStream(out[rtpHeader:], packet[rtpHeader:])
+	cipher.NewCTR(block, iv).XORKeyStream(out[headerBytes:], packet[headerBytes:])
 	mac := hmac.New(sha1.New, derive(t, master, salt, 1, sha1.Size))
 	mac.Write(out)
 	mac.Write(binary.BigEndian.AppendUint32(nil, roc))
 	size := 10
-	if strings.HasSuffix(s.name, "_32") {
+	if strings.HasSuffix(s.Name, "_32") {
 		size = 4
 	}
 	return append(out, mac.Sum(nil)[:size]...)
 }
 
 // keysOf makes a deterministic key of a suite.
-func keysOf(s *suite, seed byte) *cryptoLine {
-	c := &cryptoLine{tag: 1, suite: s, name: s.name, material: make([]byte, s.key+s.salt)}
-	for i := range c.material {
-		c.material[i] = seed + byte(i*3)
+func keysOf(s *Suite, seed byte) *Key {
+	c := &Key{Suite: s, Material: make([]byte, s.KeyBytes+s.SaltBytes)}
+	for i := range c.Material {
+		c.Material[i] = seed + byte(i*3)
 	}
 	return c
 }
 
-func packetOf(ssrc uint32, seq uint16, payload []byte) (h [rtpHeader]byte, whole []byte) {
-	putRTP(&h, false, 8, seq, uint32(seq)*160, ssrc)
+func packetOf(ssrc uint32, seq uint16, payload []byte) (h [headerBytes]byte, whole []byte) {
+	putHeader(&h, seq, ssrc)
 	return h, append(h[:], payload...)
 }
 
 // TestSRTPKnownPacket is the packet that implementations have compared since
 // the first of them, under the master key of RFC 3711 §B.3.
 func TestSRTPKnownPacket(t *testing.T) {
-	s := suiteByName("AES_CM_128_HMAC_SHA1_80")
+	s := SuiteByName("AES_CM_128_HMAC_SHA1_80")
 	material := unhex(t, "E1F97A0D3E018BE0D64FA32C06DE4139 0EC675AD498AFEEBB6960B3AABE6")
 	plain := unhex(t, "800f1234 decafbad cafebabe abababab abababab abababab abababab")
 	want := unhex(t, "800f1234 decafbad cafebabe 4e55dc4c e79978d8 8ca4d215 949d2402 b78d6acc 99ea179b 8dbb")
-	x, err := newSealer(s, material)
+	x, err := NewOutgoing(s, material)
 	mediatest.Must(t, err)
-	if got := x.rtp(new(sealScratch), (*[rtpHeader]byte)(plain), plain[rtpHeader:]); !bytes.Equal(got, want) {
+	if got := x.RTP(new(Scratch), (*[headerBytes]byte)(plain), plain[headerBytes:]); !bytes.Equal(got, want) {
 		t.Errorf("%x", got)
 	}
 	if got := reference(t, s, material, plain, 0); !bytes.Equal(got, want) {
@@ -154,31 +154,31 @@ func TestSRTPKnownPacket(t *testing.T) {
 // of the sequence number: each 997th is compared, all come back.
 func TestSRTPAgainstReference(t *testing.T) {
 	for _, s := range suites {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			key := keysOf(s, 7)
-			x, err := newSealer(s, key.material)
+			x, err := NewOutgoing(s, key.Material)
 			mediatest.Must(t, err)
-			o, err := newOpener(key, false)
+			o, err := NewIncoming(key, false)
 			mediatest.Must(t, err)
-			sc := new(sealScratch)
+			sc := new(Scratch)
 			payload := bytes.Repeat([]byte{0x5a}, 20)
 			for i := range 140_000 {
 				if i%997 != 0 && i%65536 > 300 && i%65536 < 65236 && i%7 != 0 {
 					continue // holes, so that the test is short
 				}
 				h, whole := packetOf(77, uint16(i+60_000), payload)
-				sealed := bytes.Clone(x.rtp(sc, &h, payload))
+				sealed := bytes.Clone(x.RTP(sc, &h, payload))
 				if i%997 == 0 {
-					if want := reference(t, s, key.material, whole, uint32((i+60_000)>>16)); !bytes.Equal(sealed, want) {
+					if want := reference(t, s, key.Material, whole, uint32((i+60_000)>>16)); !bytes.Equal(sealed, want) {
 						t.Fatalf("packet %d: %x, not %x", i, sealed, want)
 					}
 				}
-				got, how := o.rtp(sc, sealed, 0)
-				if how != openedWell || !bytes.Equal(got, whole) {
+				got, how := o.RTP(sc, sealed, 0)
+				if how != Opened || !bytes.Equal(got, whole) {
 					t.Fatalf("packet %d: %d %x", i, how, got)
 				}
-				if _, how := o.rtp(sc, sealed, 0); how != openedRepeated {
+				if _, how := o.RTP(sc, sealed, 0); how != Repeated {
 					t.Fatalf("packet %d is taken twice: %d", i, how)
 				}
 			}
@@ -189,28 +189,28 @@ func TestSRTPAgainstReference(t *testing.T) {
 func TestSRTPReorderAcrossWrap(t *testing.T) {
 	s := suites[0]
 	key := keysOf(s, 9)
-	x, _ := newSealer(s, key.material)
-	o, _ := newOpener(key, false)
-	sc := new(sealScratch)
+	x, _ := NewOutgoing(s, key.Material)
+	o, _ := NewIncoming(key, false)
+	sc := new(Scratch)
 	var sealed [][]byte
 	for i := range 40 {
 		h, _ := packetOf(5, uint16(65_516+i), []byte{byte(i)})
-		sealed = append(sealed, bytes.Clone(x.rtp(sc, &h, []byte{byte(i)})))
+		sealed = append(sealed, bytes.Clone(x.RTP(sc, &h, []byte{byte(i)})))
 	}
 	order := []int{0, 1, 2, 18, 19, 20, 21, 22, 17, 16, 3, 25, 24, 23, 39, 30, 4}
 	for _, i := range order {
-		if got, how := o.rtp(sc, sealed[i], 0); how != openedWell || got[rtpHeader] != byte(i) {
+		if got, how := o.RTP(sc, sealed[i], 0); how != Opened || got[headerBytes] != byte(i) {
 			t.Fatalf("packet %d: %d", i, how)
 		}
 	}
 	// Beyond the window a packet is a replay.
 	for i := range replayWindow + 10 {
 		h, _ := packetOf(5, uint16(65_556+i), []byte{1})
-		if _, how := o.rtp(sc, bytes.Clone(x.rtp(sc, &h, []byte{1})), 0); how != openedWell {
+		if _, how := o.RTP(sc, bytes.Clone(x.RTP(sc, &h, []byte{1})), 0); how != Opened {
 			t.Fatalf("packet %d: %d", i, how)
 		}
 	}
-	if _, how := o.rtp(sc, sealed[5], 0); how != openedRepeated {
+	if _, how := o.RTP(sc, sealed[5], 0); how != Repeated {
 		t.Fatalf("a packet from before the window: %d", how)
 	}
 }
@@ -218,30 +218,30 @@ func TestSRTPReorderAcrossWrap(t *testing.T) {
 func TestSRTPBadPackets(t *testing.T) {
 	for _, s := range suites {
 		key := keysOf(s, 1)
-		x, _ := newSealer(s, key.material)
-		o, _ := newOpener(key, false)
-		sc := new(sealScratch)
-		h, whole := packetOf(3, 100, voice(1))
-		good := bytes.Clone(x.rtp(sc, &h, voice(1)))
+		x, _ := NewOutgoing(s, key.Material)
+		o, _ := NewIncoming(key, false)
+		sc := new(Scratch)
+		h, whole := packetOf(3, 100, bytesOf(1))
+		good := bytes.Clone(x.RTP(sc, &h, bytesOf(1)))
 		for n := range good {
-			if _, how := o.rtp(sc, good[:n], 0); how == openedWell {
-				t.Fatalf("%s: %d bytes of %d are taken", s.name, n, len(good))
+			if _, how := o.RTP(sc, good[:n], 0); how == Opened {
+				t.Fatalf("%s: %d bytes of %d are taken", s.Name, n, len(good))
 			}
 			bad := bytes.Clone(good)
 			bad[n] ^= 1
-			if _, how := o.rtp(sc, bad, 0); how == openedWell {
-				t.Fatalf("%s: a changed byte %d is taken", s.name, n)
+			if _, how := o.RTP(sc, bad, 0); how == Opened {
+				t.Fatalf("%s: a changed byte %d is taken", s.Name, n)
 			}
 		}
-		other, _ := newSealer(s, keysOf(s, 2).material)
-		if _, how := o.rtp(sc, bytes.Clone(other.rtp(sc, &h, voice(1))), 0); how != openedNot {
-			t.Errorf("%s: another key: %d", s.name, how)
+		other, _ := NewOutgoing(s, keysOf(s, 2).Material)
+		if _, how := o.RTP(sc, bytes.Clone(other.RTP(sc, &h, bytesOf(1))), 0); how != NotOpened {
+			t.Errorf("%s: another key: %d", s.Name, how)
 		}
-		if _, how := o.rtp(sc, whole, 0); how != openedNot {
-			t.Errorf("%s: plain RTP: %d", s.name, how)
+		if _, how := o.RTP(sc, whole, 0); how != NotOpened {
+			t.Errorf("%s: plain RTP: %d", s.Name, how)
 		}
-		if got, how := o.rtp(sc, good, 0); how != openedWell || !bytes.Equal(got, whole) {
-			t.Errorf("%s: the good one after them: %d", s.name, how)
+		if got, how := o.RTP(sc, good, 0); how != Opened || !bytes.Equal(got, whole) {
+			t.Errorf("%s: the good one after them: %d", s.Name, how)
 		}
 	}
 }
@@ -250,18 +250,18 @@ func TestSRTPBadPackets(t *testing.T) {
 func TestMaxSources(t *testing.T) {
 	s := suites[0]
 	key := keysOf(s, 1)
-	x, _ := newSealer(s, key.material)
-	o, _ := newOpener(key, false)
-	sc := new(sealScratch)
+	x, _ := NewOutgoing(s, key.Material)
+	o, _ := NewIncoming(key, false)
+	sc := new(Scratch)
 	taken := 0
 	for i := range 3 * maxSources {
 		h, _ := packetOf(uint32(i), 1, []byte{1})
-		if _, how := o.rtp(sc, bytes.Clone(x.rtp(sc, &h, []byte{1})), 0); how == openedWell {
+		if _, how := o.RTP(sc, bytes.Clone(x.RTP(sc, &h, []byte{1})), 0); how == Opened {
 			taken++
 		}
 	}
 	h, _ := packetOf(0, 2, []byte{1})
-	if _, how := o.rtp(sc, bytes.Clone(x.rtp(sc, &h, []byte{1})), 0); taken != maxSources || how != openedWell {
+	if _, how := o.RTP(sc, bytes.Clone(x.RTP(sc, &h, []byte{1})), 0); taken != maxSources || how != Opened {
 		t.Fatalf("%d taken, the first one then %d", taken, how)
 	}
 }
@@ -270,36 +270,36 @@ func TestMaxSources(t *testing.T) {
 // anew: peers that count on, peers that do not, and packets that are late.
 func TestSRTPNewKey(t *testing.T) {
 	for _, countOn := range []bool{true, false} {
-		s := suiteByName("AES_CM_128_HMAC_SHA1_80")
+		s := SuiteByName("AES_CM_128_HMAC_SHA1_80")
 		old, fresh := keysOf(s, 1), keysOf(s, 2)
-		x, _ := newSealer(s, old.material)
-		o, _ := newOpener(old, false)
-		sc := new(sealScratch)
-		send := func(x *sealer, o *opener, seq int, at time.Duration) opened {
+		x, _ := NewOutgoing(s, old.Material)
+		o, _ := NewIncoming(old, false)
+		sc := new(Scratch)
+		send := func(x *Outgoing, o *Incoming, seq int, at time.Duration) Outcome {
 			h, _ := packetOf(8, uint16(seq), []byte{1})
-			_, how := o.rtp(sc, bytes.Clone(x.rtp(sc, &h, []byte{1})), at)
+			_, how := o.RTP(sc, bytes.Clone(x.RTP(sc, &h, []byte{1})), at)
 			return how
 		}
 		for i := 65_000; i < 66_000; i++ {
-			if send(x, o, i, 0) != openedWell {
+			if send(x, o, i, 0) != Opened {
 				t.Fatal(i)
 			}
 		}
-		y, _ := newSealer(s, fresh.material)
+		y, _ := NewOutgoing(s, fresh.Material)
 		if countOn {
 			y.ctx.SetROC(8, 1)
 		}
-		next, _ := newOpener(fresh, true)
-		next.follow(o, 8, time.Minute)
+		next, _ := NewIncoming(fresh, true)
+		next.Follow(o, 8, time.Minute)
 		for i := 66_002; i < 66_100; i++ {
-			if how := send(y, next, i, time.Minute); how != openedWell {
+			if how := send(y, next, i, time.Minute); how != Opened {
 				t.Fatalf("count on %v: packet %d: %d", countOn, i, how)
 			}
 		}
-		if how := send(x, next, 66_001, time.Minute+keyOverlap/2); how != openedWell {
+		if how := send(x, next, 66_001, time.Minute+keyOverlap/2); how != Opened {
 			t.Errorf("a late packet of the old key: %d", how)
 		}
-		if how := send(x, next, 66_000, time.Minute+2*keyOverlap); how != openedNot {
+		if how := send(x, next, 66_000, time.Minute+2*keyOverlap); how != NotOpened {
 			t.Errorf("the old key long afterwards: %d", how)
 		}
 	}
@@ -308,29 +308,29 @@ func TestSRTPNewKey(t *testing.T) {
 func TestSRTCPRoundTrip(t *testing.T) {
 	for _, s := range suites {
 		key := keysOf(s, 4)
-		x, _ := newSealer(s, key.material)
-		o, _ := newOpener(key, false)
-		sc := new(sealScratch)
+		x, _ := NewOutgoing(s, key.Material)
+		o, _ := NewIncoming(key, false)
+		sc := new(Scratch)
 		report := unhex(t, "80c90001 00000008 81ca0002 00000008 01000000")
-		sealed := bytes.Clone(x.rtcp(sc, report))
+		sealed := bytes.Clone(x.RTCP(sc, report))
 		if bytes.Contains(sealed, report[8:]) {
-			t.Errorf("%s: the report is readable", s.name)
+			t.Errorf("%s: the report is readable", s.Name)
 		}
-		if got := o.rtcp(sc, sealed, 0); !bytes.Equal(got, report) {
-			t.Errorf("%s: %x", s.name, got)
+		if got := o.RTCP(sc, sealed, 0); !bytes.Equal(got, report) {
+			t.Errorf("%s: %x", s.Name, got)
 		}
 		for n := range sealed {
 			bad := bytes.Clone(sealed)
 			bad[n] ^= 0x10
-			if got := o.rtcp(sc, bad, 0); got != nil {
-				t.Errorf("%s: byte %d changed: %x", s.name, n, got)
+			if got := o.RTCP(sc, bad, 0); got != nil {
+				t.Errorf("%s: byte %d changed: %x", s.Name, n, got)
 			}
 		}
-		if o.rtcp(sc, sealed, 0) != nil {
-			t.Errorf("%s: a replay is taken", s.name)
+		if o.RTCP(sc, sealed, 0) != nil {
+			t.Errorf("%s: a replay is taken", s.Name)
 		}
-		if o.rtcp(sc, report, 0) != nil {
-			t.Errorf("%s: a plain report is taken", s.name)
+		if o.RTCP(sc, report, 0) != nil {
+			t.Errorf("%s: a plain report is taken", s.Name)
 		}
 	}
 }
@@ -339,22 +339,22 @@ func TestSRTCPRoundTrip(t *testing.T) {
 func TestSRTPMKI(t *testing.T) {
 	for _, s := range suites {
 		c := keysOf(s, 6)
-		_, whole := packetOf(3, 9, voice(2))
-		sealed := reference(t, s, c.material, whole, 0)
-		tag := map[bool]int{true: 4, false: 10}[strings.HasSuffix(s.name, "_32")]
-		if strings.HasPrefix(s.name, "AEAD") {
+		_, whole := packetOf(3, 9, bytesOf(2))
+		sealed := reference(t, s, c.Material, whole, 0)
+		tag := map[bool]int{true: 4, false: 10}[strings.HasSuffix(s.Name, "_32")]
+		if strings.HasPrefix(s.Name, "AEAD") {
 			tag = 0 // RFC 7714 §7.2: the MKI comes last
 		}
-		c.mki = []byte{0, 0, 1, 2}
+		c.MKI = []byte{0, 0, 1, 2}
 		at := len(sealed) - tag
-		with := append(append(bytes.Clone(sealed[:at]), c.mki...), sealed[at:]...)
-		o, err := newOpener(c, false)
+		with := append(append(bytes.Clone(sealed[:at]), c.MKI...), sealed[at:]...)
+		o, err := NewIncoming(c, false)
 		mediatest.Must(t, err)
-		if got, how := o.rtp(new(sealScratch), with, 0); how != openedWell || !bytes.Equal(got, whole) {
-			t.Errorf("%s: %d %x", s.name, how, got)
+		if got, how := o.RTP(new(Scratch), with, 0); how != Opened || !bytes.Equal(got, whole) {
+			t.Errorf("%s: %d %x", s.Name, how, got)
 		}
-		if _, how := o.rtp(new(sealScratch), sealed, 0); how == openedWell {
-			t.Errorf("%s: a packet without the MKI is taken", s.name)
+		if _, how := o.RTP(new(Scratch), sealed, 0); how == Opened {
+			t.Errorf("%s: a packet without the MKI is taken", s.Name)
 		}
 	}
 }
@@ -365,29 +365,29 @@ func TestSRTPNoAllocation(t *testing.T) {
 	}
 	for _, s := range suites {
 		key := keysOf(s, 1)
-		x, _ := newSealer(s, key.material)
-		o, _ := newOpener(key, false)
-		sc, payload := new(sealScratch), voice(1)
+		x, _ := NewOutgoing(s, key.Material)
+		o, _ := NewIncoming(key, false)
+		sc, payload := new(Scratch), bytesOf(1)
 		seq := uint16(0)
-		var h [rtpHeader]byte
+		var h [headerBytes]byte
 		packet := func() {
 			seq++
-			putRTP(&h, false, 8, seq, uint32(seq)*160, 4)
-			out := x.rtp(sc, &h, payload)
-			if _, how := o.rtp(sc, out, 0); how != openedWell {
+			putHeader(&h, seq, 4)
+			out := x.RTP(sc, &h, payload)
+			if _, how := o.RTP(sc, out, 0); how != Opened {
 				t.Fatal(how)
 			}
 		}
 		packet()
 		if n := testing.AllocsPerRun(500, packet); n != 0 {
-			t.Errorf("%s: %.1f allocations a packet", s.name, n)
+			t.Errorf("%s: %.1f allocations a packet", s.Name, n)
 		}
 		// The library wraps an error for a bad packet of GCM; only the peer's own
 		// address gets so far.
 		bad := make([]byte, 182)
 		copy(bad, h[:])
-		if n := testing.AllocsPerRun(500, func() { o.rtp(sc, bad, 0); binary.BigEndian.PutUint16(bad[2:], binary.BigEndian.Uint16(bad[2:])+1) }); n > 4 {
-			t.Errorf("%s: %.1f allocations a bad packet", s.name, n)
+		if n := testing.AllocsPerRun(500, func() { o.RTP(sc, bad, 0); binary.BigEndian.PutUint16(bad[2:], binary.BigEndian.Uint16(bad[2:])+1) }); n > 4 {
+			t.Errorf("%s: %.1f allocations a bad packet", s.Name, n)
 		}
 	}
 }
@@ -396,21 +396,21 @@ func TestSRTPNoAllocation(t *testing.T) {
 func BenchmarkSRTP(b *testing.B) {
 	for _, s := range suites {
 		key := keysOf(s, 1)
-		payload := voice(1)
-		b.Run(s.name+"/seal", func(b *testing.B) {
-			x, _ := newSealer(s, key.material)
-			sc := new(sealScratch)
-			var h [rtpHeader]byte
+		payload := bytesOf(1)
+		b.Run(s.Name+"/seal", func(b *testing.B) {
+			x, _ := NewOutgoing(s, key.Material)
+			sc := new(Scratch)
+			var h [headerBytes]byte
 			b.ReportAllocs()
 			for i := range b.N {
-				putRTP(&h, false, 8, uint16(i), uint32(i)*160, 4)
-				x.rtp(sc, &h, payload)
+				putHeader(&h, uint16(i), 4)
+				x.RTP(sc, &h, payload)
 			}
 		})
-		b.Run(s.name+"/open", func(b *testing.B) {
-			x, _ := newSealer(s, key.material)
-			o, _ := newOpener(key, false)
-			sc := new(sealScratch)
+		b.Run(s.Name+"/open", func(b *testing.B) {
+			x, _ := NewOutgoing(s, key.Material)
+			o, _ := NewIncoming(key, false)
+			sc := new(Scratch)
 			var sealed [256][]byte
 			b.ReportAllocs()
 			for i := range b.N {
@@ -418,14 +418,30 @@ func BenchmarkSRTP(b *testing.B) {
 					b.StopTimer()
 					for k := range sealed {
 						h, _ := packetOf(4, uint16(i+k), nil)
-						sealed[k] = bytes.Clone(x.rtp(sc, &h, payload))
+						sealed[k] = bytes.Clone(x.RTP(sc, &h, payload))
 					}
 					b.StartTimer()
 				}
-				if _, how := o.rtp(sc, sealed[i%len(sealed)], 0); how != openedWell {
+				if _, how := o.RTP(sc, sealed[i%len(sealed)], 0); how != Opened {
 					b.Fatal(how)
 				}
 			}
 		})
 	}
+}
+
+// bytesOf is a payload that is not silence.
+func bytesOf(n int) []byte {
+	b := make([]byte, 160)
+	for i := range b {
+		b[i] = byte(n*31+i*7) | 1
+	}
+	return b
+}
+
+func putHeader(h *[headerBytes]byte, seq uint16, ssrc uint32) {
+	h[0], h[1] = 2<<6, 8
+	binary.BigEndian.PutUint16(h[2:], seq)
+	binary.BigEndian.PutUint32(h[4:], uint32(seq)*160)
+	binary.BigEndian.PutUint32(h[8:], ssrc)
 }
