@@ -18,13 +18,17 @@ const (
 	heapTime = 10 * time.Second // the heap has room for so much work between two collections, if gcPercent allows
 )
 
+// heapAgain is after how many looks the memory of a burst is given back once more:
+// SIP transactions and dialogs of its last second live for another 32.
+const heapAgain = 3
+
 // heapSteps are the percentages that the keeper chooses from: few, because each
 // change stops the world for an instant.
 var heapSteps = [...]int{50, 100, 200, gcPercent}
 
 // heapKeeper gives the heap room for heapTime of the allocations that the
 // program makes at present. When a burst, or a flood, is over, the room is small
-// again, and what was used for it goes back to the system at once: by itself the
+// again, and what was used for it goes back to the system, in two steps: by itself the
 // runtime keeps much of what it once had.
 type heapKeeper struct {
 	clk     clock.Clock
@@ -32,6 +36,7 @@ type heapKeeper struct {
 	at      time.Time
 	bytes   uint64 // allocated by then, in all
 	percent int
+	quiet   int // looks since the room became the least
 }
 
 func newHeapKeeper(clk clock.Clock) *heapKeeper {
@@ -60,11 +65,13 @@ func (k *heapKeeper) look() {
 	now, bytes, live := k.clk.Now(), k.sample[0].Value.Uint64(), k.sample[1].Value.Uint64()
 	if passed := now.Sub(k.at); !k.at.IsZero() && passed > 0 && live > 0 {
 		rate := float64(bytes-k.bytes) / passed.Seconds()
+		k.quiet++
 		if p := heapPercent(rate, live); p != k.percent {
 			debug.SetGCPercent(p)
-			if k.percent = p; p == heapSteps[0] {
-				debug.FreeOSMemory()
-			}
+			k.percent, k.quiet = p, 0
+		}
+		if k.percent == heapSteps[0] && (k.quiet == 0 || k.quiet == heapAgain) {
+			debug.FreeOSMemory()
 		}
 	}
 	k.at, k.bytes = now, bytes

@@ -86,6 +86,29 @@ func TestHeapKeeperAfterABurst(t *testing.T) {
 	}
 }
 
+// What lived on for a while after a burst goes back, too, and then it is quiet.
+func TestHeapKeeperLooksAgain(t *testing.T) {
+	was := debug.SetGCPercent(gcPercent)
+	defer debug.SetGCPercent(was)
+	clk := clock.NewVirtual(time.Unix(0, 0))
+	k := newHeapKeeper(clk)
+	runtime.GC()
+	k.look()
+	forced := func() uint64 {
+		sample := []metrics.Sample{{Name: "/gc/cycles/forced:gc-cycles"}}
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	for i, want := range []uint64{1, 0, 0, 1, 0, 0, 0, 0} {
+		before := forced()
+		clk.Advance(heapLook)
+		k.look()
+		if got := forced() - before; got != want {
+			t.Errorf("look %d collects %d times, not %d", i, got, want)
+		}
+	}
+}
+
 var burst []byte
 
 func TestHeapKeeperEnds(t *testing.T) {
