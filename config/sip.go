@@ -14,6 +14,7 @@ type SIP struct {
 	Trust     []netip.Prefix `yaml:"trust" default:"[127.0.0.0/8, \"::1\"]" doc:"Sources that reach the routes unchallenged and are never banned."`
 	Users     []User         `yaml:"users,keyed" doc:"Accounts that may register here."`
 	Realm     string         `yaml:"realm" default:"loopstart" doc:"Realm of the digest challenge."`
+	KeepAlive time.Duration  `yaml:"keep_alive" default:"25s" off:"yes" doc:"Interval of empty packets (double CRLF, RFC 5626) that keep the way to phones of users behind a NAT open; off: their own keep-alives do."`
 	Agent     string         `yaml:"agent" default:"loopstart" doc:"User-Agent and Server header."`
 	TLS       SIPTLS         `yaml:"tls" doc:"SIP over TLS."`
 	Origins   []string       `yaml:"origins" doc:"Pages of other hosts that may open ws:// and wss:// listeners: host patterns such as phone.example.ru or *.example.ru; * is any."`

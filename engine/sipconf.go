@@ -35,7 +35,7 @@ func (e *Engine) sipConfig(cfg *config.Config) sip.Config {
 	s := sip.Config{
 		Trust: cfg.SIP.Trust, Agent: cfg.SIP.Agent, Realm: cfg.SIP.Realm, Register: !e.opts.Dev || e.opts.Live != "",
 	}
-	s.Origins = cfg.SIP.Origins
+	s.Origins, s.KeepAlive = cfg.SIP.Origins, cfg.SIP.KeepAlive
 	s.NoTrace, s.Ban = !cfg.SIP.Trace, cfg.SIP.Ban
 	if s.Ban <= 0 {
 		s.Ban = -1 // off

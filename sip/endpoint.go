@@ -109,6 +109,8 @@ func open(cfg Config, deps Deps, hurry int) (*Endpoint, error) {
 		return nil, err
 	}
 	if err := e.openTrunks(); err != nil {
+		e.stop()
+		e.closeRegistrar()
 		return nil, err
 	}
 	if deps.KeepBan != nil {
@@ -117,8 +119,8 @@ func open(cfg Config, deps Deps, hurry int) (*Endpoint, error) {
 	e.bans.restore(deps.SavedBans, func(a netip.Addr) bool { return !e.protected(a) && cfg.Ban >= 0 }, e.clk.Now())
 	if err := e.openTransports(&cfg); err != nil {
 		e.closeTrunks()
-		e.closeRegistrar()
 		e.stop()
+		e.closeRegistrar()
 		return nil, err
 	}
 	e.serve()

@@ -34,8 +34,9 @@ type Config struct {
 	Trust     []netip.Prefix // sources that need no credentials
 	Users     []User
 	Trunks    []Trunk
-	Agent     string // User-Agent and Server header; "" sends "loopstart"
-	Realm     string // digest realm; "" means "loopstart"
+	Agent     string        // User-Agent and Server header; "" sends "loopstart"
+	Realm     string        // digest realm; "" means "loopstart"
+	KeepAlive time.Duration // between two double CRLFs to phones behind a NAT; 0: none
 	TLS       TLSFiles
 	Origins   []string      // pages of other hosts that may open a WebSocket: host patterns
 	Register  bool          // false: we neither register nor ping anywhere

@@ -25,6 +25,7 @@ type registrar struct {
 	locations *location.Table
 	guard     *digest.Server
 	accounts  atomic.Pointer[map[string]User]
+	pings     phonePings
 }
 
 // Binding is one place where a user can be reached.
@@ -57,12 +58,13 @@ func (e *Endpoint) openRegistrar() error {
 	}
 	e.locations = location.New(location.Options{Clock: e.clk, Saved: e.deps.Saved, Changed: e.deps.Bound})
 	e.guard = digest.NewServer(digest.ServerOptions{Realm: realm, Secret: secret, Clock: e.clk, Random: rand.Reader})
+	e.openPings()
 	e.updateRegistrar(cfg)
 	return nil
 }
 
-// closeRegistrar has nothing to end: nothing of the registrar runs by itself.
-func (e *Endpoint) closeRegistrar() {}
+// closeRegistrar waits for the pings, which end with the endpoint's context.
+func (e *Endpoint) closeRegistrar() { e.pings.running.Wait() }
 
 // updateRegistrar takes a new configuration. Who is no user any more is no
 // longer reachable either.
@@ -72,6 +74,7 @@ func (e *Endpoint) updateRegistrar(cfg *Config) {
 		users[u.Name] = u
 	}
 	e.accounts.Store(&users)
+	e.armPings(cfg)
 	e.locations.Keep(func(user string) bool { _, ok := users[user]; return ok })
 }
 

@@ -201,8 +201,11 @@ func (h *host) refused(to string, code int) error {
 			why = ": " + strings.TrimPrefix(l, "call refused: ")
 		}
 	}
-	return fault.New(fault.NotFound, "inbound: the call to %s was refused with %d%s", to, code, why).
-		WithHint("to is the name of a script, or a number that a route of loopstart.yaml takes")
+	err := fault.New(fault.NotFound, "inbound: the call to %s was refused with %d%s", to, code, why)
+	if code != 404 {
+		return err
+	}
+	return err.WithHint("to is the name of a script, or a number that a route of loopstart.yaml takes")
 }
 
 // inviteOf decides where a call comes from.
