@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -62,8 +63,7 @@ func sippAt(t testing.TB, addr netip.AddrPort, scenario string, args ...string) 
 		t.Fatal(err)
 	}
 	r := &sippRun{dir: dir, log: &logBuffer{}, over: make(chan struct{}), addr: addr}
-	media, _, _ := strings.Cut(freeRange(), "-")
-	all := []string{"-sf", file, "-i", ip, "-p", fmt.Sprint(r.addr.Port()), "-mi", ip, "-mp", media, "-nostdin", "-timeout", "25s", "-timeout_error", "-trace_err",
+	all := []string{"-sf", file, "-i", ip, "-p", fmt.Sprint(r.addr.Port()), "-mi", ip, "-mp", fmt.Sprint(sippMedia(ip)), "-nostdin", "-timeout", "25s", "-timeout_error", "-trace_err",
 		"-error_file", filepath.Join(dir, "errors"), "-nd"}
 	r.cmd = exec.Command(path, append(all, args...)...)
 	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = dir, r.log, r.log
@@ -79,6 +79,25 @@ func sippAt(t testing.TB, addr netip.AddrPort, scenario string, args ...string) 
 	})
 	return r
 }
+
+// sippMedia is a port for SIPp's audio, with some above it. There are many more
+// SIPps than engines, whose ranges are left to them.
+func sippMedia(ip string) (port int) {
+	rangeLock.Lock()
+	defer rangeLock.Unlock()
+	for range 200 {
+		if sippNext += 10; sippNext > 11900 {
+			sippNext = 9000
+		}
+		if c, err := net.ListenPacket("udp", net.JoinHostPort(ip, fmt.Sprint(sippNext))); err == nil {
+			c.Close()
+			break
+		}
+	}
+	return sippNext
+}
+
+var sippNext = 9000 + os.Getpid()%290*10
 
 // passes waits for SIPp's end, which must be without a failed call.
 func (r *sippRun) passes(t testing.TB) {
