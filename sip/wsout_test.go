@@ -140,7 +140,7 @@ func TestWebSocketTrunkOfOthers(t *testing.T) {
 		"nobody":    {"127.0.0.1:9;transport=wss", "refused", "port"},
 		"right":     {host + ";transport=ws;path=/sip", "the trunk answers", ""},
 	} {
-		r := newRig(t, func(c *Config, _ *Deps) { c.Trunks = []Trunk{{Name: name, Address: want.address}} })
+		r := newHurriedRig(t, 10, func(c *Config, _ *Deps) { c.Trunks = []Trunk{{Name: name, Address: want.address}} })
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		report, err := r.CheckTrunk(ctx, name)
