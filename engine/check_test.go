@@ -36,7 +36,7 @@ func TestScanKnowsItsLimits(t *testing.T) {
 		{"another object with a file", `player.play("intro.wav")`, "warning x.ts:1:13 prompt file intro.wav not found"},
 		{"a leg of dial", `const leg = await dial("101"); await leg.call.play("nope.wav")`, "warning x.ts:1:52 prompt file nope.wav not found"},
 		{"a part", `export default async (call) => { await call.answer(); void call.prompt([{ play: "nope.wav" }]); }`, "error x.ts:1:81 prompt file nope.wav not found"},
-		{"music of a conference", `import { conference } from "loopstart:call"; export default async (call) => { await conference("a").join(call, { music: "nope.mp3" }); }`, "error x.ts:1:116 prompt file nope.mp3 not found"},
+		{"music of a conference", `import { conference } from "loopstart:call"; export default async (call) => { await conference("a").join(call, { music: "nope.mp3" }); }`, "error x.ts:1:121 prompt file nope.mp3 not found"},
 		{"built in", `call.play("welcome.wav"); call.play("tone:440"); call.play("https://a.b/c.wav")`, ""},
 		{"bad tone", `export default async (call) => { await call.play("tone:x"); }`, "error x.ts:1:50 media: tone"},
 		{"own function named next", `function next(a) {} next("nowhere");`, ""},
