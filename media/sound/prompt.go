@@ -36,7 +36,7 @@ type Prompt struct {
 	endless bool
 	encoded [codec.Slots]struct {
 		once sync.Once
-		Form *Encoded
+		form *Encoded
 	}
 }
 
@@ -95,11 +95,11 @@ func (p *Prompt) Encoded(c *codec.Codec) *Encoded {
 	return e
 }
 
-// Form is the prompt in c with its first frames encoded; see Encoded.complete.
+// Form is the prompt in c with its first frames encoded; see [Encoded.Complete].
 func (p *Prompt) Form(c *codec.Codec) *Encoded {
 	x := &p.encoded[c.Slot]
-	x.once.Do(func() { x.Form = encodePrompt(p, c) })
-	return x.Form
+	x.once.Do(func() { x.form = encodePrompt(p, c) })
+	return x.form
 }
 
 // bytes is what the prompt can grow to: samples, and encoded forms of a byte a

@@ -118,7 +118,7 @@ type Incoming struct {
 	Row int // packets that were not opened, since the last good one
 }
 
-// NewIncoming makes an opener for their key; again: not the first one of the
+// NewIncoming reads what comes under their key; again: not the first one of the
 // session.
 func NewIncoming(c *Key, again bool) (o *Incoming, err error) {
 	o = &Incoming{}

@@ -87,8 +87,8 @@ type Keyring struct {
 	keys   map[*Suite]*OwnKey
 }
 
-// OwnKey is a master key of ours. Its sealer lives as long as it does, so that
-// no packet index is ever used twice under it (RFC 3711 §9.1).
+// OwnKey is a master key of ours. Its [Outgoing] lives as long as it does, so
+// that no packet index is ever used twice under it (RFC 3711 §9.1).
 type OwnKey struct {
 	Material []byte // key and salt
 	Seal     *Outgoing
