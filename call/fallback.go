@@ -2,6 +2,7 @@ package call
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -28,11 +29,16 @@ type falling struct {
 // scriptFailed runs the fallback of the route or script, else the apology.
 func (c *Call) scriptFailed(err error) {
 	c.facts.scriptFailed = true
-	place := ""
+	text, place := err.Error(), ""
 	if e, ok := errors.AsType[*fault.Error](err); ok {
 		place = e.Place
+		for _, more := range []string{e.Hint, strings.TrimRight(e.Frame, "\n ")} { // whoever reads it may not see the log
+			if more != "" {
+				text += "\n" + more
+			}
+		}
 	}
-	c.note("error", "", err.Error(), place)
+	c.note("error", "", text, place)
 	if c.main == nil || !c.main.alive() || c.fallback != nil {
 		return
 	}

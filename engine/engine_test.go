@@ -199,7 +199,7 @@ func TestScriptErrorRunsTheFallback(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	raw, _, _ := p.store.GetTimeline(r.ID)
-	for _, want := range []string{"bad.ts:3:", "tone:500/200ms", "fallback"} {
+	for _, want := range []string{"bad.ts:3:", "3 |   call.data.missing.field;", "is an await missing", "tone:500/200ms", "fallback"} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("timeline lacks %s:\n%s", want, raw)
 		}
