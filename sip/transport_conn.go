@@ -29,6 +29,7 @@ type tcpConn struct {
 	registered chan struct{}
 	since      time.Time   // when it came
 	kept       atomic.Bool // a user, a trunk or a trusted peer
+	idleMu     sync.Mutex  // so that keep comes before or after the reader's deadline
 	spoke      atomic.Bool // a whole message came
 	once       sync.Once
 	ended      sync.Once
@@ -45,9 +46,22 @@ var errFraming = errors.New("sip: no message boundary in the stream")
 // keep gives the connection the idle time of known peers. Its reader waits for
 // the next message already, with the time of a stranger.
 func (c *tcpConn) keep() {
+	c.idleMu.Lock()
+	defer c.idleMu.Unlock()
 	if c.kept.CompareAndSwap(false, true) {
 		_ = c.Conn.SetReadDeadline(c.hub.deadline(keptIdleTimeout)) // fails where it has ended
 	}
+}
+
+// idle bounds the wait for the next message of a peer that has spoken.
+func (c *tcpConn) idle() error {
+	c.idleMu.Lock()
+	defer c.idleMu.Unlock()
+	d := idleTimeout
+	if c.kept.Load() {
+		d = keptIdleTimeout
+	}
+	return c.Conn.SetReadDeadline(c.hub.deadline(d))
 }
 
 // LocalAddr hides the bound address: sipgo's pool would offer this connection
@@ -174,13 +188,14 @@ func (c *tcpConn) fill() error {
 		d, restart = firstMessage, !c.timed
 	case !isKeepAlive(c.stream):
 		d, restart = messageTimeout, !c.timed
-	case c.kept.Load():
-		d = keptIdleTimeout
-	default:
-		d = idleTimeout
 	}
 	c.timed = !c.begun || !isKeepAlive(c.stream)
-	if restart {
+	switch {
+	case d == 0:
+		if err := c.idle(); err != nil {
+			return err
+		}
+	case restart:
 		if err := c.Conn.SetReadDeadline(c.hub.deadline(d)); err != nil {
 			return err
 		}

@@ -76,17 +76,15 @@ func (c *wsConn) Close() error { return c.ws.CloseNow() }
 // nextWS is frame for a WebSocket: what is read is a message already.
 func (c *tcpConn) nextWS(w *wsConn) ([]byte, error) {
 	for {
-		idle := idleTimeout
+		var err error
 		switch {
-		case !c.begun:
-			idle = firstMessage
-		case c.kept.Load():
-			idle = keptIdleTimeout
+		case c.begun:
+			err = c.idle()
+		case !c.timed:
+			err = c.SetReadDeadline(c.hub.deadline(firstMessage))
 		}
-		if c.begun || !c.timed {
-			if err := c.SetReadDeadline(c.hub.deadline(idle)); err != nil {
-				return nil, err
-			}
+		if err != nil {
+			return nil, err
 		}
 		c.timed = true
 		data, err := w.message()
