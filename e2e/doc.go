@@ -7,7 +7,8 @@
 //
 // LOOPSTART_BIN names the binary; without it the tests build one. Without
 // SIPp or baresip the tests that need them are skipped, and fail when
-// LOOPSTART_REQUIRE_E2E is 1.
+// LOOPSTART_REQUIRE_E2E is 1. What this machine's kernel forbids, such as network
+// namespaces, is skipped in both cases.
 //
 // # Concurrency
 //

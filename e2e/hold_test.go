@@ -138,7 +138,7 @@ func answerTo(req *phone.Message) func(*phone.Message) bool {
 func TestIPv6(t *testing.T) {
 	t.Parallel()
 	if !hasIPv6() {
-		lacking(t, "no IPv6 on loopback")
+		unable(t, "no IPv6 on loopback")
 	}
 	p := serve(t, files{"six.ts": `
 export default async function (call) {

@@ -72,7 +72,7 @@ func TestLossyNetwork(t *testing.T) {
 func lossyNetwork(t *testing.T) (near, far string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		lacking(t, "network namespaces need root")
+		unable(t, "network namespaces need root")
 	}
 	need(t, "ip")
 	need(t, "nft")
@@ -82,7 +82,7 @@ func lossyNetwork(t *testing.T) (near, far string) {
 		t.Helper()
 		args := strings.Fields(line)
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			lacking(t, fmt.Sprintf("no network namespaces: %s: %v %s", line, err, out))
+			unable(t, fmt.Sprintf("no network namespaces: %s: %v %s", line, err, out))
 		}
 	}
 	for _, ns := range []string{near, router, far} {
@@ -99,7 +99,7 @@ func lossyNetwork(t *testing.T) (near, far string) {
 	run("ip -n " + near + " route add default via 10.77.0.2")
 	run("ip -n " + far + " route add default via 10.77.1.1")
 	if out, err := exec.Command("ip", "netns", "exec", router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward").CombinedOutput(); err != nil {
-		lacking(t, fmt.Sprintf("no forwarding: %v %s", err, out))
+		unable(t, fmt.Sprintf("no forwarding: %v %s", err, out))
 	}
 	nft := "ip netns exec " + router + " nft add "
 	run(nft + "table ip loss")

@@ -66,11 +66,20 @@ func need(t testing.TB, program string) string {
 	return path
 }
 
+// lacking skips a test for want of what could be installed; continuous
+// integration has installed it.
 func lacking(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("LOOPSTART_REQUIRE_E2E") == "1" {
 		t.Fatal(why)
 	}
+	t.Skip(why)
+}
+
+// unable skips a test that this machine's kernel, or who we are on it, forbids:
+// there is nothing to install.
+func unable(t testing.TB, why string) {
+	t.Helper()
 	t.Skip(why)
 }
 

@@ -61,7 +61,7 @@ func TestAddressMoves(t *testing.T) {
 func movingNetwork(t *testing.T) (near, far string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		lacking(t, "network namespaces need root")
+		unable(t, "network namespaces need root")
 	}
 	need(t, "ip")
 	near, far = fmt.Sprintf("loopstart-move-%d", os.Getpid()), fmt.Sprintf("loopstart-stay-%d", os.Getpid())
@@ -81,7 +81,7 @@ func movingNetwork(t *testing.T) (near, far string) {
 func ip(t *testing.T, line string) {
 	t.Helper()
 	if out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
-		lacking(t, fmt.Sprintf("no network namespaces: ip %s: %v %s", line, err, out))
+		unable(t, fmt.Sprintf("no network namespaces: ip %s: %v %s", line, err, out))
 	}
 }
 

@@ -37,7 +37,7 @@ func needRaw(t testing.TB) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_RAW, syscall.IPPROTO_UDP)
 	if err != nil {
-		lacking(t, "SIPp plays captures through raw sockets, which need root")
+		unable(t, "SIPp plays captures through raw sockets, which need root")
 	}
 	syscall.Close(fd)
 	if _, err := os.Stat(pcaps + "dtmf_2833_1.pcap"); err != nil {

@@ -173,7 +173,7 @@ func TestTexts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if over.ip == "::1" && !hasIPv6() {
-				lacking(t, "no IPv6")
+				unable(t, "no IPv6")
 			}
 			p := serve(t, transferScripts, conf{ip: over.ip})
 			ua := phone.New(t, "+79000000601", over.ip)

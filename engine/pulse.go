@@ -52,7 +52,9 @@ func (p *pulse) beat() {
 		return
 	}
 	p.space.ApplyIdle(p.e.live.kept, store.Op{Key: pulseKey, Value: []byte(p.e.clk.Now().Format(time.RFC3339Nano))})
-	p.e.clk.AfterFunc(pulseEvery, p.beat)
+	if p.e.opts.World == nil { // in virtual time no process dies, and an hour of silence has no steps
+		p.e.clk.AfterFunc(pulseEvery, p.beat)
+	}
 }
 
 // end completes the record of a call of the process before: an estimate, never

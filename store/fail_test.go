@@ -119,7 +119,7 @@ func TestFullDisk(t *testing.T) {
 	need.Root(t, "mounting a small file system")
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256m"); err != nil {
-		need.Skip(t, "this machine does not mount a tmpfs: %v", err)
+		t.Skipf("this machine does not mount a tmpfs: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	s, err := Open(Options{Dir: filepath.Join(dir, "store")})

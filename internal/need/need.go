@@ -1,7 +1,7 @@
-// Package need is for tests that need something of their surroundings: a
-// program, root, a file system. Where it is missing they are skipped with a
-// reason; where LOOPSTART_REQUIRE_E2E is set, as in continuous integration,
-// nothing may be skipped and they fail.
+// Package need is for tests that need something of their surroundings. A program
+// that is not installed skips the test with a reason, and fails it where
+// LOOPSTART_REQUIRE_E2E is set, as in continuous integration, which installs all
+// of them. What the kernel or the user forbids can only be skipped.
 package need
 
 import (
@@ -10,21 +10,15 @@ import (
 	"testing"
 )
 
-// Skip ends the test: skipped, or failed where nothing may be skipped.
-func Skip(t testing.TB, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("LOOPSTART_REQUIRE_E2E") != "" {
-		t.Fatalf("may not be skipped here: "+format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
 // Program skips the test when a program is not installed, and returns its path.
 func Program(t testing.TB, name, install string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		Skip(t, "%s is not installed: %s", name, install)
+		if os.Getenv("LOOPSTART_REQUIRE_E2E") != "" {
+			t.Fatalf("%s is not installed: %s", name, install)
+		}
+		t.Skipf("%s is not installed: %s", name, install)
 	}
 	return path
 }
@@ -33,6 +27,6 @@ func Program(t testing.TB, name, install string) string {
 func Root(t testing.TB, why string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		Skip(t, "%s needs root", why)
+		t.Skipf("%s needs root", why)
 	}
 }
