@@ -146,8 +146,9 @@ func (t *trunk) checkRegister(ctx context.Context) (steps []TrunkStep) {
 			break
 		}
 	}
-	if last := &steps[len(steps)-1]; !t.cfg.Register && !last.OK && last.Code != 401 && last.Code != 407 {
-		// A provider of a static trunk need not know REGISTER at all.
+	if last := &steps[len(steps)-1]; !t.cfg.Register && !last.OK && len(steps) == 1 && last.Code != 401 && last.Code != 407 {
+		// A provider of a static trunk need not know REGISTER at all; one that
+		// asks for our password and refuses it will refuse it for calls, too.
 		last.OK = true
 		last.Words += "; this trunk has no `register: true`, its calls do not depend on it"
 	}
