@@ -60,7 +60,7 @@ func (e *Endpoint) openSurroundings() {
 
 // watchSurroundings looks again and again until the endpoint closes.
 func (e *Endpoint) watchSurroundings() {
-	for e.hub.wait(surroundingsLook / time.Duration(max(e.hurry, 1))) {
+	for e.hub.wait(surroundingsLook/time.Duration(max(e.hurry, 1)), nil) {
 		e.lookAround()
 	}
 }

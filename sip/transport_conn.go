@@ -32,6 +32,7 @@ type tcpConn struct {
 	idleMu     sync.Mutex  // so that keep comes before or after the reader's deadline
 	spoke      atomic.Bool // a whole message came
 	once       sync.Once
+	gone       chan struct{} // closed with the connection
 	ended      sync.Once
 
 	in     reader
@@ -261,6 +262,7 @@ func (c *tcpConn) Write(p []byte) (int, error) {
 func (c *tcpConn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
+		close(c.gone)
 		c.hub.forget(c)
 		err = c.Conn.Close()
 	})

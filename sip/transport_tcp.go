@@ -119,7 +119,7 @@ func (h *tcpHub) adopt(c net.Conn, transport string, accepted bool) (*tcpConn, e
 	if !ok {
 		return nil, errors.New("sip: not a TCP connection")
 	}
-	t := &tcpConn{Conn: c, hub: h, transport: transport, key: c.RemoteAddr().String(), accepted: accepted, registered: make(chan struct{})}
+	t := &tcpConn{Conn: c, hub: h, transport: transport, key: c.RemoteAddr().String(), accepted: accepted, registered: make(chan struct{}), gone: make(chan struct{})}
 	t.source = remote.AddrPort()
 	t.source = netip.AddrPortFrom(t.source.Addr().Unmap(), t.source.Port())
 	if err := h.register(t); err != nil {

@@ -531,7 +531,7 @@ func TestConnectionsOfAPeerAndInAll(t *testing.T) {
 	r := newRig(t, nil)
 	fill := func(ip string, n int) (ok int) {
 		for i := range n {
-			c := &tcpConn{hub: r.hub, key: fmt.Sprint(ip, i), accepted: true, source: netip.AddrPortFrom(netip.MustParseAddr(ip), 1)}
+			c := &tcpConn{hub: r.hub, key: fmt.Sprint(ip, i), accepted: true, gone: make(chan struct{}), source: netip.AddrPortFrom(netip.MustParseAddr(ip), 1)}
 			if r.hub.register(c) == nil {
 				ok++
 				defer r.hub.forget(c)

@@ -160,10 +160,7 @@ func offersSIP(r *http.Request) bool {
 // ping keeps the way open through NATs and proxies, which a page cannot do
 // itself, and finds out when the other side is gone.
 func (h *tcpHub) ping(t *tcpConn, w *wsConn) {
-	for h.wait(wsPing / time.Duration(max(h.e.hurry, 1))) {
-		if h.lookup(t.key) != t {
-			return
-		}
+	for h.wait(wsPing/time.Duration(max(h.e.hurry, 1)), t.gone) {
 		ctx, cancel := context.WithTimeout(h.e.ctx, wsPong)
 		err := w.ws.Ping(ctx)
 		cancel()
@@ -174,14 +171,16 @@ func (h *tcpHub) ping(t *tcpConn, w *wsConn) {
 	}
 }
 
-// wait is a pause; false means that the hub closed.
-func (h *tcpHub) wait(d time.Duration) bool {
+// wait is a pause; false means that the hub closed, or what ends is at its end.
+func (h *tcpHub) wait(d time.Duration, ends <-chan struct{}) bool {
 	over := make(chan struct{})
 	t := clock.System().AfterFunc(d, func() { close(over) })
 	defer t.Stop()
 	select {
 	case <-over:
 		return true
+	case <-ends:
+		return false
 	case <-h.closed:
 		return false
 	}
