@@ -3,6 +3,7 @@ package call
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,14 +90,14 @@ func TestATurnThatComesToNothing(t *testing.T) {
 		caller := w.inbound(Spec{})
 		w.answer()
 		w.callees["x"] = answers(w, time.Second)
-		free := 0
-		w.seize = func() (func(), time.Duration, error) { return func() { free++ }, time.Second, nil }
+		var free atomic.Int32
+		w.seize = func() (func(), time.Duration, error) { return func() { free.Add(1) }, time.Second, nil }
 		r := w.do(func(l *Leg, v Verb) { l.Connect(connectTo(target), v) })
 		w.pass(5 * time.Second)
 		caller.bye()
 		w.pass(time.Second)
-		if got := r.get(); !strings.Contains(got, want) || free != strings.Count(target, "|")+1 {
-			t.Errorf("%s: free %d, %s\n%s", target, free, got, w.story())
+		if got := r.get(); !strings.Contains(got, want) || int(free.Load()) != strings.Count(target, "|")+1 {
+			t.Errorf("%s: free %d, %s\n%s", target, free.Load(), got, w.story())
 		}
 	}
 }

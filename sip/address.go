@@ -42,6 +42,9 @@ func ParseAddress(s string) (Address, error) {
 		s = "<" + t + ">"
 	}
 	a, _, err := parseNameAddr(s)
+	if err == nil && len(s) > MaxAddress-len("<sips:>") && len(a.String()) > MaxAddress {
+		err = errAddressLong // once it is written out
+	}
 	if err != nil {
 		return Address{}, fmt.Errorf("sip: address %q: %w", clip(s, 80), err)
 	}

@@ -44,7 +44,7 @@ func TestParseAddress(t *testing.T) {
 }
 
 func FuzzParseAddress(f *testing.F) {
-	for _, s := range []string{`"A" <sip:a@b:5060;x=y>;tag=1`, "tel:+7;x", "a@b", `"\`, "<>", "sip:[::1]", "\xc2@\x8f\u0085;", "a@\u0085"} {
+	for _, s := range []string{`"A" <sip:a@b:5060;x=y>;tag=1`, "tel:+7;x", "a@b", `"\`, "<>", "sip:[::1]", "\xc2@\x8f\u0085;", "a@\u0085", ":a@" + strings.Repeat("b", MaxAddress-5)} {
 		f.Add(s)
 	}
 	for _, m := range append(rfc4475(), rfc5118()...) {
