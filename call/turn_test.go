@@ -11,11 +11,11 @@ import (
 )
 
 // turns makes a connect to x whose line comes after wait, or never.
-func turns(w *world, wait time.Duration, refused error) (free *int, r *reply) {
-	free = new(int)
+func turns(w *world, wait time.Duration, refused error) (free *atomic.Int32, r *reply) {
+	free = new(atomic.Int32)
 	w.answer()
 	w.callees["x"] = answers(w, time.Second)
-	w.seize = func() (func(), time.Duration, error) { return func() { *free++ }, wait, refused }
+	w.seize = func() (func(), time.Duration, error) { return func() { free.Add(1) }, wait, refused }
 	return free, w.do(func(l *Leg, v Verb) { l.Connect(connectTo("x"), v) })
 }
 
@@ -49,8 +49,8 @@ func TestATurnThatNobodyWaitsFor(t *testing.T) {
 	w.pass(time.Second)
 	caller.bye()
 	w.pass(5 * time.Second)
-	if w.dialledTo("x") || *free != 1 {
-		t.Fatalf("free %d\n%s", *free, w.story())
+	if w.dialledTo("x") || free.Load() != 1 {
+		t.Fatalf("free %d\n%s", free.Load(), w.story())
 	}
 	if got := r.get(); !strings.Contains(got, `"status":"abandoned"`) {
 		t.Fatal(got)
