@@ -399,6 +399,10 @@ func (k *connecting) talk(l *Leg) {
 	t := c.join(k.caller, l, func(endedBy string, ms int64) { k.over(l, endedBy, ms) })
 	t.watch.hangupOn, t.watch.keys = k.opts.HangupOn, k.opts.Keys
 	t.hangupLeg = l
+	t.tunes(k.opts.Music)
+	if k.line != nil {
+		t.tunes(k.line.opts.Music)
+	}
 }
 
 // over ends the talk: the callee goes, the script goes on.

@@ -126,10 +126,7 @@ func (l *Leg) alone() {
 	if t == nil {
 		return
 	}
-	other := t.a
-	if other == l {
-		other = t.b
-	}
+	other := t.other(l)
 	t.a.session.Unbridge()
 	other.speak([]Part{{Play: RingTone}}, PromptOptions{Loop: true}, "", func(PromptResult, error) {})
 }

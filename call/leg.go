@@ -321,6 +321,9 @@ func (l *Leg) offered(ev sip.Event) {
 	}
 	l.held = held
 	l.note("state", map[bool]string{true: "held by the other side", false: "resumed by the other side"}[held], "")
+	if l.talk != nil {
+		l.talk.heldAnew()
+	}
 	l.call.notify("hold", map[string]any{"call": l.handle(), "held": held, "by": l.Party()})
 }
 

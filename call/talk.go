@@ -14,6 +14,7 @@ type talk struct {
 	done      func(endedBy string, ms int64) // nil for early media
 	watch     keyWatch
 	hangupLeg *Leg
+	hold      onHold
 }
 
 // BridgeResult is what bridge resolves with.
@@ -90,6 +91,7 @@ func (l *Leg) endTalk(by string) {
 
 // split parts the sessions without an end of the talk's verb.
 func (t *talk) split() {
+	t.stopTune()
 	t.a.talk, t.b.talk = nil, nil
 	t.watch.quiet.stop()
 	t.a.session.Unbridge()

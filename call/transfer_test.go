@@ -176,6 +176,42 @@ func TestHoldByWhomConnectHasBroughtIn(t *testing.T) {
 	caller.bye()
 }
 
+// TestMusicOfAHold: the other party hears a tone in place of silence, but not
+// over the music of the phone that holds, and the talk goes on afterwards.
+func TestMusicOfAHold(t *testing.T) {
+	w, caller, anna, _ := talking(t, Spec{})
+	offer := func(direction string) {
+		body := bytes.Replace(anna.session.Offer(), []byte("a=sendrecv"), []byte("a="+direction), 1)
+		anna.send(sip.Event{Kind: sip.Offered, ID: 9, Body: body})
+	}
+	hears := func(d time.Duration) (heard bool) {
+		for range d / (50 * time.Millisecond) {
+			w.pass(50 * time.Millisecond)
+			heard = heard || caller.hears()
+		}
+		return heard
+	}
+	offer("sendonly")
+	if hears(900*time.Millisecond) || !hears(10*time.Second) {
+		t.Fatal("the caller hears nothing on hold\n" + w.story())
+	}
+	anna.speak("tone:600/20s")
+	w.pass(5 * time.Second)
+	if n := strings.Count(w.story(), "prompt end"); n != 2 { // that of the connect, and ours
+		t.Fatalf("%d\n%s", n, w.story())
+	}
+	w.pass(15 * time.Second)
+	if !hears(14 * time.Second) {
+		t.Fatal("nothing is heard when the phone's music is over\n" + w.story())
+	}
+	offer("sendrecv")
+	hearEachOther(t, w, caller, anna)
+	if hears(11 * time.Second) {
+		t.Fatal("the tone goes on\n" + w.story())
+	}
+	caller.bye()
+}
+
 func TestATransferThatFailsChangesNothing(t *testing.T) {
 	for name, tt := range map[string]struct {
 		to, want string

@@ -18,6 +18,9 @@ const (
 
 // heardIn looks at a packet of the peer.
 func (l *leg) heardIn(sh *shard, payload []byte, c *codec.Codec) {
+	if l.agreed != nil && !l.agreed.sends && audible(payload, c) {
+		l.s.counters.music.Store(sh.now.UnixNano())
+	}
 	if sh.at-l.sounded < soundEvery || !audible(payload, c) {
 		return
 	}
@@ -52,10 +55,15 @@ func audible(payload []byte, c *codec.Codec) bool {
 
 // LastSound is when the session's party was last heard, or last heard a prompt,
 // a stream or another party; zero for never.
-func (s *Session) LastSound() time.Time {
-	at := s.counters.sound.Load()
-	if at == 0 {
+func (s *Session) LastSound() time.Time { return instant(s.counters.sound.Load()) }
+
+// LastMusic is when the session's party last sent sound while it held us: music
+// on hold (RFC 3264 §8.4); zero for never.
+func (s *Session) LastMusic() time.Time { return instant(s.counters.music.Load()) }
+
+func instant(ns int64) time.Time {
+	if ns == 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, at)
+	return time.Unix(0, ns)
 }

@@ -50,6 +50,7 @@ type counters struct {
 	remoteLost                    atomic.Uint64
 	rtt                           atomic.Int64
 	sound                         atomic.Int64 // Unix ns when something was heard
+	music                         atomic.Int64 // likewise from a party that does not want to hear us
 }
 
 func (c *counters) setJitter(j float64) { c.jitter.Store(math.Float64bits(j)) }

@@ -143,7 +143,7 @@ declare module "loopstart:call" {
      * @example await call.connect("+79161234567", { hide: true });
      */
     hide?: boolean;
-    /** What the caller hears while it rings; false: the callee's own ringback. */
+    /** What the caller hears while it rings, and while the answerer holds; false: the callee's own ringback. */
     music?: Prompt | boolean;
     /** Said to the callee before the talk. */
     whisper?: Prompt;
