@@ -41,6 +41,14 @@ func (a *arrivals) begin(tag string, d *Dialog, tx uint64) {
 	}
 }
 
+// end forgets the INVITE of a dialog that is over: remembered on, it would hold
+// the dialog and with it the whole call.
+func (a *arrivals) end(tag string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.list.remove(tag)
+}
+
 // cancel takes a CANCEL without transaction; false means that its INVITE never
 // came.
 func (a *arrivals) cancel(m *message) bool {

@@ -315,6 +315,7 @@ func (d *Dialog) acceptedInfo() []string {
 // close ends the goroutine: nothing is answered by silence.
 func (d *Dialog) close() {
 	d.e.dialogs.remove(d)
+	d.e.arrivals.end(d.key.localTag)
 	d.e.untap(d)
 	for _, t := range d.timers {
 		if t.timer != nil {

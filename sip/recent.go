@@ -47,6 +47,12 @@ func (r *recent[K, V]) turn() {
 // clear forgets everything, and tells nobody.
 func (r *recent[K, V]) clear() { r.newer, r.older = map[K]V{}, nil }
 
+// remove forgets one key, and tells nobody.
+func (r *recent[K, V]) remove(k K) {
+	delete(r.newer, k)
+	delete(r.older, k)
+}
+
 // dropIf forgets what matches, and tells nobody.
 func (r *recent[K, V]) dropIf(match func(K, V) bool) {
 	maps.DeleteFunc(r.newer, match)
