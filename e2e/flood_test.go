@@ -135,7 +135,7 @@ func TestFlood(t *testing.T) {
 		}
 	}
 	p := serve(t, files{"plays.ts": crashScripts["steady.ts"]}, conf{sip: `trust: [127.0.0.1/32], users: {"101": {password: "pass-101"}}`, rest: "limits: {cps: 1000}"})
-	t.Logf("| flood | sources | sent/s | frames lost | set-ups | p50 | p99 | RSS before | RSS during | RSS after | after |")
+	t.Logf("| flood | sources | sent/s | frames lost | set-ups | p50 | p99 | memory before | during | after | that is |")
 	for _, kinds := range groups {
 		for _, sources := range []int{1, many} {
 			lasts, rest := lasts, rest
@@ -211,6 +211,6 @@ func TestIdleConnections(t *testing.T) {
 		c.Hangup()
 		c.Answer(200, "BYE", testLimit)
 	}
-	t.Logf("| silent TCP connections | set-up over UDP | over TCP | RSS before | RSS with them |")
+	t.Logf("| silent TCP connections | set-up over UDP | over TCP | memory before | with them |")
 	t.Logf("| %d | %s | %s | %d MB | %d MB |", count, took[0], took[1], before>>20, p.memory(p.cmd.Process.Pid)>>20)
 }
