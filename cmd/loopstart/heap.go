@@ -18,9 +18,10 @@ const (
 	heapTime = 10 * time.Second // the heap has room for so much work between two collections, if gcPercent allows
 )
 
-// heapAgain is after how many looks the memory of a burst is given back once more:
-// SIP transactions and dialogs of its last second live for another 32.
-const heapAgain = 3
+// heapAgain is after how many looks the memory of a burst is given back again, and
+// how often: SIP transactions and dialogs of its last second live for another 32,
+// and the store writes down what it has gathered.
+const heapAgain, heapTimes = 3, 2
 
 // heapSteps are the percentages that the keeper chooses from: few, because each
 // change stops the world for an instant.
@@ -28,7 +29,7 @@ var heapSteps = [...]int{50, 100, 200, gcPercent}
 
 // heapKeeper gives the heap room for heapTime of the allocations that the
 // program makes at present. When a burst, or a flood, is over, the room is small
-// again, and what was used for it goes back to the system, in two steps: by itself the
+// again, and what was used for it goes back to the system, in steps: by itself the
 // runtime keeps much of what it once had.
 type heapKeeper struct {
 	clk     clock.Clock
@@ -70,7 +71,7 @@ func (k *heapKeeper) look() {
 			debug.SetGCPercent(p)
 			k.percent, k.quiet = p, 0
 		}
-		if k.percent == heapSteps[0] && (k.quiet == 0 || k.quiet == heapAgain) {
+		if k.percent == heapSteps[0] && k.quiet%heapAgain == 0 && k.quiet <= heapTimes*heapAgain {
 			debug.FreeOSMemory()
 		}
 	}

@@ -99,7 +99,7 @@ func TestHeapKeeperLooksAgain(t *testing.T) {
 		metrics.Read(sample)
 		return sample[0].Value.Uint64()
 	}
-	for i, want := range []uint64{1, 0, 0, 1, 0, 0, 0, 0} {
+	for i, want := range []uint64{1, 0, 0, 1, 0, 0, 1, 0, 0, 0} {
 		before := forced()
 		clk.Advance(heapLook)
 		k.look()
