@@ -173,5 +173,7 @@ func (o *outlet) leave() (over func()) {
 	if o.channel != nil {
 		close(o.channel)
 	}
-	return o.over
+	over = o.over
+	o.sink, o.over = nil, nil // SIP remembers the dialog for half a minute, its call need not stay as long
+	return over
 }
