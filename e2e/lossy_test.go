@@ -57,54 +57,30 @@ func TestLossyNetwork(t *testing.T) {
 		return
 	}
 	near, far := lossyNetwork(t)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("ip", "netns", "exec", near, self, "-test.run", "^TestLossyNetwork$", "-test.v", "-test.timeout", "2m")
-	cmd.Env = append(os.Environ(), lossyEnv+"="+far, "LOOPSTART_BIN="+binary)
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestLossyNetwork") {
-		t.Fatalf("%v\n%s", err, tail(string(out), 80))
-	}
+	again(t, near, lossyEnv, far)
 }
 
 // lossyNetwork makes the three namespaces, or skips where that is not allowed.
 func lossyNetwork(t *testing.T) (near, far string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		unable(t, "network namespaces need root")
-	}
-	need(t, "ip")
+	ns := namespaces(t, "near", "router", "far")
 	need(t, "nft")
-	name := func(role string) string { return fmt.Sprintf("loopstart-%s-%d", role, os.Getpid()) }
-	near, router, far := name("near"), name("router"), name("far")
-	run := func(line string) {
-		t.Helper()
-		args := strings.Fields(line)
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			unable(t, fmt.Sprintf("no network namespaces: %s: %v %s", line, err, out))
-		}
-	}
-	for _, ns := range []string{near, router, far} {
-		t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
-		run("ip netns add " + ns)
-		run("ip -n " + ns + " link set lo up")
-	}
-	run("ip link add near0 netns " + near + " type veth peer name near1 netns " + router)
-	run("ip link add far0 netns " + far + " type veth peer name far1 netns " + router)
-	for _, l := range []struct{ ns, link, addr string }{{near, "near0", nearAddr}, {router, "near1", "10.77.0.2"}, {router, "far1", "10.77.1.1"}, {far, "far0", farAddr}} {
-		run("ip -n " + l.ns + " addr add " + l.addr + "/24 dev " + l.link)
-		run("ip -n " + l.ns + " link set " + l.link + " up")
-	}
-	run("ip -n " + near + " route add default via 10.77.0.2")
-	run("ip -n " + far + " route add default via 10.77.1.1")
+	near, router, far := ns[0], ns[1], ns[2]
+	ip(t, "link add near0 netns "+near+" type veth peer name near1 netns "+router)
+	ip(t, "link add far0 netns "+far+" type veth peer name far1 netns "+router)
+	address(t, near, "near0", nearAddr)
+	address(t, router, "near1", "10.77.0.2")
+	address(t, router, "far1", "10.77.1.1")
+	address(t, far, "far0", farAddr)
+	ip(t, "-n "+near+" route add default via 10.77.0.2")
+	ip(t, "-n "+far+" route add default via 10.77.1.1")
 	if out, err := exec.Command("ip", "netns", "exec", router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward").CombinedOutput(); err != nil {
 		unable(t, fmt.Sprintf("no forwarding: %v %s", err, out))
 	}
-	nft := "ip netns exec " + router + " nft add "
-	run(nft + "table ip loss")
-	run(nft + "chain ip loss forward { type filter hook forward priority 0 ; }")
-	run(nft + fmt.Sprintf("rule ip loss forward udp dport 10000-29399 numgen random mod 100 < %d drop", lossPercent))
+	nft := "netns exec " + router + " nft add "
+	ip(t, nft+"table ip loss")
+	ip(t, nft+"chain ip loss forward { type filter hook forward priority 0 ; }")
+	ip(t, nft+fmt.Sprintf("rule ip loss forward udp dport 10000-29399 numgen random mod 100 < %d drop", lossPercent))
 	return near, far
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -46,43 +45,18 @@ func TestAddressMoves(t *testing.T) {
 		return
 	}
 	near, far := movingNetwork(t)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("ip", "netns", "exec", near, self, "-test.run", "^TestAddressMoves$", "-test.v", "-test.timeout", "2m")
-	cmd.Env = append(os.Environ(), movingEnv+"="+far, "LOOPSTART_BIN="+binary)
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestAddressMoves") {
-		t.Fatalf("%v\n%s", err, tail(string(out), 80))
-	}
+	again(t, near, movingEnv, far)
 }
 
 // movingNetwork makes the namespaces, or skips where that is not allowed.
 func movingNetwork(t *testing.T) (near, far string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		unable(t, "network namespaces need root")
-	}
-	need(t, "ip")
-	near, far = fmt.Sprintf("loopstart-move-%d", os.Getpid()), fmt.Sprintf("loopstart-stay-%d", os.Getpid())
-	for _, ns := range []string{near, far} {
-		t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
-		ip(t, "netns add "+ns)
-		ip(t, "-n "+ns+" link set lo up")
-	}
+	ns := namespaces(t, "move", "stay")
+	near, far = ns[0], ns[1]
 	ip(t, "link add "+movingLink+" netns "+near+" type veth peer name stay0 netns "+far)
-	ip(t, "-n "+near+" addr add "+movingOld+"/24 dev "+movingLink)
-	ip(t, "-n "+far+" addr add "+movingFar+"/24 dev stay0")
-	ip(t, "-n "+near+" link set "+movingLink+" up")
-	ip(t, "-n "+far+" link set stay0 up")
+	address(t, near, movingLink, movingOld)
+	address(t, far, "stay0", movingFar)
 	return near, far
-}
-
-func ip(t *testing.T, line string) {
-	t.Helper()
-	if out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
-		unable(t, fmt.Sprintf("no network namespaces: ip %s: %v %s", line, err, out))
-	}
 }
 
 // moveAndTalk runs inside the near namespace.

@@ -62,14 +62,21 @@ func TestHeapPercent(t *testing.T) {
 	}
 }
 
-// A burst that is over leaves the collector with less room than it found.
-func TestHeapKeeperAfterABurst(t *testing.T) {
+// keeper is a heapKeeper that has looked once. The collector is as before
+// afterwards.
+func keeper(t *testing.T) (*heapKeeper, *clock.Virtual) {
 	was := debug.SetGCPercent(gcPercent)
-	defer debug.SetGCPercent(was)
+	t.Cleanup(func() { debug.SetGCPercent(was) })
 	clk := clock.NewVirtual(time.Unix(0, 0))
 	k := newHeapKeeper(clk)
 	runtime.GC()
 	k.look()
+	return k, clk
+}
+
+// A burst that is over leaves the collector with less room than it found.
+func TestHeapKeeperAfterABurst(t *testing.T) {
+	k, clk := keeper(t)
 	for range 8 << 10 {
 		burst = make([]byte, 64<<10)
 	}
@@ -88,12 +95,7 @@ func TestHeapKeeperAfterABurst(t *testing.T) {
 
 // What lived on for a while after a burst goes back, too, and then it is quiet.
 func TestHeapKeeperLooksAgain(t *testing.T) {
-	was := debug.SetGCPercent(gcPercent)
-	defer debug.SetGCPercent(was)
-	clk := clock.NewVirtual(time.Unix(0, 0))
-	k := newHeapKeeper(clk)
-	runtime.GC()
-	k.look()
+	k, clk := keeper(t)
 	forced := func() uint64 {
 		sample := []metrics.Sample{{Name: "/gc/cycles/forced:gc-cycles"}}
 		metrics.Read(sample)

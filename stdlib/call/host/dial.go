@@ -39,15 +39,12 @@ func connect(q *request) {
 		return
 	}
 	c := call.ConnectOptions{
-		Serial: o.Strategy == "serial", Timeout: ms(o.TimeoutMs), Music: o.Music.parts, Passthrough: o.Music.off, Whisper: o.Whisper,
+		Serial: o.Strategy == "serial", Timeout: ms(o.TimeoutMs), Music: o.Music.orRing(), Passthrough: o.Music.off, Whisper: o.Whisper,
 		MaxDuration: ms(o.MaxMs), Record: o.Record, HangupOn: o.HangupOn, OnRing: o.OnRing.ID, OnAnswer: o.OnAnswer.ID,
 		Keys: map[string]uint32{},
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = q.s.serv.Ring
-	}
-	if len(c.Music) == 0 && !c.Passthrough {
-		c.Music = []call.Part{{Play: call.RingTone}}
 	}
 	for keys, f := range o.Keys {
 		c.Keys[keys] = f.ID

@@ -52,7 +52,7 @@ func enterQueue(q *request) {
 	}
 	spec := q.s.call.Spec()
 	w := call.QueueOptions{
-		Group: o.Group, Priority: o.Priority, Skills: o.Skills, Timeout: ms(o.TimeoutMs), Every: ms(o.EveryMs), Music: o.Music.parts,
+		Group: o.Group, Priority: o.Priority, Skills: o.Skills, Timeout: ms(o.TimeoutMs), Every: ms(o.EveryMs), Music: o.Music.orRing(),
 		Announce: o.Announce.what, Words: o.Announce.parts, Keys: map[string]call.QueueKey{},
 		Agent: spec.Dial(""),
 		Connect: call.ConnectOptions{
@@ -65,9 +65,6 @@ func enterQueue(q *request) {
 	}
 	if w.Every <= 0 {
 		w.Every = call.DefaultEvery
-	}
-	if len(w.Music) == 0 && !o.Music.off {
-		w.Music = []call.Part{{Play: call.RingTone}}
 	}
 	for key, f := range o.Keys {
 		w.Keys[key] = call.QueueKey{Function: f.ID}

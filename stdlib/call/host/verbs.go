@@ -479,3 +479,12 @@ func (m *flexMusic) UnmarshalJSON(b []byte) error {
 	}
 	return json.Unmarshal(b, &m.parts)
 }
+
+// orRing is the music, a ringing tone where the script asks for none, and nothing
+// where it turns it off.
+func (m flexMusic) orRing() []call.Part {
+	if len(m.parts) == 0 && !m.off {
+		return []call.Part{{Play: call.RingTone}}
+	}
+	return m.parts
+}
