@@ -240,6 +240,20 @@ func TestNonceStoreIsBoundedAndStillRefusesReplay(t *testing.T) {
 	}
 }
 
+// TestMaxNonces: a server that is told nothing else remembers so many.
+func TestMaxNonces(t *testing.T) {
+	c := &newBench(0).counters
+	for i := range MaxNonces {
+		c.use(fmt.Sprint(i), start.Add(time.Duration(i)), start, 1)
+	}
+	if len(c.byNonce) != MaxNonces || c.evicted != 0 {
+		t.Fatalf("%d remembered, %d forgotten", len(c.byNonce), c.evicted)
+	}
+	if c.use("more", start.Add(time.Second), start, 1); len(c.byNonce) != MaxNonces || c.evicted != 1 {
+		t.Fatalf("%d remembered, %d forgotten", len(c.byNonce), c.evicted)
+	}
+}
+
 func TestChallengesCostNoMemory(t *testing.T) {
 	b := newBench(0)
 	for range 1000 {

@@ -269,6 +269,18 @@ func TestLimitPerUserDropsTheOldest(t *testing.T) {
 	}
 }
 
+// TestMaxBindingsPerUser is the limit where nothing else is said.
+func TestMaxBindingsPerUser(t *testing.T) {
+	b := newBench(Options{})
+	for i := range MaxBindingsPerUser + 1 {
+		b.apply(t, b.register("101", time.Minute, fmt.Sprintf("sip:%d@h", i)))
+		b.clock.Advance(time.Second)
+	}
+	if st := b.Stats(); st.Bindings != MaxBindingsPerUser || st.Pushed != 1 {
+		t.Fatalf("%+v", st)
+	}
+}
+
 func TestTotalLimit(t *testing.T) {
 	b := newBench(Options{Total: 2})
 	b.apply(t, b.register("101", time.Minute, "sip:101@h"))

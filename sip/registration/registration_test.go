@@ -145,6 +145,24 @@ func TestRefreshIsSpreadAndEarlyEnough(t *testing.T) {
 	}
 }
 
+// TestMaxExpires: neither we nor the registrar make a registration longer.
+func TestMaxExpires(t *testing.T) {
+	s, out := Step(State{}, Event{Kind: Start, At: start, Wish: 2 * MaxExpires})
+	if s.Wish != MaxExpires || len(out) == 0 || out[0].Expires != MaxExpires {
+		t.Errorf("we ask for %s", s.Wish)
+	}
+	granted, _ := Step(s, Event{Kind: Answer, At: start, Code: 200, Granted: MaxExpires + time.Second})
+	if got := granted.Until.Sub(start); got != MaxExpires {
+		t.Errorf("it is believed for %s", got)
+	}
+	for least, raised := range map[time.Duration]bool{MaxExpires: true, MaxExpires + time.Second: false} {
+		s, _ := Step(State{}, Event{Kind: Start, At: start, Wish: time.Hour})
+		if s, _ = Step(s, Event{Kind: Answer, At: start, Code: 423, MinExpires: least}); (s.Wish == least) != raised {
+			t.Errorf("at least %s: %+v", least, s)
+		}
+	}
+}
+
 func TestBackoffIsBounded(t *testing.T) {
 	for failures := range 100 {
 		for _, roll := range []float64{0, 0.5, 0.999} {

@@ -1,6 +1,8 @@
 package resolve
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +54,22 @@ func TestNAPTR(t *testing.T) {
 			t.Errorf("%s %v:\n got %s\nwant %s", tc.name, tc.rules, got, tc.want)
 		}
 		b.clock.Advance(MostTTL)
+	}
+}
+
+// TestMaxServices: of a domain's rules so many are followed.
+func TestMaxServices(t *testing.T) {
+	b := newBench(t)
+	var rules []dnsmessage.Resource
+	for i := range MaxServices + 1 {
+		name := fmt.Sprintf("s%d.test", i)
+		rules = append(rules, rule(uint16(i), 1, "SIP+D2U", name))
+		b.dns.service(name, srv(1, 0, uint16(5060+i), "a.test"))
+	}
+	b.dns.host("a.test", "192.0.2.1")
+	b.dns.service("x.test", rules...)
+	if got := strings.Fields(b.hops(t, "x.test")); len(got) != MaxServices || got[MaxServices-1] != fmt.Sprintf("udp://192.0.2.1:%d", 5060+MaxServices-1) {
+		t.Fatalf("%d places: %s", len(got), got)
 	}
 }
 

@@ -76,6 +76,8 @@ func TestParseTarget(t *testing.T) {
 		{"user@host", "bad"},
 		{"[::1", "bad"},
 		{strings.Repeat("a", 254), "bad"},
+		{"h;transport=ws;path=/" + strings.Repeat("a", MaxPath-1), "h 0 ws"},
+		{"h;transport=ws;path=/" + strings.Repeat("a", MaxPath), "bad"},
 	} {
 		got := "bad"
 		if tg, ok := ParseTarget(tc.in); ok {
