@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -225,6 +226,22 @@ func TestLoadReader(t *testing.T) {
 	}
 	if _, err := l.LoadReader(t.Context(), strings.NewReader("<html>"), "", LoadOptions{}); fault.CodeOf(err) != fault.Media {
 		t.Errorf("%v", err)
+	}
+}
+
+// zeros are audio of a broken sender: without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// TestLoadReaderLimit: audio that has no file is held as a whole, so it has a
+// bound of its own, however large files may be.
+func TestLoadReaderLimit(t *testing.T) {
+	l := NewLibrary(LibraryOptions{MaxFileBytes: 4 * maxReaderBytes})
+	for size, want := range map[int64]fault.Code{maxReaderBytes: fault.Media, maxReaderBytes + 1: fault.Limit} {
+		if _, err := l.LoadReader(t.Context(), io.LimitReader(zeros{}, size), "", LoadOptions{}); fault.CodeOf(err) != want {
+			t.Errorf("%d bytes: %v", size, err)
+		}
 	}
 }
 

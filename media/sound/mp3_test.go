@@ -196,6 +196,38 @@ func TestMP3DamageInTheMiddleIsSteppedOver(t *testing.T) {
 	}
 }
 
+// TestDamagedFramesLimit: a file of nothing but frames that break the decoder is
+// given up.
+func TestDamagedFramesLimit(t *testing.T) {
+	file, err := os.ReadFile(mp3Path("mono-44100-64k"))
+	mediatest.Must(t, err)
+	frames, err := newMP3Frames(bytes.NewReader(file))
+	mediatest.Must(t, err)
+	at := bytes.Index(file, []byte("\xff\xfb"))
+	frame := append(bytes.Clone(file[at:at+4]), bytes.Repeat([]byte{0x78}, frames.head.size()-4)...)
+	for n, whole := range map[int]bool{maxDamagedFrames: true, maxDamagedFrames + 1: false} {
+		m, err := newMP3Reader(bytes.NewReader(bytes.Repeat(frame, n)))
+		mediatest.Must(t, err)
+		got, err := m.read(make([]float32, 1<<18))
+		if errors.Is(err, io.EOF) != whole || got != 0 || m.damaged != n {
+			t.Errorf("%d damaged frames: %d samples, %d damaged, %v", n, got, m.damaged, err)
+		}
+	}
+}
+
+// TestID3TagsLimit: behind so many tags the audio is still found; what comes
+// behind more is junk, and of that there is a limit, too.
+func TestID3TagsLimit(t *testing.T) {
+	file, err := os.ReadFile(mp3Path("mono-44100-64k"))
+	mediatest.Must(t, err)
+	small, large := []byte("ID3\x04\x00\x00\x00\x00\x00\x00"), append([]byte("ID3\x04\x00\x00\x00\x48\x00\x00"), make([]byte, 0x48<<14)...)
+	for before, ok := range map[int]bool{maxID3Tags - 1: true, maxID3Tags: false} {
+		if _, err := decodeMP3(slicesOf(bytes.Repeat(small, before), large, file)); (err == nil) != ok {
+			t.Errorf("behind %d others: %v", before, err)
+		}
+	}
+}
+
 func TestNotMP3(t *testing.T) {
 	file, err := os.ReadFile(mp3Path("mono-44100-64k"))
 	mediatest.Must(t, err)

@@ -94,7 +94,7 @@ func TestNameLimit(t *testing.T) {
 func TestFileLimit(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "resolv.conf")
 	const line = "nameserver 192.0.2.1"
-	for pad, want := range map[int]int{maxFile - len(line) - 1: 1, maxFile: 0} {
+	for pad, want := range map[int]int{maxFile - len(line): 1, maxFile - len(line) + 1: 0} {
 		padding := strings.Repeat("# comment\n", pad/10) + strings.Repeat("\n", pad%10)
 		if err := os.WriteFile(file, []byte(padding+line+"\n"), 0o600); err != nil {
 			t.Fatal(err)
