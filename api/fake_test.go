@@ -42,6 +42,7 @@ type house struct {
 	flows    []string // what was asked of flows
 	checked  string
 	ready    error
+	waiting  []string
 	fail     error // of every part
 	log      bytes.Buffer
 	sees     []string // scripts that may be seen
@@ -300,6 +301,8 @@ func (h *house) CheckTrunk(name string) (any, error) {
 }
 
 func (h *house) Ready() error { return h.ready }
+
+func (h *house) Waiting() []string { return h.waiting }
 
 func (h *house) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "loopstart_calls 2\n")

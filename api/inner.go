@@ -42,7 +42,11 @@ func (s *server) readyz(w http.ResponseWriter, _ *http.Request) error {
 	if err := s.Health.Ready(); err != nil {
 		return err
 	}
-	return write(w, http.StatusOK, map[string]any{"status": "ready", "version": s.Version})
+	out := map[string]any{"status": "ready", "version": s.Version}
+	if waiting := s.Health.Waiting(); len(waiting) > 0 {
+		out["waiting"] = waiting
+	}
+	return write(w, http.StatusOK, out)
 }
 
 func (s *server) metrics(w http.ResponseWriter, r *http.Request) error {

@@ -239,6 +239,8 @@ type AuditEntry struct {
 // Health tells whether calls can be taken.
 type Health interface {
 	Ready() error
+	// Waiting lists the listeners of SIP whose address the machine does not have yet.
+	Waiting() []string
 }
 
 // Query selects records.

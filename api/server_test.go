@@ -295,6 +295,12 @@ func TestHealth(t *testing.T) {
 	h := newHouse()
 	want(t, askOf(New(h.options()), "GET", "/healthz", ""), 200, "")
 	want(t, askOf(New(h.options()), "GET", "/readyz", ""), 200, "")
+	h.waiting = []string{"udp://10.8.0.2:5060"}
+	late := askOf(New(h.options()), "GET", "/readyz", "")
+	want(t, late, 200, "")
+	if b, _ := io.ReadAll(late.Body); !bytes.Contains(b, []byte(`"waiting":["udp://10.8.0.2:5060"]`)) {
+		t.Errorf("%s", b)
+	}
 	h.ready = fault.New(fault.Unavailable, "the server is stopping")
 	want(t, askOf(New(h.options()), "GET", "/healthz", ""), 200, "")
 	want(t, askOf(New(h.options()), "GET", "/readyz", ""), 503, fault.Unavailable)

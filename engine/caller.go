@@ -88,13 +88,24 @@ func Call(ctx context.Context, o CallerOptions) (CallerResult, error) {
 // the end of a prompt matters.
 const callerEvents = 64
 
-func (c *caller) open(to sip.Address) (err error) {
-	local := netip.MustParseAddr("127.0.0.1")
-	if a, err := netip.ParseAddr(strings.Trim(to.Host, "[]")); err == nil && a.Is6() {
-		local = netip.IPv6Loopback()
-	} else if err == nil && !a.IsLoopback() || err != nil {
-		local = netip.IPv4Unspecified()
+// callerAddr is where a call to a host begins: at loopback when it is this machine,
+// also by another address of it, so that it is trusted by default.
+func callerAddr(host string, local []netip.Addr) netip.Addr {
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	ours := err == nil && (a.IsLoopback() || hasAddr(local, a))
+	switch {
+	case ours && a.Is6():
+		return netip.IPv6Loopback()
+	case ours:
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	case err == nil && a.Is6():
+		return netip.IPv6Unspecified()
 	}
+	return netip.IPv4Unspecified()
+}
+
+func (c *caller) open(to sip.Address) (err error) {
+	local := callerAddr(to.Host, localAddrs())
 	transport := "udp"
 	if t, _ := to.Param("transport"); strings.EqualFold(t, "tcp") {
 		transport = "tcp"

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/internal/netx"
 )
 
 // listeners tries every address that is listened to.
@@ -36,12 +37,30 @@ func (d *doctor) listener(name, transport string, addr netip.AddrPort) {
 		d.fail(name, "`ss -lnp` tells which; or choose another port", "%s is in use by another program", what)
 		d.coded("PORT_TAKEN")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		d.fail(name, "listen on 0.0.0.0, or on an address of `ip addr`", "%s: no interface has this address", what)
+		d.missing(name, what, addr.Addr())
 		d.coded("ADDRESS_MISSING")
 	case errors.Is(err, syscall.EACCES):
 		d.fail(name, "ports below 1024 need root or CAP_NET_BIND_SERVICE", "%s: not permitted", what)
 	default:
 		d.fail(name, "", "%s: %s", what, err)
+	}
+}
+
+// missing judges an address that no interface has: one that may come with a lease
+// or a tunnel is waited for.
+func (d *doctor) missing(name, what string, a netip.Addr) {
+	have := listAddrs(localAddrs())
+	if have == "" {
+		have = "loopback only"
+	}
+	why := netx.NeverOurs(a)
+	switch {
+	case why != "":
+		d.fail(name, "listen on 0.0.0.0, or on an address of `ip addr`", "%s: no interface has this address, and %s; this machine has %s", what, why, have)
+	case netx.Public(a) && onlyPrivate(localAddrs()):
+		d.fail(name, "listen on 0.0.0.0, and name the public address in sip.advertise", "%s: no interface has this address, and behind NAT none will; this machine has %s", what, have)
+	default:
+		d.warn(name, "right for an address that comes later, by DHCP or a VPN; else correct it, or listen on 0.0.0.0", "%s: no interface has this address now, so nobody can reach it: loopstart waits for it; this machine has %s", what, have)
 	}
 }
 

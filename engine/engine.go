@@ -261,9 +261,6 @@ func (e *Engine) share(host string) outbox.Share {
 	return outbox.Share{AtOnce: atOnce, Rate: rate}
 }
 
-// Ready reports why calls cannot be taken, or nil.
-func (e *Engine) Ready() error { return e.admission.ready() }
-
 // Close ends everything at once: calls, workers, sockets, store.
 func (e *Engine) Close() {
 	e.stop()

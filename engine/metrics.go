@@ -128,6 +128,7 @@ func (g gauges) guard() []figure {
 		{"sip_tcp_refused_total", "SIP connections closed for want of room.", true, float64(s.ConnsRefused)},
 		{"sip_bans", "SIP sources that are banned now.", false, float64(s.Banning)},
 		{"sip_address_changes_total", "Changes of this machine's addresses.", true, float64(s.Moves)},
+		{"sip_listeners_waiting", "Listeners whose address is not on this machine now.", false, float64(s.Absent)},
 		{"sip_transactions", "Requests of others whose transactions are not over.", false, float64(s.Transactions)},
 		{"sip_sources", "UDP addresses that keep a way back for answers.", false, float64(s.Sources)},
 		{"sip_registrations", "Registrations of users.", false, float64(users.Bindings)},

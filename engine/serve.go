@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/netx"
 	"github.com/loopstart/loopstart/store"
 	"github.com/loopstart/loopstart/store/outbox"
 )
@@ -67,7 +69,7 @@ const (
 )
 
 func (e *Engine) listen(ctx context.Context, addr string, h http.Handler, files *[2]string) (string, error) {
-	ln, err := net.Listen("tcp", addr)
+	ln, err := e.bindHTTP(addr)
 	if err != nil {
 		f := fault.New(fault.Unavailable, "http: cannot listen on %s: %w", addr, err).WithExit(fault.ExitBind)
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -94,6 +96,22 @@ func (e *Engine) listen(ctx context.Context, addr string, h http.Handler, files 
 	context.AfterFunc(ctx, stop)
 	context.AfterFunc(e.ctx, stop)
 	return ln.Addr().String(), nil
+}
+
+// bindHTTP binds also to an address that comes later.
+func (e *Engine) bindHTTP(addr string) (net.Listener, error) {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return net.Listen("tcp", addr)
+	}
+	ln, late, err := netx.ListenTCP(at)
+	if err != nil {
+		return nil, err
+	}
+	if late {
+		e.log.Warn("the HTTP listener waits: no interface has its address yet", "listener", addr, "hint", "it is served as soon as an interface has it; if that is not to be expected, correct http.listen")
+	}
+	return ln, nil
 }
 
 // surface implements the interfaces of package api.

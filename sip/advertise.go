@@ -115,7 +115,7 @@ func (e *Endpoint) rank(bound, remote netip.Addr, sockets int) int {
 	switch {
 	case !remote.IsValid():
 		return 1
-	case bound.Is4() != remote.Is4():
+	case bound.Is4() != remote.Is4() || e.absent(bound):
 		return 0
 	case bound.IsUnspecified():
 		return 2

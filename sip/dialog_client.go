@@ -77,7 +77,7 @@ func (e *Endpoint) aim(req *gosip.Request, h hop) error {
 	req.SetTransport("UDP")
 	s := e.socketTo(h.addr)
 	if s == nil {
-		return errNoListener
+		return e.noListener()
 	}
 	local := s.conn.LocalAddr().String()
 	ip, portText, err := gosip.ParseAddr(local)

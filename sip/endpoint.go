@@ -157,11 +157,16 @@ func (e *Endpoint) Close() {
 	e.closeRegistrar()
 }
 
-// LocalAddr is the bound address of the first listener of that transport;
-// invalid when there is none.
+// LocalAddr is the bound address of the first listener of that transport, of one
+// whose address is there if there is any; invalid when there is none.
 func (e *Endpoint) LocalAddr(transport string) netip.AddrPort {
 	if transport != "udp" {
 		return e.hub.localAddr(transport, netip.Addr{})
+	}
+	for _, s := range e.udp {
+		if !e.absent(s.local.Addr()) {
+			return s.local
+		}
 	}
 	if len(e.udp) > 0 {
 		return e.udp[0].local
@@ -172,6 +177,7 @@ func (e *Endpoint) LocalAddr(transport string) netip.AddrPort {
 // Stats is a snapshot of the counters.
 func (e *Endpoint) Stats() Stats {
 	s := e.count.snapshot()
+	s.Absent = len(e.Absent())
 	s.Dialogs = e.dialogs.size()
 	s.Connections, s.Transactions = e.hub.size(), int(e.transactions.Load())
 	s.Bans, s.Banning = e.bans.began.Load(), len(e.bans.current(e.clk.Now()))
@@ -280,6 +286,9 @@ func token(n int) string {
 }
 
 func jitter(n int) int { return mathrand.IntN(n) }
+
+var errAbsent = fault.New(fault.Unavailable, "sip: the address of the listener on that way is not on this machine now").
+	WithHint("the call goes when an interface has it; `loopstart doctor` tells which listeners wait")
 
 var errNoListener = fault.New(fault.Unavailable, "sip: there is no listener of that transport and address family").
 	WithHint("add one to sip.listen")

@@ -3,7 +3,7 @@ package sip
 import "sync/atomic"
 
 // Stats counts what an endpoint did since Open; Dialogs, Connections,
-// Sources, Transactions and Banning are present numbers.
+// Sources, Transactions, Banning and Absent are present numbers.
 type Stats struct {
 	Dialogs     int // now
 	Connections int // TCP, now
@@ -39,6 +39,7 @@ type Stats struct {
 	Handshakes   uint64 // TLS handshakes that failed
 	WriteErrors  uint64
 	Moves        uint64 // changes of this machine's addresses
+	Absent       int    // listeners whose address is not on this machine now
 }
 
 // counters is the live form of Stats.

@@ -104,6 +104,7 @@ func (e *Endpoint) interfacesChanged(old, now []netip.Addr) {
 	}
 	e.count.moves.Add(1)
 	e.log.Info("the addresses of this machine have changed", "gone", m.Gone, "new", m.Came)
+	e.tellListeners(m)
 	e.forgetRoutes(m.Gone)
 	e.hub.leave(m.Gone)
 	for _, t := range *e.live.Load() {

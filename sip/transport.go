@@ -13,7 +13,6 @@ import (
 	gosip "github.com/emiago/sipgo/sip"
 
 	"github.com/loopstart/loopstart/internal/clock"
-	"github.com/loopstart/loopstart/internal/fault"
 )
 
 // MaxSources is how many UDP source addresses keep a way back for answers.
@@ -34,11 +33,12 @@ var setGlobals = sync.OnceFunc(func() {
 
 // transports is the sockets of an endpoint and the layers of sipgo on them.
 type transports struct {
-	tp  *gosip.TransportLayer
-	tx  *gosip.TransactionLayer
-	udp []*udpSocket
-	hub *tcpHub
-	wg  sync.WaitGroup
+	tp   *gosip.TransportLayer
+	tx   *gosip.TransactionLayer
+	udp  []*udpSocket
+	hub  *tcpHub
+	tied map[netip.Addr]bool // addresses of listeners that come and go with an interface
+	wg   sync.WaitGroup
 
 	gate   sync.RWMutex // held for reading while a request is started
 	ending bool         // nothing is started any more
@@ -85,32 +85,7 @@ func (e *Endpoint) openTransports(cfg *Config) error {
 			return err
 		}
 	}
-	return nil
-}
-
-func (e *Endpoint) bind(l Listener) error {
-	var err error
-	switch l.Transport {
-	case "udp":
-		var s *udpSocket
-		if s, err = e.listenUDP(l.Addr); err == nil {
-			e.udp = append(e.udp, s)
-		}
-	case "tcp", "ws":
-		err = e.hub.listen(l.Transport, l.Addr)
-	case "tls", "wss":
-		if err := e.checkTLS(); err != nil {
-			return err
-		}
-		err = e.hub.listen(l.Transport, l.Addr)
-	default:
-		return fault.New(fault.Invalid, "sip: transport %q is unknown", l.Transport).WithExit(fault.ExitConfig)
-	}
-	if err != nil {
-		return fault.New(fault.Unavailable, "sip: cannot listen on %s://%s: %w", l.Transport, l.Addr, err).
-			WithHint("another program uses port %d, or the address is not of this machine; see ss -lnup and ss -lntp",
-				l.Addr.Port()).WithExit(fault.ExitBind)
-	}
+	e.tellAbsent()
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/netx"
 )
 
 // Time limits of TCP connections.
@@ -57,17 +58,12 @@ func newTCPHub(e *Endpoint) *tcpHub {
 	}
 }
 
-func (h *tcpHub) listen(transport string, addr netip.AddrPort) error {
-	network := "tcp4"
-	if addr.Addr().Is6() {
-		network = "tcp6"
+func (h *tcpHub) listen(transport string, addr netip.AddrPort) (late bool, err error) {
+	l, late, err := netx.ListenTCP(addr)
+	if err == nil {
+		h.listeners = append(h.listeners, streamListener{l, transport})
 	}
-	l, err := net.ListenTCP(network, net.TCPAddrFromAddrPort(addr))
-	if err != nil {
-		return err
-	}
-	h.listeners = append(h.listeners, streamListener{l, transport})
-	return nil
+	return late, err
 }
 
 // serve starts the accept loops and sipgo's own.
@@ -344,15 +340,17 @@ func (h *tcpHub) deadline(d time.Duration) time.Time {
 }
 
 // localAddr is the bound address of the first listener of that transport and of
-// remote's family, of any when remote is invalid.
-func (h *tcpHub) localAddr(transport string, remote netip.Addr) netip.AddrPort {
+// remote's family, of any when remote is invalid; one whose address is there first.
+func (h *tcpHub) localAddr(transport string, remote netip.Addr) (best netip.AddrPort) {
 	for _, l := range h.listeners {
-		if a, ok := l.Addr().(*net.TCPAddr); ok && l.transport == transport {
-			p := a.AddrPort()
-			if !remote.IsValid() || p.Addr().Unmap().Is4() == remote.Is4() {
-				return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
-			}
+		a, ok := l.Addr().(*net.TCPAddr)
+		if !ok || l.transport != transport {
+			continue
+		}
+		p := netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
+		if fits := !remote.IsValid() || p.Addr().Is4() == remote.Is4(); fits && (!best.IsValid() || h.e.absent(best.Addr()) && !h.e.absent(p.Addr())) {
+			best = p
 		}
 	}
-	return netip.AddrPort{}
+	return best
 }

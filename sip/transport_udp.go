@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/loopstart/loopstart/internal/netx"
 )
 
 // udpSocket is a bound UDP socket as sipgo sees it. Its ReadFrom yields only
@@ -32,27 +34,23 @@ type udpSocket struct {
 // maxReadErrors in a row end a socket's reader.
 const maxReadErrors = 1000
 
-func (e *Endpoint) listenUDP(addr netip.AddrPort) (*udpSocket, error) {
-	network := "udp4"
-	if addr.Addr().Is6() {
-		network = "udp6"
-	}
-	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(addr))
+func (e *Endpoint) listenUDP(addr netip.AddrPort) (s *udpSocket, late bool, err error) {
+	conn, late, err := netx.ListenUDP(addr)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	widen(conn)
-	s := &udpSocket{e: e, conn: conn, key: conn.LocalAddr().String(), buf: make([]byte, MaxMessage+1)}
+	s = &udpSocket{e: e, conn: conn, key: conn.LocalAddr().String(), buf: make([]byte, MaxMessage+1)}
 	s.local = conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	if s.local.Addr().IsUnspecified() {
 		s.via = newRecent[netip.AddrPort, netip.Addr](MaxSources, nil)
 		s.oob = make([]byte, 128)
-		if err := askPacketInfo(conn, network); err != nil {
+		if err := askPacketInfo(conn, addr.Addr().Is6()); err != nil {
 			_ = conn.Close()
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return s, nil
+	return s, late, nil
 }
 
 // widen asks for room in the kernel, so that a flood does not push out what
@@ -68,14 +66,14 @@ func widen(conn *net.UDPConn) {
 }
 
 // askPacketInfo makes the kernel tell the destination address of datagrams.
-func askPacketInfo(conn *net.UDPConn, network string) error {
+func askPacketInfo(conn *net.UDPConn, six bool) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var set error
 	err = raw.Control(func(fd uintptr) {
-		if network == "udp6" {
+		if six {
 			set = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 		} else {
 			set = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)

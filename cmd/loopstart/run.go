@@ -31,7 +31,11 @@ func runRun(ctx context.Context, m *Main, args []string) error {
 		return err
 	}
 	defer in.close()
-	log.Info("ready", "sip", in.SIP, "http", in.HTTP, "version", version)
+	ready := []any{"sip", in.SIP, "http", in.HTTP, "version", version}
+	if waiting := in.Waiting(); len(waiting) > 0 {
+		ready = append(ready, "waiting", waiting)
+	}
+	log.Info("ready", ready...)
 	for {
 		select {
 		case s := <-m.Signals:
