@@ -112,7 +112,7 @@ func TestRegistrarsOfOneTurn(t *testing.T) {
 // that has nothing else is given up.
 func TestReadErrorsEndAReader(t *testing.T) {
 	r := newRig(t, nil)
-	s, err := r.listenUDP(netip.MustParseAddrPort("127.0.0.1:0"))
+	s, _, err := r.listenUDP(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
