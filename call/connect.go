@@ -15,10 +15,9 @@ type ConnectOptions struct {
 	Delays      []time.Duration // per target
 	Serial      bool
 	Timeout     time.Duration
-	Music       []Part // heard by the caller while it rings
-	Passthrough bool   // music: false, the callee's own ringback
-	Whisper     []Part // heard by the callee before the talk
-	AcceptKey   string // the callee must press it
+	Waiting     Waiting // of an answered caller; where it is silent the callee's own ringback is passed
+	Whisper     []Part  // heard by the callee before the talk
+	AcceptKey   string  // the callee must press it
 	AcceptText  []Part
 	MaxDuration time.Duration
 	Record      bool
@@ -92,8 +91,8 @@ func (l *Leg) Connect(o ConnectOptions, v Verb) {
 	k := &connecting{caller: l, opts: o, verb: v, began: c.clk.Now(), waiting: places, ringing: map[*Leg]*timer{}}
 	c.connect = k
 	l.onEnd = append(l.onEnd, func() { k.abandon() })
-	if l.state == legUp && len(o.Music) > 0 && len(places) > 0 {
-		l.speak(o.Music, PromptOptions{Loop: true}, v.At, func(_ PromptResult, err error) { l.unheard("music of connect", v.At, err) })
+	if music := o.Waiting.sounds(); l.state == legUp && len(music) > 0 && len(places) > 0 {
+		l.speak(music, PromptOptions{Loop: true}, v.At, func(_ PromptResult, err error) { l.unheard("music of connect", v.At, err) })
 	}
 	k.next()
 }
@@ -261,7 +260,7 @@ func (k *connecting) ringHeard(l *Leg) {
 		}
 		return
 	}
-	wants := k.caller.state != legUp || k.opts.Passthrough
+	wants := k.caller.state != legUp || k.opts.Waiting.Silent
 	if !wants || len(k.ringing) > 1 || k.caller.talk != nil {
 		return
 	}
@@ -287,7 +286,7 @@ func (a *Accept) Ask(o *ConnectOptions) {
 // ringback lets the caller hear our own ring tone until somebody answers. One
 // who has been answered already has the music of the connect.
 func (k *connecting) ringback() {
-	if k.line != nil || k.rings || k.caller.state == legUp && len(k.opts.Music) > 0 || k.caller.talk != nil {
+	if k.line != nil || k.rings || k.caller.state == legUp && !k.opts.Waiting.Silent || k.caller.talk != nil {
 		return
 	}
 	if k.rings = k.caller.early(k.verb.At) == nil; k.rings {
@@ -399,9 +398,9 @@ func (k *connecting) talk(l *Leg) {
 	t := c.join(k.caller, l, func(endedBy string, ms int64) { k.over(l, endedBy, ms) })
 	t.watch.hangupOn, t.watch.keys = k.opts.HangupOn, k.opts.Keys
 	t.hangupLeg = l
-	t.tunes(k.opts.Music)
+	t.tunes(k.opts.Waiting.Music)
 	if k.line != nil {
-		t.tunes(k.line.opts.Music)
+		t.tunes(k.line.opts.Waiting.Music)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 func connectTo(targets ...string) ConnectOptions {
-	o := ConnectOptions{Timeout: 20 * time.Second, Music: []Part{{Play: "tone:425"}}}
+	o := ConnectOptions{Timeout: 20 * time.Second, Waiting: Waiting{Music: []Part{{Play: "tone:425"}}}}
 	for _, t := range targets {
 		o.Targets = append(o.Targets, DialRequest{Target: t})
 	}
@@ -181,7 +181,7 @@ func TestWhisperIsHeardByTheCalleeOnly(t *testing.T) {
 	w.answer()
 	w.callees["anna"] = answers(w, time.Second)
 	o := connectTo("anna")
-	o.Music, o.Whisper = []Part{{Play: "silence:10s"}}, []Part{{Play: "tone:600/2s"}}
+	o.Waiting.Music, o.Whisper = []Part{{Play: "silence:10s"}}, []Part{{Play: "tone:600/2s"}}
 	w.do(func(l *Leg, v Verb) { l.Connect(o, v) })
 	w.pass(2 * time.Second)
 	if !w.callee("anna").hears() || caller.hears() {

@@ -55,7 +55,7 @@ func TestEarlyMediaOfTrunks(t *testing.T) {
 				p.speak("tone:800/6s")
 			}
 			o := connectTo("anna")
-			o.Music, o.Passthrough = nil, true
+			o.Waiting = Waiting{Silent: true}
 			r := w.do(func(l *Leg, v Verb) { l.Connect(o, v) })
 			w.pass(900 * time.Millisecond)
 			if caller.hears() != tc.at1 {

@@ -133,7 +133,7 @@ func (f *falling) speak(parts []Part) {
 func (f *falling) connect(targets []string) {
 	c := f.call
 	c.main.Connect(ConnectOptions{
-		Targets: c.requests(targets), Timeout: fallbackRing, Music: []Part{{Play: RingTone}},
+		Targets: c.requests(targets), Timeout: fallbackRing,
 	}, Verb{Reply: func(value any, err error) {
 		if err != nil {
 			c.note("error", "", err.Error(), "")
@@ -164,7 +164,7 @@ func (c *Call) RunConnect(targets []string, record bool, ring time.Duration) {
 		if c.ending || c.main == nil {
 			return
 		}
-		c.main.Connect(ConnectOptions{Targets: c.requests(targets), Timeout: ring, Passthrough: true, Record: record}, Verb{Reply: c.connected})
+		c.main.Connect(ConnectOptions{Targets: c.requests(targets), Timeout: ring, Waiting: Waiting{Silent: true}, Record: record}, Verb{Reply: c.connected})
 	})
 }
 
@@ -186,9 +186,6 @@ func (c *Call) connected(value any, err error) {
 }
 
 const fallbackRing = 30 * time.Second
-
-// RingTone is the ringback the caller hears while others ring.
-const RingTone = "tone:425/1s,silence/4s"
 
 // apologise plays the built-in words that need no engine and no file.
 func (f *falling) apologise() {

@@ -12,15 +12,14 @@ const holdLook = time.Second
 
 // onHold is what becomes of a talk while one of its phones holds.
 type onHold struct {
-	music []Part // of the connect or the queue; nil is HoldTone
+	music []Part // chosen for the connect or the queue; nil is HoldTone
 	look  *timer
 	tune  *playing // ours, for the other party
 }
 
-// tunes takes the music of a connect or a queue over for holds. What rings is no
-// music: who has talked already would take it for another call.
+// tunes takes the music of a connect or a queue over for holds.
 func (t *talk) tunes(music []Part) {
-	if len(music) > 0 && Label(music) != RingTone {
+	if len(music) > 0 {
 		t.hold.music = music
 	}
 }

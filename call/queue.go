@@ -15,7 +15,7 @@ type QueueOptions struct {
 	Priority int
 	Skills   map[string]int
 	Timeout  time.Duration // 0: as long as the call may last
-	Music    []Part        // heard while waiting; none is silence
+	Waiting  Waiting
 	Announce Announcement
 	Words    []Part        // said instead of an announcement
 	Every    time.Duration // between announcements

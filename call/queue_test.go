@@ -39,8 +39,8 @@ func queued(t *testing.T, ring string, agents ...string) (*world, *queue.Board) 
 
 func waitFor(o QueueOptions) QueueOptions {
 	o.Group, o.Every = "sales", time.Minute
-	if o.Music == nil {
-		o.Music = []Part{{Play: "tone:440"}}
+	if o.Waiting.Music == nil {
+		o.Waiting.Music = []Part{{Play: "tone:440"}}
 	}
 	return o
 }

@@ -125,7 +125,7 @@ func (q *queueing) busy() bool {
 // music plays on from where it was, as soon as nobody else speaks.
 func (q *queueing) music() {
 	q.idle.stop()
-	if q.out || q.k.winner != nil || !q.caller.alive() || len(q.opts.Music) == 0 {
+	if q.out || q.k.winner != nil || !q.caller.alive() || q.opts.Waiting.Silent {
 		return
 	}
 	if q.busy() || q.speaking || q.song != nil {
@@ -136,7 +136,7 @@ func (q *queueing) music() {
 	}
 	var song *playing
 	ended := false
-	q.caller.speak(q.opts.Music, PromptOptions{Loop: true, From: q.songAt}, q.verb.At, func(_ PromptResult, err error) {
+	q.caller.speak(q.opts.Waiting.sounds(), PromptOptions{Loop: true, From: q.songAt}, q.verb.At, func(_ PromptResult, err error) {
 		ended = true
 		if song != nil && song.started {
 			q.songAt = song.reached

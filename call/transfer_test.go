@@ -516,3 +516,35 @@ func TestPipe(t *testing.T) {
 	}
 	_ = b.Reject(486, "")
 }
+
+// TestRingToneIsNoMusicOfAHold: what rang before the talk is not heard once more
+// when a phone holds, and chosen music is, be it the same tone.
+func TestRingToneIsNoMusicOfAHold(t *testing.T) {
+	for name, tc := range map[string]struct {
+		waiting Waiting
+		want    string
+	}{
+		"nothing chosen":     {Waiting{}, HoldTone},
+		"turned off":         {Waiting{Silent: true}, HoldTone},
+		"chosen":             {Waiting{Music: []Part{{Play: "tone:300"}}}, "tone:300"},
+		"a ring tone chosen": {Waiting{Music: []Part{{Play: RingTone}}}, RingTone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.inbound(Spec{})
+			w.answer()
+			w.callees["anna"] = answers(w, 0)
+			o := connectTo("anna")
+			o.Waiting = tc.waiting
+			w.do(func(l *Leg, v Verb) { l.Connect(o, v) })
+			w.pass(time.Second)
+			anna := w.callee("anna")
+			before := len(w.story())
+			anna.send(sip.Event{Kind: sip.Offered, ID: 9, Body: bytes.Replace(anna.session.Offer(), []byte("a=sendrecv"), []byte("a=sendonly"), 1)})
+			w.pass(3 * time.Second)
+			if after := w.story()[before:]; !strings.Contains(after, tc.want) {
+				t.Fatalf("no %s\n%s", tc.want, after)
+			}
+		})
+	}
+}

@@ -212,7 +212,7 @@ func (c *command) connect(e *Engine, l *live) (legVerb, error) {
 	return func(leg *call.Leg, v call.Verb) {
 		leg.Connect(call.ConnectOptions{
 			Targets: []call.DialRequest{r},
-			Timeout: ring, Music: []call.Part{{Play: call.RingTone}},
+			Timeout: ring,
 		}, v)
 	}, nil
 }

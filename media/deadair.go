@@ -9,19 +9,25 @@ import (
 
 // Whether anything is heard, in either direction: calls in which nobody hears
 // anybody are found by it. A look at one packet in half a second of sound is all
-// it costs; only in silence each packet is looked at.
+// it costs; only in silence, and of a party that holds us, each packet is looked at.
 const (
 	soundEvery = 500 * time.Millisecond
 	soundStep  = 8  // of the samples of a packet one in eight is looked at
-	soundBytes = 16 // longer packets of a codec with a memory are sound: what DTX sends is shorter
+	soundBytes = 16 // longer packets of Opus are sound: what DTX sends is shorter
 )
 
-// heardIn looks at a packet of the peer.
-func (l *leg) heardIn(sh *shard, payload []byte, c *codec.Codec) {
-	if l.agreed != nil && !l.agreed.sends && audible(payload, c) {
+// heardIn looks at a packet of the peer that came in its turn. pcm is its audio
+// where somebody listens already, else nil.
+func (l *leg) heardIn(sh *shard, payload []byte, c *codec.Codec, dec codec.Decoder, pcm []int16) {
+	holds := l.agreed != nil && !l.agreed.sends
+	due := sh.at-l.sounded >= soundEvery
+	if !holds && !due || !sh.audible(payload, c, dec, pcm, holds) {
+		return
+	}
+	if holds {
 		l.s.counters.music.Store(sh.now.UnixNano())
 	}
-	if sh.at-l.sounded < soundEvery || !audible(payload, c) {
+	if !due {
 		return
 	}
 	l.sound(sh)
@@ -39,14 +45,25 @@ func (l *leg) sound(sh *shard) {
 	l.s.counters.sound.Store(sh.now.UnixNano())
 }
 
-// audible reports whether a payload holds more than silence.
-func audible(payload []byte, c *codec.Codec) bool {
-	if c.G711 == nil {
+// audible reports whether a payload holds more than silence. That of a codec with
+// a memory is decoded for it, with exact set when it is Opus: its decoder is too
+// big to have one only to find dead calls.
+func (sh *shard) audible(payload []byte, c *codec.Codec, dec codec.Decoder, pcm []int16, exact bool) bool {
+	switch {
+	case c.G711 != nil:
+		return audibleG711(payload, c.G711)
+	case pcm != nil:
+		return audio.Loud(pcm)
+	case c == codec.Opus && (!exact || len(payload) <= soundBytes):
 		return len(payload) > soundBytes
 	}
+	return audio.Loud(sh.pcm[:dec.Decode(sh.pcm[:], payload)])
+}
+
+func audibleG711(payload []byte, c *codec.Companding) bool {
 	sum, n := 0, 0
 	for i := 0; i < len(payload); i += soundStep {
-		v := int(c.G711.Sample(payload[i]))
+		v := int(c.Sample(payload[i]))
 		sum += max(v, -v)
 		n++
 	}

@@ -186,13 +186,15 @@ func (l *leg) accept(sh *shard, p *packet, kind uint8, place arrival, arrived ti
 func (l *leg) audio(sh *shard, p *packet, codec *codec.Codec, dec codec.Decoder, gap int, age time.Duration) {
 	var full audio.Piece
 	var pcm []int16
-	l.heardIn(sh, p.payload, codec)
 	if l.listens(codec) && (gap >= 0 || codec.G711 != nil) {
 		if gap > 0 {
 			gap = l.makeUp(sh, p, codec, dec, gap, age)
 		}
 		full = audio.Piece{Samples: sh.pcm[:dec.Decode(sh.pcm[:], p.payload)], Rate: codec.Rate}
 		pcm = l.heardFit.To(audio.SampleRate, sh.narrow[:], full)
+	}
+	if gap >= 0 {
+		l.heardIn(sh, p.payload, codec, dec, full.Samples)
 	}
 	if l.s.opts.Voice > 0 && len(pcm) > 0 {
 		l.voice.packet(l, sh, pcm)

@@ -39,7 +39,7 @@ func connect(q *request) {
 		return
 	}
 	c := call.ConnectOptions{
-		Serial: o.Strategy == "serial", Timeout: ms(o.TimeoutMs), Music: o.Music.orRing(), Passthrough: o.Music.off, Whisper: o.Whisper,
+		Serial: o.Strategy == "serial", Timeout: ms(o.TimeoutMs), Waiting: o.Music.Waiting, Whisper: o.Whisper,
 		MaxDuration: ms(o.MaxMs), Record: o.Record, HangupOn: o.HangupOn, OnRing: o.OnRing.ID, OnAnswer: o.OnAnswer.ID,
 		Keys: map[string]uint32{},
 	}
@@ -50,7 +50,7 @@ func connect(q *request) {
 		c.Keys[keys] = f.ID
 	}
 	o.Accept.Ask(&c)
-	if err := check(c.Music, c.Whisper, c.AcceptText); err != nil {
+	if err := check(c.Waiting.Music, c.Whisper, c.AcceptText); err != nil {
 		q.verb.Reply(nil, err)
 		return
 	}

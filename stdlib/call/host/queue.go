@@ -52,7 +52,7 @@ func enterQueue(q *request) {
 	}
 	spec := q.s.call.Spec()
 	w := call.QueueOptions{
-		Group: o.Group, Priority: o.Priority, Skills: o.Skills, Timeout: ms(o.TimeoutMs), Every: ms(o.EveryMs), Music: o.Music.orRing(),
+		Group: o.Group, Priority: o.Priority, Skills: o.Skills, Timeout: ms(o.TimeoutMs), Every: ms(o.EveryMs), Waiting: o.Music.Waiting,
 		Announce: o.Announce.what, Words: o.Announce.parts, Keys: map[string]call.QueueKey{},
 		Agent: spec.Dial(""),
 		Connect: call.ConnectOptions{
@@ -70,7 +70,7 @@ func enterQueue(q *request) {
 		w.Keys[key] = call.QueueKey{Function: f.ID}
 	}
 	o.Accept.Ask(&w.Connect)
-	if err := check(w.Music, w.Words, w.Connect.Whisper, w.Connect.AcceptText); err != nil {
+	if err := check(w.Waiting.Music, w.Words, w.Connect.Whisper, w.Connect.AcceptText); err != nil {
 		q.verb.Reply(nil, err)
 		return
 	}

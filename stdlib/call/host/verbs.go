@@ -467,24 +467,12 @@ type function struct {
 }
 
 // flexMusic is a prompt, false, or absent.
-type flexMusic struct {
-	parts []call.Part
-	off   bool
-}
+type flexMusic struct{ call.Waiting }
 
 func (m *flexMusic) UnmarshalJSON(b []byte) error {
 	if string(b) == "false" {
-		m.off = true
+		m.Silent = true
 		return nil
 	}
-	return json.Unmarshal(b, &m.parts)
-}
-
-// orRing is the music, a ringing tone where the script asks for none, and nothing
-// where it turns it off.
-func (m flexMusic) orRing() []call.Part {
-	if len(m.parts) == 0 && !m.off {
-		return []call.Part{{Play: call.RingTone}}
-	}
-	return m.parts
+	return json.Unmarshal(b, &m.Music)
 }
