@@ -38,6 +38,8 @@ func (l *Leg) mediaEvent(ev media.Event) {
 		l.call.line.Add(ev.At, "media", l.name, "first packet received", "")
 	case media.MediaUnreadable:
 		l.note("media", "packets come that the agreed SRTP keys do not open; they are dropped", "")
+	case media.NameFound:
+		l.peerNamed(ev)
 	case media.MediaLost:
 		l.mediaLost()
 	case media.DigitsSent:

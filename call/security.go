@@ -30,6 +30,30 @@ func (l *Leg) unfit(err error) {
 	l.hangup(sip.Header{Name: "Reason", Value: `SIP;cause=488;text="` + l.reason + `"`})
 }
 
+// peerNamed is what became of a host name in the other side's description. Where
+// nothing can be sent, the leg ends: a call in which one side is not heard is worse
+// than one that fails.
+func (l *Leg) peerNamed(ev media.Event) {
+	if ev.Err == nil {
+		l.note("media", "the other side's "+ev.Reason, "")
+		return
+	}
+	l.call.deps.Log.Warn("the address in a session description cannot be used", "call", l.call.ID(), "leg", l.name, "err", ev.Err)
+	if ev.Completed {
+		l.note("media", ev.Err.Error()+"; sent to where its signalling comes from: "+ev.Reason, "")
+		return
+	}
+	if !l.outbound && l.state < legUp {
+		l.call.refuse(l, 488, ev.Err)
+		return
+	}
+	l.note("media", ev.Err.Error(), "")
+	if l.reason = "media"; l == l.call.main {
+		l.call.endedBy, l.call.outcome = "system", Failed
+	}
+	l.hangup(sip.Header{Name: "Reason", Value: `SIP;cause=488;text="no address for audio"`})
+}
+
 // encryption notes whether the leg is encrypted when that has changed, and that
 // somebody to whom we have offered it does without.
 func (l *Leg) encryption() {

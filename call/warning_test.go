@@ -1,8 +1,10 @@
 package call
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/loopstart/loopstart/media"
 )
@@ -32,5 +34,39 @@ func TestOfferRefusedSaysWhy(t *testing.T) {
 		if strings.Count(line, `"`) != 2 {
 			t.Errorf("%q", line)
 		}
+	}
+}
+
+// TestNamesOfPeers: what becomes of a host name in the other side's description
+// is told, and where it leads nowhere the call ends rather than being one-sided.
+func TestNamesOfPeers(t *testing.T) {
+	bad := errors.New("media: the name m.example: no such name")
+	for name, tc := range map[string]struct {
+		up   bool
+		ev   media.Event
+		want string
+		ends bool
+	}{
+		"found":               {true, media.Event{Reason: "m.example is 192.0.2.7", Completed: true}, "m.example is 192.0.2.7", false},
+		"somewhere else":      {true, media.Event{Reason: "m.example is 192.0.2.9", Err: bad, Completed: true}, "no such name; sent to where its signalling comes from", false},
+		"nowhere":             {true, media.Event{Reason: "m.example", Err: bad}, "no such name", true},
+		"nowhere, unanswered": {false, media.Event{Reason: "m.example", Err: bad}, "no such name", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			caller := w.inbound(Spec{})
+			if tc.up {
+				w.answer()
+			}
+			tc.ev.Kind = media.NameFound
+			w.do(func(l *Leg, v Verb) { l.mediaEvent(tc.ev) })
+			w.pass(time.Second)
+			if !strings.Contains(w.story(), tc.want) {
+				t.Errorf("no %q in\n%s", tc.want, w.story())
+			}
+			if over := caller.did("hung up") || caller.did("488"); over != tc.ends || tc.ends && !tc.up && !caller.did("488") {
+				t.Errorf("%v", caller.log)
+			}
+		})
 	}
 }

@@ -31,6 +31,7 @@ var (
 	// Of limits that a peer or a script can drive, where the refusals are counted:
 	// a figure of /metrics, or a field of the package's Stats.
 	counters = map[string]string{
+		"media.maxLookups":                  "`rtp_names_refused_total`",
 		"api.MaxConns":                      "`http_connections_refused_total`",
 		"api.maxUploadFiles":                "INVALID to the client",
 		"engine.maxPools":                   "`http_pools_evicted_total`",

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"net"
+	"net/netip"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -20,6 +22,7 @@ import (
 	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/runtime/supervisor"
 	"github.com/loopstart/loopstart/scripts"
+	"github.com/loopstart/loopstart/sip/dns"
 	"github.com/loopstart/loopstart/speech"
 	campaignhost "github.com/loopstart/loopstart/stdlib/campaign/host"
 	"github.com/loopstart/loopstart/store"
@@ -229,13 +232,20 @@ func (e *Engine) openMedia(cfg *config.Config) (err error) {
 	e.library = sound.NewLibrary(sound.LibraryOptions{MaxBytes: int64(cfg.Limits.Prompts)})
 	c := media.Config{
 		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: codecs(cfg.Media.Codecs), SilenceTimeout: cfg.Media.Timeout,
+		Lookup:       lookupAudio,
 		RequireMedia: cfg.Names("media.timeout"), // by default who never sends is left alone: it may only want to listen
 	}
 	if w := e.opts.World; w != nil {
-		c.Fabric, c.Shards = w.Fabric, 1
+		c.Fabric, c.Shards, c.Lookup = w.Fabric, 1, nil
 	}
 	e.media, err = media.NewEngine(c, e.clk, e.log)
 	return err
+}
+
+// lookupAudio finds the hosts that descriptions name, as trunks are found.
+func lookupAudio(ctx context.Context, host string) ([]netip.Addr, error) {
+	found, _, err := dns.New(dns.Options{System: net.DefaultResolver}).Addrs(ctx, host)
+	return found, err
 }
 
 // codecs are those of a list that this version has.

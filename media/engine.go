@@ -32,6 +32,7 @@ type Config struct {
 	Codecs           []*codec.Codec // what sessions offer unless they say otherwise; nil = PCMA and PCMU
 	SilenceTimeout   time.Duration  // media timeout of sessions that set none; 0 = off
 	RequireMedia     bool           // of those: also ends who never sends anything
+	Lookup           Lookup         // of hosts that peers name in place of addresses; nil: such peers are refused
 
 	// Fabric replaces the machine's sockets by a network inside the process,
 	// driven by the engine's clock. An engine on a virtual clock that is given
@@ -56,6 +57,7 @@ type Engine struct {
 	shards  []*shard
 	notes   *notifier
 	writers *writerPool
+	names   *nameDesk
 	convert [2][2]*[256]byte // between the codecs of G.711, by slot
 
 	ids        atomic.Uint32
@@ -91,7 +93,7 @@ func NewEngine(cfg Config, clk clock.Clock, log *slog.Logger) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, clk: clk, log: log, base: clk.Now(),
 		ports: newPortPool(cfg.PortMin, cfg.PortMax), notes: newNotifier(clk),
-		writers: newWriterPool(clk), sessions: make(map[*Session]struct{}), mixers: make(map[*Mixer]struct{}),
+		writers: newWriterPool(clk), names: newNameDesk(cfg.Lookup), sessions: make(map[*Session]struct{}), mixers: make(map[*Mixer]struct{}),
 	}
 	e.empty = sync.NewCond(&e.mu)
 	for _, from := range [...]*codec.Codec{codec.PCMA, codec.PCMU} {
@@ -262,6 +264,7 @@ func (e *Engine) Close() error {
 			sh.driver.stop()
 		}
 	}
+	e.names.close()
 	e.writers.close()
 	e.notes.close()
 	return nil

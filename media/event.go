@@ -25,6 +25,7 @@ const (
 	TapEnded                             // Tap, Reason; its frames are closed
 	FeedMark                             // Tap, Mark; Completed = what was fed before it has been sent
 	MarkHeard                            // the audio carries a Mark; with SessionOptions.Marks only
+	NameFound                            // of a c= line: Reason = what it leads to; Err = why it leads nowhere, then Completed = the call goes on all the same
 	MediaUnreadable                      // packet after packet comes that the agreed SRTP keys do not open
 )
 

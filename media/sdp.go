@@ -57,6 +57,7 @@ type mediaBlock struct {
 	port        uint16
 	formats     []string // as written
 	conn        connection
+	connected   bool // there is a c= line
 	direction   Direction
 	rtcp        string // value of a=rtcp
 	mux         bool   // a=rtcp-mux
@@ -69,7 +70,8 @@ type mediaBlock struct {
 
 // connection is a c= line.
 type connection struct {
-	addr netip.Addr // invalid when it is a name or not an IP address
+	addr netip.Addr // invalid when it is a name or nothing of use
+	name string     // of a host, in place of the address
 }
 
 // parseSDP reads a description leniently: any line end, any order below the
@@ -134,7 +136,7 @@ func (d *description) line(block *mediaBlock, kind byte, value string) {
 			d.timing = value
 		}
 	case 'c':
-		block.conn = parseConnection(value)
+		block.conn, block.connected = parseConnection(value), true
 	case 'a':
 		block.attribute(value)
 	}
@@ -156,7 +158,7 @@ func parseMedia(value string, session *mediaBlock) (*mediaBlock, error) {
 	}
 	return &mediaBlock{
 		kind: strings.ToLower(fields[0]), port: uint16(port), proto: fields[2], formats: fields[3:],
-		conn: session.conn, direction: session.direction, ptime: session.ptime, maxPtime: session.maxPtime,
+		conn: session.conn, connected: session.connected, direction: session.direction, ptime: session.ptime, maxPtime: session.maxPtime,
 	}, nil
 }
 
@@ -180,6 +182,8 @@ func parseConnection(value string) connection {
 	text, _, _ := strings.Cut(fields[2], "/")
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
 		c.addr = addr.Unmap()
+	} else if err != nil {
+		c.name = hostName(text)
 	}
 	return c
 }

@@ -13,7 +13,8 @@ import (
 
 // Remote is what an offer/answer exchange has agreed on, seen from our side.
 type Remote struct {
-	Addr   netip.AddrPort // where RTP goes; unspecified address while c=0.0.0.0 holds
+	Addr   netip.AddrPort // where RTP goes; unspecified address while c=0.0.0.0 holds, none while Name is not looked up
+	Name   string         // the host that the description names in place of an address; "" for none
 	RTCP   netip.AddrPort // where RTCP goes; invalid when there is no such port
 	Codec  *codec.Codec   // what we send
 	SendPT uint8          // payload type that we send Codec with
@@ -52,7 +53,7 @@ func BuildAnswer(l Local, offer []byte) ([]byte, Remote, error) {
 		return nil, Remote{}, err
 	}
 	m := d.media[active]
-	r, err := m.remote(audio)
+	r, err := m.remote(l, audio)
 	if err != nil {
 		return nil, Remote{}, err
 	}
@@ -99,7 +100,7 @@ func ReadAnswer(l Local, answer []byte) (Remote, error) {
 		return Remote{}, err
 	}
 	m := d.media[active]
-	r, err := m.remote(audio)
+	r, err := m.remote(l, audio)
 	if err != nil {
 		return Remote{}, err
 	}
@@ -162,14 +163,19 @@ func plainRTP(proto string) bool {
 }
 
 // remote fills in what m says about its sender.
-func (m *mediaBlock) remote(audio []AudioFormat) (Remote, error) {
-	addr := m.conn.addr
-	if !addr.IsValid() || addr.IsMulticast() {
-		return Remote{}, notAcceptable("the connection address is no unicast IP address").
-			WithHint("the peer must name an IP address in its c= line, not a host name")
+func (m *mediaBlock) remote(l Local, audio []AudioFormat) (Remote, error) {
+	addr, name := m.conn.addr, m.conn.name
+	switch {
+	case addr.IsValid() && !addr.IsMulticast() || name != "" && l.Names:
+	case name != "":
+		return Remote{}, notAcceptable("the connection address is the name %s, which is not looked up here", name)
+	case m.connected:
+		return Remote{}, notAcceptable("the connection address is no unicast IP address")
+	default:
+		return Remote{}, notAcceptable("no connection address").WithHint("the peer must send a c= line, for all streams or for the audio")
 	}
 	r := Remote{
-		Addr: netip.AddrPortFrom(addr, m.port), Codec: audio[0].Codec, SendPT: audio[0].PT, opus: audio[0].opus,
+		Name: name, Addr: netip.AddrPortFrom(addr, m.port), Codec: audio[0].Codec, SendPT: audio[0].PT, opus: audio[0].opus,
 		EventPT: m.eventFormats(), Direction: m.direction, PtimeMs: packetTime(audio[0].Codec, m.ptime, m.maxPtime),
 	}
 	if addr.IsUnspecified() { // hold of RFC 2543

@@ -22,6 +22,7 @@ type Local struct {
 
 	EventPT uint8  // payload type of telephone-event in our offers; 0 = 101
 	Mux     bool   // RTCP on the port of RTP (RFC 5761), as agreed on before; first offers have none
+	Names   bool   // the peer may name a host in place of an address
 	Plain   bool   // no telephone-event: keys travel in the audio or by SIP INFO
 	Lines   []Line // m= lines of the exchange before; the others stay refused
 

@@ -89,6 +89,9 @@ type Session struct {
 	plays      uint32
 	current    *player         // latest playback as the host knows it, for another codec
 	partsAsked []*sound.Prompt // its audio, volume applied
+	nameTurn   uint32          // counts exchanges: a lookup belongs to one
+	nameKnown  string          // the last name that was found …
+	nameAddr   netip.Addr      // … and where
 	opener     *srtp.Incoming  // of opens, while the audio is encrypted
 	opens      *srtp.Key
 
@@ -107,6 +110,7 @@ func newSession(e *Engine, o SessionOptions, port uint16, rtp, rtcp socketID) *S
 	s := &Session{engine: e, opts: o, id: e.ids.Add(1), port: port, sock: rtp, rtcpSock: rtcp}
 	id := rand.Uint64() >> 2
 	s.local = Local{Addr: o.Advertise, Port: port, SessionID: id, Version: id, Codecs: o.Codecs, Plain: o.Digits == DigitsInband || o.Digits == DigitsInfo}
+	s.local.Names = e.names.lookup != nil
 	s.local.SRTP, s.local.Keys = o.SRTP, srtp.NewKeyring(nil)
 	s.leg.init(s)
 	return s

@@ -77,8 +77,14 @@ func (s *Session) Accept(answer []byte) error {
 	return nil
 }
 
-// agree puts an exchange into force.
+// agree takes what an exchange has agreed on.
 func (s *Session) agree(l Local, r Remote) {
+	s.named(&r)
+	s.inForce(l, r)
+}
+
+// inForce puts an agreement into force.
+func (s *Session) inForce(l Local, r Remote) {
 	recode := s.agreed && s.remote.Codec != r.Codec || !s.agreed
 	s.local, s.remote, s.agreed = l, r, true
 	c := command{kind: cmdAgree, agreed: newAgreement(r), coders: newCoders(r), tones: s.tonesFor(r)}

@@ -201,6 +201,7 @@ type EngineStats struct {
 	Stalled       uint64        // reads put off because events could not be handed over
 	EventsDropped uint64
 	Commands      uint64 // refused because too many were waiting
+	NamesRefused  uint64 // of c= lines, because too many were being looked up
 	WriteErrors   uint64 // recordings that failed
 	WritesThinned uint64 // chunks of recordings dropped because the disk is behind
 }
@@ -211,7 +212,7 @@ func (e *Engine) Stats() EngineStats {
 		Opened: e.opened.Load(), Refused: e.refused.Load(),
 		PortsInUse: e.ports.inUse(), PortsTotal: e.ports.size(), PortsTaken: e.ports.taken.Load(),
 		Recordings: int(e.recordings.Load()), Dropped: make(map[Drop]uint64, dropKinds),
-		EventsDropped: e.notes.dropped.Load(), Commands: e.overflows.Load(), WriteErrors: e.writers.failed.Load(), WritesThinned: e.writers.thinned.Load(),
+		EventsDropped: e.notes.dropped.Load(), Commands: e.overflows.Load(), NamesRefused: e.names.refused.Load(), WriteErrors: e.writers.failed.Load(), WritesThinned: e.writers.thinned.Load(),
 	}
 	e.mu.Lock()
 	st.Sessions, st.Mixers = len(e.sessions), len(e.mixers)
