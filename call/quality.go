@@ -52,11 +52,16 @@ func (c *Call) measure(l *Leg) {
 	if s.Received == 0 {
 		return
 	}
-	if len(c.quality.Legs) < maxLegQualities {
-		c.quality.Legs = append(c.quality.Legs, q)
-	}
+	c.quality.add(q)
 	l.note("media", q.words(s), "")
 	c.deps.Counters.Quality.Add(l.trunk(), q)
+}
+
+// add takes a leg while there is room.
+func (q *Quality) add(l LegQuality) {
+	if len(q.Legs) < maxLegQualities {
+		q.Legs = append(q.Legs, l)
+	}
 }
 
 // told is the quality as a record tells it.

@@ -59,7 +59,7 @@ func TestRedirected(t *testing.T) {
 			`"status":"rejected","code":302`, "a loop: it was dialled already"},
 		"on and on": {false, map[string]func(*phone){"x": send(302, "<sip:n1@h>"), "n1": send(302, "<sip:n2@h>"), "n2": send(302, "<sip:n3@h>"), "n3": send(302, "<sip:n4@h>"),
 			"n4": send(302, "<sip:n5@h>"), "n5": send(302, "<sip:n6@h>"), "n6": nil}, "x n1 n2 n3 n4 n5",
-			`"status":"rejected","code":302`, "5 addresses were tried already"},
+			`"status":"rejected","code":302`, fmt.Sprintf("%d addresses were tried already", MaxRedirects)},
 		"many at once": {false, map[string]func(*phone){"x": send(300, "<sip:n1@h>,<sip:n2@h>,<sip:n3@h>,<sip:n4@h>,<sip:n5@h>,<sip:n6@h>,<sip:n7@h>"), "n1": refuse(480), "n2": refuse(480),
 			"n3": refuse(480), "n4": refuse(480), "n5": refuse(480), "n6": nil, "n7": nil}, "x n1 n2 n3 n4 n5", `"status":"no_answer","code":480`, ""},
 		"a proxy (305)":         {false, map[string]func(*phone){"x": send(305, "<sip:b@h>"), "b": nil}, "x", `"status":"rejected","code":305`, ""},

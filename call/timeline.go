@@ -124,15 +124,22 @@ func (t *Timeline) Wire() (list []Wire, dropped int) {
 	size := 0
 	for _, w := range wires {
 		messages, lost := w.trace.Messages()
-		dropped += lost
-		for _, m := range messages {
-			if size += len(m.Text); size > MaxWire {
-				dropped++
-				continue
-			}
+		fit := fitting(messages, &size)
+		dropped += lost + len(messages) - len(fit)
+		for _, m := range fit {
 			list = append(list, Wire{w.leg, m})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Wire) int { return a.At.Compare(b.At) })
 	return list, dropped
+}
+
+// fitting is the first messages that MaxWire has room for beside size bytes.
+func fitting(messages []sip.WireMessage, size *int) []sip.WireMessage {
+	for i, m := range messages {
+		if *size += len(m.Text); *size > MaxWire {
+			return messages[:i]
+		}
+	}
+	return messages
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/schedule"
 )
 
 // Why is the answer to why a number is or is not called by a campaign.
@@ -172,7 +173,7 @@ func (c *Campaign) waits(say func(string, string, ...any), k *Contact) {
 // its window.
 func (c *Campaign) nextOpen(k *Contact, at time.Time) (time.Time, bool) {
 	loc := c.zoneOf(k.Zone).loc
-	for range 2 * maxWindowSteps {
+	for limit := at.Add(schedule.Horizon); !at.After(limit); {
 		next, ok := c.window.Next(at, loc)
 		if !ok || c.deps.Quiet.IsZero() || !c.deps.Quiet.week.Shows(next, loc) {
 			return next, ok
@@ -181,9 +182,6 @@ func (c *Campaign) nextOpen(k *Contact, at time.Time) (time.Time, bool) {
 	}
 	return time.Time{}, false
 }
-
-// maxWindowSteps bounds the search for an instant that two schedules allow.
-const maxWindowSteps = 4096
 
 func because(reason string) string {
 	if reason == "" {

@@ -103,20 +103,27 @@ func (s *campaigns) create(id string, spec campaign.Spec) error {
 	if err := s.each(func(campaign.Row) error { n++; return nil }); err != nil {
 		return err
 	}
-	if n >= MaxCampaignRows {
-		return fault.New(fault.Limit, "campaigns: %d are kept", MaxCampaignRows)
-	}
-	s.mu.Lock()
-	full := len(s.open) >= MaxCampaigns
-	s.mu.Unlock()
-	if full {
-		return fault.New(fault.Limit, "campaigns: %d at once", MaxCampaigns).WithHint("cancel some that are not needed any more")
+	if err := s.room(n); err != nil {
+		return err
 	}
 	c, err := campaign.Create(id, spec, s.deps())
 	if err != nil {
 		return err
 	}
 	s.adopt(c)
+	return nil
+}
+
+// room tells whether one more campaign may be made beside those that are kept.
+func (s *campaigns) room(kept int) error {
+	if kept >= MaxCampaignRows {
+		return fault.New(fault.Limit, "campaigns: %d are kept", MaxCampaignRows)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.open) >= MaxCampaigns {
+		return fault.New(fault.Limit, "campaigns: %d at once", MaxCampaigns).WithHint("cancel some that are not needed any more")
+	}
 	return nil
 }
 

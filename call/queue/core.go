@@ -9,7 +9,6 @@ import (
 // Limits of one core.
 const (
 	MaxWaiting = 10_000
-	MaxSkills  = 20
 	MaxLeft    = 10_000
 )
 

@@ -15,8 +15,7 @@
 //
 // # Limits
 //
-// [MaxWaiting] callers and kept places wait over all groups, [MaxSkills] skills
-// are asked for by one, [MaxLeft] places are remembered for callers who left by
-// a key. Beyond the first Enter answers full, beyond the last the oldest is
+// [MaxWaiting] callers and kept places wait over all groups, [MaxLeft] places
+// are remembered for callers who left by a key. Beyond the first Enter answers full, beyond the last the oldest is
 // forgotten; [Totals] counts both.
 package queue
