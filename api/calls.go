@@ -77,31 +77,64 @@ func (s *server) listCalls(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := narrow(token(r), &q); err != nil {
+	t := token(r)
+	if err := narrow(t, &q.Script); err != nil {
 		return err
 	}
-	rows, next, err := s.Calls.List(q)
+	rows, next, err := seen(t, q.Script, q.Limit, func(limit int, cursor *string) ([]json.RawMessage, string, error) {
+		if q.Limit = limit; cursor != nil {
+			q.Cursor = *cursor
+		}
+		return s.Calls.List(q)
+	})
 	if err != nil {
 		return err
-	}
-	if rows == nil {
-		rows = []json.RawMessage{}
 	}
 	return write(w, http.StatusOK, map[string]any{"calls": rows, "next": next})
 }
 
-// narrow keeps a token that is for some scripts to one of them.
-func narrow(t Token, q *Query) error {
+// narrow keeps a token that is for one script to it, and refuses one that it
+// is not for. Of a token for several, seen leaves the rest out.
+func narrow(t Token, script *string) error {
 	switch {
-	case len(t.Scripts) == 0 || q.Script != "" && t.sees(q.Script):
+	case len(t.Scripts) == 0 || *script != "" && t.sees(*script):
 		return nil
-	case q.Script != "":
-		return fault.New(fault.Denied, "token %s may not use script %s", t.Name, q.Script)
-	case len(t.Scripts) > 1:
-		return fault.New(fault.Invalid, "token %s is for several scripts", t.Name).WithHint("name one: script=%s", t.Scripts[0])
+	case *script != "":
+		return fault.New(fault.Denied, "token %s may not use script %s", t.Name, *script)
+	case len(t.Scripts) == 1:
+		*script = t.Scripts[0]
 	}
-	q.Script = t.Scripts[0]
 	return nil
+}
+
+// MaxLooks is how many pages are read for one answer to a token that is for
+// several scripts; what is left then is on the next page.
+const MaxLooks = 50
+
+// seen lists what a token may see. list gives a page of at most limit rows, at
+// cursor if that is not nil.
+func seen(t Token, script string, limit int, list func(limit int, cursor *string) ([]json.RawMessage, string, error)) ([]json.RawMessage, string, error) {
+	rows := []json.RawMessage{}
+	var cursor *string
+	for range MaxLooks {
+		page, next, err := list(limit-len(rows), cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, row := range page {
+			var of struct {
+				Script string `json:"script"`
+			}
+			if script != "" || len(t.Scripts) == 0 || json.Unmarshal(row, &of) == nil && t.sees(of.Script) {
+				rows = append(rows, row)
+			}
+		}
+		if next == "" || len(rows) >= limit || script != "" || len(t.Scripts) == 0 {
+			return rows, next, nil
+		}
+		cursor = &next
+	}
+	return rows, *cursor, nil
 }
 
 func query(v url.Values) (q Query, err error) {

@@ -166,7 +166,12 @@ func TestTokenOfOneScript(t *testing.T) {
 		t.Errorf("the list is not narrowed: %+v", h.query)
 	}
 	want(t, h.as(t, "order", "GET", "/v1/calls?script=sales", ""), 403, fault.Denied)
-	want(t, h.as(t, "both", "GET", "/v1/calls", ""), 422, fault.Invalid)
+	want(t, h.as(t, "both", "GET", "/v1/flows?script=other", ""), 403, fault.Denied)
+	h.rows = []json.RawMessage{json.RawMessage(`{"id":"1","script":"sales"}`), json.RawMessage(`{"id":"2","script":"other"}`), json.RawMessage(`{"id":"3","script":"order"}`)}
+	if w := h.as(t, "both", "GET", "/v1/calls?limit=2", ""); w.Code != 200 || w.Body.String() != `{"calls":[{"id":"1","script":"sales"},{"id":"3","script":"order"}],"next":"more"}`+"\n" {
+		t.Errorf("a token for two scripts sees %d %s", w.Code, w.Body)
+	}
+	h.rows = nil
 	want(t, h.as(t, "both", "GET", "/v1/calls?script=sales", ""), 200, "")
 	want(t, h.as(t, "order", "GET", "/v1/scripts", ""), 200, "")
 	if !reflect.DeepEqual(h.sees, []string{"order"}) {

@@ -77,16 +77,29 @@ func (s *server) signalFlow(w http.ResponseWriter, r *http.Request) error {
 func (s *server) listFlows(w http.ResponseWriter, r *http.Request) error {
 	v := r.URL.Query()
 	q := FlowQuery{State: v.Get("state"), Script: v.Get("script"), Key: v.Get("key")}
-	calls := Query{Script: q.Script}
-	if err := narrow(token(r), &calls); err != nil {
+	t := token(r)
+	err := narrow(t, &q.Script)
+	if err != nil {
 		return err
 	}
-	q.Script = calls.Script
-	var err error
 	if q.Limit, q.Cursor, err = page(v); err != nil {
 		return err
 	}
-	rows, next, err := s.Flows.ListFlows(q)
+	rows, next, err := seen(t, q.Script, q.Limit, func(limit int, cursor *string) ([]json.RawMessage, string, error) {
+		if q.Limit = limit; cursor != nil {
+			q.Cursor = *cursor
+		}
+		list, next, err := s.Flows.ListFlows(q)
+		if err != nil {
+			return nil, "", err
+		}
+		var rows []json.RawMessage
+		raw, err := json.Marshal(list)
+		if err == nil {
+			err = json.Unmarshal(raw, &rows)
+		}
+		return rows, next, err
+	})
 	if err != nil {
 		return err
 	}

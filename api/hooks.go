@@ -21,7 +21,7 @@ func (s *server) hook(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a, err := s.Hooks.Hook(r.Context(), r.PathValue("script"), h)
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.NotFound {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.NotFound && f.Place == "" {
 		return fault.New(fault.NotFound, "%s", f.Error()) // its hint names the other scripts
 	}
 	if err != nil {

@@ -110,6 +110,7 @@ func TestHookErrorsTellStrangersNothing(t *testing.T) {
 		{fault.New(fault.Script, "secretName is not defined").At("order.ts:3:9", "frame"), 500, fault.Script, false},
 		{fault.New(fault.Limit, "secretName used up").At("order.ts:3:9", ""), 503, fault.Limit, false},
 		{fault.New(fault.Internal, "secretName"), 500, fault.Internal, false},
+		{fault.New(fault.NotFound, "no group secretName").At("order.ts:3:9", ""), 404, fault.NotFound, false},
 		{fault.New(fault.NotFound, "script order has no onRequest"), 404, fault.NotFound, true},
 		{fault.New(fault.NotFound, "no script \"ordr\"").WithHint("there are secretName"), 404, fault.NotFound, true},
 		{fault.New(fault.Unauthorized, "hook order: wrong or missing token"), 401, fault.Unauthorized, true},

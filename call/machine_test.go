@@ -97,6 +97,27 @@ func TestMachineIsAnOutcome(t *testing.T) {
 	}
 }
 
+// TestKeyIsDelivered under every rule: who presses a key is not rung again for
+// having been quick. A machine stays a machine.
+func TestKeyIsDelivered(t *testing.T) {
+	for rule, want := range map[string][3]Outcome{ // nothing pressed and left, pressed, heard all
+		"": {AnsweredShort, Delivered, Delivered}, "6s": {AnsweredShort, Delivered, Delivered},
+		"80%": {AnsweredShort, Delivered, Delivered}, "key": {AnsweredShort, Delivered, AnsweredShort},
+	} {
+		after, err := ParseDeliveredAfter(rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		short := facts{outbound: true, answered: true, heard: 2 * time.Second, percent: 20, after: after}
+		pressed, all := short, short
+		pressed.keyPressed = true
+		all.heard, all.percent, all.scriptEnded = 20*time.Second, 100, true
+		if got := [3]Outcome{short.outcome(), pressed.outcome(), all.outcome()}; got != want {
+			t.Errorf("%q: %v, want %v", rule, got, want)
+		}
+	}
+}
+
 // TestClipOfAnAnswer: what was heard until the verdict is a recording.
 func TestClipOfAnAnswer(t *testing.T) {
 	w := newWorld(t)

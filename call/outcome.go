@@ -47,7 +47,8 @@ func KnownOutcome(o Outcome) bool {
 
 // DeliveredAfter says what an outbound call must reach to count as delivered.
 // The zero value is the default: the script ended while the callee was still
-// there, or any key was pressed.
+// there. A pressed key counts under every rule: who reacts has heard enough,
+// and must not be rung again for having been quick.
 type DeliveredAfter struct {
 	Heard   time.Duration // prompts heard for so long
 	Percent float64       // of the prompts, 0–100
@@ -132,14 +133,16 @@ func (f *facts) outbound_() Outcome {
 
 func (f *facts) delivered() bool {
 	switch {
+	case f.keyPressed:
+		return true
 	case f.after.Key:
-		return f.keyPressed
+		return false
 	case f.after.Percent > 0:
 		return f.percent >= f.after.Percent
 	case f.after.Heard > 0:
 		return f.heard >= f.after.Heard
 	}
-	return f.scriptEnded || f.keyPressed
+	return f.scriptEnded
 }
 
 // Unanswered maps the end of a dial to an outcome (RFC 3261 §21).

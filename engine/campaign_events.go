@@ -79,7 +79,11 @@ func (s *campaigns) closed(row campaign.Row, k campaign.Contact) {
 		return
 	}
 	ord := &order{Order: orderOfContact(row, &k)}
-	s.e.orderDone(ord)
+	last := ord.notCalled(k.Reason, s.e.clk.Now())
+	if n := len(k.Attempts); n > 0 {
+		last = s.e.lastRecord(attemptID(ord.ID, n))
+	}
+	s.e.orderDone(ord, last)
 }
 
 // orderOfContact shows a contact as the order that its calls belong to.

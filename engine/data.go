@@ -50,6 +50,9 @@ func (s *Static) CheckData(data json.RawMessage, country string) error {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	if err := missingData(s.Data, names, have); err != nil {
+		return err
+	}
 	for _, name := range names {
 		if err := checkField(name, s.Data[name], have[name], country); err != nil {
 			return err
@@ -58,17 +61,40 @@ func (s *Static) CheckData(data json.RawMessage, country string) error {
 	return nil
 }
 
-func checkField(name, kind string, v json.RawMessage, country string) error {
-	base, optional := strings.CutSuffix(kind, "?")
-	var text string
-	isText := json.Unmarshal(v, &text) == nil && len(v) > 0 && v[0] == '"'
-	text = strings.TrimSpace(text)
+// missingData names all fields that are missing, so that nobody has to find
+// them one by one.
+func missingData(kinds map[string]string, names []string, have map[string]json.RawMessage) error {
+	var gone, asked []string
+	for _, name := range names {
+		if base, optional := strings.CutSuffix(kinds[name], "?"); !optional && empty(have[name]) {
+			gone, asked = append(gone, "data."+name), append(asked, base)
+		}
+	}
+	verb := "is"
 	switch {
-	case (len(v) == 0 || string(v) == "null" || isText && text == "") && optional:
+	case len(gone) == 0:
 		return nil
-	case len(v) == 0 || string(v) == "null" || isText && text == "":
-		return fault.New(fault.Invalid, "data.%s is missing", name).WithHint("the script's config.data asks for it (%s)", kind)
-	case !isText:
+	case len(gone) > 1:
+		verb = "are"
+	}
+	return fault.New(fault.Invalid, "%s %s missing", strings.Join(gone, ", "), verb).WithHint("the script's config.data asks for it (%s)", strings.Join(asked, ", "))
+}
+
+// empty reports whether a field is not there, null, or a text of blanks.
+func empty(v json.RawMessage) bool {
+	var text string
+	isText := len(v) > 0 && v[0] == '"' && json.Unmarshal(v, &text) == nil
+	return len(v) == 0 || string(v) == "null" || isText && strings.TrimSpace(text) == ""
+}
+
+func checkField(name, kind string, v json.RawMessage, country string) error {
+	if empty(v) {
+		return nil // it is optional: missingData has looked
+	}
+	base := strings.TrimSuffix(kind, "?")
+	var text string
+	isText := json.Unmarshal(v, &text) == nil && v[0] == '"'
+	if text = strings.TrimSpace(text); !isText {
 		text = string(v)
 	}
 	nested := text[0] == '{' || text[0] == '['

@@ -93,6 +93,7 @@ type Engine struct {
 	tallies   tallies                        // what became of them
 	record    *recordings                    // files
 	feed      feed                           // live events
+	numbers   told                           // numbers of events of what is over
 	tones     tones                          // rendered tones
 	conns     api.Conns                      // of the HTTP listeners
 	messages  messages                       // outside of calls

@@ -130,6 +130,7 @@ func (e *Engine) emit(ord *order, ev Event) {
 	} else {
 		ev.Seq = e.inboundSeq(ev)
 	}
+	ev.Seq = e.numbers.number(ev)
 	e.feed.publish(ev)
 	e.queueWebhooks(callback, ev)
 }
@@ -174,19 +175,22 @@ func (e *Engine) afterwards(l *live, r call.Record) {
 func (e *Engine) afterRecord(ord *order, r call.Record) {
 	rec := r
 	e.emit(ord, Event{Type: "call.ended", At: e.clk.Now(), Order: r.Order, Key: r.Key, Campaign: r.Campaign, Call: r.ID, Record: &rec})
-	e.emit(ord, Event{Type: "order.done", At: e.clk.Now(), Order: r.Order, Key: r.Key, Campaign: r.Campaign, Call: r.ID, Record: &rec})
+	if r.Final {
+		e.emit(ord, Event{Type: "order.done", At: e.clk.Now(), Order: r.Order, Key: r.Key, Campaign: r.Campaign, Call: r.ID, Record: &rec})
+	}
 	if v, err := e.scripts.Current(r.Script); err == nil && v.Has("afterCall") {
 		e.queueAfterCall(v.Script, v.ID, r)
 	}
 }
 
-// orderDone tells that an order is closed without a further dial.
-func (e *Engine) orderDone(ord *order) {
+// orderDone tells that an order is closed without a further dial. last is its
+// record: that of the last attempt, or one that says why there was none.
+func (e *Engine) orderDone(ord *order, last *call.Record) {
 	ord.mu.Lock()
 	data, _ := json.Marshal(map[string]any{"state": ord.State, "reason": ord.Reason, "attempts": len(ord.Made)})
 	id, key, campaignID := ord.ID, ord.Key, ord.Campaign
 	ord.mu.Unlock()
-	e.emit(ord, Event{Type: "order.done", At: e.clk.Now(), Order: id, Key: key, Campaign: campaignID, Data: data})
+	e.emit(ord, Event{Type: "order.done", At: e.clk.Now(), Order: id, Key: key, Campaign: campaignID, Data: data, Record: last})
 }
 
 // talked remembers when a member's talk ended, a user or a number, for groups that ring the longest

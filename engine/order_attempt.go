@@ -235,7 +235,7 @@ func (o *orders) launch(ord *order, v *scripts.Version, st *seat) bool {
 func (o *orders) intend(ord *order) (id string, err error) {
 	ord.mu.Lock()
 	was, n := ord.Order, len(ord.Made)+1
-	id = ord.ID + "." + strconv.Itoa(n)
+	id = attemptID(ord.ID, n)
 	ord.Made = append(slices.Clone(ord.Made), OrderAttempt{ID: id, At: o.e.clk.Now()})
 	ord.State, ord.NextAt, ord.Reason, ord.dueAt = stateDialing, time.Time{}, "", time.Time{}
 	row := ord.row()
@@ -331,3 +331,7 @@ func parseParts(raw json.RawMessage) ([]call.Part, error) {
 	}
 	return []call.Part{one}, nil
 }
+
+// attemptID names the nth dial of an order; 0 is of one that nobody was
+// dialled for.
+func attemptID(order string, n int) string { return order + "." + strconv.Itoa(n) }

@@ -33,6 +33,7 @@ func (e *Engine) recoverOrder(row store.Order) {
 		e.log.Error("engine: an order cannot be read", "order", row.ID, "err", err)
 		return
 	}
+	ord.Seq += eventsPerAttempt // what an attempt has told meanwhile is not on disk
 	if err := e.orders.track(ord); err != nil {
 		e.log.Error("engine: an order is left alone", "order", row.ID, "err", err)
 		return

@@ -243,10 +243,13 @@ func (o *orders) finish(ord *order, state, why string) {
 	if ord.timer != nil {
 		ord.timer.Stop()
 	}
-	dialled := len(ord.Made) > 0
+	made := ord.Made
 	ord.mu.Unlock()
-	if !dialled {
-		o.recordNotCalled(ord, why) // whoever reads "done" finds the record
+	var last *call.Record
+	if len(made) == 0 {
+		last = o.recordNotCalled(ord, why) // whoever reads "done" finds the record
+	} else {
+		last = o.e.lastRecord(made[len(made)-1].ID)
 	}
 	ord.mu.Lock()
 	ord.State, ord.Reason, ord.NextAt = state, why, time.Time{}
@@ -254,21 +257,38 @@ func (o *orders) finish(ord *order, state, why string) {
 	ord.mu.Unlock()
 	o.save(row)
 	o.forget(ord.ID)
-	o.e.orderDone(ord)
+	o.e.orderDone(ord, last)
 	o.over(ord)
 }
 
 // recordNotCalled is the record of an order that never became a call.
-func (o *orders) recordNotCalled(ord *order, why string) {
-	now := o.e.clk.Now()
-	r := call.Record{
-		ID: ord.ID + ".0", Order: ord.ID, Key: ord.Key, Script: ord.Script, Direction: "outbound", From: ord.From, To: ord.To,
+func (o *orders) recordNotCalled(ord *order, why string) *call.Record {
+	r := ord.notCalled(why, o.e.clk.Now())
+	o.e.putRecord(*r)
+	if o.e.opts.OnEnded != nil {
+		o.e.opts.OnEnded(*r, nil)
+	}
+	return r
+}
+
+// notCalled is what there is to say of an order that nobody was dialled for.
+func (ord *order) notCalled(why string, now time.Time) *call.Record {
+	return &call.Record{
+		ID: attemptID(ord.ID, 0), Order: ord.ID, Key: ord.Key, Script: ord.Script, Direction: "outbound", From: ord.From, To: ord.To, Campaign: ord.Campaign,
 		StartedAt: ord.Created, EndedAt: now, EndedBy: "system", Cause: why, Outcome: call.NotCalled, Final: true, Data: ord.Data,
 	}
-	o.e.putRecord(r)
-	if o.e.opts.OnEnded != nil {
-		o.e.opts.OnEnded(r, nil)
+}
+
+// lastRecord is the record of the attempt that turned out to be the last; nil
+// if it cannot be read.
+func (e *Engine) lastRecord(id string) *call.Record {
+	row, ok, err := e.store.GetRecord(id)
+	var r call.Record
+	if err != nil || !ok || json.Unmarshal(row.JSON, &r) != nil {
+		return nil
 	}
+	r.Final = true
+	return &r
 }
 
 // attemptOver takes the outcome of a dial and plans what follows. keep queues
@@ -291,6 +311,9 @@ func (o *orders) attemptOver(ord *order, r *call.Record, keep func()) {
 	ord.mu.Unlock()
 	r.Final = !again
 	keep()
+	ord.mu.Lock()
+	next.Seq = ord.Seq // of the events that keep has sent
+	ord.mu.Unlock()
 	o.save(next.row())
 	ord.mu.Lock()
 	ord.Made, ord.State, ord.NextAt = next.Made, next.State, next.NextAt

@@ -14,6 +14,9 @@ import (
 // that may present the caller number, the longest matching destination first,
 // then file order (contract §4).
 func (e *Engine) trunksFor(cfg *config.Config, number string, r call.DialRequest) ([]*config.Trunk, error) {
+	if len(number) > 1+phone.MaxDigits {
+		return nil, fault.New(fault.Invalid, "%s has too many digits for a phone number", phone.Mask(number)).WithHint("ITU-T E.164 has %d at most", phone.MaxDigits)
+	}
 	if r.Trunk != "" {
 		return e.namedTrunk(cfg, number, r)
 	}

@@ -37,7 +37,6 @@ export default async function (call: Call) {
     attempts: 1,
   });
   call.result = { choice: choice.value ?? "listened" };
-  if (choice.key) call.outcome = "delivered"; // a key is an answer, however early it came
   if (choice.value === "operator") {
     const talk = await call.connect("sales", { timeout: "25s", whisper: ["Заказ", { digits: number }] });
     call.result = { choice: "operator", operator: talk.answeredBy };

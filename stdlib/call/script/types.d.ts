@@ -882,7 +882,7 @@ declare module "loopstart:call" {
     language?: string;
     voice?: string;
     record?: boolean | { stereo?: boolean };
-    /** `"6s"`, `"80%"` or `"key"`. */
+    /** When a call counts as delivered: heard for `"6s"`, `"80%"` of it, or only with a `"key"`. A key counts under each. */
     deliveredAfter?: string;
     /** What is done when the script fails. */
     fallback?: ({ say: string } | { play: string } | { connect: string | string[] } | { reject: number } | { hangup: true })[];

@@ -104,6 +104,12 @@ declare module "loopstart:flow" {
       /** Pauses by outcome, instead of `every`: `{ busy: "5m", default: "1h" }`. */
       retry?: { [outcome: string]: Duration };
       from?: string; trunk?: string; hide?: boolean; timeout?: Duration; deliveredAfter?: string; expires?: string;
-    }): Promise<{ outcome: string; result?: any; attempts: number }>;
+    }): Promise<{
+      outcome: string;
+      result?: any;
+      attempts: number;
+      /** Why nobody was dialled any more: what `unless` gave, `stop_list`, `expired`, `cancelled`… */
+      reason?: string;
+    }>;
   }
 }

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"encoding/json"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/loopstart/loopstart/call"
+)
+
+// TestEventNumbersRise also when the order is over and read from the disk
+// again, as for a recording that is converted later.
+func TestEventNumbersRise(t *testing.T) {
+	var n told
+	ask := func(order, kind string, seq, want int) {
+		t.Helper()
+		if got := n.number(Event{Order: order, Type: kind, Seq: seq}); got != want {
+			t.Errorf("%s of %s: %d, want %d", kind, order, got, want)
+		}
+	}
+	ask("a", "call.result", 3, 3)
+	ask("a", "call.ended", 4, 4)
+	ask("a", "order.done", 5, 5)
+	ask("a", "recording.stored", 4, 6) // the row on disk was older
+	ask("a", "recording.failed", 1, 7) // the second recording
+	ask("b", "call.ringing", 1, 1)
+	ask("", "source.banned", 1, 1)
+	for i := range MaxToldOrders {
+		ask("o"+strconv.Itoa(i), "order.done", 2, 2)
+	}
+	if len(n.last) != MaxToldOrders || len(n.queue) != MaxToldOrders {
+		t.Errorf("%d of %d orders are remembered", len(n.last), MaxToldOrders)
+	}
+	ask("a", "recording.stored", 4, 4) // forgotten
+}
+
+// TestOrderDoneOnlyWhenDone: an attempt that a crash cut off and that the
+// rules repeat does not close its order.
+func TestOrderDoneOnlyWhenDone(t *testing.T) {
+	p := serve(t, "", map[string]string{"one.js": "export default async (call) => {};"})
+	_, next, stop, ok := p.feed.Listen(0)
+	if !ok {
+		t.Fatal("no place in the feed")
+	}
+	defer stop()
+	ord := &order{Order: Order{ID: "o1", Script: "one", Seq: 3}}
+	r := call.Record{ID: "o1.1", Order: "o1", Script: "one", Outcome: call.Unknown}
+	p.afterRecord(ord, r)
+	r.ID, r.Final = "o1.2", true
+	p.afterRecord(ord, r)
+	for i, want := range []string{"call.ended o1.1 4", "call.ended o1.2 5", "order.done o1.2 6"} {
+		select {
+		case it := <-next:
+			if got := it.Event.Type + " " + it.Event.Call + " " + strconv.Itoa(it.Event.Seq); got != want {
+				t.Errorf("event %d: %s, want %s", i, got, want)
+			}
+		case <-time.After(15 * time.Second):
+			t.Fatalf("no %s", want)
+		}
+	}
+}
+
+// TestOrderDoneHasARecord: who hears that an order is done without a dial is
+// told the outcome at the same place as of any other.
+func TestOrderDoneHasARecord(t *testing.T) {
+	p := serve(t, campaignTrunk, map[string]string{"one.js": `
+export async function beforeAttempt() { return { skip: "paid" }; }
+export default async (call) => {};`})
+	_, next, stop, ok := p.feed.Listen(0)
+	if !ok {
+		t.Fatal("no place in the feed")
+	}
+	defer stop()
+	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000001", Key: "k"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case it := <-next:
+		var data struct{ Reason string }
+		_ = json.Unmarshal(it.Event.Data, &data)
+		if r := it.Event.Record; it.Event.Type != "order.done" || r == nil || r.Outcome != call.NotCalled || r.Cause != "paid" || !r.Final || data.Reason != "paid" {
+			t.Errorf("%+v %+v", it.Event, it.Event.Record)
+		}
+	case <-time.After(15 * time.Second):
+		t.Fatal("nothing was told")
+	}
+}
