@@ -38,7 +38,7 @@ type Call struct {
 
 	started    time.Time
 	targets    atomic.Pointer[[]string] // names of the places rung, for Rings
-	dialogs    atomic.Pointer[[]string] // IDs of the legs' dialogs, for Holds
+	dialogs    atomic.Pointer[[]shared] // the legs' dialogs, for Holds and With
 	answeredAt atomic.Pointer[time.Time]
 	left       atomic.Bool            // the first leg is over
 	presented  atomic.Pointer[string] // the caller number that the route of an outbound call shows

@@ -401,6 +401,7 @@ func (k *connecting) talk(l *Leg) {
 	t.tunes(k.opts.Waiting.Music)
 	if k.line != nil {
 		t.tunes(k.line.opts.Waiting.Music)
+		t.moved = k.line.moved
 	}
 }
 
@@ -425,6 +426,21 @@ func (k *connecting) over(l *Leg, endedBy string, ms int64) {
 	l.hangup()
 }
 
+// declined tells that the party has refused for all of its phones: 6xx, as
+// against 486, which speaks for one of them (RFC 3261 §21.6).
+func (l *Leg) declined() bool { return l.remoteEnd && l.code >= 600 && l.place.Name != "" }
+
+// hush ends the phones of a place that ring on.
+func (k *connecting) hush(place string) {
+	for _, other := range inOrder(k.ringing) {
+		if other.place.Name == place && other != k.winner && other.state < legUp {
+			k.ringing[other].stop()
+			other.reason = "cancelled"
+			other.hangup()
+		}
+	}
+}
+
 // gone handles a leg that ended without a talk.
 func (k *connecting) gone(l *Leg) {
 	if t := k.ringing[l]; t != nil {
@@ -439,8 +455,11 @@ func (k *connecting) gone(l *Leg) {
 	}
 	status := legStatus(l)
 	k.result(k.legResult(l, status))
-	if k.line != nil {
+	switch {
+	case k.line != nil:
 		k.line.gone(l, status)
+	case l.declined():
+		k.hush(l.place.Name)
 	}
 	k.next()
 	if left := inOrder(k.ringing); len(left) == 1 && left[0].state == legEarly && !k.settled && k.winner == nil {

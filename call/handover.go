@@ -1,7 +1,6 @@
 package call
 
 import (
-	"slices"
 	"time"
 
 	"github.com/loopstart/loopstart/media"
@@ -56,6 +55,9 @@ func (l *Leg) adopt(n *Leg) {
 	}
 	if t != nil {
 		t.rejoin()
+		if t.moved != nil {
+			t.moved(l)
+		}
 	}
 	l.note("state", "goes on with "+n.Party().Number(), "")
 	if old != nil && !gone {
@@ -181,20 +183,47 @@ func (c *Call) replace(dialog string, d Dialog, o media.SessionOptions, who Plac
 // Holds tells whether one of the call's legs has the dialog of that ID. It is
 // safe from any goroutine.
 func (c *Call) Holds(dialog string) bool {
-	ids := c.dialogs.Load()
-	return ids != nil && slices.Contains(*ids, dialog)
+	_, ok := c.shared(dialog)
+	return ok
 }
 
-// shareDialogs keeps the IDs of all dialogs where other goroutines may read
-// them.
-func (c *Call) shareDialogs() {
-	ids := make([]string, 0, len(c.legs))
-	for _, l := range c.legs {
-		if l.dialog != nil {
-			ids = append(ids, l.dialog.ID())
+// shared is what other goroutines may know of a dialog: its ID, and the user or
+// number that its party talks with.
+type shared struct{ id, with string }
+
+func (c *Call) shared(dialog string) (shared, bool) {
+	if list := c.dialogs.Load(); list != nil {
+		for _, s := range *list {
+			if s.id == dialog {
+				return s, true
+			}
 		}
 	}
-	c.dialogs.Store(&ids)
+	return shared{}, false
+}
+
+// With is the user or number that the party of that dialog talks with, "" while
+// it talks with nobody. It is safe from any goroutine.
+func (c *Call) With(dialog string) string {
+	s, _ := c.shared(dialog)
+	return s.with
+}
+
+// shareDialogs keeps the IDs of all dialogs, and who talks with whom, where
+// other goroutines may read them.
+func (c *Call) shareDialogs() {
+	list := make([]shared, 0, len(c.legs))
+	for _, l := range c.legs {
+		if l.dialog == nil {
+			continue
+		}
+		s := shared{id: l.dialog.ID()}
+		if l.talk != nil {
+			s.with = l.talk.other(l).Party().Number()
+		}
+		list = append(list, s)
+	}
+	c.dialogs.Store(&list)
 }
 
 // partedBy keeps the end of a dialog whose party has just asked for a transfer

@@ -45,19 +45,20 @@ type QueueResult struct {
 // queueing is a caller who stands in line: the connect whose targets come one
 // by one as agents get free.
 type queueing struct {
-	call   *Call
-	caller *Leg
-	k      *connecting
-	opts   QueueOptions
-	verb   Verb
-	place  *queue.Place
-	began  time.Time
-	talked time.Time      // when the talk began
-	phones map[string]int // that ring, by agent
-	out    bool           // not in line any more
-	late   bool           // the time is up while an agent is asked
-	key    string
-	value  json.RawMessage
+	call    *Call
+	caller  *Leg
+	k       *connecting
+	opts    QueueOptions
+	verb    Verb
+	place   *queue.Place
+	began   time.Time
+	talked  time.Time      // when the talk began
+	phones  map[string]int // that ring, by agent
+	refused map[string]int // who has declined on one of them, and with which status
+	out     bool           // not in line any more
+	late    bool           // the time is up while an agent is asked
+	key     string
+	value   json.RawMessage
 
 	timeout, next, idle *timer // of the line, the next announcement, the music
 	song                *playing
@@ -98,7 +99,7 @@ func (l *Leg) enqueue(o QueueOptions, v Verb) {
 		v.fail(fault.New(fault.Conflict, "another connect or queue is under way on this call").WithHint("await it first"))
 		return
 	}
-	q := &queueing{call: c, caller: l, opts: o, verb: v, began: c.clk.Now(), phones: map[string]int{}}
+	q := &queueing{call: c, caller: l, opts: o, verb: v, began: c.clk.Now(), phones: map[string]int{}, refused: map[string]int{}}
 	place, status, err := c.deps.Queues.Enter(queue.Request{
 		Group: o.Group, Call: c.ID(), From: c.spec.Remote().Number(), Priority: o.Priority, Skills: o.Skills,
 	}, q)
@@ -202,6 +203,14 @@ func (q *queueing) talks(l *Leg) {
 	q.place.Talking(l.place.Name)
 }
 
+// moved frees the agent who has handed the caller to somebody else: it serves
+// the next one while those two talk.
+func (q *queueing) moved(l *Leg) {
+	if l == q.k.winner && l.place.Name != q.call.queue.AnsweredBy {
+		q.place.Over()
+	}
+}
+
 func (q *queueing) waited() time.Duration {
 	if q.talked.IsZero() {
 		return q.call.clk.Now().Sub(q.began)
@@ -212,12 +221,21 @@ func (q *queueing) waited() time.Duration {
 // gone is a phone of an agent that does not ring any more.
 func (q *queueing) gone(l *Leg, status string) {
 	agent := l.place.Name
+	if l.declined() {
+		q.refused[agent] = l.code
+		q.Stop(agent)
+	}
 	if q.phones[agent]--; q.phones[agent] > 0 {
 		return
 	}
 	delete(q.phones, agent)
+	code := l.code
+	if refused := q.refused[agent]; refused > 0 {
+		delete(q.refused, agent)
+		status, code = string(Rejected), refused
+	}
 	if status != "cancelled" {
-		q.note(agent + ": " + status + " " + itoa(l.code))
+		q.note(agent + ": " + status + " " + itoa(code))
 	}
 	q.failed(agent, status)
 	if q.late {

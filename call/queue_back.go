@@ -25,6 +25,7 @@ type callingBack struct {
 	opts    BackOptions
 	ringing map[*Leg]*timer
 	phones  map[string]int
+	refused int  // the status with which the agent has declined on one of its phones
 	agent   *Leg // who has accepted
 	wanted  bool // the intent is on its way to the disk
 	person  *Leg
@@ -215,6 +216,11 @@ func (b *callingBack) talk() {
 		agent.hangup()
 		person.hangup()
 	})
+	t.moved = func(l *Leg) {
+		if l == agent && l.place.Name != facts.AnsweredBy {
+			b.opts.Place.Over()
+		}
+	}
 	if d := b.opts.Connect.MaxDuration; d > 0 {
 		limit = c.after(d, func() { t.end("script") })
 	}
@@ -227,6 +233,10 @@ func (b *callingBack) gone(l *Leg) {
 		delete(b.ringing, l)
 	}
 	agent := l.place.Name
+	if l.declined() {
+		b.refused = l.code
+		b.call.BackStop(agent)
+	}
 	if b.phones[agent]--; b.phones[agent] <= 0 {
 		delete(b.phones, agent)
 	}
@@ -244,9 +254,12 @@ func (b *callingBack) gone(l *Leg) {
 		b.end("the agent has left")
 		b.call.hangup("system", 480)
 	case b.phones[agent] == 0:
-		status := legStatus(l)
+		status, code := legStatus(l), l.code
+		if b.refused > 0 {
+			status, code, b.refused = string(Rejected), b.refused, 0
+		}
 		if status != "cancelled" {
-			b.note(agent + ": " + status + " " + itoa(l.code))
+			b.note(agent + ": " + status + " " + itoa(code))
 		}
 		b.opts.Place.Failed(agent, status)
 	}

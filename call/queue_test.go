@@ -84,6 +84,64 @@ func TestQueueTalks(t *testing.T) {
 	}
 }
 
+// TestQueueAgentHandsOver: an agent whose phone has sent the caller to somebody
+// else is free for the next one, however long those two talk.
+func TestQueueAgentHandsOver(t *testing.T) {
+	w, b := queued(t, "longest_idle", "anna")
+	w.deps.Transfers = desk{w}
+	caller := w.inbound(Spec{})
+	w.callees["anna"], w.callees["bob"] = answers(w, time.Second), answers(w, time.Second)
+	r := w.do(func(l *Leg, v Verb) { l.Queue(waitFor(QueueOptions{}), v) })
+	w.pass(3 * time.Second)
+	anna := w.callee("anna")
+	anna.asks("bob@x")
+	w.decide("b", true, "")
+	if s := w.agent(b, "anna"); s != "talking" {
+		t.Fatalf("%s before bob has answered", s)
+	}
+	w.pass(3 * time.Second)
+	if s := w.agent(b, "anna"); s != "ready" {
+		t.Fatalf("anna, who has handed the caller over, is %s\n%s", s, w.story())
+	}
+	hearEachOther(t, w, caller, w.callee("bob"))
+	w.callee("bob").bye()
+	w.pass(time.Second)
+	if got := r.get(); !strings.Contains(got, `"answeredBy":"bob"`) {
+		t.Fatal(got)
+	}
+}
+
+// agent is how an agent of the line stands.
+func (w *world) agent(b *queue.Board, name string) (state string) {
+	b.With(func(c *queue.Core, now time.Time) {
+		m, _ := c.Member(now, name)
+		state = string(m.State)
+	})
+	return state
+}
+
+// TestQueueDeclinedOnOnePhone: 603 speaks for all phones of an agent, 486 for
+// the one; a phone that is switched off holds nobody up then.
+func TestQueueDeclinedOnOnePhone(t *testing.T) {
+	for code, waits := range map[int]time.Duration{603: 2 * time.Second, 486: 21 * time.Second} {
+		w, _ := queued(t, "serial", "anna,anna2", "bob")
+		w.inbound(Spec{})
+		w.callees["anna"] = func(p *phone) { p.ring(); p.refuse(code) }
+		w.callees["anna2"] = ignores
+		w.callees["bob"] = answers(w, 0)
+		r := w.do(func(l *Leg, v Verb) { l.Queue(waitFor(QueueOptions{}), v) })
+		w.pass(waits)
+		if !strings.Contains(w.story(), "talks with bob") {
+			t.Errorf("%d: bob is not asked within %s: %s\n%s", code, waits, r.get(), w.story())
+		}
+		if early := strings.Contains(w.story(), "anna,anna2: rejected 603"); early != (code == 603) {
+			t.Errorf("%d\n%s", code, w.story())
+		}
+		w.call.Hangup("script")
+		w.pass(time.Second)
+	}
+}
+
 // TestQueueEnds: every way out of the line without a talk.
 func TestQueueEnds(t *testing.T) {
 	for _, c := range []struct {

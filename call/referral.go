@@ -19,8 +19,9 @@ type Transfers interface {
 	// Permit tells whether the user may transfer on a call that has no script;
 	// attended: whom it has already called.
 	Permit(user, target string, attended bool) error
-	// Patch is the way into the place of the dialog of ours of that ID.
-	Patch(dialog string) (Place, error)
+	// Patch is the way into the place of the dialog of ours of that ID, for who
+	// calls itself as.
+	Patch(dialog, as string) (Place, error)
 }
 
 // handing is a transfer that the party of a leg has asked for.
@@ -149,7 +150,7 @@ func (h *handing) request() DialRequest {
 func (h *handing) places() ([]Place, error) {
 	c := h.leg.call
 	if h.dialog != "" {
-		p, err := c.deps.Transfers.Patch(h.dialog)
+		p, err := c.deps.Transfers.Patch(h.dialog, c.With(h.leg.dialog.ID()))
 		return []Place{p}, err
 	}
 	return c.deps.Dialer.Resolve(h.request())

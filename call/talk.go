@@ -14,6 +14,7 @@ type talk struct {
 	done      func(endedBy string, ms int64) // nil for early media
 	watch     keyWatch
 	hangupLeg *Leg
+	moved     func(*Leg) // somebody else has taken the place of that leg's party; may be nil
 	hold      onHold
 }
 
@@ -76,6 +77,7 @@ func (l *Leg) Unbridge(v Verb) {
 func (c *Call) join(a, b *Leg, done func(string, int64)) *talk {
 	t := &talk{call: c, a: a, b: b, began: c.clk.Now(), done: done, watch: keyWatch{call: c}}
 	a.talk, b.talk = t, t
+	c.shareDialogs()
 	a.session.Bridge(b.session)
 	c.note("state", a.name, "bridged with "+b.name, "")
 	c.resupervise()
@@ -93,6 +95,7 @@ func (l *Leg) endTalk(by string) {
 func (t *talk) split() {
 	t.stopTune()
 	t.a.talk, t.b.talk = nil, nil
+	t.call.shareDialogs()
 	t.watch.quiet.stop()
 	t.a.session.Unbridge()
 	t.call.resupervise()

@@ -130,7 +130,9 @@ func TestTransfers(t *testing.T) {
 		took(t, c, bob)
 		c.Hangup()
 		bob.Ended(5 * time.Second)
-		p.in(t).ended("+79000000502")
+		if r := p.in(t).ended("+79000000502"); string(r.Result) != `{"status":"completed","by":"102","endedBy":"caller"}` {
+			t.Errorf("%s", r.Result)
+		}
 	})
 	t.Run("a route without a script asks the user's transfer", func(t *testing.T) {
 		c, anna := talking(t, "+79000000503", "201", phones["101"])

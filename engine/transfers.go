@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 
@@ -62,20 +63,21 @@ func (t transfers) Permit(user, target string, attended bool) error {
 }
 
 // Patch implements call.Transfers: the way to the other side of the talk that
-// the dialog belongs to is a pipe to that call.
-func (t transfers) Patch(dialog string) (call.Place, error) {
+// the dialog belongs to is a pipe to that call. Each side knows the other by who
+// talks at its end, and where nobody does by the call.
+func (t transfers) Patch(dialog, as string) (call.Place, error) {
 	l := t.e.calls.holding(dialog)
 	if l == nil {
 		return call.Place{}, fault.New(fault.NotFound, "transfer: the call to be taken over has ended")
 	}
 	options := t.e.patchSession()
-	name := l.ID()
-	return call.Place{Name: name, Routes: []call.Route{{Media: options, Dial: func(o sip.Outgoing) (call.Dialog, error) {
+	with := cmp.Or(l.With(dialog), l.ID())
+	return call.Place{Name: with, Routes: []call.Route{{Media: options, Dial: func(o sip.Outgoing) (call.Dialog, error) {
 		near, far := call.Pipe(t.e.clk, o.Body)
 		t.e.clk.Busy(1)
 		t.e.wg.Go(func() { // the other call may be asking for us at the same time
 			defer t.e.clk.Busy(-1)
-			if !l.Replace(dialog, far, options, call.Place{Name: name}) {
+			if !l.Replace(dialog, far, options, call.Place{Name: cmp.Or(as, l.ID())}) {
 				_ = far.Reject(481, "")
 				t.e.swallow(far)
 			}

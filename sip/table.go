@@ -68,12 +68,16 @@ func (t *dialogTable) add(d *Dialog, maxOfUser int) error {
 }
 
 // callsOf counts the calls of a user. All of its phones that ring are one call.
+// One that we have given up is none, although it may stay for half a minute: a
+// phone that is switched off answers neither CANCEL nor BYE.
 func (t *dialogTable) callsOf(user string) int {
 	n, rings := 0, 0
 	for d := range t.users[user] {
-		if d.outbound && !d.up.Load() {
+		switch {
+		case d.hangup.Load():
+		case d.outbound && !d.up.Load():
 			rings = 1
-		} else {
+		default:
 			n++
 		}
 	}

@@ -31,12 +31,12 @@ import "time"
 
 // The limits of this package.
 const (
-	MaxReal     = 30 * time.Second    // machine time of one test
-	MaxVirtual  = 40 * 24 * time.Hour // virtual time of one test
-	MaxCalls    = 1000                // phones made by one test
-	MaxFiles    = 2000                // test files of a project
-	MaxMocks    = 1000                // of one test
-	MaxRequests = 10_000              // recorded in one test
+	MaxReal     = 30 * time.Second     // machine time of one test
+	MaxVirtual  = 400 * 24 * time.Hour // virtual time of one test: every holiday of a year
+	MaxCalls    = 1000                 // phones made by one test
+	MaxFiles    = 2000                 // test files of a project
+	MaxMocks    = 1000                 // of one test
+	MaxRequests = 10_000               // recorded in one test
 )
 
 // Speech is the built-in voice of tests.

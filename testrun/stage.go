@@ -282,7 +282,7 @@ func (s *stage) drive(ctx context.Context, until time.Time, over func() bool) er
 		case !ok:
 			return fault.New(fault.Limit, "the test waits for something that will never happen").WithHint("is there a promise that nothing resolves?")
 		case at.After(until):
-			return fault.New(fault.Limit, "the test has waited for %s of virtual time", until.Sub(begin(s.zone)))
+			return fault.New(fault.Limit, "the test has waited for %d days of virtual time (limit virtual)", int(until.Sub(begin(s.zone)).Hours()/24))
 		}
 		if s.between != nil && at.After(s.clk.Now()) {
 			s.between(s)

@@ -482,8 +482,10 @@ func (h *host) answered(args json.RawMessage, done func(any, error)) error {
 		switch {
 		case ph != nil && ph.state == "answered":
 			return nil, nil, true
-		case ph != nil && ph.closed && a.Key.Order == "":
+		case ph != nil && ph.closed && !ph.outbound && a.Key.Order == "":
 			return nil, fault.New(test.Failed, "the call ended with %d and was not answered", ph.code), true
+		case late && ph != nil && ph.closed: // who is dialled may be dialled again, by a queue for one
+			return nil, fault.New(test.Failed, "no call was answered within %s; the last one ended with %d", within, ph.code), true
 		case late:
 			return nil, fault.New(test.Failed, "the call was not answered within %s", within), true
 		}

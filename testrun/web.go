@@ -98,7 +98,8 @@ func (w *web) change(c mockChange) error {
 	return nil
 }
 
-// answer takes the body: text as it is, everything else as JSON.
+// answer takes the body: text as it is, everything else as JSON, null
+// too: a look-up that has found nobody.
 func (m *mock) answer(c mockChange) {
 	m.body, m.kind, m.header = nil, "", http.Header{}
 	var text string
@@ -106,8 +107,8 @@ func (m *mock) answer(c mockChange) {
 	case c.Bytes != nil:
 		m.body, _ = base64.StdEncoding.DecodeString(c.Bytes.Data)
 		m.kind = "application/octet-stream"
-	case len(c.Body) == 0 || string(c.Body) == "null":
-	case json.Unmarshal(c.Body, &text) == nil:
+	case len(c.Body) == 0:
+	case c.Body[0] == '"' && json.Unmarshal(c.Body, &text) == nil:
 		m.body, m.kind = []byte(text), "text/plain; charset=utf-8"
 	default:
 		m.body, m.kind = c.Body, "application/json"

@@ -394,7 +394,7 @@ declare module "loopstart:call" {
 
   /** What call.on hears of. */
   export interface Events {
-    digit: { digit: string; durationMs: number };
+    digit: { digit: string };
     end: { endedBy: "caller" | "callee" | "script" | "system"; code: number };
     /** The party, or whom `connect` or `queue` has brought in, holds or takes back; `by` is who. */
     hold: { held: boolean; by: Address };
