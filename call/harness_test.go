@@ -248,6 +248,7 @@ type phone struct {
 	out     sip.Outgoing // of callees
 	closed  bool
 	mute    bool // sends no ACK
+	settled bool // takes no offer before our answer
 
 	mu      sync.Mutex
 	log     []string
@@ -424,6 +425,10 @@ func (p *phone) Hangup(h ...sip.Header) {
 
 func (p *phone) Reoffer(body []byte) error {
 	p.note("reoffer")
+	if p.settled && !p.did("200") {
+		p.w.clk.AfterFunc(0, func() { p.send(sip.Event{Kind: sip.Reoffered, Code: 491}) })
+		return nil
+	}
 	answer, err := p.session.Answer(body)
 	if err != nil {
 		return err

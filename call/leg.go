@@ -60,6 +60,7 @@ type Leg struct {
 
 	lateOffer bool   // our 2xx carries the offer, the ACK the answer
 	described []byte // our side, once it has been told
+	untold    bool   // that our side has moved since; it is when the answer is acknowledged
 	started   bool   // the session sends
 	answering []Verb
 	suite     string      // SRTP, as agreed; "" is plain
@@ -297,6 +298,10 @@ func (l *Leg) confirmed(ev sip.Event) {
 	l.answering = nil
 	for _, v := range waiting {
 		v.ok(nil)
+	}
+	if l.untold {
+		l.untold = false
+		l.tellAddress()
 	}
 }
 

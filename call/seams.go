@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/netip"
 	"os"
 	"time"
 
@@ -93,7 +94,8 @@ type Place struct {
 // Route is one way to a place.
 type Route struct {
 	Trunk    string
-	From     string // as presented
+	Peer     netip.Addr // where its signalling goes; invalid: not known
+	From     string     // as presented
 	Outgoing sip.Outgoing
 	Media    media.SessionOptions
 	Early    EarlyMedia // what comes before the callee's answer
@@ -257,6 +259,7 @@ type Spec struct {
 	MaxDuration     time.Duration
 	RingTimeout     time.Duration
 	Session         media.SessionOptions // of the first leg, Sink excepted
+	Peer            netip.Addr           // where the caller's signalling comes from; invalid: not known
 }
 
 // Remote is the other party in both directions.

@@ -32,6 +32,9 @@ export const config = { record: { stereo: true } };
 export default async function (call) { await call.answer(); await call.play("tone:800/15s"); }`,
 	"ring.ts": `
 export default async function (call) { await call.answer(); call.result = await call.connect("101", { timeout: "8s" }); }`,
+	"late.ts": `
+import { sleep } from "loopstart:core";
+export default async function (call) { await call.ring(); await sleep("5s"); await call.answer(); await call.play("tone:440/200ms"); }`,
 	"short.ts": `
 export default async function (call) { await call.answer(); await call.play("tone:440/200ms"); }`,
 }
@@ -63,7 +66,7 @@ func movingNetwork(t *testing.T) (near, far string) {
 func moveAndTalk(t *testing.T, far string) {
 	b := &project{t: t, dir: t.TempDir(), netns: far, ports: "20000-20299",
 		sip: netip.MustParseAddrPort(movingFar + ":30060"), http: netip.MustParseAddrPort(movingFar + ":30080")}
-	b.config(conf{sip: `users: {"101": {password: pass-101, max_calls: 4, dial: ["+7"]}}`, rest: "routes:\n  - {to: \"+79160000002\", script: ring}\n  - {to: \"+7*\", script: ivr}\n"})
+	b.config(conf{sip: `users: {"101": {password: pass-101, max_calls: 4, dial: ["+7"]}}`, rest: "routes:\n  - {to: \"+79160000002\", script: ring}\n  - {to: \"+79160000003\", script: late}\n  - {to: \"+7*\", script: ivr}\n"})
 	a := setup(t, movingScripts, conf{ip: "0.0.0.0", sip: "trust: []", rest: fmt.Sprintf("trunks:\n  far: {address: \"%s\", username: \"101\", password: pass-101, register: true, present: pai, options: off, destinations: [\"+7\"], from: [\"+74951234567\"]}\nroutes:\n  - {trunk: far, script: short}\n", b.sip)})
 	for name, text := range movingScripts {
 		b.save(name, text)
@@ -103,6 +106,25 @@ func moveAndTalk(t *testing.T, far string) {
 		t.Errorf("%+v", o)
 	}
 	eventually(t, "the call in", testLimit, func() bool { return len(a.list("outcome=served")) == 1 })
+	moveWhileRinging(t, a)
+}
+
+// moveWhileRinging goes back to the first address while a call of ours rings: it
+// rings anew, from there, and is answered.
+func moveWhileRinging(t *testing.T, a *project) {
+	t.Helper()
+	id := a.place(map[string]any{"script": "short", "to": "+79160000003"})
+	eventually(t, "the ringing", 10*time.Second, func() bool {
+		var out struct{ Events []entry }
+		return a.api("GET", "/v1/calls/"+id+".1/timeline", nil, &out) == 200 && hasEvent(out.Events, "180 ")
+	})
+	ip(t, "addr del "+movingNew+"/24 dev "+movingLink)
+	ip(t, "addr add "+movingOld+"/24 dev "+movingLink)
+	o := a.done(id)
+	find(t, a.timeline(id+".1"), "state", "our address "+movingNew+" is gone before the answer, which could not reach us: dialled again from "+movingOld)
+	if o.Outcome != "delivered" {
+		t.Errorf("the call that rang anew ended as %q\n%v", o.Outcome, a.timeline(id+".1"))
+	}
 }
 
 // heardAt wants the tone in the third quarter of a stereo recording, long after

@@ -115,7 +115,7 @@ func (d dialer) phones(name string, r call.DialRequest) []call.Place {
 			session.SRTP, follow = offerSecurity(u, b.Transport), d.followUser(u, r)
 		}
 		out = append(out, call.Place{Name: name, Routes: []call.Route{{
-			From: r.From,
+			From: r.From, Peer: b.Source.Addr(),
 			Outgoing: sip.Outgoing{
 				Target: sip.Target{User: name, Binding: b.ID}, From: sip.Address{User: d.presented(r)}, Headers: r.Headers, Timeout: r.Timeout,
 			},
@@ -151,7 +151,7 @@ func (d dialer) uri(cfg *config.Config, r call.DialRequest) ([]call.Place, error
 	session := d.e.sessionFor(host, cfg.Media.Codecs, false)
 	session.SRTP = addressSecurity(a)
 	return []call.Place{{Name: r.Target, Routes: []call.Route{{
-		From:     r.From,
+		From: r.From, Peer: host,
 		Outgoing: sip.Outgoing{Target: sip.Target{URI: r.Target}, From: sip.Address{User: d.presented(r)}, Headers: r.Headers, Timeout: r.Timeout},
 		Media:    session,
 	}}}}, nil
@@ -215,7 +215,7 @@ func (d dialer) route(cfg *config.Config, t *config.Trunk, number string, r call
 		passed = phone.Format(r.Called, style, cfg.Project.Country)
 	}
 	return call.Route{
-		Trunk: t.Name, From: from,
+		Trunk: t.Name, From: from, Peer: remote,
 		Outgoing: sip.Outgoing{
 			Hide: r.Hide, Passed: passed,
 			Target: sip.Target{Trunk: account, Number: phone.Format(number, style, cfg.Project.Country)},

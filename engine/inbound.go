@@ -280,7 +280,7 @@ func (e *Engine) inboundSpec(cfg *config.Config, d Incoming, in incomingCall, ro
 		ID: id + ".1", Order: id, Script: route.Script, From: in.from, To: in.to, Trunk: in.Trunk, User: in.User,
 		Language: cfg.Project.Language, Record: route.Record && route.Script != "", Stereo: cfg.Recordings.Stereo,
 		Fallback: actions(route.Fallback, in.Incoming), MaxDuration: cfg.Limits.CallDuration, RingTimeout: cfg.Limits.Ring,
-		Session: e.sessionFor(o.Source.Addr(), names, o.Kind == sip.FromUser || o.Kind == sip.FromTrunk), Attempt: call.Attempt{N: 1, Of: 1, Order: id},
+		Peer: o.Source.Addr(), Session: e.sessionFor(o.Source.Addr(), names, o.Kind == sip.FromUser || o.Kind == sip.FromTrunk), Attempt: call.Attempt{N: 1, Of: 1, Order: id},
 	}
 	s.Session.Digits = digitMethod(in.trunk)
 	s.Session.SRTP = answerSecurity(cfg, o, in.trunk)

@@ -147,12 +147,13 @@ type answer2xx struct {
 	late  bool
 }
 
-// localOffer is a re-INVITE of ours.
+// localOffer is a re-INVITE of ours, or an UPDATE with an offer.
 type localOffer struct {
 	tx      uint64 // 0 while it waits for its turn
 	body    []byte
 	glares  int
 	refresh bool // of the session timer: the call knows nothing of it
+	update  bool // sent as an UPDATE, before our answer
 }
 
 // activeRequest is the INFO, REFER or the like that is under way.

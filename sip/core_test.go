@@ -179,6 +179,8 @@ func (s *script) ours(method string) uint64 {
 		return c.inviteTx
 	case method == "PRACK":
 		return slices.Min(slices.Collect(maps.Keys(c.client.pracks)))
+	case method == "UPDATE" && c.ours != nil && c.ours.update:
+		return c.ours.tx
 	case method == "UPDATE":
 		return c.session.tx
 	case c.active != nil:
