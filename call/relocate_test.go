@@ -42,7 +42,7 @@ func TestRingingOutMoves(t *testing.T) {
 		first = false
 	}
 	o := connectTo("anna")
-	o.Music = nil
+	o.Waiting = Waiting{Silent: true}
 	r := w.do(func(l *Leg, v Verb) { l.Connect(o, v) })
 	w.pass(2 * time.Second)
 	if n := w.move(elsewhere, false); n != 0 {
