@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	goruntime "runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) {
 // attackReport is what each attempt came to: "ok" or the error number's name.
 type attackReport struct {
 	Missing  []string
+	Threads  int // that it may have
 	Attempts map[string]string
 }
 
@@ -46,6 +48,7 @@ func attack(kind string) {
 		p = Build([]string{folder + "/allowed"})
 	}
 	r := attackReport{Missing: Apply(p).Missing, Attempts: map[string]string{}}
+	r.Threads = debug.SetMaxThreads(MaxThreads)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for name, try := range attempts(folder) {
@@ -174,6 +177,9 @@ var harmless = []string{"keep threads coming", "time zone", "garbage collection"
 
 func TestWorkerCanDoNothing(t *testing.T) {
 	r := runAttack(t, "worker")
+	if r.Threads != MaxThreads {
+		t.Errorf("%d threads are allowed", r.Threads)
+	}
 	if r.lacks("seccomp") {
 		t.Skipf("this kernel has no filter: %v", r.Missing)
 	}

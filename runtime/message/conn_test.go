@@ -187,6 +187,35 @@ func TestPipeEnds(t *testing.T) {
 	v.Settle() // nothing is left in flight
 }
 
+// TestMaxQueue: so many bytes wait in one direction, to the byte.
+func TestMaxQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rest := MaxQueue - HeaderBytes - MaxBody - HeaderBytes
+		first, fits, large := Frame{Kind: Load, Body: make([]byte, MaxBody)}, Frame{Kind: Load, Body: make([]byte, rest)}, Frame{Kind: Load, Body: make([]byte, rest+1)}
+		for _, second := range []Frame{fits, large} {
+			host, worker := Pipe(clock.System())
+			slow := &slowPipe{open: make(chan struct{})}
+			writer := NewWriter(slow, Fail)
+			if err := writer.Send(Frame{Kind: Ping}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // it is being written and waits no more
+			for name, send := range map[string]func(Frame) error{"pipe": host.Send, "writer": writer.Send} {
+				if err := send(first); err != nil {
+					t.Fatal(err)
+				}
+				if err := send(second); (fault.CodeOf(err) == fault.Limit) != (len(second.Body) > rest) {
+					t.Errorf("%s: %d bytes: %v", name, len(second.Body), err)
+				}
+			}
+			close(slow.open)
+			_ = writer.Close()
+			host.Close()
+			worker.Close()
+		}
+	})
+}
+
 func TestPipeAtItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host, worker := Pipe(clock.System())

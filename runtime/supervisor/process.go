@@ -155,11 +155,12 @@ func (p *process) readStderr(r *os.File) {
 	lines := bufio.NewReaderSize(r, MaxStderrLine)
 	for n := 0; ; n++ {
 		line, cut, err := lines.ReadLine()
+		text := string(line)    // the next read overwrites it
 		for cut && err == nil { // the rest of a long line
 			_, cut, err = lines.ReadLine()
 		}
-		if len(line) > 0 {
-			p.printed(n, string(line))
+		if text != "" {
+			p.printed(n, text)
 		}
 		if err != nil {
 			return

@@ -240,7 +240,7 @@ func TestCrashLoopBacksOff(t *testing.T) {
 }
 
 func TestBackoff(t *testing.T) {
-	for failures, want := range []time.Duration{0, 0, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
+	for failures, want := range []time.Duration{0, 0, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, maxBackoff, maxBackoff} {
 		if got := backoff(failures); got != want {
 			t.Errorf("%d: %s, want %s", failures, got, want)
 		}
