@@ -38,6 +38,14 @@ type statusError struct {
 	fault  *fault.Error
 }
 
+// tooLong is a limit that the request itself is over: no Retry-After helps.
+func tooLong(err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return statusError{http.StatusRequestEntityTooLarge, f}
+	}
+	return err
+}
+
 func (e statusError) Error() string { return e.fault.Error() }
 
 func (e statusError) Unwrap() error { return e.fault }

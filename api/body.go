@@ -179,6 +179,11 @@ const (
 
 // page reads limit and cursor.
 func page(q url.Values) (limit int, cursor string, err error) {
+	for _, name := range []string{"limit", "cursor"} {
+		if len(q[name]) > 1 {
+			return 0, "", fault.New(fault.Invalid, "%s is given %d times", name, len(q[name]))
+		}
+	}
 	limit = defaultLimit
 	if text := q.Get("limit"); text != "" {
 		n, bad := strconv.Atoi(text)

@@ -48,7 +48,9 @@ func (s *server) putKV(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.KV.Set(r.PathValue("key"), raw, ttl); err != nil {
+	if err := s.KV.Set(r.PathValue("key"), raw, ttl); fault.CodeOf(err) == fault.Limit {
+		return tooLong(err) // the same again would not help
+	} else if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -131,3 +131,14 @@ func TestGroups(t *testing.T) {
 	want(t, h.ask(t, "GET", "/v1/users/x", ""), 404, fault.NotFound)
 	want(t, h.ask(t, "PUT", "/v1/users/x", `{"state":"away"}`), 404, fault.NotFound)
 }
+
+// TestKVTooLong: what is too long stays too long, so nobody is told to come
+// again.
+func TestKVTooLong(t *testing.T) {
+	h := newHouse()
+	h.fail = fault.New(fault.Limit, "a value has at most 5 bytes")
+	w := h.ask(t, "PUT", "/v1/kv/k", `"123456"`)
+	if want(t, w, 413, "LIMIT"); w.Header().Get("Retry-After") != "" {
+		t.Error("Retry-After")
+	}
+}

@@ -62,7 +62,7 @@ func (s *server) unstop(w http.ResponseWriter, r *http.Request) error {
 // strict reads a small object whose fields are texts.
 func strict(body json.RawMessage, into any, fields string) error {
 	if err := decodeStrict(body, into); err != nil {
-		return fault.New(fault.Invalid, "%s", err).WithHint("fields are %s", fields)
+		return fault.BadJSON(err, fields)
 	}
 	return nil
 }

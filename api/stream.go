@@ -60,8 +60,5 @@ func (b *steady) Close() error { return b.body.Close() }
 func decodeStrict(raw json.RawMessage, into any) error {
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return nil
+	return dec.Decode(into)
 }

@@ -59,6 +59,7 @@ type Call struct {
 	result     json.RawMessage
 	outcome    Outcome
 	tags       map[string]string
+	undialled  string // why its party was not dialled at all
 	facts      facts
 	connect    *connecting
 	fallback   *falling

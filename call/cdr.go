@@ -78,6 +78,8 @@ func (c *Call) record() Record {
 	if l != nil {
 		c.fillLeg(&r, l)
 		f.code, f.reason = l.code, l.reason
+	} else {
+		r.Cause = c.undialled
 	}
 	if r.Outcome == "" {
 		r.Outcome = f.outcome()

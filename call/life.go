@@ -240,6 +240,7 @@ func (l *Leg) nextRoute(ev sip.Event) bool {
 func (c *Call) Undialled(err error) {
 	c.post(func() {
 		c.note("state", "", "not dialled: "+err.Error(), "")
+		c.undialled = err.Error()
 		c.endedBy, c.ending, c.outcome = "system", true, NotCalled
 		c.tryFinish()
 	})

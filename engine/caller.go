@@ -59,6 +59,7 @@ type caller struct {
 	waiting  bool          // for the next prompt to end
 	early    bool          // there is audio before the answer
 	heardAll chan struct{} // closed when Hear is called no more; nil without it
+	file     *os.File      // of Record, until the answer
 	res      CallerResult
 	since    time.Time
 }
@@ -78,6 +79,11 @@ func Call(ctx context.Context, o CallerOptions) (CallerResult, error) {
 	}
 	c := &caller{o: o, keys: o.Keys, events: make(chan media.Event, callerEvents)}
 	defer c.close()
+	if o.Record != "" { // before it rings: a call cannot be taken back
+		if c.file, err = os.Create(o.Record); err != nil {
+			return CallerResult{}, fault.New(fault.Invalid, "call: --record: %w", err).WithExit(fault.ExitUsage)
+		}
+	}
 	if err := c.open(to); err != nil {
 		return CallerResult{}, err
 	}
@@ -179,6 +185,10 @@ func (c *caller) close() {
 	if c.sip != nil {
 		c.sip.Close()
 	}
+	if c.file != nil { // nobody answered
+		_ = c.file.Close()
+		_ = os.Remove(c.file.Name())
+	}
 }
 
 func (c *caller) run(ctx context.Context) (CallerResult, error) {
@@ -244,12 +254,9 @@ func (c *caller) answered(ev sip.Event) error {
 	c.res.Answered, c.since = true, ev.At
 	c.session.Start()
 	c.o.OnState("answered")
-	if c.o.Record != "" {
-		f, err := os.Create(c.o.Record)
-		if err != nil {
-			return fault.New(fault.Invalid, "call: --record: %w", err)
-		}
-		c.session.Record(media.NewRecorder(f, media.RecorderOptions{}))
+	if c.file != nil {
+		c.session.Record(media.NewRecorder(c.file, media.RecorderOptions{}))
+		c.file = nil
 	}
 	c.press()
 	return nil

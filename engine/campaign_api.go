@@ -6,10 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/api"
@@ -137,15 +135,9 @@ func strictly(raw json.RawMessage, into any, fields string) error {
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
 	if err == nil {
-		return noZero(raw, "attempts", "max_calls")
+		return noZero(raw, "attempts", "max_calls", "timeout")
 	}
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return f
-	}
-	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fault.New(fault.Invalid, "%s: a %s is not what is wanted here", kind.Field[strings.LastIndexByte(kind.Field, '.')+1:], kind.Value)
-	}
-	return fault.New(fault.Invalid, "%s", strings.TrimPrefix(err.Error(), "json: ")).WithHint("fields are %s", fields)
+	return fault.BadJSON(err, fields)
 }
 
 // checkCampaign checks what the campaign's own rules cannot know: the script,

@@ -20,6 +20,7 @@ import (
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/speech"
+	"github.com/loopstart/loopstart/store"
 )
 
 // TestMain is also the engine's child processes: the test binary is its own
@@ -253,6 +254,9 @@ export default async (call) => {}; export async function beforeAttempt() { retur
 	}
 	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+7916\r\nX: y", Data: data}, ""); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("a number with a line break: %v", err)
+	}
+	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000001", Data: data, Key: strings.Repeat("k", store.MaxKey+1)}, ""); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("a key that is too long: %v", err)
 	}
 	if _, _, err := p.PlaceOrder(OrderRequest{Script: "one", To: "+79160000001", Data: data, Attempts: -1}, ""); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("less than no attempt: %v", err)

@@ -32,6 +32,9 @@ func (e *Engine) incoming(d Incoming) {
 	route, why := cfg.Match(in.Incoming, e.isOpen)
 	if direct := e.directScript(d); direct != nil && (route == nil || e.meansScript(d, direct.Script) && route.Script != direct.Script) {
 		route = direct
+	} else if direct != nil && route.Script != direct.Script && e.opts.Dev {
+		e.log.Warn("a route takes a call to the name of a script", "script", direct.Script, "route", route.Place,
+			"hint", "put a route for "+direct.Script+" above it, or ring it with: loopstart call "+direct.Script)
 	}
 	if h := e.askUser(cfg, d, in, route); h != nil {
 		e.turnAway(d, 401, "", h...)

@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -38,9 +37,9 @@ func readOrder(body []byte) (OrderRequest, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&in); err != nil {
-		return OrderRequest{}, badField(err)
+		return OrderRequest{}, fault.BadJSON(err, orderFields)
 	}
-	if err := noZero(body, "attempts"); err != nil {
+	if err := noZero(body, "attempts", "timeout"); err != nil {
 		return OrderRequest{}, err
 	}
 	r := OrderRequest(in.plain)
@@ -62,21 +61,13 @@ func noZero(body []byte, names ...string) error {
 		return nil // whoever reads it says so
 	}
 	for _, name := range names {
-		if string(given[name]) == "0" {
-			return fault.New(fault.Invalid, "%s: 0 is less than 1", name).WithHint("leave it out for the default")
+		text := strings.Trim(string(given[name]), `"`)
+		if d, err := parseSpan(text); text != "" && err == nil && d == 0 {
+			return fault.New(fault.Invalid, "%s: %s is less than 1", name, text).WithHint("leave it out for the default")
 		}
 	}
 	return nil
 }
 
-// badField words what is wrong with the body of an order.
-func badField(err error) error {
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
-		name := kind.Field[strings.LastIndexByte(kind.Field, '.')+1:]
-		return fault.New(fault.Invalid, "%s: a %s is not what is wanted here", name, kind.Value)
-	}
-	said := strings.TrimPrefix(err.Error(), "json: ")
-	return fault.New(fault.Invalid, "%s", said).
-		WithHint("fields are script, to, key, from, trunk, hide, data, timeout, at, attempts, retry, expires, delivered_after, callback, window, zone, priority, dedupe")
-}
+// orderFields are the fields of an order, for hints.
+const orderFields = "script, to, key, from, trunk, hide, data, timeout, at, attempts, retry, expires, delivered_after, callback, window, zone, priority, dedupe"

@@ -25,6 +25,8 @@ func TestReadOrder(t *testing.T) {
 		`{"timeout":true}`:       "a bool is not what is wanted here",
 		`{"priority":"high"}`:    "priority: a string is not what is wanted here",
 		`{"script":"s","too":1}`: `unknown field "too"`,
+		`{"timeout":"0s"}`:       "timeout: 0s is less than 1",
+		`{"timeout":0}`:          "timeout: 0 is less than 1",
 	} {
 		if _, err := readOrder([]byte(body)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Go ") {
 			t.Errorf("%s: %v, want %s", body, err, want)

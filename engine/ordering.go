@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -97,7 +98,12 @@ func (e *Engine) PlaceOrder(r OrderRequest, idempotency string) (a OrderAnswer, 
 func (e *Engine) newOrder(r OrderRequest) (*order, error) {
 	cfg, now := e.Config(), e.clk.Now()
 	if r.Script == "" || r.To == "" {
-		return nil, fault.New(fault.Invalid, "an order needs script and to")
+		missing := map[bool]string{true: "script", false: "to"}[r.Script == ""]
+		return nil, fault.New(fault.Invalid, "an order needs script and to; %s is missing", missing).
+			WithHint(`{"script": "reminder", "to": "+79161234567"}`)
+	}
+	if len(r.Key) > store.MaxKey {
+		return nil, fault.New(fault.Invalid, "key: %d bytes are more than %d", len(r.Key), store.MaxKey)
 	}
 	v, err := e.scripts.Current(r.Script)
 	if err != nil {
@@ -222,8 +228,11 @@ func parseCallback(raw json.RawMessage) (*Callback, error) {
 	}
 	cb := &Callback{}
 	if json.Unmarshal(raw, &cb.URL) != nil {
-		if err := json.Unmarshal(raw, cb); err != nil {
-			return nil, fault.New(fault.Invalid, "callback: %w", err).WithHint("give an address, or {url, events, secret}")
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(cb); err != nil {
+			bad := fault.BadJSON(err, "url, events, secret")
+			return nil, fault.New(fault.Invalid, "callback: %s", bad.Message).WithHint("give an address, or {url, events, secret}; %s", bad.Hint)
 		}
 	}
 	u, err := url.Parse(cb.URL)

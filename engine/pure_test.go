@@ -192,7 +192,7 @@ func TestCallbackForms(t *testing.T) {
 	if err != nil || cb.Secret != "s" || len(cb.Events) != 1 {
 		t.Fatal(cb, err)
 	}
-	for _, bad := range []string{`"ftp://x"`, `{"url":"http://h/","events":["call.over"]}`, `7`, `""`} {
+	for _, bad := range []string{`"ftp://x"`, `{"url":"http://h/","events":["call.over"]}`, `{"url":"http://h/","evnts":["call.ended"]}`, `7`, `""`} {
 		if _, err := parseCallback(json.RawMessage(bad)); fault.CodeOf(err) != fault.Invalid {
 			t.Errorf("%s: %v", bad, err)
 		}

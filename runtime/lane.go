@@ -164,7 +164,7 @@ func (l *lane) worked() float64 {
 }
 
 func heapError(vm *VM) *fault.Error {
-	return limitError("heap", "the script allocates memory too fast: its budget of %d MB is used up", vm.limits.Heap>>20)
+	return limitError("script_heap", "the script allocates memory too fast: its budget of %d MB is used up", vm.limits.Heap>>20)
 }
 
 // tick looks at the running slices and comes again while there are any.

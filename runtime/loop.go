@@ -354,7 +354,7 @@ func (vm *VM) end(body json.RawMessage) error {
 }
 
 func (vm *VM) graceOver() {
-	vm.worker.watch.interrupt(vm, limitError("grace", "the script was still busy when its grace period was over"))
+	vm.worker.watch.interrupt(vm, limitError("script_grace", "the script was still busy when its grace period was over"))
 	vm.post(task{kind: taskGrace})
 }
 

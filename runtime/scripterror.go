@@ -28,7 +28,7 @@ func (vm *VM) scriptError(err error) *message.ScriptError {
 		return vm.interrupted(e)
 	}
 	if e, ok := errors.AsType[*goja.StackOverflowError](err); ok {
-		limit := limitError("stack", "functions call each other more than %d deep", vm.limits.Stack)
+		limit := limitError("script_stack", "functions call each other more than %d deep", vm.limits.Stack)
 		return vm.limited(limit.WithHint("look for a function that calls itself without an end"), e.Stack())
 	}
 	if e, ok := errors.AsType[*goja.Exception](err); ok {

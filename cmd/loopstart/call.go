@@ -11,6 +11,7 @@ import (
 	"github.com/loopstart/loopstart/engine"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/sip"
 )
 
 var callVerb = verb{
@@ -51,6 +52,10 @@ func runCall(ctx context.Context, m *Main, args []string) error {
 	if bad := strings.Trim(o.dtmf, "0123456789*#ABCDabcdw,"); bad != "" {
 		return fault.New(fault.Invalid, "--dtmf %s: %q is no key", o.dtmf, bad).WithExit(fault.ExitUsage).WithHint("0-9 * # A-D, w for half a second, a comma for the end of the next prompt")
 	}
+	if bad := strings.Trim(o.from, userChars); bad != "" && o.to == "" {
+		return fault.New(fault.Invalid, "--from %s: %q is not for the user of a SIP address", o.from, bad).WithExit(fault.ExitUsage).
+			WithHint("a number or a name of letters, digits and . _ - +")
+	}
 	if o.data != "" && !json.Valid([]byte(o.data)) {
 		return fault.New(fault.Invalid, "--data is no JSON").WithExit(fault.ExitUsage)
 	}
@@ -65,6 +70,10 @@ func runCall(ctx context.Context, m *Main, args []string) error {
 	}
 	return m.callScript(ctx, o)
 }
+
+// userChars may stand in the user of a SIP address as they are (RFC 3261,
+// 25.1).
+const userChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$/"
 
 // interruptible ends ctx with the first signal.
 func (m *Main) interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -81,7 +90,7 @@ func (m *Main) interruptible(ctx context.Context) (context.Context, context.Canc
 
 // callAddress rings any SIP address; there is no timeline of ours.
 func (m *Main) callAddress(ctx context.Context, o callFlags) error {
-	res, err := m.ring(ctx, o.target, o, o.from)
+	res, err := m.ring(ctx, engine.CallerOptions{Target: o.target, From: o.from}, o)
 	if err != nil {
 		return err
 	}
@@ -89,6 +98,9 @@ func (m *Main) callAddress(ctx context.Context, o callFlags) error {
 }
 
 func (m *Main) answerResult(res engine.CallerResult) error {
+	if res.Reason == sip.ReasonError && !res.Answered {
+		res.Reason = "not reached: the host has no address, or nothing could be sent there"
+	}
 	err := m.answer(map[string]any{"answered": res.Answered, "code": res.Code, "reason": res.Reason, "duration_ms": res.Duration.Milliseconds()}, func() {
 		m.progress("%d %s, %s", res.Code, res.Reason, res.Duration.Round(time.Millisecond))
 	})
@@ -98,11 +110,11 @@ func (m *Main) answerResult(res engine.CallerResult) error {
 	return statusOf(engine.Unanswered(res.Code, res.Reason))
 }
 
-func (m *Main) ring(ctx context.Context, target string, o callFlags, from string) (engine.CallerResult, error) {
-	return engine.Call(ctx, engine.CallerOptions{
-		Target: target, From: from, Keys: o.dtmf, Record: o.record, Log: m.logger("text", "error"),
-		Data: o.data, Steps: o.trace, OnState: func(s string) { m.progress("  %s", s) },
-	})
+// ring places the call of c, which says who calls whom, with the flags of o.
+func (m *Main) ring(ctx context.Context, c engine.CallerOptions, o callFlags) (engine.CallerResult, error) {
+	c.Keys, c.Record, c.Data, c.Steps = o.dtmf, o.record, o.data, o.trace
+	c.Log, c.OnState = m.logger("text", "error"), func(s string) { m.progress("  %s", s) }
+	return engine.Call(ctx, c)
 }
 
 // callScript rings a script of the project, in the instance that runs or in
@@ -143,7 +155,7 @@ func (m *Main) ringScript(ctx context.Context, p *phone, o callFlags) error {
 			return p.talk(ctx, o, t.keys)
 		}
 	}
-	_, err := m.ring(ctx, "sip:"+o.target+"@"+p.c.SIP, o, p.from)
+	_, err := m.ring(ctx, engine.CallerOptions{Target: "sip:" + o.target + "@" + p.c.SIP, Script: o.target, From: p.from}, o)
 	return err
 }
 

@@ -295,9 +295,16 @@ func (m *Main) showScript(ch engine.Change) {
 	}
 }
 
-// showCall prints the timeline of a finished call.
+// showCall prints the timeline of a finished call. Of the script's errors only
+// what happened and where: the log above it has the source lines and the hint.
 func (m *Main) showCall(r engine.Record, line []engine.Entry) {
 	fmt.Fprintf(m.Stderr, "\n%s %s %s → %s\n", m.paint("1", "call "+r.ID), r.Script, r.From, r.To)
+	line = slices.Clone(line)
+	for i := range line {
+		if line[i].Kind == "error" {
+			line[i].Detail = headline(line[i].Detail)
+		}
+	}
 	printTimeline(m.Stderr, line, m.paint)
 	fmt.Fprintf(m.Stderr, "  %s\n\n", summary(r))
 }

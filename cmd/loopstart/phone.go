@@ -164,6 +164,8 @@ func (p *phone) show(e engine.Entry) {
 		p.prompt(e)
 	case e.Kind == "step":
 		p.m.step(e)
+	case e.Kind == "error": // the source lines follow: in dev in the log, else in the timeline at the end
+		p.line(colour, e.Kind, headline(e.Detail), e.Source)
 	case known:
 		p.line(colour, e.Kind, e.Detail, e.Source)
 	case e.Kind == "state" && strings.HasPrefix(e.Detail, "no key"):

@@ -30,10 +30,21 @@ func printTimeline(w io.Writer, line []engine.Entry, paint func(code, text strin
 	}
 }
 
+// headline is the first line of an entry that has several.
+func headline(detail string) string {
+	first, _, _ := strings.Cut(detail, "\n")
+	return first
+}
+
 // summary is a record in one line.
 func summary(r engine.Record) string {
 	s := "outcome " + string(r.Outcome)
-	if r.AnsweredAt == nil {
+	if r.AnsweredAt == nil && r.Code == 0 {
+		s += ", not dialled"
+		if r.Cause != "" {
+			s += ": " + r.Cause
+		}
+	} else if r.AnsweredAt == nil {
 		s += fmt.Sprintf(", not answered: %d %s", r.Code, r.Cause)
 	} else {
 		s += fmt.Sprintf(", talked %s, heard %d%% of the prompts, ended by %s", time.Duration(r.TalkMs)*time.Millisecond, r.Heard.Percent, r.EndedBy)

@@ -888,7 +888,14 @@ declare module "loopstart:call" {
     fallback?: ({ say: string } | { play: string } | { connect: string | string[] } | { reject: number } | { hangup: true })[];
     /** `full` ends nearly every offender alone, at a price in memory; `light` is the default. */
     guard?: "light" | "full";
-    limits?: { calls?: number; cps?: number; call_duration?: Duration; cost_per_day?: number };
+    /**
+     * Less than `limits.script_…` of loopstart.yaml gives; more is not to be had. Calls at once, their rate, length and cost are
+     * `scripts.limits` there.
+     * @example limits: {cpu: "50ms", heap: "16MB"}
+     */
+    limits?: {
+      cpu?: string; heap?: string | number; stack?: number; timers?: number; requests?: number; log?: string | number; grace?: string;
+    };
     /** Fields of `call.data` and their types; a missing one is refused before the call. */
     data?: { [field: string]: string };
     /**

@@ -121,6 +121,8 @@ func TestCore(t *testing.T) {
 		{"deliver nothing", `await webhook.deliver("https://a.ru")`, ``, `"kind":"none"`},
 		{"deliver files", `await webhook.deliver("https://a.ru", {}, {files: [{id: "r1", link() {}}, {data: "hi", name: "a.txt"}]})`, ``,
 			`"files":[{"field":"file","recording":"r1"},{"data":"aGk=","field":"file","name":"a.txt"}]`},
+		{"deliver unnamed files", `await webhook.deliver("https://a.ru", {}, {files: [{recording: "r1"}, {data: "hi"}]})`, ``,
+			`"files":[{"field":"file","recording":"r1"},{"data":"aGk=","field":"file","name":"file2"}]`},
 		{"deliver to a file", `await webhook.deliver("file:///etc/passwd", 1)`, `INVALID: webhook.deliver: "file:///etc/passwd" is no http or https URL`, ``},
 		{"deliver nested form", `await webhook.deliver("https://a.ru", {a: {}}, {form: true})`, `INVALID: webhook.deliver: the form field "a" is an object | a form holds text and numbers; use JSON.stringify for more`, ``},
 		{"deliver header", `await webhook.deliver("https://a.ru", 1, {headers: {"X": "a\r\nY: b"}})`, `INVALID: webhook.deliver: option "headers.X" is "a\r\nY: b", a header's text on one line is wanted | line ends, NUL and other control characters would forge a header`, ``},

@@ -143,16 +143,13 @@ func files(o *bind.Options) {
 
 func file(o *bind.Options, i int64, v goja.Value) map[string]any {
 	where := fmt.Sprintf("webhook.deliver: files[%d]", i)
-	defaults := map[string]any{"field": "file", "name": fmt.Sprintf("file%d", i+1)}
 	if id, ok := bind.RecordingID(v); ok {
 		return map[string]any{"field": "file", "recording": id} // the file's own name
 	}
 	f := bind.Read(o.VM, where, v, "field", "name", "type", "recording", "data")
 	f.String("field", "name", "type")
-	for k, d := range defaults {
-		if f.Wire[k] == nil {
-			f.Wire[k] = d
-		}
+	if f.Wire["field"] == nil {
+		f.Wire["field"] = "file"
 	}
 	recording, hasRecording := f.Get("recording")
 	data, hasData := f.Get("data")
@@ -166,6 +163,9 @@ func file(o *bind.Options, i int64, v goja.Value) map[string]any {
 		}
 		if !ok {
 			f.Bad("data", data, "a string or bytes", "")
+		}
+		if f.Wire["name"] == nil {
+			f.Wire["name"] = fmt.Sprintf("file%d", i+1)
 		}
 		f.Wire["data"] = base64.StdEncoding.EncodeToString(content)
 		return f.Wire
