@@ -39,6 +39,7 @@ type CallerOptions struct {
 // CallerResult is how the built-in caller's call went.
 type CallerResult struct {
 	Answered bool
+	Sent     bool // the INVITE has left, or nothing tells that it has not
 	Code     int
 	Reason   string
 	Duration time.Duration
@@ -238,7 +239,7 @@ func (c *caller) signal(ev sip.Event) error {
 		}
 		return c.dialog.Respond(ev.ID, 200, answer)
 	case sip.Ended:
-		c.res.Code, c.res.Reason = ev.Code, ev.Reason
+		c.res.Code, c.res.Reason, c.res.Sent = ev.Code, ev.Reason, ev.Reason != sip.ReasonError
 		if c.res.Answered {
 			c.res.Code, c.res.Duration = 200, ev.At.Sub(c.since)
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/loopstart/loopstart/engine"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/sip"
 )
 
 var callVerb = verb{
@@ -98,8 +97,8 @@ func (m *Main) callAddress(ctx context.Context, o callFlags) error {
 }
 
 func (m *Main) answerResult(res engine.CallerResult) error {
-	if res.Reason == sip.ReasonError && !res.Answered {
-		res.Reason = "not reached: the host has no address, or nothing could be sent there"
+	if !res.Answered && !res.Sent {
+		m.progress("nothing was sent: the host has no address, or cannot be reached")
 	}
 	err := m.answer(map[string]any{"answered": res.Answered, "code": res.Code, "reason": res.Reason, "duration_ms": res.Duration.Milliseconds()}, func() {
 		m.progress("%d %s, %s", res.Code, res.Reason, res.Duration.Round(time.Millisecond))
