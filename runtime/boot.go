@@ -2,6 +2,7 @@ package runtime
 
 import (
 	_ "embed"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,28 +15,39 @@ import (
 // modulePrefix is the scheme of built-in modules.
 const modulePrefix = "loopstart:"
 
-//go:embed prelude.js
-var preludeSource string
-
 //go:embed polyfill.js
 var polyfillSource string
 
 //go:embed guard.js
 var guardSource string
 
+// symbolsSource makes the symbols that esbuild's helpers for lowered syntax look
+// for.
+const symbolsSource = `(function () {
+  Object.defineProperty(Symbol, "asyncIterator", { value: Symbol.for("Symbol.asyncIterator") });
+  Object.defineProperty(Symbol, "dispose", { value: Symbol.for("Symbol.dispose") });
+  Object.defineProperty(Symbol, "asyncDispose", { value: Symbol.for("Symbol.asyncDispose") });
+})`
+
 //go:embed steps.js
 var stepsSource string
 
 // needs are the parts of the prelude that a bundle cannot do without. Without
-// eval it cannot make more than its text shows.
+// eval it cannot make more than its text shows; each part costs every call.
 type needs struct {
 	polyfill, symbols, generators bool
+	async, errors, timers, global bool // global: its object, and with it whatever has a name there
+	locale                        bool
 	regexps, rest                 bool // known of the tree: the full guard asks
 }
 
 var (
 	polyfillWords = []string{"withResolvers", "groupBy", "fromAsync", "Promise.try"}
 	symbolWords   = []string{"asyncIterator", "dispose", "asyncDispose"}
+	timerWords    = []string{"setTimeout", "setInterval", "clearTimeout", "clearInterval", "queueMicrotask"}
+	// globalWords name the global object, or what makes code of a text: eval, and
+	// an escape within a name.
+	globalWords = []string{"globalThis", "eval", `\u`}
 	// generatorForm finds every generator, and now and then something else.
 	generatorForm = regexp.MustCompile(`function\s*\*|(?:^|[{},;]|\bstatic|\basync)\s*\*\s*[\w$#\["'\x{80}-\x{10FFFF}\\]`)
 )
@@ -44,8 +56,17 @@ func needsOf(source string, tree needs) needs {
 	tree.polyfill = mentionsAny(source, polyfillWords)
 	tree.symbols = mentionsAny(source, symbolWords)
 	tree.generators = generatorForm.MatchString(source)
+	// Code that is not strict meets the global object as this.
+	tree.global = !strings.HasPrefix(source, strictBanner) || mentionsAny(source, globalWords)
+	tree.async = tree.global || strings.Contains(source, "async")
+	tree.errors = tree.global || strings.Contains(source, "Error")
+	tree.timers = tree.global || mentionsAny(source, timerWords)
+	tree.locale = tree.global || strings.Contains(source, "Locale")
 	return tree
 }
+
+// strictBanner begins every bundle, so that all of it is strict.
+const strictBanner = `"use strict";`
 
 // mentionsAny reports whether the source holds one of the words.
 func mentionsAny(source string, words []string) bool {
@@ -54,28 +75,38 @@ func mentionsAny(source string, words []string) bool {
 
 // shared is compiled once per worker.
 type shared struct {
-	prelude, polyfill, guard, steps *goja.Program
+	async, generator, symbols, polyfill, guard, steps *goja.Program
 }
 
 func compileShared() shared {
 	return shared{
-		prelude:  goja.MustCompile("loopstart:prelude", preludeSource, true),
-		polyfill: goja.MustCompile("loopstart:polyfill", polyfillSource, true),
-		guard:    goja.MustCompile("loopstart:guard", guardSource, true),
-		steps:    goja.MustCompile("loopstart:steps", stepsSource, true),
+		async:     goja.MustCompile("loopstart:async", "(async function () {})", true),
+		generator: goja.MustCompile("loopstart:generator", "(function* () {})", true),
+		symbols:   goja.MustCompile("loopstart:symbols", symbolsSource, true),
+		polyfill:  goja.MustCompile("loopstart:polyfill", polyfillSource, true),
+		guard:     goja.MustCompile("loopstart:guard", guardSource, true),
+		steps:     goja.MustCompile("loopstart:steps", stepsSource, true),
 	}
 }
 
 // intrinsics are built-ins taken before the script could replace them.
 type intrinsics struct {
-	errorClass *goja.Object
-	bytesClass *goja.Object // taken at first use: it costs 15 KB
-	watch      goja.Callable
-	microtask  goja.Callable
+	errorClass *goja.Object  // taken at first use by a script that does not name it
+	bytesClass *goja.Object  // taken at first use: it costs 15 KB
+	then       goja.Callable // of promises
+	global     bool          // the script may have the global object
+}
+
+// takeError takes the class Error.
+func (x *intrinsics) takeError(vm *VM) *goja.Object {
+	if x.errorClass == nil {
+		x.errorClass = vm.rt.Get("Error").ToObject(vm.rt)
+	}
+	return x.errorClass
 }
 
 func (x *intrinsics) newError(vm *VM, code, msg, hint string) *goja.Object {
-	o, err := vm.rt.New(x.errorClass, vm.rt.ToValue(msg))
+	o, err := vm.rt.New(x.takeError(vm), vm.rt.ToValue(msg))
 	vm.must(err)
 	x.define(vm, o, "code", code)
 	if hint != "" {
@@ -117,11 +148,7 @@ func (vm *VM) boot() error {
 	rt.SetTimeSource(vm.worker.clock.Now)
 	rt.SetRandSource(vm.worker.options.Random)
 	rt.SetPromiseRejectionTracker(vm.trackRejection)
-	vm.intrinsic.errorClass = rt.Get("Error").ToObject(rt)
 	if err := vm.prelude(); err != nil {
-		return err
-	}
-	if err := vm.defineTimers(); err != nil {
 		return err
 	}
 	if vm.worker.options.Globals == nil {
@@ -137,32 +164,100 @@ func asksForGlobal(source goja.Value) bool {
 	return ok && s.Length() <= len("return this;") && strings.TrimSuffix(s.String(), ";") == "return this"
 }
 
+// prelude makes what a script needs of the runtime, and takes away what would
+// make code of a text.
 func (vm *VM) prelude() error {
+	needs, full := vm.version.needs, vm.version.guard >= Full
+	if err := vm.refuseCode(needs); err != nil {
+		return err
+	}
+	promise := vm.rt.Get("Promise").ToObject(vm.rt).Get("prototype").ToObject(vm.rt)
+	vm.intrinsic.then, _ = goja.AssertFunction(promise.Get("then"))
+	if needs.errors || full {
+		vm.intrinsic.takeError(vm)
+	}
+	if needs.symbols {
+		if _, err := vm.runShared(vm.worker.shared.symbols); err != nil {
+			return err
+		}
+	}
+	if needs.polyfill {
+		if _, err := vm.runShared(vm.worker.shared.polyfill); err != nil {
+			return err
+		}
+	}
+	var err error
+	switch {
+	case needs.global || full:
+		err = vm.openGlobal()
+	case needs.timers:
+		err = vm.defineTimers()
+	}
+	if err != nil || !full {
+		return err
+	}
+	helpers, err := vm.runShared(vm.worker.shared.guard)
+	if err == nil {
+		vm.installGuard(helpers.ToObject(vm.rt))
+	}
+	return err
+}
+
+// openGlobal completes the global object for a script that may look up any name
+// in it.
+func (vm *VM) openGlobal() error {
+	if vm.intrinsic.global {
+		return nil
+	}
+	vm.intrinsic.global = true
+	if err := vm.rt.GlobalObject().Delete("eval"); err != nil {
+		return err
+	}
+	return vm.defineTimers()
+}
+
+// refuseCode lets no code be made from strings. The constructors that would are
+// also reachable from prototypes.
+func (vm *VM) refuseCode(needs needs) error {
 	refuse := vm.Func("Function", func(c goja.FunctionCall) goja.Value {
 		if len(c.Arguments) == 1 && asksForGlobal(c.Arguments[0]) {
-			return vm.Func("anonymous", func(goja.FunctionCall) goja.Value { return vm.rt.GlobalObject() })
+			return vm.Func("anonymous", func(goja.FunctionCall) goja.Value {
+				vm.must(vm.openGlobal())
+				return vm.rt.GlobalObject()
+			})
 		}
 		vm.Throw(fault.Denied, "code cannot be made from strings", "write a function instead")
 		return nil
 	})
-	needs := vm.version.needs
-	helpers, err := vm.runShared(vm.worker.shared.prelude, refuse, vm.rt.ToValue(needs.symbols), vm.rt.ToValue(needs.generators))
-	if err != nil {
-		return err
-	}
-	vm.intrinsic.watch, _ = goja.AssertFunction(helpers.ToObject(vm.rt).Get("watch"))
-	vm.intrinsic.microtask, _ = goja.AssertFunction(helpers.ToObject(vm.rt).Get("microtask"))
-	if needs.polyfill {
-		if _, err = vm.runShared(vm.worker.shared.polyfill); err != nil {
+	plain := refuse.Prototype()
+	vm.must(refuse.DefineDataProperty("prototype", plain, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE))
+	owners := []*goja.Object{plain}
+	for _, kind := range []struct {
+		made *goja.Program
+		used bool
+	}{{vm.worker.shared.async, needs.async}, {vm.worker.shared.generator, needs.generators}} {
+		if !kind.used {
+			continue
+		}
+		fn, err := vm.rt.RunProgram(kind.made)
+		if err != nil {
 			return err
 		}
+		owners = append(owners, fn.ToObject(vm.rt).Prototype())
 	}
-	if vm.version.guard < Full {
-		return nil
+	for _, o := range owners {
+		vm.must(o.DefineDataProperty("constructor", refuse, goja.FLAG_NOT_SET, goja.FLAG_NOT_SET, goja.FLAG_NOT_SET))
 	}
-	if helpers, err = vm.runShared(vm.worker.shared.guard); err == nil {
-		vm.installGuard(helpers.ToObject(vm.rt))
+	return vm.rt.GlobalObject().DefineDataProperty("Function", refuse, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_NOT_SET)
+}
+
+// then asks a promise, or one that is resolved with v, to call ok or bad.
+func (vm *VM) then(v goja.Value, ok, bad goja.Value) error {
+	o, isObject := v.(*goja.Object)
+	if !isObject || o.ExportType() != reflect.TypeFor[*goja.Promise]() {
+		v = vm.Resolved(v)
 	}
+	_, err := vm.intrinsic.then(v, ok, bad)
 	return err
 }
 

@@ -232,6 +232,7 @@ func bundle(t testing.TB, files map[string]string, entry string) message.Bundle 
 		EntryPoints: []string{entry}, Bundle: true, Format: api.FormatCommonJS, Target: api.ES2022, Sourcemap: api.SourceMapExternal,
 		Outfile: dir + "/out.js", AbsWorkingDir: dir, Plugins: []api.Plugin{plugin},
 		Supported: map[string]bool{"async-generator": false, "for-await": false},
+		Banner:    map[string]string{"js": strictBanner}, Platform: api.PlatformNeutral,
 	})
 	if len(r.Errors) > 0 {
 		t.Fatalf("esbuild: %v", r.Errors)

@@ -170,11 +170,38 @@ func TestGuard(t *testing.T) {
 		{`return Array.fromAsync([1, Promise.resolve(2)])`, `[1,2]`},
 		{`return Promise.try(() => 7)`, `7`},
 		{`return [...Map.groupBy([1,2,3], x => x > 1)].map(([k, v]) => [k, v])`, `[[false,[1]],[true,[2,3]]]`},
+		{`try { (() => {})["con" + "structor"]("return 1") } catch (e) { return e.code }`, `"DENIED"`},
+		{`try { Object.getPrototypeOf(async () => {})["con" + "structor"]("return 1") } catch (e) { return e.code }`, `"DENIED"`},
+	} {
+		for _, head := range []string{"", strictBanner} {
+			h := testHost(t)
+			if o := h.run(head + `exports.default = async () => { ` + c.source + ` }`); string(o.Value) != c.want {
+				t.Errorf("%s%s: %s %+v", head, c.source, o.Value, o.Error)
+			}
+		}
+	}
+}
+
+// A script that names no global is not given all of them; by whatever way it
+// comes to the global object, all are there, and eval is not.
+func TestLateGlobals(t *testing.T) {
+	const every = `[["ev", "al"], ["set", "Timeout"], ["queue", "Microtask"], ["Err", "or"]].map(([a, b]) => typeof g[a + b])`
+	for _, g := range []string{
+		`(() => {})["con" + "structor"]("return " + "this")()`,
+		`Function("return " + "this")()`,
+		`globalThis`,
+		`\u0067lobalThis`,
+		`(function () { return this })() ?? globalThis`,
 	} {
 		h := testHost(t)
-		if o := h.run(`exports.default = async () => { ` + c.source + ` }`); string(o.Value) != c.want {
-			t.Errorf("%s: %s %+v", c.source, o.Value, o.Error)
+		source := strictBanner + `exports.default = () => { const g = ` + g + `; return ` + every + ` }`
+		if o := h.run(source); string(o.Value) != `["undefined","function","function","function"]` {
+			t.Errorf("%s: %s %+v", g, o.Value, o.Error)
 		}
+	}
+	h := testHost(t)
+	if o := h.run(`exports.default = () => { const g = (function () { return this })(); return ` + every + ` }`); string(o.Value) != `["undefined","function","function","function"]` {
+		t.Errorf("not strict: %s %+v", o.Value, o.Error)
 	}
 }
 

@@ -203,8 +203,7 @@ func (vm *VM) await(v goja.Value, ok, bad func(goja.Value)) error {
 			return goja.Undefined()
 		})
 	}
-	_, err := vm.intrinsic.watch(goja.Undefined(), v, wrap(ok), wrap(bad))
-	return err
+	return vm.then(v, wrap(ok), wrap(bad))
 }
 
 // returned ends the VM normally. A call is not asked what it returns; for

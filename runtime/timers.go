@@ -42,7 +42,22 @@ const (
 	maxDelay = math.MaxInt32 * time.Millisecond
 )
 
+// LateGlobal is a global function of the runtime that the VM was not given
+// because the script does not name it; nil if there is none of that name. It is
+// for what serves the script without its naming it.
+func (vm *VM) LateGlobal(name string) goja.Value {
+	if vm.timed || !slices.Contains(timerWords, name) {
+		return nil
+	}
+	vm.must(vm.defineTimers())
+	return vm.rt.GlobalObject().Get(name)
+}
+
 func (vm *VM) defineTimers() error {
+	if vm.timed {
+		return nil
+	}
+	vm.timed = true
 	functions := map[string]func(goja.FunctionCall) goja.Value{
 		"setTimeout":     func(c goja.FunctionCall) goja.Value { return vm.setTimer("setTimeout", c, false) },
 		"setInterval":    func(c goja.FunctionCall) goja.Value { return vm.setTimer("setInterval", c, true) },
@@ -68,9 +83,12 @@ func (vm *VM) callable(name string, call goja.FunctionCall) goja.Callable {
 }
 
 func (vm *VM) queueMicrotask(call goja.FunctionCall) goja.Value {
-	vm.callable("queueMicrotask", call)
-	_, err := vm.intrinsic.microtask(goja.Undefined(), call.Argument(0))
-	vm.must(err)
+	fn := vm.callable("queueMicrotask", call)
+	vm.must(vm.then(goja.Undefined(), vm.rt.ToValue(func(goja.FunctionCall) goja.Value {
+		_, err := fn(goja.Undefined())
+		vm.must(err)
+		return goja.Undefined()
+	}), goja.Undefined()))
 	return goja.Undefined()
 }
 

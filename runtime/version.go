@@ -80,7 +80,7 @@ func (v *version) parse() *message.ScriptError {
 		}
 		v.sources = sources
 	}
-	tree, err := goja.Parse(v.name, wrapperHead+v.bundle.Source+wrapperTail, parser.WithDisableSourceMaps)
+	tree, err := goja.Parse(v.name, wrapperHead+lighten(v.bundle.Source)+wrapperTail, parser.WithDisableSourceMaps)
 	if err != nil {
 		return v.syntaxError(err)
 	}

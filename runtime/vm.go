@@ -50,6 +50,7 @@ type VM struct {
 	callback  uint32
 	events    map[string][]func(json.RawMessage)
 	timers    timers
+	timed     bool // the global object has the timers' functions
 	modules   map[string]goja.Value
 	argument  goja.Value
 	rejected  []*goja.Promise
@@ -105,6 +106,9 @@ func (vm *VM) Entropy(b []byte) {
 		panic(err) // the system's never fails (Go 1.24)
 	}
 }
+
+// Localizes reports whether the script's text holds toLocale… methods.
+func (vm *VM) Localizes() bool { return vm.version.needs.locale || vm.version.guard >= Full }
 
 // Context ends with the VM.
 func (vm *VM) Context() context.Context { return vm.ctx }

@@ -64,6 +64,10 @@ type benchWorker struct {
 }
 
 func newBenchWorker(b *testing.B, guard string) *benchWorker {
+	return newBenchWorkerOf(b, guard, everything())
+}
+
+func newBenchWorkerOf(b *testing.B, guard, source string) *benchWorker {
 	w := &benchWorker{b: b, clk: clock.NewVirtual(scripttest.Start)}
 	conn, workerEnd := message.Pipe(w.clk)
 	w.conn = conn
@@ -80,7 +84,7 @@ func newBenchWorker(b *testing.B, guard string) *benchWorker {
 		_ = conn.Close()
 		<-served
 	})
-	w.send(message.Load, 0, 0, message.Bundle{Script: "s", Version: "1", Source: everything(), Guard: guard,
+	w.send(message.Load, 0, 0, message.Bundle{Script: "s", Version: "1", Source: source, Guard: guard,
 		Env: message.Environment{Country: "RU", Zone: "Europe/Moscow", Language: "ru-RU"}, Limits: message.Limits{Heap: 1 << 40, SliceCPU: 1 << 50}})
 	return w
 }
@@ -244,5 +248,50 @@ func awaitVerbs(b *testing.B, n int) {
 	}.Do(b)
 	if o.Error != nil {
 		b.Fatal(o.Error)
+	}
+}
+
+// bundled is a short script as esbuild writes it, with its helpers.
+const bundled = `"use strict";
+var __defProp = Object.defineProperty;
+var __getOwnPropDesc = Object.getOwnPropertyDescriptor;
+var __getOwnPropNames = Object.getOwnPropertyNames;
+var __hasOwnProp = Object.prototype.hasOwnProperty;
+var __export = (target, all) => {
+  for (var name in all)
+    __defProp(target, name, { get: all[name], enumerable: true });
+};
+var __copyProps = (to, from, except, desc) => {
+  if (from && typeof from === "object" || typeof from === "function") {
+    for (let key of __getOwnPropNames(from))
+      if (!__hasOwnProp.call(to, key) && key !== except)
+        __defProp(to, key, { get: () => from[key], enumerable: !(desc = __getOwnPropDesc(from, key)) || desc.enumerable });
+  }
+  return to;
+};
+var __toCommonJS = (mod) => __copyProps(__defProp({}, "__esModule", { value: true }), mod);
+
+// quick.ts
+var quick_exports = {};
+__export(quick_exports, {
+  default: () => quick_default
+});
+module.exports = __toCommonJS(quick_exports);
+var quick_default = async (call) => {
+  await call.answer();
+  await call.play("tone:440/200ms");
+};
+`
+
+// BenchmarkShortCall is a whole script that answers, plays and ends, from its
+// Start frame to its outcome.
+func BenchmarkShortCall(b *testing.B) {
+	w := newBenchWorkerOf(b, "light", bundled)
+	w.start()
+	w.clk.Settle()
+	b.ReportAllocs()
+	for b.Loop() {
+		w.start()
+		w.clk.Settle()
 	}
 }

@@ -177,6 +177,9 @@ func (p *parts) value() goja.Value { return p.vm.Runtime().NewArray(p.list...) }
 
 // localize replaces the toLocale… methods, which goja has without locales.
 func localize(vm *runtime.VM) error {
+	if !vm.Localizes() {
+		return nil
+	}
 	rt := vm.Runtime()
 	for class, methods := range map[string]map[string]string{
 		"Number": {"toLocaleString": "number"},

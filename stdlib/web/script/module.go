@@ -114,7 +114,7 @@ func (g *globals) Get(key string) goja.Value {
 	}
 	member, ok := members[key]
 	if !ok {
-		return nil
+		return g.vm.LateGlobal(key) // AbortSignal.timeout needs a timer
 	}
 	v := member(g.vm, key)
 	g.made[key] = v
