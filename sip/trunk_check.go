@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -112,7 +111,7 @@ func (t *trunk) checkOptions(ctx context.Context) []TrunkStep {
 	}
 	s.Code, s.Reason = res.StatusCode, res.Reason
 	if s.OK, s.Words = explainOptions(s.Code); !s.OK {
-		s.Hint = hintFor(s.Code)
+		s.Words, s.Hint = s.Words+told(res), hintFor(s.Code)
 	}
 	return []TrunkStep{s}
 }
@@ -172,7 +171,7 @@ func (t *trunk) checkSend(ctx context.Context, o outside) (TrunkStep, *gosip.Res
 	}
 	s.Code, s.Reason = res.StatusCode, res.Reason
 	if s.OK, s.Words = explainRegister(s.Code); !s.OK {
-		s.Hint = hintFor(s.Code)
+		s.Words, s.Hint = s.Words+told(res), hintFor(s.Code)
 	}
 	return s, res
 }
@@ -204,23 +203,29 @@ func explainRegister(code int) (ok bool, words string) {
 	case code == 403:
 		return false, "refused: wrong password or auth_user, an account that is blocked, or our address is not allowed"
 	case code == 404:
-		return false, "the user name is unknown there; check `username` and `domain`"
+		return false, "the user name is unknown there"
 	case code == 400 || code == 416 || code == 420:
-		return false, "it does not understand our request; some registrars refuse a REGISTER without Contact, see the status above"
+		return false, "it does not understand our request"
 	case code == 405 || code == 501:
-		return false, "no registrar there; a trunk by address needs `register: false`"
+		return false, "nobody registers there: it is no registrar"
 	case code >= 300 && code < 400:
-		return false, "it sends us elsewhere; put that address into `proxy`"
+		return false, "it sends us elsewhere"
 	case code == 423:
 		return false, "it wants a longer interval between registrations"
 	case code == 480:
 		return false, "the account is not available for now"
+	case code == 486 || code == 600 || code == 603:
+		return false, "it is busy or declines, as a phone does"
+	case code == 481 || code == 482 || code == 483:
+		return false, "its servers have lost our request between them"
+	case code == 410 || code == 604:
+		return false, "the account is not there any more"
 	case code == 488 || code == 606:
 		return false, "it does not accept what we offer"
-	case code == 408 || code == 500 || code == 503 || code == 504:
+	case code == 408 || code/100 == 5:
 		return false, "the registrar is in trouble; it is tried again"
 	}
-	return false, fmt.Sprintf("an answer that is not expected: %d", code)
+	return false, "an answer that nobody expects to a registration"
 }
 
 // noting makes calls from trunks leave their numbers for the next check, then

@@ -5,13 +5,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"syscall"
 
 	gosip "github.com/emiago/sipgo/sip"
 
+	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/sip/digest"
+	names "github.com/loopstart/loopstart/sip/dns"
 )
 
 // explainError says what it means that a message of a check brought no answer,
@@ -23,7 +28,10 @@ func explainError(err error) (words, hint string) {
 	var record tls.RecordHeaderError
 	var upgrade *badUpgrade
 	var dns *net.DNSError
+	var missing *names.Missing
 	switch {
+	case errors.As(err, &missing):
+		return "the name " + missing.Name + " is not in DNS, or has no address there", "check the spelling of `address` and `proxy`"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "the name " + dns.Name + " is not in DNS", "check the spelling of `address` and `proxy`"
 	case errors.As(err, &dns):
@@ -31,7 +39,7 @@ func explainError(err error) (words, hint string) {
 	case errors.As(err, &authority):
 		return "its certificate is by an authority that nobody here knows", "add the authority's PEM file to sip.tls.ca"
 	case errors.As(err, &name):
-		return "its certificate is for another name: " + name.Error(), "`address` (or `proxy`) must be the name in the certificate"
+		return explainName(name)
 	case errors.As(err, &certificate) && certificate.Reason == x509.Expired:
 		return "its certificate is out of date, or this machine's clock is wrong", "`loopstart doctor` tells about the clock; the provider has to renew the certificate"
 	case errors.As(err, &certificate):
@@ -44,12 +52,47 @@ func explainError(err error) (words, hint string) {
 		return "nobody listens there: the connection was refused", "check port and `;transport=` of `address` and `proxy`"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "there is no way to that network", "check the address and this machine's routes (`ip route get`)"
+	case errors.Is(err, errAbsent):
+		return "our listener on that way waits: its address is not on this machine now", "`loopstart doctor` tells which; it is taken up as soon as an interface has the address"
 	case errors.Is(err, errNoListener):
 		return "we have no listener of that transport and address family", "add one to sip.listen"
 	case timedOut(err):
-		return "no answer in time", "a firewall, a wrong address or transport, or a provider that does not answer addresses it has not allowed"
+		return "no answer in time", "perhaps nobody listens there, or: a firewall, a wrong address or transport, or a provider that does not answer addresses it has not allowed"
 	}
-	return inWords(err), ""
+	return explainCut(err)
+}
+
+// explainName is the words for a certificate of another name than we call.
+func explainName(err x509.HostnameError) (words, hint string) {
+	has := strings.Join(err.Certificate.DNSNames, ", ")
+	for _, a := range err.Certificate.IPAddresses {
+		has += ", " + a.String()
+	}
+	has = strings.TrimPrefix(has, ", ")
+	if has == "" {
+		has = "no name at all"
+	}
+	words = "its certificate is for another name: for " + clip(has, 200) + ", and we call " + err.Host
+	if net.ParseIP(err.Host) != nil {
+		return words, "write the provider's host name into `address` in place of the IP address; if that leads elsewhere, put the IP address into `proxy`"
+	}
+	return words, "`address` (or `proxy`) must be the name in the certificate"
+}
+
+// explainCut is the words for a connection that came about and broke, and for all
+// that nobody has thought of.
+func explainCut(err error) (words, hint string) {
+	cut := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) || errors.Is(err, gosip.ErrTransactionTransport)
+	switch {
+	case cut && strings.Contains(err.Error(), "TLS"):
+		return "the connection was closed while encryption was to begin", "check that this port is for TLS; some providers close it to addresses that they have not allowed"
+	case cut:
+		return "the connection was closed before an answer came", "check port and `;transport=`; some providers close the connection to addresses that they have not allowed"
+	}
+	if hint = fault.HintOf(err); hint == "" {
+		hint = "check `address`, `proxy` and this machine's network"
+	}
+	return inWords(err), hint
 }
 
 func timedOut(err error) bool {
@@ -97,7 +140,13 @@ func hintFor(code int) string {
 	case 404:
 		return "check `username` and `domain`"
 	case 405, 501:
-		return "a trunk by address needs `register: false`"
+		return "set `register: false` if the provider knows you by your address; else ask for its registrar's name"
+	case 410, 604:
+		return "ask the provider: the account is not there any more"
+	case 481, 482, 483:
+		return "the provider's servers do not agree with each other: tell them, or name another `proxy`"
+	case 486, 600, 603:
+		return "odd for a registration: `address` may be a phone or a PBX's extension and no registrar; set `register: false` if so"
 	case 408, 504:
 		return "the provider's proxy does not reach its server: tell them, or name another `proxy`"
 	case 423:
@@ -108,6 +157,33 @@ func hintFor(code int) string {
 		return "it does not like codecs or encryption: see `codecs` and `srtp`"
 	case 500, 502, 503:
 		return "the provider is in trouble or limits us: it is tried again; Retry-After is kept to"
+	}
+	switch code / 100 {
+	case 3:
+		return "put the address it names into `proxy`"
+	case 5:
+		return "the provider is in trouble or limits us: it is tried again; Retry-After is kept to"
+	case 4, 6:
+		return "ask the provider what " + strconv.Itoa(code) + " means for this account"
+	}
+	return ""
+}
+
+// told is what an answer says beside its code: where to go, how long to wait.
+func told(res *gosip.Response) string {
+	switch h := headersOf(res); {
+	case res.StatusCode/100 == 3:
+		var to []string
+		for _, a := range Contacts(h) {
+			to = append(to, a.URI())
+		}
+		if len(to) > 0 {
+			return ": to " + clip(strings.Join(to, ", "), 200)
+		}
+	case res.StatusCode == 423 && secondsOf(res, "Min-Expires") > 0:
+		return ": " + secondsOf(res, "Min-Expires").String() + " at least"
+	case res.StatusCode >= 400 && secondsOf(res, "Retry-After") > 0:
+		return "; it asks us to wait " + secondsOf(res, "Retry-After").String()
 	}
 	return ""
 }

@@ -3,14 +3,19 @@ package sip
 import (
 	"context"
 	"crypto/x509"
+	"errors"
+	"io"
 	"net"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	gosip "github.com/emiago/sipgo/sip"
+
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/sip/digest"
+	"github.com/loopstart/loopstart/sip/dns"
 )
 
 // TestExplainError: what comes from the sockets, TLS and DNS themselves is put
@@ -27,6 +32,17 @@ func TestExplainError(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
+	rude, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rude.Close() })
+	go func() {
+		for c, err := rude.Accept(); err == nil; c, err = rude.Accept() {
+			_ = c.Close()
+		}
+	}()
+	_, closing, _ := net.SplitHostPort(rude.Addr().String())
 	files := issue(t, t.TempDir(), 1)
 	server := newRig(t, withTLS(files))
 	secure := strconv.Itoa(int(server.LocalAddr("tls").Port()))
@@ -35,6 +51,7 @@ func TestExplainError(t *testing.T) {
 		{"127.0.0.1:9;transport=tcp", "nobody listens there", "check port"},
 		{"127.0.0.1:" + plain + ";transport=tls", "does not speak TLS", "check the port"},
 		{"localhost:" + secure + ";transport=tls", "authority that nobody here knows", "sip.tls.ca"},
+		{"localhost:" + closing + ";transport=tls", "closed while encryption was to begin", "for TLS"},
 	} {
 		r := newRig(t, func(cfg *Config, _ *Deps) { cfg.Trunks = []Trunk{{Name: "t", Address: c.address}} })
 		report, err := r.CheckTrunk(context.Background(), "t")
@@ -47,12 +64,18 @@ func TestExplainError(t *testing.T) {
 	}
 	wrap := func(err error) error { return fault.New(fault.Network, "sip: OPTIONS to h: %w", err) }
 	for words, err := range map[string]error{
-		"is not in DNS":       wrap(&net.DNSError{Name: "h", IsNotFound: true}),
-		"DNS does not answer": wrap(&net.DNSError{Name: "h", IsTimeout: true}),
-		"for another name":    wrap(x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"a"}}, Host: "h"}),
-		"out of date":         wrap(x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{}}),
-		"no answer in time":   wrap(context.DeadlineExceeded),
-		"no listener":         wrap(errNoListener),
+		"is not in DNS":                             wrap(&net.DNSError{Name: "h", IsNotFound: true}),
+		"DNS does not answer":                       wrap(&net.DNSError{Name: "h", IsTimeout: true}),
+		"a, 10.0.0.1, and we call h":                wrap(x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"a"}, IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)}}, Host: "h"}),
+		"for no name at all, and we call 192.0.2.1": wrap(x509.HostnameError{Certificate: &x509.Certificate{}, Host: "192.0.2.1"}),
+		"h is not in DNS, or has no address":        wrap(&dns.Missing{Name: "h", Type: "AAAA"}),
+		"closed before an answer":                   wrap(io.EOF),
+		"waits":                                     wrap(errAbsent),
+		"odd":                                       errors.New("sip: odd"),
+		"for another name":                          wrap(x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"a"}}, Host: "h"}),
+		"out of date":                               wrap(x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{}}),
+		"no answer in time":                         wrap(context.DeadlineExceeded),
+		"no listener":                               wrap(errNoListener),
 	} {
 		if got, hint := explainError(err); !strings.Contains(got, words) || hint == "" {
 			t.Errorf("%v: %q, hint %q", err, got, hint)
@@ -67,7 +90,7 @@ func TestExplainError(t *testing.T) {
 
 // TestRefusalsHaveHints: every answer that is no success says what to look at.
 func TestRefusalsHaveHints(t *testing.T) {
-	for _, code := range [...]int{302, 400, 403, 404, 405, 408, 423, 480, 488, 500, 501, 503, 504, 606} {
+	for _, code := range [...]int{300, 302, 400, 403, 404, 405, 408, 410, 423, 480, 481, 482, 486, 488, 500, 501, 502, 503, 504, 600, 603, 604, 606} {
 		p := newProvider(t)
 		c := p.trunk()
 		c.Register, c.Options = false, 0
@@ -81,11 +104,34 @@ func TestRefusalsHaveHints(t *testing.T) {
 		p.answer(p.receive(), code, "No")
 		select {
 		case r := <-done:
-			if s := r.Steps[len(r.Steps)-1]; !s.OK || !strings.Contains(s.Words, "do not depend on it") || s.Code != code || s.Hint == "" || strings.Contains(s.Words, "not expected") {
+			if s := r.Steps[len(r.Steps)-1]; !s.OK || !strings.Contains(s.Words, "do not depend on it") || s.Code != code || s.Hint == "" || strings.Contains(s.Words, "nobody expects") {
 				t.Errorf("%d: %+v", code, s)
 			}
 		case <-time.After(wireWait):
 			t.Fatalf("%d: the check goes on", code)
+		}
+	}
+}
+
+// TestToldByAnswers: an answer's address and waits are part of the words.
+func TestToldByAnswers(t *testing.T) {
+	for name, c := range map[string]struct {
+		code         int
+		header, want string
+	}{
+		"elsewhere":       {302, "Contact: <sip:10.9.8.7:5070>", "to sip:10.9.8.7:5070"},
+		"nowhere":         {302, "", ""},
+		"too often":       {423, "Min-Expires: 1800", "30m0s at least"},
+		"later":           {503, "Retry-After: 90", "wait 1m30s"},
+		"later, refused":  {403, "Retry-After: 10 (busy)", "wait 10s"},
+		"nothing to tell": {404, "Contact: <sip:10.9.8.7>", ""},
+	} {
+		res := gosip.NewResponse(c.code, "No")
+		if n, v, ok := strings.Cut(c.header, ": "); ok {
+			res.AppendHeader(gosip.NewHeader(n, v))
+		}
+		if got := told(res); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }
