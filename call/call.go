@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -66,6 +67,7 @@ type Call struct {
 	endedBy    string
 	ending     bool // the main leg is gone or going
 	finished   bool
+	timers     []*timer // that have neither come nor been stopped
 	duration   *timer
 	grace      *timer
 	heardMs    int64
@@ -184,6 +186,9 @@ func (c *Call) run() {
 // close tells those whose posts are dropped that they wait in vain.
 func (c *Call) close() {
 	c.box.close()
+	for len(c.timers) > 0 { // a timer that is pending keeps its call, and all that it has
+		c.timers[0].stop()
+	}
 	close(c.gone)
 	if s := c.attaching.Swap(nil); s != nil {
 		(*s).End("hangup")
@@ -235,27 +240,37 @@ func (c *Call) callback(id uint32, args ...any) {
 // timer is a timer whose function runs on the call's goroutine, and never
 // after stop.
 type timer struct {
+	c    *Call
 	t    clock.Timer
 	dead bool
 }
 
 func (c *Call) after(d time.Duration, f func()) *timer {
-	tm := &timer{}
+	tm := &timer{c: c}
 	tm.t = c.clk.AfterFunc(d, func() {
 		c.post(func() {
 			if !tm.dead {
-				tm.dead = true
+				tm.forget()
 				f()
 			}
 		})
 	})
+	c.timers = append(c.timers, tm)
 	return tm
 }
 
 func (t *timer) stop() {
 	if t != nil && !t.dead {
-		t.dead = true
+		t.forget()
 		t.t.Stop()
+	}
+}
+
+func (t *timer) forget() {
+	t.dead = true
+	list := t.c.timers
+	if i := slices.Index(list, t); i >= 0 {
+		t.c.timers = slices.Delete(list, i, i+1)
 	}
 }
 

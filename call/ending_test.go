@@ -47,3 +47,25 @@ func TestPostsDroppedAtTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestACallThatIsOverHasNoTimers: a timer that is pending keeps in memory the
+// call and its audio, for as long as it would have waited.
+func TestACallThatIsOverHasNoTimers(t *testing.T) {
+	w := newWorld(t)
+	w.deps.DeadAir = 30 * time.Second
+	caller := w.inbound(Spec{MaxDuration: time.Hour})
+	w.answer()
+	caller.bye()
+	w.call.ScriptEnded(nil)
+	w.final()
+	<-w.call.gone
+	_ = w.engine.Close()
+	_ = w.phones.Close()
+	w.pass(time.Second) // the engines' own
+	if n := len(w.call.timers); n != 0 {
+		t.Errorf("%d timers", n)
+	}
+	if at, pending := w.clk.Next(); pending {
+		t.Errorf("a timer waits for another %s", at.Sub(w.clk.Now()))
+	}
+}

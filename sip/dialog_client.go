@@ -173,7 +173,11 @@ func fieldsOf(list []digest.Field) []Header {
 func (c *clientTx) run(ctx context.Context, cancel context.CancelFunc, req *gosip.Request) {
 	defer cancel()
 	e := c.d.e
-	tx, err := e.begin(ctx, req, c.hop, c.onRepeated)
+	var repeated func(*gosip.Response)
+	if req.IsInvite() { // the transaction of another method must not keep the dialog
+		repeated = c.onRepeated
+	}
+	tx, err := e.begin(ctx, req, c.hop, repeated)
 	e.clk.Busy(-1)
 	e.sends.Done()
 	if err != nil {

@@ -3,6 +3,7 @@ package sip
 import (
 	"fmt"
 	"strings"
+	"weak"
 
 	gosip "github.com/emiago/sipgo/sip"
 
@@ -77,10 +78,15 @@ func (d *Dialog) enter(req *gosip.Request, tx *gosip.ServerTx) uint64 {
 }
 
 // watchCancel posts the CANCEL of an INVITE. sipgo calls back under its lock,
-// so nothing else may happen there.
+// so nothing else may happen there. A transaction outlives its dialog by half a
+// minute and must not keep it in memory for so long; a dialog that lives is kept by
+// its goroutine.
 func (d *Dialog) watchCancel(tx *gosip.ServerTx, n uint64) bool {
+	living := weak.Make(d)
 	return tx.OnCancel(func(r *gosip.Request) {
-		d.box.postUrgent(input{kind: inCancel, tx: n, msg: readMessage(r)})
+		if d := living.Value(); d != nil {
+			d.box.postUrgent(input{kind: inCancel, tx: n, msg: readMessage(r)})
+		}
 	})
 }
 

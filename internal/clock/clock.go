@@ -11,7 +11,10 @@
 // the clock under [Virtual]; in both cases it must not block.
 package clock
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Clock tells the time, wakes callers later, and counts work in flight.
 type Clock interface {
@@ -41,9 +44,44 @@ type system struct{}
 
 func (system) Now() time.Time { return time.Now() }
 
-func (system) AfterFunc(d time.Duration, f func()) Timer { return time.AfterFunc(d, f) }
+func (system) AfterFunc(d time.Duration, f func()) Timer {
+	t := &systemTimer{f: f, armed: new(armed)}
+	t.armed.f.Store(&t.f)
+	t.timer = time.AfterFunc(d, t.armed.fire)
+	return t
+}
 
 func (system) Busy(int) {}
+
+// systemTimer lets go of its function when it is stopped. The runtime does not:
+// it drops stopped timers in bulk, once they are a quarter of all that it has, and
+// until then everything stays in memory that their functions refer to.
+type systemTimer struct {
+	timer *time.Timer
+	f     func()
+	armed *armed
+}
+
+// armed is all of a timer that the runtime knows.
+type armed struct{ f atomic.Pointer[func()] }
+
+func (a *armed) fire() {
+	if f := a.f.Load(); f != nil {
+		(*f)()
+	}
+}
+
+func (t *systemTimer) Stop() bool {
+	pending := t.timer.Stop()
+	t.armed.f.Store(nil)
+	return pending
+}
+
+func (t *systemTimer) Reset(d time.Duration) bool {
+	f := t.f
+	t.armed.f.Store(&f)
+	return t.timer.Reset(d)
+}
 
 // Since is the time that has passed on c since t.
 func Since(c Clock, t time.Time) time.Duration { return c.Now().Sub(t) }

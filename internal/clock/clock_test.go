@@ -2,8 +2,10 @@ package clock
 
 import (
 	"reflect"
+	"runtime"
 	"testing"
 	"time"
+	"weak"
 )
 
 var start = time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
@@ -60,5 +62,41 @@ func TestVirtualWaitsForWorkInFlight(t *testing.T) {
 	v.Advance(time.Second)
 	if first, second := <-order, <-order; first != "work" || second != "timer" {
 		t.Fatalf("%s before %s", first, second)
+	}
+}
+
+// A stopped timer lets go of its function at once; the runtime would keep it as
+// long as stopped timers are few among all.
+func TestAStoppedTimerLetsGo(t *testing.T) {
+	c := System()
+	for range 100 {
+		pending := c.AfterFunc(time.Hour, func() {})
+		defer pending.Stop()
+	}
+	stop := func() weak.Pointer[[1 << 10]byte] {
+		held := new([1 << 10]byte)
+		timer := c.AfterFunc(time.Hour, func() { held[0]++ })
+		if !timer.Stop() || timer.Stop() {
+			t.Error("Stop reports pending once")
+		}
+		return weak.Make(held)
+	}
+	held := stop()
+	runtime.GC()
+	if held.Value() != nil {
+		t.Error("what the function refers to is still in memory")
+	}
+}
+
+func TestATimerIsArmedAgain(t *testing.T) {
+	came := make(chan struct{}, 1)
+	timer := System().AfterFunc(time.Hour, func() { came <- struct{}{} })
+	timer.Stop()
+	if timer.Reset(0) {
+		t.Error("a stopped timer was pending")
+	}
+	<-came
+	if timer.Reset(time.Hour) || !timer.Stop() {
+		t.Error("a timer that has come was pending, or was not armed")
 	}
 }
