@@ -65,7 +65,7 @@ func (c *checking) read(ctx context.Context, entry scripts.Entry, res scripts.Bu
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		readSource(r, name, files[name])
 	}
-	if r.speaks != nil && !r.answers && slices.Contains(res.Exports, "default") {
+	if r.speaks != nil && !r.answers && slices.Contains(res.Exports, "default") && !slices.Contains(res.Exports, "beforeAttempt") {
 		c.add(*r.speaks)
 	}
 }

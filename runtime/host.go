@@ -122,7 +122,24 @@ func (vm *VM) hostError(call *hostCall, e *message.Error) *goja.Object {
 // frames is where the script is now, innermost first, with the functions that
 // await it.
 func (vm *VM) frames() []goja.StackFrame {
-	return vm.rt.CaptureCallStack(maxFrames, nil)
+	frames := vm.rt.CaptureCallStack(maxFrames, nil)
+	if vm.origin != nil && vm.version.innermost(frames) == "" {
+		return vm.origin
+	}
+	return frames
+}
+
+// Origin keeps where the script is now for a verb that goes on by itself
+// later: what the returned function runs counts as called from there, as far as
+// no function of the script is in between.
+func (vm *VM) Origin() func(fn func()) {
+	frames := vm.frames()
+	return func(fn func()) {
+		before := vm.origin
+		vm.origin = frames
+		defer func() { vm.origin = before }()
+		fn()
+	}
 }
 
 // Here is where the script is now, file:line:col of its innermost frame.

@@ -45,6 +45,7 @@ type VM struct {
 	logs      bucket
 
 	seq       uint32
+	origin    []goja.StackFrame // what counts as the place of code that no function of the script has called, see Origin
 	pending   map[uint32]*hostCall
 	callbacks map[uint32]goja.Callable
 	callback  uint32

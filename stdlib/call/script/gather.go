@@ -52,7 +52,7 @@ func gather(l *leg, args []goja.Value) goja.Value {
 	if validate == nil {
 		return bind.Then(l.vm, l.sendGather(o), withoutAttempt)
 	}
-	return l.gatherValid(o, validate, 0)
+	return l.gatherValid(o, &validator{ask: validate, from: l.vm.Origin()}, 0)
 }
 
 // sendGather asks for keys. What is entered in secret stays out of step
@@ -76,24 +76,32 @@ func withoutAttempt(v goja.Value) goja.Value {
 	return v
 }
 
-func (l *leg) gatherValid(o *bind.Options, validate goja.Callable, used int64) goja.Value {
+// validator is the script's validate, and where it has called gather: later
+// attempts are of the same line.
+type validator struct {
+	ask  goja.Callable
+	from func(fn func())
+}
+
+func (l *leg) gatherValid(o *bind.Options, v *validator, used int64) goja.Value {
 	o.Wire["attempt"] = used
-	return bind.Then(l.vm, l.sendGather(o), func(v goja.Value) goja.Value {
-		answer := v.ToObject(l.vm.Runtime())
+	return bind.Then(l.vm, l.sendGather(o), func(got goja.Value) goja.Value {
+		answer := got.ToObject(l.vm.Runtime())
 		attempt := max(answer.Get("attempt").ToInteger(), used+1)
-		withoutAttempt(v)
+		withoutAttempt(got)
 		if reason := textOf(answer.Get("reason")); reason != "digits" && reason != "finish" && reason != "speech" {
-			return v
+			return got
 		}
-		verdict := bind.Promise(l.vm, func() goja.Value { return bind.Call(validate, answer.Get("digits"), answer.Get("speech")) })
+		verdict := bind.Promise(l.vm, func() goja.Value { return bind.Call(v.ask, answer.Get("digits"), answer.Get("speech")) })
 		return bind.Then(l.vm, verdict, func(verdict goja.Value) goja.Value {
-			return l.judge(o, validate, answer, verdict, attempt)
+			v.from(func() { verdict = l.judge(o, v, answer, verdict, attempt) })
+			return verdict
 		})
 	})
 }
 
 // judge goes by what validate said: true, false or the text to say.
-func (l *leg) judge(o *bind.Options, validate goja.Callable, answer *goja.Object, verdict goja.Value, attempt int64) goja.Value {
+func (l *leg) judge(o *bind.Options, v *validator, answer *goja.Object, verdict goja.Value, attempt int64) goja.Value {
 	_, isBool := bind.Go(verdict).(bool)
 	switch {
 	case isBool && verdict.ToBoolean():
@@ -106,7 +114,7 @@ func (l *leg) judge(o *bind.Options, validate goja.Callable, answer *goja.Object
 	}
 	if left, _ := o.Wire["attempts"].(int64); attempt < max(left, 1) {
 		o.Wire["because"] = "invalid"
-		return l.gatherValid(o, validate, attempt)
+		return l.gatherValid(o, v, attempt)
 	}
 	must(answer.Set("reason", "invalid"))
 	_ = answer.Delete("speech") // plain data of ours

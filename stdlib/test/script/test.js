@@ -284,8 +284,12 @@
     toBeTruthy: (a) => [!!a, "be truthy"],
     toBeFalsy: (a) => [!a, "be falsy"],
     toBeUndefined: (a) => [a === undefined, "be undefined"],
+    toBeDefined: (a) => [a !== undefined, "be defined"],
+    toBeNull: (a) => [a === null, "be null"],
     toBeGreaterThan: (a, b) => [a > b, `be greater than ${show(b)}`],
+    toBeGreaterThanOrEqual: (a, b) => [a >= b, `be at least ${show(b)}`],
     toBeLessThan: (a, b) => [a < b, `be less than ${show(b)}`],
+    toBeLessThanOrEqual: (a, b) => [a <= b, `be at most ${show(b)}`],
     toHaveLength: (a, b) => [a != null && a.length === b, `have the length ${show(b)}`],
     toThrow: (a, b) => {
       if (typeof a !== "function") throw invalid("expect(…).toThrow needs a function", "write expect(() => …).toThrow()");
@@ -308,9 +312,15 @@
           if (holds === negated) throw new ExpectationError(`expected ${show(actual)} ${negated ? "not " : ""}to ${words}`);
         };
       }
-      return o;
+      if (!negated) Object.defineProperty(o, "not", { enumerable: true, get: () => build(true) });
+      return new Proxy(o, {
+        get(target, name) {
+          if (name in target || typeof name === "symbol") return target[name];
+          throw invalid(`expect(…).${name}: there is no such matcher`, `there are ${Object.keys(matchers).join(", ")}, and not before each`);
+        },
+      });
     };
-    return Object.defineProperty(build(false), "not", { enumerable: true, get: () => build(true) });
+    return build(false);
   }
 
   const tests = [];

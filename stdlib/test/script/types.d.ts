@@ -393,8 +393,12 @@ declare module "loopstart:test" {
     toBeTruthy(): void;
     toBeFalsy(): void;
     toBeUndefined(): void;
+    toBeDefined(): void;
+    toBeNull(): void;
     toBeGreaterThan(wanted: number): void;
+    toBeGreaterThanOrEqual(wanted: number): void;
     toBeLessThan(wanted: number): void;
+    toBeLessThanOrEqual(wanted: number): void;
     toHaveLength(wanted: number): void;
     /** The function throws; with a text or expression, such a message. */
     toThrow(wanted?: RegExp | string): void;
