@@ -203,6 +203,17 @@ func (l *callLog) script() string {
 	return l.call.Spec().Script
 }
 
+// callee is the key of whom it calls, "" for one that came in.
+func (l *callLog) callee() string {
+	switch {
+	case l.call == nil:
+		return calleeKey(l.record.To)
+	case !l.call.Spec().Outbound:
+		return ""
+	}
+	return calleeKey(l.call.Spec().To.Number())
+}
+
 // timeline is what has happened in a call so far.
 func (l *callLog) timeline() []engine.Entry {
 	if l.record != nil {

@@ -143,7 +143,8 @@ declare module "loopstart:test" {
   }): Promise<Answering>;
 
   /**
-   * Whoever is dialled by a number: `callee.busy()` for all, `callee("+7916…").busy()` for one.
+   * Whoever is dialled by a number: `callee.busy()` for all, `callee("+7916…").busy()` for one. That one has the records of
+   * all calls to the number, whoever has ordered them; a leg of `connect` has none, its `ended` gives undefined.
    * @example callee("+79161112233").machine("Оставьте сообщение", { times: 1 });
    */
   export const callee: CalleeFunction;

@@ -100,3 +100,15 @@ test("wrong fields are named", async () => {
   }
   expect(codes).toEqual(["INVALID window", "INVALID zone", "INVALID priority", "INVALID dedupe", "INVALID retry"]);
 });
+
+test("whoever is called by a number has the record of that call", async () => {
+  const anna = callee("+79161112255");
+  anna.busy({ times: 1 });
+  const { id } = await schedule({ script: "tell", to: "8 916 111-22-55", attempts: 2, retry: { busy: "5m" } });
+  expect(await anna.ended()).toMatchObject({ order: id, outcome: "busy", attempt: 1, final: false });
+  await anna.hears(/напоминание/, { within: "6m" });
+  expect(await anna.ended()).toMatchObject({ order: id, outcome: "delivered", attempt: 2, final: true });
+  expect(anna.records.map((r) => r.outcome)).toEqual(["busy", "delivered"]);
+  expect(anna.id).toBe(id + ".2");
+  expect(anna.timeline.some((e) => e.detail === "answered")).toBe(true);
+});
