@@ -309,6 +309,14 @@ func (c *Call) Started() time.Time { return c.started }
 // any goroutine.
 func (c *Call) AnsweredAt() *time.Time { return c.answeredAt.Load() }
 
+// SoFar is the record as it stands. It is for the observer, on the call's
+// goroutine.
+func (c *Call) SoFar() Record {
+	r := c.record()
+	r.Tags = maps.Clone(c.tags)
+	return r
+}
+
 // Tell sends the script an event from outside: call.on("command").
 func (l *Leg) Tell(name string, body json.RawMessage, v Verb) {
 	if len(body) == 0 {

@@ -29,7 +29,9 @@ type live struct {
 	seq        atomic.Int64           // of the last event of an inbound call
 	back       *keptPlace             // whose call-back it is
 	waits      atomic.Pointer[string] // the group in whose line it stands
+	said       atomic.Pointer[said]   // what its row tells beside the spec
 	rowWaits   atomic.Bool            // its row is in the store's queue
+	rowKept    atomic.Bool            // there is or was a row
 	kept       chan struct{}          // closed when its record is in the store
 }
 
@@ -134,14 +136,19 @@ func (e *Engine) Answered(c *call.Call) {
 	if l == nil {
 		return
 	}
-	e.live.put(l)
+	e.live.say(l)
 	if c.Spec().Outbound && l.version != nil && l.back == nil {
 		e.startScript(l)
 	}
 }
 
-// Result implements call.Observer.
-func (e *Engine) Result(c *call.Call, result json.RawMessage) { e.tell("call.result", c, result) }
+// Result implements call.Observer. The last result outlives the process.
+func (e *Engine) Result(c *call.Call, result json.RawMessage) {
+	e.tell("call.result", c, result)
+	if l := e.calls.find(c.ID()); l != nil {
+		e.live.say(l)
+	}
+}
 
 // DeadAir implements call.Observer: an alarm, for the feed and for the log.
 func (e *Engine) DeadAir(c *call.Call, silent time.Duration) {

@@ -246,13 +246,13 @@ func (s *campaigns) lookup(id string) (campaign.Result, bool) {
 	}
 	ord := &order{Order: orderOfContact(camp, k)}
 	r = lostRecord(ord, campaign.Attempt{ID: id, N: len(k.Attempts), At: k.Last().At, To: k.Last().Phone})
-	_, again := camp.Spec.Retry.Next(campaign.Unknown, len(k.Attempts), camp.Spec.Attempts, nil, s.e.clk.Now())
+	s.e.live.take(&r)
+	_, again := camp.Spec.Retry.Next(campaign.Outcome(r.Outcome), len(k.Attempts), camp.Spec.Attempts, nil, s.e.clk.Now())
 	r.Final = !again
-	s.e.pulse.end(&r)
 	s.e.putRecord(r)
 	s.e.afterRecord(ord, r)
-	s.e.log.Warn("attempt of unknown outcome: the process ended during it", "call", id, "to", phone.Mask(r.To))
-	return campaign.Result{}, false
+	s.e.log.Warn("an attempt was cut off: the process ended during it", "call", id, "to", phone.Mask(r.To), "outcome", r.Outcome)
+	return resultOf(&r), r.Outcome != call.Unknown
 }
 
 // lostRecord is the record of an attempt of which nothing else is known.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/store"
 )
 
 // TestEventNumbersRise also when the order is over and read from the disk
@@ -84,5 +85,43 @@ export default async (call) => {};`})
 		}
 	case <-time.After(15 * time.Second):
 		t.Fatal("nothing was told")
+	}
+}
+
+// TestCutOffOrderedCall: what an ordered call had come to when the process was
+// killed is in its record: the answer, the result, and that a key was pressed,
+// which is not asked for again.
+func TestCutOffOrderedCall(t *testing.T) {
+	p := serve(t, campaignTrunk, map[string]string{"one.js": "export default async (call) => {};"})
+	began := p.clk.Now().Add(-time.Minute).Round(0)
+	answered := began.Add(3 * time.Second)
+	for _, c := range []struct {
+		id, row string
+		outcome call.Outcome
+		talked  bool
+	}{
+		{"pressed", `{"direction":"outbound","script":"one","trunk":"mango","started_at":"` + began.Format(time.RFC3339Nano) + `","answered_at":"` + answered.Format(time.RFC3339Nano) + `","result":{"step":"going"},"keyed":true}`, call.Delivered, true},
+		{"listened", `{"direction":"outbound","script":"one","trunk":"mango","started_at":"` + began.Format(time.RFC3339Nano) + `","answered_at":"` + answered.Format(time.RFC3339Nano) + `","result":{"step":"none"}}`, call.Unknown, true},
+		{"rang", "", call.Unknown, false},
+	} {
+		attempt := OrderAttempt{ID: c.id + ".1", At: began}
+		if c.row != "" {
+			if err := p.live.space.Apply(store.Op{Key: attempt.ID, Value: []byte(c.row)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.live.recover() // leaves it to the order
+		p.lost(&order{Order: Order{ID: c.id, Script: "one", To: "+79160000001", Attempts: 3, State: stateDialing, Made: []OrderAttempt{attempt}}}, attempt)
+		row, ok, err := p.store.GetRecord(attempt.ID)
+		var r call.Record
+		if err != nil || !ok || json.Unmarshal(row.JSON, &r) != nil {
+			t.Fatal(c.id, ok, err)
+		}
+		if r.Outcome != c.outcome || !r.Final || (r.AnsweredAt != nil) != c.talked || (len(r.Result) > 0) != c.talked || c.talked && (r.Code != 200 || r.RingMs != 3000 || r.Trunk != "mango") {
+			t.Errorf("%s: %s", c.id, row.JSON)
+		}
+		if _, left, _ := p.live.space.Get(attempt.ID); left {
+			eventually(t, "the end of the row", func() bool { _, left, _ := p.live.space.Get(attempt.ID); return !left })
+		}
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/loopstart/loopstart/store"
 )
 
-// liveCalls keeps a row of every inbound call in progress, so that a crash
-// leaves a record of it; an ordered call has its intent for that. The rows
+// liveCalls keeps a row of every call in progress, so that a crash leaves a
+// record of it. An ordered call has its intent for that, and a row from the
+// answer on: when it was answered and what its script has said. The rows
 // share the store's next sync: neither the answer nor anything else of a call
 // waits for the disk, so a crash within the first moments may leave none.
 type liveCalls struct {
@@ -22,9 +23,10 @@ const cutOff = "the process ended during the call"
 // put writes what is known of a call by the time the store makes the write. What
 // happens until then, mostly the answer, goes with it.
 func (s liveCalls) put(l *live) {
-	if l.order != nil || l.back != nil || !l.rowWaits.CompareAndSwap(false, true) {
+	if l.back != nil || !l.rowWaits.CompareAndSwap(false, true) {
 		return
 	}
+	l.rowKept.Store(true)
 	s.space.PutIdle(func(err error) {
 		l.rowWaits.Store(false) // also when the store has never asked for it
 		s.kept(err)
@@ -34,13 +36,41 @@ func (s liveCalls) put(l *live) {
 	})
 }
 
+// said is what only the call's goroutine knows of a call in progress.
+type said struct {
+	from, trunk string
+	result      json.RawMessage
+	tags        map[string]string
+	keyed       bool
+}
+
+// say writes what is known of a call at the answer and with each result. It is
+// called on the call's goroutine.
+func (s liveCalls) say(l *live) {
+	r := l.SoFar()
+	l.said.Store(&said{r.From, r.Trunk, r.Result, r.Tags, r.Keyed})
+	s.put(l)
+}
+
+// liveRow is the record of a call so far.
+type liveRow struct {
+	call.Record
+	Keyed bool `json:"keyed,omitempty"`
+}
+
 // row is a call in progress as its record so far.
 func (s liveCalls) row(l *live) []byte {
 	spec := l.Spec()
-	r := call.Record{
+	r := liveRow{Record: call.Record{
 		ID: spec.ID, Order: spec.Order, Key: spec.Key, Script: spec.Script, Version: spec.Version, Direction: "inbound",
 		From: spec.From.Number(), To: spec.To.Number(), Trunk: spec.Trunk, StartedAt: l.began, Attempt: 1, Data: spec.Data,
 		AnsweredAt: l.AnsweredAt(),
+	}}
+	if spec.Outbound {
+		r.Direction = "outbound"
+	}
+	if last := l.said.Load(); last != nil {
+		r.From, r.Trunk, r.Result, r.Tags, r.Keyed = last.from, last.trunk, last.result, last.tags, last.keyed
 	}
 	if group := l.waits.Load(); group != nil && *group != "" {
 		r.Queue = &call.QueueFacts{Group: *group, Status: "waiting"}
@@ -54,7 +84,7 @@ func (s liveCalls) row(l *live) []byte {
 
 // remove follows the call's record into the same queue of the store.
 func (s liveCalls) remove(l *live) {
-	if l.order == nil && l.back == nil {
+	if l.rowKept.Load() {
 		s.space.ApplyIdle(s.kept, store.Op{Key: l.ID()})
 	}
 }
@@ -90,20 +120,44 @@ func (s liveCalls) recover() {
 func (s liveCalls) close(en store.Entry) {
 	var r call.Record
 	row, known, err := s.e.store.GetRecord(en.Key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return // the next start tries again
-	case known:
-		err = json.Unmarshal(row.JSON, &r)
-	default:
-		if err = json.Unmarshal(en.Value, &r); err == nil {
-			s.finish(&r)
-		}
 	}
-	if err == nil {
+	damaged := json.Unmarshal(en.Value, &r) != nil
+	switch {
+	case !damaged && r.Direction == "outbound":
+		if !known {
+			return // whoever takes up its order or its campaign asks for it
+		}
+	case known && json.Unmarshal(row.JSON, &r) == nil:
+		s.e.afterRecord(nil, r)
+	case !known && !damaged:
+		s.finish(&r)
 		s.e.afterRecord(nil, r)
 	}
-	s.space.ApplyIdle(s.kept, store.Op{Key: en.Key})
+	s.forget(en.Key)
+}
+
+func (s liveCalls) forget(id string) { s.space.ApplyIdle(s.kept, store.Op{Key: id}) }
+
+// take completes the record of an ordered call that was cut off by what its
+// row tells: the answer, and what its script has said. Who pressed a key has
+// been reached; of anybody else nobody knows what was heard.
+func (s liveCalls) take(r *call.Record) {
+	raw, ok, err := s.space.Get(r.ID)
+	var row liveRow
+	if err != nil || !ok || json.Unmarshal(raw, &row) != nil {
+		s.e.pulse.end(r)
+		return
+	}
+	r.Version, r.Trunk, r.From, r.StartedAt = row.Version, row.Trunk, row.From, row.StartedAt
+	r.AnsweredAt, r.Result, r.Tags = row.AnsweredAt, row.Result, row.Tags
+	if row.Keyed {
+		r.Outcome, r.Keyed = call.Delivered, true
+	}
+	line := []call.Entry{{Kind: "state", Leg: "a", Detail: "dialling " + r.To}}
+	s.answered(r, line)
+	s.forget(r.ID)
 }
 
 // finish completes the record of a call that was cut off and keeps it.
@@ -117,16 +171,25 @@ func (s liveCalls) finish(r *call.Record) {
 		r.Cause = cutOff + ", which waited in the queue " + r.Queue.Group
 		s.e.queues.lost(r.Queue.Group)
 	}
+	s.answered(r, line)
+	s.e.putRecord(*r)
+	s.e.log.Warn("a call was cut off: "+cutOff, "call", r.ID, "script", r.Script)
+}
+
+// answered adds the times of a call that was cut off, and keeps what there is
+// of its timeline, which has begun with line.
+func (s liveCalls) answered(r *call.Record, line []call.Entry) {
 	if r.AnsweredAt != nil {
 		r.Code = 200
 		r.RingMs = r.AnsweredAt.Sub(r.StartedAt).Milliseconds()
 		line = append(line, call.Entry{AtMs: r.RingMs, Kind: "state", Leg: "a", Detail: "answered"})
 	}
 	s.e.pulse.end(r)
+	if len(r.Result) > 0 {
+		line = append(line, call.Entry{AtMs: r.EndedAt.Sub(r.StartedAt).Milliseconds(), Kind: "result", Detail: string(r.Result)})
+	}
 	line = append(line, call.Entry{AtMs: r.EndedAt.Sub(r.StartedAt).Milliseconds(), Kind: "state", Detail: r.Cause})
 	if raw, err := json.Marshal(line); err == nil {
 		s.e.store.PutTimelineLater(r.ID, r.StartedAt, raw, s.kept)
 	}
-	s.e.putRecord(*r)
-	s.e.log.Warn("a call was cut off: "+cutOff, "call", r.ID, "script", r.Script)
 }

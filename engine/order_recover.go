@@ -58,15 +58,15 @@ func (e *Engine) lost(ord *order, a OrderAttempt) {
 		e.afterRecord(ord, r)
 		return
 	}
-	e.pulse.end(&r)
+	e.live.take(&r)
 	if _, err := e.record.stored(a.ID); err == nil {
 		r.Recording = a.ID
 	}
-	if _, named := ord.Retry[string(call.Unknown)]; !named {
+	if _, named := ord.Retry[string(call.Unknown)]; !named && r.Outcome == call.Unknown {
 		ord.Attempts = len(ord.Made) // the policy: an unknown attempt is shown, not repeated
 	}
 	e.orders.attemptOver(ord, &r, func() { e.putRecord(r) })
-	e.log.Warn("attempt of unknown outcome: the process ended during it", "call", a.ID, "to", phone.Mask(ord.To))
+	e.log.Warn("an attempt was cut off: the process ended during it", "call", a.ID, "to", phone.Mask(ord.To), "outcome", r.Outcome)
 	e.afterRecord(ord, r)
 }
 
