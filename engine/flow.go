@@ -125,7 +125,7 @@ func (v *flowVM) Request(vm *supervisor.Instance, seq uint32, r message.Request)
 		return
 	}
 	switch {
-	case v.core.Serve(seq, r), v.e.flowService(seq, r, v.Settle):
+	case v.core.Serve(seq, r), v.e.flowService(seq, r, v.Settle), v.e.backService(v.version, nil, seq, r.Method, r.Args, v.Settle):
 	case r.Method == "step":
 		logStep(v.log, r)
 	case seq != 0:

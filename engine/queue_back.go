@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/loopstart/loopstart/call"
@@ -65,6 +67,9 @@ type keptPlace struct {
 	place *queue.Place
 	call  *live
 	timer clock.Timer
+	turn  sync.Mutex    // one ring at a time: the first begins the call
+	stay  atomic.Uint64 // counts the times it has stood in line, and those it left
+	early []func()      // rings that came before the place was known
 }
 
 // backRequest are the options of queue.callback, as they come from a script.
@@ -200,7 +205,9 @@ func (k *keptPlace) stand() {
 	}
 	q.mu.Lock()
 	k.timer = q.e.clk.AfterFunc(max(k.Expires.Sub(now), 0), k.expire)
+	k.early = nil
 	q.mu.Unlock()
+	k.stay.Add(1)
 	place, status := q.board.Enter(queue.Request{
 		Group: k.Group, Call: k.ID, From: k.To, Priority: k.Priority, Skills: k.Skills, Back: true, Arrived: k.Arrived, Seq: k.seq,
 	}, k)
@@ -211,8 +218,12 @@ func (k *keptPlace) stand() {
 	q.mu.Lock()
 	k.place = place
 	k.seq = place.Request().Seq
+	early := k.early
+	k.early = nil
 	q.mu.Unlock()
-	q.board.Kick() // who was rung for before the place was known was not rung
+	for _, ring := range early {
+		ring()
+	}
 }
 
 func (k *keptPlace) answer() BackAnswer {
@@ -259,6 +270,7 @@ func (k *keptPlace) close(why string) {
 func (q *queues) forget(k *keptPlace) {
 	q.mu.Lock()
 	delete(q.backs, k.ID)
+	k.stay.Add(1)
 	place := k.place
 	if k.timer != nil {
 		k.timer.Stop()
@@ -272,7 +284,8 @@ func (q *queues) forget(k *keptPlace) {
 
 // Ring implements queue.Waiter: it is the place's turn.
 func (k *keptPlace) Ring(agent string, each time.Duration, why, _ string) {
-	k.q.e.clk.AfterFunc(0, func() { k.ring(agent, each, why) })
+	stay := k.stay.Load()
+	k.q.e.clk.AfterFunc(0, func() { k.ring(stay, agent, each, why) })
 }
 
 // Stop implements queue.Waiter.
@@ -287,14 +300,24 @@ func (k *keptPlace) Stop(agent string) {
 	})
 }
 
-// ring begins the call, if it has not begun, and lets it ring the agent.
-func (k *keptPlace) ring(agent string, each time.Duration, why string) {
+// ring begins the call, if it has not begun, and lets it ring the agent. The
+// board may ask before it has said which place it is; stay tells for which of
+// its times in line it was.
+func (k *keptPlace) ring(stay uint64, agent string, each time.Duration, why string) {
+	k.turn.Lock()
+	defer k.turn.Unlock()
 	k.q.mu.Lock()
 	l, place := k.call, k.place
-	k.q.mu.Unlock()
-	if place == nil {
+	switch {
+	case stay != k.stay.Load():
+		k.q.mu.Unlock()
+		return
+	case place == nil:
+		k.early = append(k.early, func() { k.ring(stay, agent, each, why) })
+		k.q.mu.Unlock()
 		return
 	}
+	k.q.mu.Unlock()
 	if l == nil {
 		var err error
 		if l, err = k.begin(place); err != nil {
@@ -390,6 +413,7 @@ func (k *keptPlace) ended(r *call.Record) {
 	k.call = nil
 	place, dialled := k.place, k.State == "dialling"
 	k.place = nil
+	k.stay.Add(1)
 	if k.timer != nil {
 		k.timer.Stop()
 	}

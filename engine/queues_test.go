@@ -73,6 +73,36 @@ func TestKeptPlaces(t *testing.T) {
 	}
 }
 
+// TestKeptPlaceRungEarly: the board may ring before it has said which place it
+// is; that ring is made up for, and one of a stay that is over is not.
+func TestKeptPlaceRungEarly(t *testing.T) {
+	p := deskEngine(t)
+	k := &keptPlace{q: &p.queues, Back: Back{ID: "early", Group: "desk", To: "+79161111111", Script: "a", Attempts: 1, Timeout: time.Second}}
+	stay := k.stay.Add(1)
+	k.ring(stay-1, "+79160000001", time.Second, "of an earlier stay")
+	k.ring(stay, "+79160000001", time.Second, "early")
+	if k.call != nil || len(k.early) != 1 {
+		t.Fatalf("%v, %d rings wait for the place", k.call, len(k.early))
+	}
+	k.stand() // the desk is open: its two members are rung
+	for i := 0; ; i++ {
+		p.queues.mu.Lock()
+		began := k.call != nil
+		p.queues.mu.Unlock()
+		if began {
+			break
+		}
+		if i == 1000 {
+			t.Fatal("the call-back has never begun")
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	if n := len(p.calls.list()); n != 1 {
+		t.Errorf("%d calls of one place", n)
+	}
+	p.queues.forget(k)
+}
+
 // TestAgentStates: who is away is not rung by connect either; numbers have one
 // form, and others see them masked.
 func TestAgentStates(t *testing.T) {
