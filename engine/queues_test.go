@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/call/queue"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -84,18 +85,26 @@ func TestKeptPlaceRungEarly(t *testing.T) {
 	if k.call != nil || len(k.early) != 1 {
 		t.Fatalf("%v, %d rings wait for the place", k.call, len(k.early))
 	}
-	k.stand() // the desk is open: its two members are rung
-	for i := 0; ; i++ {
-		p.queues.mu.Lock()
-		began := k.call != nil
-		p.queues.mu.Unlock()
-		if began {
-			break
-		}
-		if i == 1000 {
+	place, status := p.queues.board.Enter(queue.Request{Group: "closed", Call: k.ID, From: k.To, Back: true}, k)
+	if status != "" {
+		t.Fatal(status)
+	}
+	p.queues.mu.Lock()
+	k.place = place
+	p.queues.mu.Unlock()
+	k.turn.Lock() // two members at once, as ring: all has them
+	go k.early[0]()
+	go k.ring(stay, "+79160000002", time.Second, "beside")
+	k.turn.Unlock()
+	var first *live
+	for i := 0; first == nil; i++ {
+		if i == 3000 {
 			t.Fatal("the call-back has never begun")
 		}
 		<-time.After(10 * time.Millisecond)
+		p.queues.mu.Lock()
+		first = k.call
+		p.queues.mu.Unlock()
 	}
 	if n := len(p.calls.list()); n != 1 {
 		t.Errorf("%d calls of one place", n)
