@@ -88,7 +88,8 @@ func TestPlan(t *testing.T) {
 		{"promote before the save", "save a; percent 5; promote", "swap,,CONFLICT", `a canary "" 5% 0 calls, given 0`},
 		{"unpin with a canary", "save a; rollback a; save b; percent 5; unpin", "swap,,hold,,CONFLICT", `a latest b pinned canary "b" 5% 0 calls, given 0`},
 		{"all calls", "save a; percent 100", "swap,INVALID", "a"},
-		{"too many calls", "save a; calls 100001", "swap,INVALID", "a"},
+		{"too many calls", fmt.Sprint("save a; calls ", MaxCanaryCalls+1), "swap,INVALID", "a"},
+		{"very many calls", fmt.Sprint("save a; calls ", MaxCanaryCalls), "swap,", fmt.Sprintf(`a canary "" 0%% %d calls, given 0`, MaxCanaryCalls)},
 		{"no calls", "save a; calls 0; percent -1", "swap,INVALID,INVALID", "a"},
 		{"a save back to the active content leaves the canary waiting", "save a; calls 1; save a; save b", "swap,,,canary", `a latest b canary "b" 0% 1 calls, given 0`},
 	}

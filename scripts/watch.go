@@ -137,7 +137,8 @@ func (r *Registry) follow(w *watch) (added bool) {
 		return false
 	}
 	want := r.folders()
-	w.polling = len(want) > MaxWatches
+	watched, all := watchable(want)
+	w.polling = !all
 	unwatched := uint64(0)
 	for dir := range w.watched {
 		if _, ok := slices.BinarySearch(want, dir); !ok {
@@ -147,7 +148,7 @@ func (r *Registry) follow(w *watch) (added bool) {
 	}
 	// Adding a watch again is how a folder that was deleted and made anew under
 	// the same name gets one; for all others it changes nothing.
-	for _, dir := range want[:min(len(want), MaxWatches)] {
+	for _, dir := range watched {
 		if err := w.notify.Add(dir); err != nil {
 			w.polling = true
 			unwatched++
@@ -159,6 +160,11 @@ func (r *Registry) follow(w *watch) (added bool) {
 	}
 	r.count(func(s *Stats) { s.Unwatched += unwatched })
 	return added
+}
+
+// watchable are the folders that get a watch; all tells that none is left out.
+func watchable(want []string) (watched []string, all bool) {
+	return want[:min(len(want), MaxWatches)], len(want) <= MaxWatches
 }
 
 // folders are the real paths to watch, sorted.

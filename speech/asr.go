@@ -24,8 +24,6 @@ const (
 	// ASRTimeout is how long one recogniser may take after the end of an
 	// utterance, unless the options say otherwise.
 	ASRTimeout = 10 * time.Second
-	// MaxHints is how many words may be given that are likely.
-	MaxHints = 200
 
 	asrRate    = 8000 // samples a second
 	asrSamples = int(MaxUtterance/time.Second) * asrRate

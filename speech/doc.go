@@ -26,7 +26,6 @@
 //	output              MaxOutput    32 MiB
 //	utterances at once  MaxListening 256; LIMIT beyond
 //	one utterance       MaxUtterance 60 s; what follows is not heard
-//	hints               MaxHints     200
 //	cache               Options.MaxBytes, default 512 MiB; least recently used go first
 //
 // # Errors

@@ -12,7 +12,9 @@ import (
 
 const (
 	partSize = 512 << 10 // larger values are cut, so that none meets the value log
-	maxParts = 8
+	// maxStored is the longest value in bytes: a document with what it is listed
+	// by. Badger's transactions, 15 % of memTableSize, take no longer one.
+	maxStored = MaxDocument + 64<<10
 	// cleanSlack is how much later than we Badger forgets an expired key: the
 	// injected clock decides, Badger only sweeps up.
 	cleanSlack = time.Hour
@@ -145,7 +147,7 @@ func (t *tx) get(key []byte) (cell, bool, error) {
 
 // put stores value until expires (Unix milliseconds, 0 for ever).
 func (t *tx) put(key, value []byte, expires int64) error {
-	if len(value) > partSize*maxParts {
+	if len(value) > maxStored {
 		return fault.New(fault.Limit, "store: a value of %d bytes is too large", len(value))
 	}
 	if err := t.del(key); err != nil { // also the parts of a larger one before it
