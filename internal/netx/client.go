@@ -157,7 +157,7 @@ func (c *Client) exchange(req *http.Request, redirect string) (*Response, error)
 			return http.ErrUseLastResponse
 		case redirect == "error":
 			return fault.New(fault.Network, "fetch: %s redirects", req.URL.Host)
-		case len(via) >= MaxRedirects:
+		case len(via) > MaxRedirects:
 			return fault.New(fault.Limit, "fetch: more than %d redirects", MaxRedirects)
 		case !c.opts.Rules.allows(next.URL):
 			return &denied{"redirects to " + next.URL.Host + ", which is not in permissions.http"}
