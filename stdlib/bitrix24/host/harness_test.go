@@ -50,13 +50,16 @@ func (m *memory) Store(key string, value []byte) error {
 // files are the recordings.
 type files map[string][]byte
 
-func (f files) Read(id string, _ int64, formats ...string) (connector.Recording, error) {
+func (f files) Read(id string, most int64, formats ...string) (connector.Recording, error) {
 	if data, ok := f[id+".mp3"]; ok && slices.Contains(formats, ".mp3") {
 		return connector.Recording{Name: id + ".mp3", Type: "audio/mpeg", Data: data}, nil
 	}
 	data, ok := f[id]
 	if !ok {
 		return connector.Recording{}, fault.New(fault.NotFound, "no recording %q", id)
+	}
+	if int64(len(data)) > most {
+		return connector.Recording{}, fault.New(fault.Invalid, "recording %s has more than %d bytes", id, most)
 	}
 	return connector.Recording{Name: id + ".wav", Type: "audio/wav", Data: data}, nil
 }

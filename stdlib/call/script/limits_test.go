@@ -35,6 +35,8 @@ const keys = n => Object.fromEntries(list(n).map((_, i) => [String(i).padStart(3
 		`await call.detectMachine({greeting: N})`:                         ms(maxDetection),
 		`await call.stream("wss://a.test", {reconnect: N})`:               maxReconnect,
 		`await call.stream("wss://a.test", {parameters: object(N, "v")})`: MaxParameters,
+		`call.stream("wss://a.test").send(text(N - 2))`:                   maxMessage,
+		`call.stream("wss://a.test").mark(text(N))`:                       maxMark,
 		`await call.sendInfo("text/plain", text(N))`:                      MaxMessage,
 		`for (let i = 0; i < N; i++) call.on("digit", () => 0)`:           MaxListeners,
 		`for (let i = 0; i < N; i++) call.digits`:                         MaxStreams,
