@@ -52,6 +52,9 @@ func (d *doctor) look(ctx context.Context, key string, a config.Advertised, list
 	defer cancel()
 	found, _, err := dns.New(dns.Options{System: net.DefaultResolver}).Addrs(ctx, a.Name)
 	s.err = err
+	if none, ok := dns.AsMissing(err); ok {
+		s.err = fmt.Errorf("the name %s is not in DNS, or has no address there", none.Name)
+	}
 	s.addrs = slices.DeleteFunc(slices.Clone(found), func(ip netip.Addr) bool { return !listensFor(d.cfg, ip) })
 	if err == nil && len(s.addrs) == 0 {
 		s.err = fmt.Errorf("%s has no address of a family that sip.listen has", a.Name)
@@ -82,7 +85,7 @@ func (d *doctor) advertised(ctx context.Context) {
 	case len(local) == 0:
 		d.warn(name, "set sip.advertise if phones are to reach this machine", "not set, and this machine has no address but loopback")
 	case onlyPrivate(local):
-		d.warn(name, "behind NAT set sip.advertise to the public address; within one network this is right", "not set; this machine has private addresses only: %s", listAddrs(local))
+		d.warn(name, "behind NAT set sip.advertise to the public address, which `loopstart trunk check` tells; within one network this is right", "not set; this machine has private addresses only: %s", listAddrs(local))
 		d.coded("ADVERTISE_MISSING")
 	default:
 		d.ok(name, "not set; calls use the interface's own: %s", listAddrs(local))

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ type TrunkReport struct {
 
 // TrunkStep is one message of a check and what became of it.
 type TrunkStep struct {
-	What   string // "resolve", "options", "register"
+	What   string // "resolve", "options", "address" (where the trunk sees us), "register"
 	Target string
 	Code   int // of the answer; 0: none
 	Reason string
@@ -113,7 +114,27 @@ func (t *trunk) checkOptions(ctx context.Context) []TrunkStep {
 	if s.OK, s.Words = explainOptions(s.Code); !s.OK {
 		s.Words, s.Hint = s.Words+told(res), hintFor(s.Code)
 	}
+	if seen, ok := t.checkSeen(res, h); ok {
+		return []TrunkStep{s, seen}
+	}
 	return []TrunkStep{s}
+}
+
+// checkSeen compares where the trunk says that it sees us (RFC 3581) with what our
+// calls name; false when it does not say.
+func (t *trunk) checkSeen(res *gosip.Response, h hop) (s TrunkStep, ok bool) {
+	via := res.Via()
+	if via == nil {
+		return s, false
+	}
+	text, _ := via.Params.Get("received")
+	seen, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	if err != nil {
+		return s, false
+	}
+	s = TrunkStep{What: "address", Target: h.String(), OK: true}
+	s.Words, s.Hint = explainSeen(seen.Unmap(), t.e.AdvertisedFor(h.addr.Addr()), t.e.publicFor(h.transport, h.addr.Addr()).Addr().IsValid())
+	return s, true
 }
 
 // checkRegister sends a querying REGISTER and answers its challenge; each

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"syscall"
@@ -186,4 +187,18 @@ func told(res *gosip.Response) string {
 		return "; it asks us to wait " + secondsOf(res, "Retry-After").String()
 	}
 	return ""
+}
+
+// explainSeen says what it means that a trunk sees us at one address and our calls
+// name another. advertised tells that there is a sip.advertise for it.
+func explainSeen(seen, named netip.Addr, advertised bool) (words, hint string) {
+	switch {
+	case seen == named:
+		return "it sees us at " + seen.String() + ", which our calls name, too", ""
+	case advertised:
+		return "it sees us at " + seen.String() + ", and sip.advertise has our calls name " + named.String(),
+			"if callers are not heard, advertise the address that it sees"
+	}
+	return "it sees us at " + seen.String() + ", and our calls name " + named.String() + ": a NAT is between",
+		"set `sip: {advertise: " + seen.String() + "}` and forward UDP media.ports; without that there may be no sound"
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -133,5 +134,51 @@ func TestToldByAnswers(t *testing.T) {
 		if got := told(res); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+}
+
+// TestSeenAs: where a provider sees us, and what our calls say.
+func TestSeenAs(t *testing.T) {
+	for _, c := range [...]struct {
+		via, words, hint string
+	}{
+		{"", "", ""},
+		{"127.0.0.1", "which our calls name, too", ""},
+		{"203.0.113.7", "a NAT is between", "advertise: 203.0.113.7"},
+	} {
+		p := newProvider(t)
+		cfg := p.trunk()
+		cfg.Register, cfg.Options, cfg.Username = false, 0, ""
+		e, _, _ := p.open(Config{Trunks: []Trunk{cfg}})
+		done := make(chan TrunkReport, 1)
+		go func() {
+			r, _ := e.CheckTrunk(context.Background(), "mango")
+			done <- r
+		}()
+		m := p.receive()
+		if c.via != "" {
+			for i, h := range m.headers {
+				if h.Name == "Via" {
+					m.headers[i].Value += ";received=" + c.via
+				}
+			}
+		}
+		p.answer(m, 200, "OK")
+		r := <-done
+		if c.words == "" {
+			if len(r.Steps) != 2 {
+				t.Errorf("%+v", r.Steps)
+			}
+			continue
+		}
+		if len(r.Steps) != 3 {
+			t.Fatalf("%q: %+v", c.via, r.Steps)
+		}
+		if s := r.Steps[2]; s.What != "address" || !s.OK || !strings.Contains(s.Words, c.words) || !strings.Contains(s.Hint, c.hint) || (c.hint == "") != (s.Hint == "") {
+			t.Errorf("%q: %+v", c.via, s)
+		}
+	}
+	if words, hint := explainSeen(netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("203.0.113.5"), true); !strings.Contains(words, "sip.advertise") || hint == "" {
+		t.Errorf("%q, hint %q", words, hint)
 	}
 }
