@@ -15,7 +15,7 @@ import (
 // not given back to the system.
 const (
 	heapLook = 10 * time.Second // how often the keeper looks
-	heapTime = 10 * time.Second // the heap has room for so much work between two collections, if gcPercent allows
+	heapTime = 5 * time.Second  // the heap has room for so much work between two collections, if gcPercent allows
 )
 
 // heapAgain is after how many looks the memory of a burst is given back again, and

@@ -52,7 +52,7 @@ func TestHeapPercent(t *testing.T) {
 		{"idle", 0, 40 * mb, 50},
 		{"a few calls", mb, 40 * mb, 50},
 		{"many calls come", 30 * mb, 60 * mb, gcPercent},
-		{"some calls come", 6 * mb, 40 * mb, 200},
+		{"some calls come", 12 * mb, 40 * mb, 200},
 		{"much in use, little made", 15 * mb, 300 * mb, 50},
 		{"nothing in use", mb, 1, gcPercent},
 	} {
