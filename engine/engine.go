@@ -97,6 +97,7 @@ type Engine struct {
 	tones     tones                          // rendered tones
 	conns     api.Conns                      // of the HTTP listeners
 	messages  messages                       // outside of calls
+	relays    relays                         // of them from user to user
 	methods   map[string]campaignhost.Method // of modules that work in this process
 	crm       crm                            // connectors
 	tracing   tracing                        // of steps

@@ -77,10 +77,13 @@ func (e *Engine) Message(p sip.Page) int {
 	}
 	switch {
 	case route == nil:
-		e.log.Warn("message refused: "+why, "to", phone.Mask(in.To), "from", phone.Mask(in.From))
-		return 404
+		code := e.relay(cfg, p, in, nil)
+		if code == 404 {
+			e.log.Warn("message refused: "+why, "to", phone.Mask(in.To), "from", phone.Mask(in.From))
+		}
+		return code
 	case route.Script == "":
-		return 404
+		return e.relay(cfg, p, in, route)
 	case e.messages.running.Add(1) > MaxMessageRuns:
 		e.messages.running.Add(-1)
 		e.messages.refused.Add(1)
@@ -94,7 +97,7 @@ func (e *Engine) Message(p sip.Page) int {
 			return 480
 		}
 		e.scripts.Release(v)
-		return 404
+		return e.relay(cfg, p, in, route)
 	}
 	m := Message{
 		From: in.from, To: in.to, Text: strings.ToValidUTF8(string(p.Body), "\uFFFD"), ContentType: p.ContentType, Headers: [][2]string{},
@@ -177,29 +180,57 @@ func (e *Engine) sendPage(v *scripts.Version) func(context.Context, json.RawMess
 		if _, isUser := e.Config().User(r.Target); isUser {
 			places = dialer{e}.phones(r.Target, r)
 		}
-		return e.pageAll(ctx, places, o.Text), nil
+		return e.pageAll(ctx, places, []byte(o.Text), textType), nil
 	}
 }
 
-// pageAll sends to all places; one that takes it is enough.
-func (e *Engine) pageAll(ctx context.Context, places []call.Place, text string) call.SendResult {
-	best := call.SendResult{Status: "failed", Code: 480}
+// pageAll sends to all places at one time; one that takes it is enough, and the
+// others have it all the same.
+func (e *Engine) pageAll(ctx context.Context, places []call.Place, text []byte, kind string) call.SendResult {
+	results := make(chan call.SendResult, len(places))
 	for _, p := range places {
-		for _, route := range p.Routes {
-			o := route.Outgoing
-			o.Body = []byte(text)
-			code, _, err := e.sip.SendPage(ctx, o, textType)
-			if err != nil {
-				continue // the next trunk
+		e.clk.Busy(1)
+		e.wg.Go(func() {
+			defer e.clk.Busy(-1)
+			ctx, cancel := context.WithTimeout(e.ctx, pageWait)
+			defer cancel()
+			results <- e.pagePlace(ctx, p, text, kind)
+		})
+	}
+	best := call.SendResult{Status: "failed", Code: 480}
+	for range places {
+		select {
+		case r := <-results:
+			switch {
+			case r.Status == "delivered":
+				return r
+			case best.Status == "failed":
+				best = r
 			}
-			if best.Status != "delivered" {
-				best = call.SendResult{Status: "rejected", Code: code}
-			}
-			if code/100 == 2 {
-				best = call.SendResult{Status: "delivered", Code: code}
-			}
-			break
+		case <-ctx.Done():
+			return best
 		}
 	}
 	return best
+}
+
+// pageWait is how long a phone or trunk may take for the final answer to a text:
+// Timer F (RFC 3261 §17.1.2.2).
+const pageWait = 32 * time.Second
+
+// pagePlace sends by the first route of a place that answers at all.
+func (e *Engine) pagePlace(ctx context.Context, p call.Place, text []byte, kind string) call.SendResult {
+	for _, route := range p.Routes {
+		o := route.Outgoing
+		o.Body = text
+		code, _, err := e.sip.SendPage(ctx, o, kind)
+		switch {
+		case err != nil: // the next trunk
+		case code/100 == 2:
+			return call.SendResult{Status: "delivered", Code: code}
+		default:
+			return call.SendResult{Status: "rejected", Code: code}
+		}
+	}
+	return call.SendResult{Status: "failed", Code: 480}
 }

@@ -85,6 +85,7 @@ func (g gauges) figures() []figure {
 		{"conference_refused_total", "Joins refused by a limit of conferences.", true, float64(e.rooms.Refused.Load())},
 		{"campaigns", "Campaigns in memory.", false, float64(len(e.campaigns.list()))},
 		{"campaign_attempts", "Attempts of campaigns that are prepared, dialled or talking.", false, float64(e.campaigns.attempts())},
+		{"messages_refused_total", "Texts answered 503 by a limit.", true, float64(e.messages.refused.Load() + e.relays.refusals())},
 		{"sip_dialogs", "SIP dialogs.", false, float64(s.Dialogs)},
 		{"sip_messages_received_total", "SIP messages received.", true, float64(s.Received)},
 		{"sip_messages_malformed_total", "SIP messages refused as malformed.", true, float64(s.Malformed)},

@@ -89,7 +89,7 @@ func (e *Endpoint) SendPage(ctx context.Context, o Outgoing, contentType string)
 	}
 	dr := draft{
 		method: "MESSAGE", uri: p.request.URI(), routes: p.route, callID: token(16), seq: 1, from: withTag(p.from.String(), token(8)),
-		to: p.to.String(), headers: append(p.headers, o.Headers...), body: o.Body, ctype: contentType,
+		to: p.to.String(), headers: append(p.headers, o.Headers...), body: o.Body, ctype: contentType, forward: o.MaxForwards,
 	}
 	req, err := e.address(dr, hops[0], "")
 	if err != nil {
