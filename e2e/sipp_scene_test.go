@@ -14,12 +14,14 @@ import (
 // and what every message has is written once, here. LOOPSTART_SIPP_OUT names a
 // folder that keeps the finished scenarios, to run them by hand.
 type scene struct {
-	Caller string // the number that calls, or that is called
-	At     string // host part of SIPp's Contact, with its transport
-	Via    string // UDP, TCP or TLS
-	Dial   string // the number that the script shall dial
-	Other  string // the number that a REFER names
-	vars   []string
+	Caller   string // the number that calls, or that is called
+	At       string // host part of SIPp's Contact, with its transport
+	Via      string // UDP, TCP or TLS
+	Dial     string // the number that the script shall dial
+	Other    string // the number that a REFER names
+	Replaces string // the dialog that an INVITE or a REFER names
+	Answer   string // what it is answered with, of one that is refused
+	vars     []string
 }
 
 // scenario is the finished text.
