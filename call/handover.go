@@ -28,8 +28,8 @@ type moving struct {
 }
 
 // adopt gives the leg the dialog and session of n, which is answered and stops
-// being a leg of its own.
-func (l *Leg) adopt(n *Leg) {
+// being a leg of its own. Who was there has that time to hang up by itself.
+func (l *Leg) adopt(n *Leg, patience time.Duration) {
 	c, old, session, t := l.call, l.dialog, l.session, l.talk
 	gone := l.parted != nil
 	wasUp := l.state == legUp
@@ -53,6 +53,9 @@ func (l *Leg) adopt(n *Leg) {
 	if recorded {
 		c.recordAgain(l)
 	}
+	if p := l.play; p != nil && p.started { // whoever came has heard nothing of it
+		p.start(p.audio, p.volume)
+	}
 	if t != nil {
 		t.rejoin()
 		if t.moved != nil {
@@ -61,10 +64,11 @@ func (l *Leg) adopt(n *Leg) {
 	}
 	l.note("state", "goes on with "+n.Party().Number(), "")
 	if old != nil && !gone {
-		if !wasUp {
+		if !wasUp || patience == 0 {
 			old.Hangup()
 		} else {
-			c.after(byeAfter, func() { old.Hangup() })
+			c.after(patience, func() { old.Hangup() })
+			l.onEnd = append(l.onEnd, func() { old.Hangup() }) // the timer ends with the call
 		}
 	}
 	if !wasUp {
@@ -95,9 +99,10 @@ func (l *Leg) settleMedia() {
 	if l.rec != nil {
 		l.session.StopRecord(l.rec.rec)
 	}
-	l.interrupt()
 	for _, p := range l.heard {
-		p.cut()
+		if p != l.play {
+			p.finish(PromptResult{Digit: p.digit}, nil)
+		}
 	}
 	l.heard = map[uint32]*playing{}
 	if v := l.sendingID; v != nil {
@@ -176,7 +181,7 @@ func (c *Call) replace(dialog string, d Dialog, o media.SessionOptions, who Plac
 		_ = d.Reject(488, "")
 		return true
 	}
-	l.adopt(n)
+	l.adopt(n, 0)
 	return true
 }
 

@@ -49,6 +49,8 @@ type playing struct {
 	cancel  context.CancelFunc
 	done    func(PromptResult, error)
 	settled bool
+	audio   []*sound.Prompt // what has started
+	volume  float64
 	reached time.Duration // where in the whole it has ended, of one that loops
 }
 
@@ -164,7 +166,7 @@ func (p *playing) start(audio []*sound.Prompt, volume float64) {
 		p.finish(PromptResult{Completed: true, Percent: 100}, nil)
 		return
 	}
-	p.started = true
+	p.started, p.audio, p.volume = true, audio, volume
 	p.leg.note("prompt", "start "+p.label, p.at)
 	p.id = p.leg.session.Play(media.Playback{Parts: audio, Loop: p.loop, Volume: volume, From: p.from, Paused: p.paused})
 	p.leg.heard[p.id] = p

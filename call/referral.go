@@ -183,6 +183,6 @@ func (h *handing) dialled(value any, err error) {
 			_ = l.dialog.Progress(h.id, 200, "")
 		}
 		r.Leg.hidden = true
-		l.adopt(r.Leg)
+		l.adopt(r.Leg, byeAfter)
 	}
 }

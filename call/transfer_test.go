@@ -548,3 +548,28 @@ func TestRingToneIsNoMusicOfAHold(t *testing.T) {
 		})
 	}
 }
+
+// TestReplaceGoesOnWithThePrompt: who takes the place of somebody to whom a
+// script speaks hears that from its beginning, and the script notices nothing.
+func TestReplaceGoesOnWithThePrompt(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	w.answer()
+	r := w.do(func(l *Leg, v Verb) { l.Prompt([]Part{{Play: "tone:440/3s"}}, PromptOptions{}, v) })
+	w.pass(2 * time.Second)
+	bob := w.phone("bob")
+	bob.offer = bob.session.Offer()
+	done := make(chan bool, 1)
+	go func() { done <- w.call.Replace("caller", bob, media.SessionOptions{Bind: loopback}, Place{Name: "bob"}) }()
+	if !<-done {
+		t.Fatal("not replaced")
+	}
+	w.pass(2500 * time.Millisecond)
+	if !bob.hears() || r.get() != "…" || !caller.did("hung up") {
+		t.Fatalf("%v, %s\n%s", bob.log, r.get(), w.story())
+	}
+	w.pass(time.Second)
+	if got := r.get(); !strings.Contains(got, `"completed":true`) || !strings.Contains(got, `"percent":100`) {
+		t.Fatalf("%s\n%s", got, w.story())
+	}
+}

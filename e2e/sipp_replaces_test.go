@@ -10,8 +10,7 @@ import (
 )
 
 var replacesScripts = files{
-	// What plays ends when somebody else comes; the script goes on for the new one.
-	"wait.ts": `export default async (call) => { await call.answer(); for (;;) await call.play("tone:500", { loop: true }); }`,
+	"wait.ts": `export default async (call) => { await call.answer(); await call.play("tone:500", { loop: true }); }`,
 	"desk.ts": `
 export default async function (call) {
   call.on("transfer", (t) => t.request ? true : undefined);
