@@ -560,7 +560,9 @@ func TestReplaceGoesOnWithThePrompt(t *testing.T) {
 	bob := w.phone("bob")
 	bob.offer = bob.session.Offer()
 	done := make(chan bool, 1)
-	go func() { done <- w.call.Replace("caller", bob, media.SessionOptions{Bind: loopback}, Place{Name: "bob"}) }()
+	go func() {
+		done <- w.call.Replace("caller", bob, media.SessionOptions{Bind: loopback}, Place{Name: "bob"})
+	}()
 	if !<-done {
 		t.Fatal("not replaced")
 	}
