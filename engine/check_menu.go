@@ -104,12 +104,15 @@ func (s *source) hasDefault(open int) bool {
 }
 
 // speaksAfter reports whether something is said behind token i in the same
-// block, or the block is the body of a loop.
+// block, or behind it where that is a branch, or the block is the body of a
+// loop.
 func (s *source) speaksAfter(i int) bool {
 	branch := false
 	for j := i; j < min(len(s.tokens), i+maxSpan); j++ {
 		t := s.tokens[j]
 		switch {
+		case t.Is("}") && s.branches(j):
+			branch = false
 		case t.Is("}"):
 			return s.loops(j)
 		case t.Is("if") || t.Is("else") || t.Is("switch"):
@@ -128,6 +131,33 @@ func (s *source) speaksAfter(i int) bool {
 		}
 	}
 	return true
+}
+
+// branches reports whether the block that ends with token i is that of an if or
+// an else: the script goes on behind it.
+func (s *source) branches(i int) bool {
+	open := s.opening(i)
+	if open < 1 || s.tok(open-1).Is("else") {
+		return open > 0
+	}
+	condition := s.opening(open - 1)
+	return s.tok(open-1).Is(")") && condition > 0 && s.tok(condition-1).Is("if")
+}
+
+// opening is the bracket that token i closes, -1 when it is too far away.
+func (s *source) opening(i int) int {
+	depth := 0
+	for j := i; j >= max(0, i-maxSpan); j-- {
+		switch t := s.tokens[j]; {
+		case t.Is("}") || t.Is(")") || t.Is("]"):
+			depth++
+		case t.Is("{") || t.Is("(") || t.Is("["):
+			if depth--; depth == 0 {
+				return j
+			}
+		}
+	}
+	return -1
 }
 
 // loops reports whether the block that ends with token i is the body of a loop.
