@@ -428,7 +428,15 @@ func (k *connecting) over(l *Leg, endedBy string, ms int64) {
 
 // declined tells that the party has refused for all of its phones: 6xx, as
 // against 486, which speaks for one of them (RFC 3261 §21.6).
-func (l *Leg) declined() bool { return l.remoteEnd && l.code >= 600 && l.place.Name != "" }
+func (l *Leg) declined() bool {
+	return l.remoteEnd && l.code >= 600 && l.code != 606 && l.place.Name != ""
+}
+
+// cannotTake tells that a phone could not take what we offered, a codec or the
+// encryption: nobody has declined.
+func (l *Leg) cannotTake() bool {
+	return l.remoteEnd && (l.code == 488 || l.code == 606 || l.code == 415)
+}
 
 // hush ends the phones of a place that ring on.
 func (k *connecting) hush(place string) {

@@ -221,9 +221,12 @@ func (q *queueing) waited() time.Duration {
 // gone is a phone of an agent that does not ring any more.
 func (q *queueing) gone(l *Leg, status string) {
 	agent := l.place.Name
-	if l.declined() {
+	switch {
+	case l.declined():
 		q.refused[agent] = l.code
 		q.Stop(agent)
+	case l.cannotTake():
+		status = "failed"
 	}
 	if q.phones[agent]--; q.phones[agent] > 0 {
 		return
@@ -232,7 +235,7 @@ func (q *queueing) gone(l *Leg, status string) {
 	code := l.code
 	if refused := q.refused[agent]; refused > 0 {
 		delete(q.refused, agent)
-		status, code = string(Rejected), refused
+		status, code = string(Unanswered(refused, "", true)), refused
 	}
 	if status != "cancelled" {
 		q.note(agent + ": " + status + " " + itoa(code))

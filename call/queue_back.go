@@ -255,8 +255,11 @@ func (b *callingBack) gone(l *Leg) {
 		b.call.hangup("system", 480)
 	case b.phones[agent] == 0:
 		status, code := legStatus(l), l.code
-		if b.refused > 0 {
-			status, code, b.refused = string(Rejected), b.refused, 0
+		switch {
+		case b.refused > 0:
+			status, code, b.refused = string(Unanswered(b.refused, "", true)), b.refused, 0
+		case l.cannotTake():
+			status = "failed"
 		}
 		if status != "cancelled" {
 			b.note(agent + ": " + status + " " + itoa(code))

@@ -120,6 +120,21 @@ func (w *world) agent(b *queue.Board, name string) (state string) {
 	return state
 }
 
+// TestQueueUnfitPhone: a phone that cannot take the codecs or the encryption is
+// not there; its agent has rejected nothing.
+func TestQueueUnfitPhone(t *testing.T) {
+	w, b := queued(t, "serial", "anna")
+	w.inbound(Spec{})
+	w.callees["anna"] = func(p *phone) { p.refuse(488) }
+	w.do(func(l *Leg, v Verb) { l.Queue(waitFor(QueueOptions{}), v) })
+	w.pass(time.Second)
+	var m queue.Member
+	b.With(func(c *queue.Core, now time.Time) { m, _ = c.Member(now, "anna") })
+	if m.State != "aside" || m.Reason != "could not be reached" || !strings.Contains(w.story(), "anna: failed 488") {
+		t.Errorf("%+v\n%s", m, w.story())
+	}
+}
+
 // TestQueueDeclinedOnOnePhone: 603 speaks for all phones of an agent, 486 for
 // the one; a phone that is switched off holds nobody up then.
 func TestQueueDeclinedOnOnePhone(t *testing.T) {
