@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/loopstart/loopstart/media"
 )
@@ -35,6 +36,10 @@ type LegQuality struct {
 	MOS      float64 `json:"mos,omitempty"`
 }
 
+// unheardAfter is how long an answered leg has to be silent, to the last packet,
+// before the timeline says so: it may have been hung up at once.
+const unheardAfter = time.Second
+
 // measure keeps the figures of a leg before its session is closed.
 func (c *Call) measure(l *Leg) {
 	s := l.session.Stats()
@@ -50,6 +55,9 @@ func (c *Call) measure(l *Leg) {
 		c.quality = Quality{Loss: q.Loss, JitterMs: q.JitterMs, RTTMs: q.RTTMs, MOS: q.MOS, Legs: legs}
 	}
 	if s.Received == 0 {
+		if !l.answeredAt.IsZero() && c.clk.Now().Sub(l.answeredAt) >= unheardAfter {
+			l.note("media", "not heard: no audio came", "")
+		}
 		return
 	}
 	c.quality.add(q)

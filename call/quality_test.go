@@ -56,6 +56,21 @@ func TestQualityIsToldPerLeg(t *testing.T) {
 	}
 }
 
+// TestNothingHeardIsTold: a leg from which no packet came in an answered call
+// is the first thing to know of it.
+func TestNothingHeardIsTold(t *testing.T) {
+	w := newWorld(t)
+	caller := w.inbound(Spec{})
+	caller.session.Close()
+	w.answer()
+	w.pass(2 * time.Second)
+	w.call.Hangup("system")
+	w.pass(2 * time.Second)
+	if n := strings.Count(w.story(), "a media not heard: no audio came"); n != 1 {
+		t.Fatalf("%d times\n%s", n, w.story())
+	}
+}
+
 // A call that nobody was heard in tells no score.
 func TestQualityOfSilenceIsNotScored(t *testing.T) {
 	w := newWorld(t)

@@ -70,14 +70,16 @@ func missingData(kinds map[string]string, names []string, have map[string]json.R
 			gone, asked = append(gone, "data."+name), append(asked, base)
 		}
 	}
-	verb := "is"
+	more := ""
 	switch {
 	case len(gone) == 0:
 		return nil
-	case len(gone) > 1:
-		verb = "are"
+	case len(gone) == 2:
+		more = ", and so is " + gone[1]
+	case len(gone) > 2:
+		more = ", and so are " + strings.Join(gone[1:], ", ")
 	}
-	return fault.New(fault.Invalid, "%s %s missing", strings.Join(gone, ", "), verb).WithHint("the script's config.data asks for it (%s)", strings.Join(asked, ", "))
+	return fault.New(fault.Invalid, "%s is missing%s", gone[0], more).WithHint("the script's config.data asks for it (%s)", strings.Join(asked, ", "))
 }
 
 // empty reports whether a field is not there, null, or a text of blanks.

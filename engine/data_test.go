@@ -37,6 +37,23 @@ func TestDataKinds(t *testing.T) {
 	}
 }
 
+// TestAllThatIsMissingIsNamed: nobody has to find them one by one.
+func TestAllThatIsMissingIsNamed(t *testing.T) {
+	st := &Static{Data: map[string]string{"b": "string", "a": "date", "c": "string?", "d": "money"}}
+	for data, want := range map[string]string{
+		`{}`: "data.a is missing, and so are data.b, data.d", `{"a":"2026-12-31","d":" "}`: "data.b is missing, and so is data.d",
+		`{"a":"2026-12-31","b":null,"d":1}`: "data.b is missing", `{"a":"2026-12-31","b":"x","d":1}`: "",
+	} {
+		got := ""
+		if err := st.CheckData(json.RawMessage(data), "RU"); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", data, got, want)
+		}
+	}
+}
+
 // split parts JSON values at spaces outside of texts.
 func split(list string) []string {
 	var out []string
