@@ -3,9 +3,13 @@ package engine
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/s2"
 
@@ -34,6 +38,29 @@ func TestLadderIsStoredWithTheTimeline(t *testing.T) {
 	for _, bad := range []string{"%", "AAAA", base64.StdEncoding.EncodeToString(bomb())} {
 		if l, err := unpackLadder(bad); err == nil {
 			t.Errorf("%.20s: %+v", bad, len(l.Messages))
+		}
+	}
+}
+
+// What is written by hand is read as encoding/json would have written it.
+func TestPackedLadderIsJSON(t *testing.T) {
+	at := time.Date(2026, 11, 22, 9, 30, 0, 120e6, time.UTC)
+	here, there := netip.MustParseAddrPort("192.0.2.1:5060"), netip.MustParseAddrPort("[2001:db8::1%eth0]:5061")
+	for _, text := range []string{"", "INVITE sip:a@b SIP/2.0\r\n\r\n", "\x00\x01\x1f\x7f\t\"\\<>&'/", "Привет \u2028 \U0001f600", "\xff\xfe cut \xd0", `\u0041 \n`} {
+		want := Ladder{Call: text, Dropped: 3, Messages: []SIPMessage{
+			{At: at, Leg: "a", Direction: "in", Transport: "udp", From: here, To: there, Text: text},
+			{Leg: text, Direction: "out", Transport: text},
+		}}
+		raw, err := json.Marshal(want)
+		if err == nil {
+			err = json.Unmarshal(raw, &want) // as it comes back, with U+FFFD for bytes that are not UTF-8
+		}
+		for i := range want.Messages {
+			want.Messages[i].Line, _, _ = strings.Cut(want.Messages[i].Text, "\r\n")
+		}
+		got, failed := unpackLadder(packLadder(want))
+		if err != nil || failed != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %v %v\n%+v\n%+v", text, err, failed, got, want)
 		}
 	}
 }

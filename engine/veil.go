@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/loopstart/loopstart/config"
@@ -42,8 +43,31 @@ func (h veiledLog) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, clean)
 }
 
-// WithAttrs implements slog.Handler.
+// WithAttrs implements slog.Handler. Most calls have a log with their name and
+// write nothing into it, so the attributes are looked at by the first line.
 func (h veiledLog) WithAttrs(list []slog.Attr) slog.Handler {
+	return &lateLog{begin: h, whole: sync.OnceValue(func() slog.Handler { return h.withAttrs(list) })}
+}
+
+// lateLog is a log whose attributes are made ready when they are needed.
+type lateLog struct {
+	begin slog.Handler // without the attributes
+	whole func() slog.Handler
+}
+
+// Enabled implements slog.Handler.
+func (l *lateLog) Enabled(ctx context.Context, at slog.Level) bool { return l.begin.Enabled(ctx, at) }
+
+// Handle implements slog.Handler.
+func (l *lateLog) Handle(ctx context.Context, r slog.Record) error { return l.whole().Handle(ctx, r) }
+
+// WithAttrs implements slog.Handler.
+func (l *lateLog) WithAttrs(list []slog.Attr) slog.Handler { return l.whole().WithAttrs(list) }
+
+// WithGroup implements slog.Handler.
+func (l *lateLog) WithGroup(name string) slog.Handler { return l.whole().WithGroup(name) }
+
+func (h veiledLog) withAttrs(list []slog.Attr) slog.Handler {
 	out := make([]slog.Attr, len(list))
 	for i, a := range list {
 		out[i] = h.attr(a)

@@ -225,8 +225,8 @@ func (w *worker) forget(v *version) {
 }
 
 func (w *worker) start(f message.Frame) error {
-	var e message.Entry
-	if err := f.Decode(&e); err != nil {
+	e, err := message.ReadEntry(f)
+	if err != nil {
 		return err
 	}
 	vm, err := w.add(f.VM, e)

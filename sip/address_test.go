@@ -75,6 +75,9 @@ func TestHeaders(t *testing.T) {
 	if h.Get("via") != "one" || len(h.All("VIA")) != 2 || h.Get("k") != "timer, 100rel" || h.Get("nothing") != "" {
 		t.Fatalf("%v", h)
 	}
+	if h.Get("x-b") != "" || h.Get("suppor") != "" || h.Get("SUPPORTED") == "" || (Headers{{"SUPPORTED", "a"}}).Get("Supported") != "a" {
+		t.Fatal("names")
+	}
 	if !h.Has("supported", "100REL") || h.Has("supported", "100") {
 		t.Fatal("Has")
 	}

@@ -113,7 +113,7 @@ func (e *Endpoint) onOutside(req *gosip.Request, tx *gosip.ServerTx) {
 		e.onCancel(req, tx)
 		return
 	}
-	if unknown := unsupported(headersOf(req)); unknown != "" {
+	if unknown := unsupported(requires(req)); unknown != "" {
 		e.respond(tx, req, 420, "Bad Extension", Header{"Unsupported", unknown})
 		return
 	}
@@ -137,6 +137,14 @@ func (e *Endpoint) onOutside(req *gosip.Request, tx *gosip.ServerTx) {
 	default:
 		e.respond(tx, req, 405, "Method Not Allowed", Header{"Allow", allowed})
 	}
+}
+
+// requires are the Require fields of a request.
+func requires(req *gosip.Request) (out Headers) {
+	for _, h := range req.GetHeaders("Require") {
+		out = append(out, Header{h.Name(), h.Value()})
+	}
+	return out
 }
 
 // onCancel gets a CANCEL that met no transaction: its INVITE is unknown, or has

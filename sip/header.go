@@ -30,12 +30,33 @@ func longName(name string) string {
 	return name
 }
 
+// is tells whether the field has that long lower-case name. Every message is
+// asked for a dozen of them, so no name is copied.
+func (f Header) is(name string) bool {
+	if len(f.Name) == 1 {
+		return longName(f.Name) == name
+	}
+	if len(f.Name) != len(name) {
+		return false
+	}
+	for i := range len(name) {
+		c := f.Name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != name[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // Get is the value of the first field of that name, "" when there is none.
 // Names are compared without case; a compact form equals its full name.
 func (h Headers) Get(name string) string {
 	name = longName(name)
 	for _, f := range h {
-		if longName(f.Name) == name {
+		if f.is(name) {
 			return f.Value
 		}
 	}
@@ -47,7 +68,7 @@ func (h Headers) All(name string) []string {
 	name = longName(name)
 	var out []string
 	for _, f := range h {
-		if longName(f.Name) == name {
+		if f.is(name) {
 			out = append(out, f.Value)
 		}
 	}

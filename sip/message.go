@@ -86,6 +86,10 @@ func headersOf(msg gosip.Message) Headers {
 	}
 	out := make(Headers, len(list))
 	for i, h := range list {
+		if c, ok := h.(*gosip.CSeqHeader); ok { // whose Value formats with reflection
+			out[i] = Header{h.Name(), strconv.FormatUint(uint64(c.SeqNo), 10) + " " + string(c.MethodName)}
+			continue
+		}
 		out[i] = Header{h.Name(), h.Value()}
 	}
 	return out

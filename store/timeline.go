@@ -17,8 +17,9 @@ func (s *Store) PutTimeline(id string, at time.Time, events json.RawMessage) err
 }
 
 // PutTimelineLater is PutTimeline without waiting; done hears when it is durable.
+// That events are JSON is taken from who has just written them.
 func (s *Store) PutTimelineLater(id string, at time.Time, events json.RawMessage, done func(error)) {
-	err := checkTimeline(id, at, events)
+	err := checkSize(id, at, events)
 	s.updateIdle(func(t *tx) error {
 		if err != nil {
 			return err
@@ -40,13 +41,18 @@ func (s *Store) GetTimeline(id string) (events json.RawMessage, ok bool, err err
 }
 
 func checkTimeline(id string, at time.Time, events json.RawMessage) error {
+	if !json.Valid(events) {
+		return fault.New(fault.Invalid, "store: the timeline of %s is not JSON", id)
+	}
+	return checkSize(id, at, events)
+}
+
+func checkSize(id string, at time.Time, events json.RawMessage) error {
 	switch {
 	case id == "" || len(id) > MaxKey/2 || at.UnixNano() <= 0:
 		return fault.New(fault.Invalid, "store: a timeline has an id of at most %d bytes and a time", MaxKey/2)
 	case len(events) > MaxDocument:
 		return fault.New(fault.Limit, "store: the timeline of %s has %d bytes, the most is %d", id, len(events), MaxDocument)
-	case !json.Valid(events):
-		return fault.New(fault.Invalid, "store: the timeline of %s is not JSON", id)
 	}
 	return nil
 }

@@ -109,7 +109,7 @@ func (w *worker) dial() (message.Conn, error) {
 
 // start adds an instance and sends it off.
 func (w *worker) start(vm *Instance, spec Spec) error {
-	start, err := message.Encode(message.Start, vm.id, 0, spec.Entry)
+	start, err := message.Encode(message.Start, vm.id, 0, message.AppendEntry(nil, spec.Entry))
 	if err != nil {
 		return fault.New(fault.Limit, "supervisor: start %s: %w", spec.Script, err)
 	}
