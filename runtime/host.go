@@ -98,8 +98,8 @@ func (vm *VM) settle(seq uint32, body json.RawMessage) error {
 	}
 	delete(vm.pending, seq)
 	vm.release(call.callbacks)
-	var answer message.Answer
-	if err := json.Unmarshal(body, &answer); err != nil {
+	answer, err := message.ReadAnswer(body)
+	if err != nil {
 		return call.reject(vm.NewError(fault.Internal, call.method+": the answer cannot be read", ""))
 	}
 	if answer.Error != nil {

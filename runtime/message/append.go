@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"time"
+	"unicode/utf8"
 )
 
 // AppendRequest appends the JSON of r to dst. It does the same as json.Marshal
@@ -90,16 +91,57 @@ func ReadEntry(f Frame) (e Entry, err error) {
 	return e, err
 }
 
-// cutText cuts a member whose text has no escapes off the front of rest.
+// The members of a Request and an Answer, as they are written above.
+const (
+	requestMethod = `{"method":`
+	requestArgs   = `,"args":`
+	requestAt     = `,"at":`
+	answerValue   = `{"value":`
+)
+
+// ReadRequest reads the body of a Call. A worker may send anything: what stands
+// between the members is checked, and what is not as [AppendRequest] writes it is
+// decoded.
+func ReadRequest(f Frame) (r Request, err error) {
+	rest := f.Body
+	if cutText(&rest, requestMethod, &r.Method) {
+		args, found := bytes.CutPrefix(rest, []byte(requestArgs))
+		if at := bytes.LastIndex(args, []byte(requestAt)); found && at > 0 && json.Valid(args[:at]) {
+			tail := json.RawMessage(args[at:])
+			if cutText(&tail, requestAt, &r.At) && string(tail) == "}" {
+				r.Args = args[:at]
+				return r, nil
+			}
+		}
+	}
+	r = Request{}
+	return r, f.Decode(&r)
+}
+
+// ReadAnswer reads the body of a Settle. It looks at no value that
+// [AppendAnswer] has written: who uses it decodes it.
+func ReadAnswer(body json.RawMessage) (a Answer, err error) {
+	value, found := bytes.CutPrefix(body, []byte(answerValue))
+	if n := len(value); found && n > 1 && value[n-1] == '}' {
+		return Answer{Value: value[:n-1]}, nil
+	}
+	return a, json.Unmarshal(body, &a)
+}
+
+// cutText cuts a member whose text needs no decoding off the front of rest.
 func cutText(rest *json.RawMessage, member string, text *string) bool {
 	after, found := bytes.CutPrefix(*rest, []byte(member))
 	if !found || len(after) == 0 || after[0] != '"' {
 		return false
 	}
 	end := bytes.IndexByte(after[1:], '"')
-	if end < 0 || bytes.IndexByte(after[1:1+end], '\\') >= 0 {
+	if end < 0 {
 		return false
 	}
-	*text, *rest = string(after[1:1+end]), after[2+end:]
+	s := after[1 : 1+end]
+	if !utf8.Valid(s) || bytes.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '\\' }) {
+		return false
+	}
+	*text, *rest = string(s), after[2+end:]
 	return true
 }

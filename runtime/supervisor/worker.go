@@ -231,8 +231,8 @@ func (w *worker) dispatch(f message.Frame) error {
 func (w *worker) toHandler(vm *Instance, f message.Frame) error {
 	switch f.Kind {
 	case message.Call:
-		var r message.Request
-		if err := f.Decode(&r); err != nil {
+		r, err := message.ReadRequest(f)
+		if err != nil {
 			return err
 		}
 		w.sup.counts.requests.Add(1)
