@@ -100,6 +100,9 @@ func (e *Endpoint) expectOrder(req *gosip.Request) {
 	if d == nil || req.Method == gosip.CANCEL {
 		return
 	}
+	if from, _ := req.From().Params.Get("tag"); d.tagOfPeer() != "" && from != d.tagOfPeer() {
+		return // somebody else's: it is refused, and no request of the peer waits for it
+	}
 	seq := req.CSeq().SeqNo
 	d.seen.note(seq, req.Method == gosip.ACK)
 	if d.outbound && req.Method != gosip.ACK {

@@ -188,3 +188,24 @@ func TestNoHopLeft(t *testing.T) {
 	p.raw(strings.Replace(c.message("INVITE", 1, c.branch, c.offer), "Max-Forwards: 70", "Max-Forwards: 0", 1))
 	c.ackFailure(p.response(483, "INVITE"))
 }
+
+// TestForgedRequestIsNotWaitedFor: a request under another From tag is refused
+// and holds none of the peer's up.
+func TestForgedRequestIsNotWaitedFor(t *testing.T) {
+	r := newRig(t, nil)
+	p := r.peer()
+	c, d := r.up(p)
+	mine := c.from
+	c.from = strings.Replace(c.from, ";tag=", ";tag=x", 1)
+	c.request("INFO", "")
+	p.response(481, "INFO")
+	if d.seen.between(0, 1<<31) {
+		t.Error("it is waited for")
+	}
+	c.from = mine
+	c.request("INFO", "")
+	p.response(200, "INFO")
+	if !d.seen.between(0, 1<<31) {
+		t.Error("the peer's own is not")
+	}
+}
