@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/constant"
@@ -24,64 +25,11 @@ import (
 // limit is one constant that bounds something.
 type limit struct {
 	folder, name, value, meaning, test string
+	used                               bool // in code beside its declaration
 }
 
 var (
-	limitName = regexp.MustCompile(`^([Mm]ax[A-Z]\w*|\w+Capacity|feedBacklog|feedQueue)$`)
-	// Of limits that a peer or a script can drive, where the refusals are counted:
-	// a figure of /metrics, or a field of the package's Stats.
-	counters = map[string]string{
-		"media.maxLookups":                  "`rtp_names_refused_total`",
-		"api.MaxConns":                      "`http_connections_refused_total`",
-		"api.maxUploadFiles":                "INVALID to the client",
-		"engine.MaxMessageRuns":             "`messages_refused_total`",
-		"engine.maxRelays":                  "`messages_refused_total`",
-		"engine.maxRelaysOfUser":            "`messages_refused_total`",
-		"engine.maxPools":                   "`http_pools_evicted_total`",
-		"scripts.MaxKept":                   "`script_versions_trimmed_total`",
-		"flow.MaxRunning":                   "`flows_refused_total`",
-		"flow.MaxAwake":                     "`flows_awake`",
-		"flow.MaxMail":                      "`flows_refused_total`",
-		"flow.MaxQueue":                     "`flows_refused_total`",
-		"flow.MaxCrashes":                   "`flows_failed_total`",
-		"call.MailboxCapacity":              "`call_overflows_total`",
-		"call.MaxTimeline":                  "an entry in the timeline",
-		"engine.MaxListeners":               "LIMIT to the client",
-		"engine.feedQueue":                  "`events_dropped_listeners_total`",
-		"engine.MaxOpenOrders":              "`orders_open`",
-		"engine.MaxCampaigns":               "`campaigns`",
-		"runtime/supervisor.MaxInstances":   "`script_vms`",
-		"sip.EventCapacity":                 "`sip_dialog_overflows_total`",
-		"sip.MailboxCapacity":               "`sip_dialog_overflows_total`",
-		"sip.MaxMessage":                    "`sip_messages_malformed_total`",
-		"sip.MaxHeaders":                    "`sip_messages_malformed_total`",
-		"sip.MaxHeaderLine":                 "`sip_messages_malformed_total`",
-		"sip.MaxDialogs":                    "`sip_dialogs`",
-		"sip.MaxConnections":                "`sip_tcp_connections`",
-		"sip.MaxConnectionsPerSource":       "`sip_tcp_refused_total`",
-		"sip.MaxConnectionsPerPeer":         "`sip_tcp_refused_total`",
-		"sip.MaxSources":                    "`sip_sources`",
-		"sip/location.MaxBindings":          "`sip_registrations`",
-		"sip/location.MaxBindingsPerSource": "`sip_registrations_refused_total`",
-		"sip.MaxTransactions":               "`sip_requests_crowded_total`",
-		"sip.MaxTransactionsPerPeer":        "`sip_requests_crowded_total`",
-		"sip.MaxTransactionsPerSource":      "`sip_requests_crowded_total`",
-		"sip.MaxLimitedUsers":               "`sip_messages_limited_total`",
-		"sip.MaxBans":                       "`sip_bans`",
-		"sip.MaxTrace":                      "`dropped` of the ladder",
-		"call.MaxWire":                      "`dropped` of the ladder",
-		"call.MaxWatched":                   "`dropped` of the ladder",
-		"store.MaxPending":                  "`store_pending`",
-		"store/outbox.MaxAttempts":          "`outbox_dead`",
-		"store/outbox.MaxWaiting":           "`outbox_waiting`",
-		"speech.MaxFlights":                 "`speech_failures_total`",
-		"speech.MaxListening":               "`asr_refused_total`",
-		"call.MaxStreams":                   "LIMIT to the script",
-		"call/stream.MaxQueued":             "`stream_frames_dropped_total`",
-		"call/stream.MaxMarks":              "an entry in the timeline",
-		"call/stream.MaxGarbage":            "`stream_messages_garbage_total`",
-		"media.MaxFeed":                     "`stream_messages_refused_total`",
-	}
+	limitName = regexp.MustCompile(`^([Mm]ax[A-Z]\w*|\w+(Capacity|Backlog|Queue))$`)
 )
 
 // TestLimits generates LIMITS.md: the limits of the configuration, and every
@@ -96,7 +44,7 @@ func TestLimits(t *testing.T) {
 	for _, k := range otherLimits {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k[0], k[1], k[2])
 	}
-	b.WriteString("\n## Constants\n\nThe test is one that names the limit; where none does there is a dash.\n")
+	b.WriteString(constantsIntro)
 	folder := ""
 	all := constants(t)
 	if len(all) < 100 {
@@ -105,14 +53,49 @@ func TestLimits(t *testing.T) {
 	for _, l := range all {
 		if l.folder != folder {
 			folder = l.folder
-			fmt.Fprintf(&b, "\n### %s\n\n| limit | value | meaning | counter | test |\n|---|---|---|---|---|\n", folder)
+			fmt.Fprintf(&b, "\n### %s\n\n| limit | value | meaning | beyond it | test |\n|---|---|---|---|---|\n", folder)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", l.name, l.value, l.meaning, counters[l.folder+"."+l.name], l.test)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", l.name, l.value, l.meaning, beyondOf(l), l.test)
 	}
 	fresh(t, "LIMITS.md", b.String())
-	for name := range counters {
-		if !slices.ContainsFunc(all, func(l limit) bool { return l.folder+"."+l.name == name }) {
-			t.Errorf("there is no limit %s", name)
+	settled(t, all)
+}
+
+// settled fails for a limit that nothing keeps to, that no test reaches, or of
+// which nobody says what happens beyond it; and for what is said of none.
+func settled(t *testing.T, all []limit) {
+	named := map[string]bool{}
+	for _, l := range all {
+		full := l.folder + "." + l.name
+		named[full] = true
+		if !l.used {
+			t.Errorf("%s: no code uses this limit: remove it, or keep to it", full)
+		}
+		if l.test == noTest {
+			t.Errorf("%s: no test names this limit: write one at the limit, or give the reason in untested", full)
+		}
+		if untested[full] != "" && l.test != untested[full] {
+			t.Errorf("%s: it has the test %s: take it out of untested", full, l.test)
+		}
+		if beyondOf(l) == "" {
+			t.Errorf("%s: say in beyond what happens beyond this limit, and where it is counted", full)
+		}
+	}
+	figures := metrics(t)
+	for _, list := range []map[string]string{beyond, beyondAll} {
+		for of, text := range list {
+			for _, m := range metricName.FindAllStringSubmatch(text, -1) {
+				if !strings.Contains(figures, `"`+m[1]+`"`) {
+					t.Errorf("%s: there is no figure %s", of, m[1])
+				}
+			}
+		}
+	}
+	for _, list := range []map[string]string{beyond, untested} {
+		for name := range list {
+			if !named[name] {
+				t.Errorf("there is no limit %s", name)
+			}
 		}
 	}
 }
@@ -122,6 +105,14 @@ const limitsIntro = `# Limits
 Generated from the code. Everything that can grow has a bound with a name. What
 is over it is refused with the code ` + "`LIMIT`" + ` and that name, or dropped and counted;
 nothing grows until memory ends. Figures of ` + "`/metrics`" + ` begin with ` + "`loopstart_`" + `.
+`
+
+const constantsIntro = `
+## Constants
+
+A constant is a limit if its name begins with Max or ends in Capacity, Backlog
+or Queue. What happens beyond it is counted in the figure named, or is said to
+the caller; the test is one that takes the code to the limit by its name.
 `
 
 // otherLimits are keys outside of the section limits.
@@ -134,6 +125,25 @@ var otherLimits = [][3]string{
 	{"trunks.NAME.max_calls, max_out, max_cps", "30, all, 5", "Calls at once, how many we start, and how many a second."},
 	{"config.hook.rate", "none", "Requests a second to a script's onRequest; more get 429."},
 	{"speech.tts.cache.max", "1GB", "Rendered prompts on disk."},
+}
+
+var metricName = regexp.MustCompile("`([a-z]+_[a-z_]+)`")
+
+// metrics is the code of the engine, which names each figure as a text.
+func metrics(t *testing.T) string {
+	files, err := filepath.Glob(filepath.Join(root, "engine", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(src)
+	}
+	return b.String()
 }
 
 // constants finds the limits in the code.
@@ -152,12 +162,14 @@ func constants(t *testing.T) []limit {
 			if !ok || !limitName.MatchString(name) {
 				continue
 			}
-			out = append(out, limit{folder, name, show(c, v), c.meaning, testOf(all, folder, name)})
+			out = append(out, limit{folder, name, show(c, v), c.meaning, testOf(all, folder, name), isUsed(all, folder, name)})
 		}
 	}
 	return out
 }
 
+// folders are those of the program. Fakes of other systems are left out: what
+// bounds them is their model, not a choice of ours.
 func folders(t *testing.T) []string {
 	var out []string
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
@@ -166,7 +178,7 @@ func folders(t *testing.T) []string {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		if strings.HasPrefix(d.Name(), ".") && rel != "." || d.Name() == "testdata" || slices.Contains([]string{"e2e", "docs", "examples", "bin", "cmd", "internal/deps", "stdlib/internal/scripttest", "store/storetest"}, rel) {
+		if strings.HasPrefix(d.Name(), ".") && rel != "." || d.Name() == "testdata" || d.Name() == "fake" || slices.Contains([]string{"e2e", "docs", "examples", "bin", "cmd", "internal/deps", "stdlib/internal/scripttest", "store/storetest"}, rel) {
 			return filepath.SkipDir
 		}
 		if files, _ := filepath.Glob(filepath.Join(p, "*.go")); len(files) > 0 && rel != "." {
@@ -192,12 +204,15 @@ type pkg struct {
 	order  []string
 	consts map[string]constantDecl
 	tests  []testFunc
+	words  map[string]int // names in the code: name, and package.name
 }
 
+// testFunc is a test, a function or a table of the tests; body is the names in
+// it, without what only comments say.
 type testFunc struct{ name, body string }
 
 func parsed(t *testing.T, folder string) *pkg {
-	p := &pkg{consts: map[string]constantDecl{}}
+	p := &pkg{consts: map[string]constantDecl{}, words: map[string]int{}}
 	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
 	if err != nil {
 		t.Fatal(err)
@@ -215,15 +230,20 @@ func parsed(t *testing.T, folder string) *pkg {
 		text := func(n ast.Node) string {
 			return string(src[fset.Position(n.Pos()).Offset:fset.Position(n.End()).Offset])
 		}
+		if !strings.HasSuffix(name, "_test.go") {
+			for _, word := range words(f) {
+				p.words[word]++
+			}
+		}
 		for _, d := range f.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
 				if strings.HasSuffix(name, "_test.go") && d.Body != nil {
-					p.tests = append(p.tests, testFunc{d.Name.Name, text(d.Body)})
+					p.tests = append(p.tests, testFunc{d.Name.Name, strings.Join(words(d.Body), " ")})
 				}
 			case *ast.GenDecl:
 				if d.Tok == token.VAR && strings.HasSuffix(name, "_test.go") {
-					p.addTables(d, text)
+					p.addTables(d)
 				}
 				if d.Tok == token.CONST && !strings.HasSuffix(name, "_test.go") {
 					p.add(d, text)
@@ -264,10 +284,26 @@ func meaning(name, comment string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(s, "."), "|", "\\|")
 }
 
-func (p *pkg) addTables(d *ast.GenDecl, text func(ast.Node) string) {
+// words are the names in a part of the code, those of packages also with it.
+func words(n ast.Node) (out []string) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok {
+				out = append(out, x.Name+"."+n.Sel.Name)
+			}
+		case *ast.Ident:
+			out = append(out, n.Name)
+		}
+		return true
+	})
+	return out
+}
+
+func (p *pkg) addTables(d *ast.GenDecl) {
 	for _, s := range d.Specs {
 		for _, n := range s.(*ast.ValueSpec).Names {
-			p.tests = append(p.tests, testFunc{n.Name, text(s)})
+			p.tests = append(p.tests, testFunc{n.Name, strings.Join(words(s), " ")})
 		}
 	}
 }
@@ -279,14 +315,32 @@ func testOf(all map[string]*pkg, folder, name string) string {
 		return "`" + found + "`"
 	}
 	if !ast.IsExported(name) {
-		return "–"
+		return orReason(folder, name)
 	}
 	for _, other := range slices.Sorted(maps.Keys(all)) {
 		if found := all[other].naming(path.Base(folder)+"."+name, 1); found != "" && path.Base(other) != path.Base(folder) {
 			return "`" + found + "` of " + other
 		}
 	}
-	return "–"
+	return orReason(folder, name)
+}
+
+const noTest = "–"
+
+func orReason(folder, name string) string { return cmp.Or(untested[folder+"."+name], noTest) }
+
+// isUsed tells whether code of the folder, or for an exported name of another
+// one, has the constant beside its declaration.
+func isUsed(all map[string]*pkg, folder, name string) bool {
+	if all[folder].words[name] > 1 {
+		return true
+	}
+	for other, p := range all {
+		if other != folder && ast.IsExported(name) && p.words[path.Base(folder)+"."+name] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // naming is the first test that has the word, by way of so many functions.

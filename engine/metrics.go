@@ -64,6 +64,7 @@ func (g gauges) figures() []figure {
 		{"http_connections", "Open HTTP connections.", false, float64(e.conns.Open())},
 		{"http_connections_refused_total", "HTTP connections closed for want of room.", true, float64(e.conns.Refused.Load())},
 		{"calls_refused_total", "Calls refused by a limit.", true, float64(e.admission.refused())},
+		{"call_verbs_refused_total", "Verbs refused by a limit of their call, such as its legs.", true, float64(e.counters.Refused.Load())},
 		{"call_overflows_total", "Calls ended by a full mailbox.", true, float64(e.counters.Overflows.Load())},
 		{"call_panics_total", "Panics survived by calls.", true, float64(e.counters.Panics.Load())},
 		{"call_dead_air_total", "Answered calls in which nobody heard anything for limits.dead_air.", true, float64(e.counters.DeadAir.Load())},

@@ -275,7 +275,7 @@ func TestListenerLimits(t *testing.T) {
 		t.Errorf("%v %+v", err, l.Stats())
 	}
 	for range 3 {
-		open[0].Write(make([]int16, asrSamples/2)) // beyond MaxUtterance nothing is kept
+		open[0].Write(make([]int16, int(MaxUtterance/time.Second)*asrRate/2)) // beyond it nothing is kept
 	}
 	if n := len(open[0].pcm); n != asrSamples {
 		t.Errorf("%d samples are kept", n)

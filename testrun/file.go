@@ -261,7 +261,7 @@ func (s *stage) execute(ctx context.Context, built scripts.BuildResult, h test.H
 	}
 	ctx, cancel := s.patience(ctx)
 	defer cancel()
-	err = s.drive(ctx, begin(s.zone).Add(MaxVirtual), func() bool { return v.done.Load() != nil })
+	err = s.drive(ctx, s.lastMoment(), func() bool { return v.done.Load() != nil })
 	if err == nil {
 		return *v.done.Load()
 	}

@@ -70,7 +70,7 @@ func (h *host) flowEnded(args json.RawMessage, done func(any, error)) error {
 		return err
 	}
 	within := a.Within.or(flowWithin)
-	h.await(min(within, begin(h.zone).Add(MaxVirtual).Sub(h.clk.Now())-time.Second), func(late bool) (any, error, bool) {
+	h.await(min(within, h.lastMoment().Sub(h.clk.Now())-time.Second), func(late bool) (any, error, bool) {
 		f, err := h.engine.Flows().Show(a.Script, a.Key)
 		switch {
 		case err != nil:

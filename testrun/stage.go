@@ -277,6 +277,9 @@ func (s *stage) after(d time.Duration, f func()) {
 	})
 }
 
+// lastMoment is where virtual time ends.
+func (s *stage) lastMoment() time.Time { return begin(s.zone).Add(MaxVirtual) }
+
 // drive lets time pass while over says false: from one moment at which
 // something happens to the next.
 func (s *stage) drive(ctx context.Context, until time.Time, over func() bool) error {
