@@ -8,6 +8,10 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
+// maxKey is the longest key in bytes: that of kv in scripts, which could not
+// read a longer one.
+const maxKey = 512
+
 func (s *server) listKV(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	limit, cursor, err := page(q)
@@ -43,6 +47,9 @@ func (s *server) putKV(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !json.Valid(raw) {
 		return fault.New(fault.Invalid, "the body is no JSON value").WithHint(`a text is written with its quotes: "open"`)
+	}
+	if key := r.PathValue("key"); len(key) > maxKey {
+		return tooLong(fault.New(fault.Limit, "the key has %d bytes, %d are possible", len(key), maxKey))
 	}
 	ttl, err := span("ttl", r.URL.Query().Get("ttl"))
 	if err != nil {

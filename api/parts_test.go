@@ -141,4 +141,7 @@ func TestKVTooLong(t *testing.T) {
 	if want(t, w, 413, "LIMIT"); w.Header().Get("Retry-After") != "" {
 		t.Error("Retry-After")
 	}
+	h = newHouse()
+	want(t, h.ask(t, "PUT", "/v1/kv/"+strings.Repeat("k", maxKey), "1"), 204, "")
+	want(t, h.ask(t, "PUT", "/v1/kv/"+strings.Repeat("k", maxKey+1), "1"), 413, "LIMIT")
 }

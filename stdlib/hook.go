@@ -33,7 +33,7 @@ func HookAnswer(value json.RawMessage) (Answer, error) {
 		return Answer{200, [][2]string{{"Content-Type", "application/json"}}, value}, nil
 	}
 	if *o.Status < 200 || *o.Status > 599 {
-		return Answer{}, fault.New(fault.Invalid, "onRequest returned the status %d; 200 to 599 are possible", *o.Status)
+		return Answer{}, fault.New(fault.Script, "onRequest returned the status %d; 200 to 599 are possible", *o.Status)
 	}
 	a := Answer{Status: *o.Status}
 	kind := ""
@@ -42,7 +42,7 @@ func HookAnswer(value json.RawMessage) (Answer, error) {
 	for name, raw := range o.Headers {
 		values, ok := hookHeader(raw)
 		if !ok {
-			return Answer{}, fault.New(fault.Invalid, "onRequest returned a header %q that is no text", name)
+			return Answer{}, fault.New(fault.Script, "onRequest returned a header %q that is no text", name)
 		}
 		typed = typed || strings.EqualFold(name, "Content-Type")
 		for _, v := range values {

@@ -29,7 +29,7 @@ func TestHookAnswer(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{`{"status":99}`, `{"status":200,"headers":{"a":{}}}`} {
-		if _, err := HookAnswer(json.RawMessage(bad)); fault.CodeOf(err) != fault.Invalid {
+		if _, err := HookAnswer(json.RawMessage(bad)); fault.CodeOf(err) != fault.Script {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

@@ -287,7 +287,7 @@ func TestMenu(t *testing.T) {
 		t.Error(got)
 	}
 	for source, want := range map[string]string{
-		`await call.menu({choices: {}})`:                        `INVALID: call.menu: option "choices" is an object, an object of keys`,
+		`await call.menu({choices: {}})`:                        `INVALID: call.menu: choices has 0 keys`,
 		`await call.menu({choices: {yes: 1}})`:                  `INVALID: call.menu: choices: "yes" cannot be typed`,
 		`await call.menu({choices: {1: 1}, repeat: 1})`:         `INVALID: call.menu: option "repeat" is 1, a key that is no choice`,
 		`await call.menu()`:                                     `INVALID: call.menu: option "choices" is undefined`,
@@ -311,6 +311,7 @@ func TestFacts(t *testing.T) {
 		{`return ["queue" in call, call.queue, call.language, call.handle, "say" in call]`, `[false,null,null,null,true]`},
 		{`call.from = 1`, `INVALID: call.from cannot be set; result and outcome can`},
 		{`call.resutl = 1`, `INVALID: call.resutl cannot be set; result and outcome can | did you mean result?`},
+		{`call.result = () => 1`, `INVALID: call.result: a function has no JSON form | is a call of it meant, with ()?`},
 		{`call.outcome = "servd"`, `INVALID: call.outcome: "servd" is no outcome | did you mean served?`},
 		{`call.outcome = "served"; return call.outcome`, `"served"`},
 		{`return call.outcome === undefined && call.result === undefined`, `true`},

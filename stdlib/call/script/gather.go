@@ -254,8 +254,11 @@ func menu(l *leg, args []goja.Value) goja.Value {
 func readChoices(o *bind.Options) *goja.Object {
 	v := o.Value("choices")
 	choices, ok := v.(*goja.Object)
-	if !ok || choices.ClassName() == "Array" || len(choices.Keys()) == 0 || len(choices.Keys()) > MaxChoices {
+	if !ok || choices.ClassName() == "Array" {
 		o.Bad("choices", v, `an object of keys such as {1: "sales", 2: "support"}`, "")
+	}
+	if n := len(choices.Keys()); n == 0 || n > MaxChoices {
+		o.VM.Throw(fault.Invalid, fmt.Sprintf("call.menu: choices has %d keys, 1 to %d are possible", n, MaxChoices), `write choices: {1: "sales", 2: "support"}`)
 	}
 	keys := []any{}
 	for _, key := range choices.Keys() {

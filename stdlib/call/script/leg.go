@@ -170,6 +170,9 @@ func (l *leg) getResult() goja.Value {
 }
 
 func (l *leg) setResult(v goja.Value) {
+	if _, is := goja.AssertFunction(v); is {
+		l.vm.Throw(fault.Invalid, "call.result: "+bind.Describe(v)+" has no JSON form", "is a call of it meant, with ()?")
+	}
 	if l.main {
 		l.vm.SetResult(v)
 		return
