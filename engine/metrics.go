@@ -121,7 +121,6 @@ func (g gauges) guard() []figure {
 	e, s := g.e, g.e.sip.Stats()
 	users := e.registrations()
 	return []figure{
-		{"messages_refused_total", "SIP MESSAGEs answered 503 because too many onMessage ran.", true, float64(e.messages.refused.Load())},
 		{"sip_messages_limited_total", "SIP messages dropped because their source was over its rate.", true, float64(s.Limited)},
 		{"sip_messages_banned_total", "SIP messages dropped because their source was banned.", true, float64(s.Banned)},
 		{"sip_messages_scanner_total", "SIP messages of known scanners dropped.", true, float64(s.Scanners)},

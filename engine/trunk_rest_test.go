@@ -167,6 +167,9 @@ func scrape(t *testing.T, e *Engine) string {
 	t.Helper()
 	w := httptest.NewRecorder()
 	e.metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if w.Code != 200 { // a metric that is told twice breaks all of them
+		t.Fatalf("/metrics: %d %.500s", w.Code, w.Body)
+	}
 	return w.Body.String()
 }
 
