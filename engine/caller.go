@@ -95,15 +95,13 @@ func Call(ctx context.Context, o CallerOptions) (CallerResult, error) {
 // the end of a prompt matters.
 const callerEvents = 64
 
-// callerAddr is where a call to a host begins: at loopback when it is this machine,
-// also by another address of it, so that it is trusted by default.
-func callerAddr(host string, local []netip.Addr) netip.Addr {
+// callerAddr is where a call to a host begins: at loopback when it goes there.
+func callerAddr(host string) netip.Addr {
 	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	ours := err == nil && (a.IsLoopback() || hasAddr(local, a))
 	switch {
-	case ours && a.Is6():
+	case err == nil && a.IsLoopback() && a.Is6():
 		return netip.IPv6Loopback()
-	case ours:
+	case err == nil && a.IsLoopback():
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	case err == nil && a.Is6():
 		return netip.IPv6Unspecified()
@@ -112,7 +110,7 @@ func callerAddr(host string, local []netip.Addr) netip.Addr {
 }
 
 func (c *caller) open(to sip.Address) (err error) {
-	local := callerAddr(to.Host, localAddrs())
+	local := callerAddr(to.Host)
 	transport := "udp"
 	if t, _ := to.Param("transport"); strings.EqualFold(t, "tcp") {
 		transport = "tcp"
