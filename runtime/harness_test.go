@@ -229,7 +229,7 @@ func bundle(t testing.TB, files map[string]string, entry string) message.Bundle 
 		})
 	}}
 	r := api.Build(api.BuildOptions{
-		EntryPoints: []string{entry}, Bundle: true, Format: api.FormatCommonJS, Target: api.ES2022, Sourcemap: api.SourceMapExternal,
+		EntryPoints: []string{entry}, Bundle: true, Format: api.FormatCommonJS, Target: api.ES2022, Sourcemap: api.SourceMapExternal, Charset: api.CharsetUTF8,
 		Outfile: dir + "/out.js", AbsWorkingDir: dir, Plugins: []api.Plugin{plugin},
 		Supported: map[string]bool{"async-generator": false, "for-await": false},
 		Banner:    map[string]string{"js": strictBanner}, Platform: api.PlatformNeutral,

@@ -91,23 +91,25 @@ func TestDidYouMean(t *testing.T) {
 }
 
 func TestShiftMappings(t *testing.T) {
-	for in, want := range map[string]string{
-		"AAAA,IAAM;AACA;;EACA": "UAAC,IAAM;CACA;;GACA",
-		";A":                   ";C",
-		"":                     "",
-		"!!!":                  "UAA",
+	for _, c := range []struct{ in, text, want string }{
+		{"AAAA,IAAM;AACA;;EACA", "one\ntwo", "UAAC,IAAM;CACA;;GACA"},
+		{";A", "", ";C"},
+		{"", "", ""},
+		{"!!!", "", "UAA"},
+		{"AAAA,CAAC,CAAC,CAAC;AACA", "жa𝄞b\nc", "UAAC,EAAC,CAAC,AAAC;CACA"}, // half of a clef: its place
+		{"IAAA,IAAA", "жжжж", "kBAAC,IAAA"},                                 // the eighth is past the end
 	} {
-		if got := shiftMappings(in, 9); got != want {
-			t.Errorf("%s: %s, want %s", in, got, want)
+		if got := shiftMappings(c.in, c.text, 9); got != c.want {
+			t.Errorf("%s: %s, want %s", c.in, got, c.want)
 		}
 	}
 }
 
 func FuzzShiftMappings(f *testing.F) {
-	f.Add("AAAA,IAAM;AACA;;EACA")
-	f.Add("gggggggggggggggggggggggggggg")
-	f.Fuzz(func(t *testing.T, mappings string) {
-		if got := shiftMappings(mappings, 37); strings.Count(got, ";") != strings.Count(mappings, ";") {
+	f.Add("AAAA,IAAM;AACA;;EACA", "one\nдва")
+	f.Add("gggggggggggggggggggggggggggg", "ё")
+	f.Fuzz(func(t *testing.T, mappings, text string) {
+		if got := shiftMappings(mappings, text, 37); strings.Count(got, ";") != strings.Count(mappings, ";") {
 			t.Fatalf("%q became %q", mappings, got)
 		}
 	})

@@ -1,9 +1,7 @@
 package runtime
 
 import (
-	"encoding/json"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,7 +72,7 @@ func (v *version) compile() {
 
 func (v *version) parse() *message.ScriptError {
 	if v.bundle.Map != "" {
-		sources, err := readMap([]byte(v.bundle.Map), len(wrapperHead))
+		sources, err := readMap([]byte(v.bundle.Map), v.bundle.Source, len(wrapperHead))
 		if err != nil {
 			return &message.ScriptError{Code: string(fault.Internal), Name: "Error", Message: "the source map cannot be read: " + err.Error()}
 		}
@@ -205,125 +203,4 @@ func (v *version) source(file string) string {
 		return ""
 	}
 	return v.sources.SourceContent(file)
-}
-
-// readMap reads a source map so that goja's positions fit it. goja asks with
-// columns that begin at 1 and returns them as they are, while maps begin at 0;
-// and the wrapper's head moves the first line. Both are put right in the
-// mappings, since goja's use of the map cannot be.
-func readMap(text []byte, head int) (*sourcemap.Consumer, error) {
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, err
-	}
-	var mappings string
-	if err := json.Unmarshal(m["mappings"], &mappings); err != nil {
-		return nil, err
-	}
-	shifted, err := json.Marshal(shiftMappings(mappings, head))
-	if err != nil {
-		return nil, err
-	}
-	m["mappings"] = shifted
-	if err := cleanSources(m); err != nil {
-		return nil, err
-	}
-	full, err := json.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	return sourcemap.Parse("", full)
-}
-
-// cleanSources writes the names of sources, which esbuild escapes as in a URL,
-// plainly and in their shortest form, which is the one that goja makes of them.
-func cleanSources(m map[string]json.RawMessage) error {
-	var sources []string
-	if err := json.Unmarshal(m["sources"], &sources); err != nil {
-		return err
-	}
-	for i, s := range sources {
-		if plain, err := url.PathUnescape(s); err == nil {
-			s = plain
-		}
-		sources[i] = path.Clean(s)
-	}
-	text, err := json.Marshal(sources)
-	m["sources"] = text
-	return err
-}
-
-// shiftMappings adds 1 to all columns, and head to the generated columns of
-// the first line. Generated columns are relative to the first segment of the
-// line and source columns to the first segment of all, so only those change.
-func shiftMappings(mappings string, head int) string {
-	lines := strings.Split(mappings, ";")
-	sourceDone := false
-	for i, line := range lines {
-		if line == "" {
-			continue
-		}
-		first, rest, more := strings.Cut(line, ",")
-		by := 1
-		if i == 0 {
-			by += head
-		}
-		fields := splitVLQ(first)
-		fields[0] += by
-		if !sourceDone && len(fields) >= 4 {
-			fields[3]++
-			sourceDone = true
-		}
-		lines[i] = joinVLQ(fields)
-		if more {
-			lines[i] += "," + rest
-		}
-	}
-	return strings.Join(lines, ";")
-}
-
-const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-// splitVLQ reads the numbers of one segment. Damaged digits count as 0; the
-// parser of the map complains about them later.
-func splitVLQ(segment string) []int {
-	fields := make([]int, 0, 5)
-	value, shift := 0, 0
-	for _, c := range []byte(segment) {
-		digit := max(0, strings.IndexByte(base64Digits, c))
-		value |= (digit & 31) << shift
-		if shift += 5; digit&32 != 0 && shift < 32 {
-			continue
-		}
-		if value&1 != 0 {
-			value = -(value >> 1)
-		} else {
-			value >>= 1
-		}
-		fields = append(fields, value)
-		value, shift = 0, 0
-	}
-	if len(fields) == 0 {
-		fields = append(fields, 0)
-	}
-	return fields
-}
-
-func joinVLQ(fields []int) string {
-	var out []byte
-	for _, n := range fields {
-		v := n << 1
-		if n < 0 {
-			v = -n<<1 | 1
-		}
-		for more := true; more; {
-			digit := v & 31
-			v >>= 5
-			if more = v > 0; more {
-				digit |= 32
-			}
-			out = append(out, base64Digits[digit])
-		}
-	}
-	return string(out)
 }
