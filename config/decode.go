@@ -94,7 +94,11 @@ func (d *decoder) structure(path string, n *node, v reflect.Value) {
 		if place, ok := n.place(f.key); ok {
 			d.places[at] = place
 		}
+		before := len(d.found) + len(d.notices) // a variable that is not set was told
 		d.field(at, f, value, set, v.Field(f.index))
+		if set && f.tag.Get("required") != "" && v.Field(f.index).Kind() == reflect.String && v.Field(f.index).Len() == 0 && len(d.found)+len(d.notices) == before {
+			d.add(value.at, at+": this is empty", f.tag.Get("doc"))
+		}
 		if !set && f.tag.Get("required") != "" && n.at != (place{}) && !slices.Contains(meant, f.key) {
 			d.add(n.at, fmt.Sprintf("%s: the key %q is missing", path, f.key), f.tag.Get("doc"))
 		}

@@ -159,9 +159,13 @@ func decodeTokens(d *decoder, path string, tag reflect.StructTag, n *node, v ref
 		return
 	}
 	var secrets []Secret
+	before := len(d.found)
 	d.list(path, tag, n, reflect.ValueOf(&secrets).Elem())
 	var tokens Tokens
 	for i, s := range secrets {
+		if s == "" && len(d.found) == before {
+			d.add(n.at, path+": a token is empty", "a long random text")
+		}
 		tokens = append(tokens, Token{Name: "token" + strconv.Itoa(i+1), Token: s})
 	}
 	v.Set(reflect.ValueOf(tokens))

@@ -185,6 +185,9 @@ func (v checker) advertised() {
 		}
 		families[a.Addr.Is4()] = families[a.Addr.Is4()] || a.Addr.IsValid()
 	}
+	if v.c.SIP.Listen != nil && len(v.c.SIP.Listen) == 0 {
+		v.fail("sip.listen", "without the key it is udp and tcp at 0.0.0.0:5060", "there is nothing to listen on")
+	}
 	for _, l := range v.c.SIP.Listen {
 		if a := l.Advertise; a.Addr.IsValid() && a.Addr.Is4() != l.Addr.Addr().Unmap().Is4() {
 			v.fail("sip.listen", "IPv4 is told by IPv4 listeners, IPv6 by IPv6 ones", "%s://%s cannot advertise %s", l.Transport, l.Addr, a)

@@ -138,7 +138,7 @@ func (m *Main) callScript(ctx context.Context, o callFlags) error {
 	if err := m.ringScript(ctx, p, o); err != nil {
 		return err
 	}
-	id, err := c.lastFrom(p.from, p.began)
+	id, err := p.record()
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,8 @@ func (m *Main) ringScript(ctx context.Context, p *phone, o callFlags) error {
 			return p.talk(ctx, o, t.keys)
 		}
 	}
-	_, err := m.ring(ctx, engine.CallerOptions{Target: "sip:" + o.target + "@" + p.c.SIP, Script: o.target, From: p.from}, o)
+	res, err := m.ring(ctx, engine.CallerOptions{Target: "sip:" + o.target + "@" + p.c.SIP, Script: o.target, From: p.from}, o)
+	p.result = res
 	return err
 }
 
@@ -227,9 +228,9 @@ func (c *client) knows(name string) error {
 
 // lastFrom finds the call that a caller has made since a moment, once its
 // record is kept.
-func (c *client) lastFrom(from string, since time.Time) (string, error) {
+func (c *client) lastFrom(from string, since time.Time, tries int) (string, error) {
 	query := url.Values{"state": {"done"}, "limit": {"1"}, "from": {from}, "since": {since.Format(time.RFC3339Nano)}}
-	for range recordTries {
+	for range tries {
 		var out struct{ Calls []engine.Record }
 		if err := c.get("/v1/calls?"+query.Encode(), &out); err != nil {
 			return "", err
@@ -243,10 +244,11 @@ func (c *client) lastFrom(from string, since time.Time) (string, error) {
 }
 
 // The record of a call is kept when its script has ended, which may take the
-// script's grace.
+// script's grace; a call that was refused may have begun none.
 const (
-	recordTries = 100
-	recordPause = 100 * time.Millisecond
+	recordTries  = 100
+	refusedTries = 20
+	recordPause  = 100 * time.Millisecond
 )
 
 func pause(d time.Duration) {

@@ -219,7 +219,7 @@ func (d *desk) ring(ctx context.Context, script string) (quit bool) {
 
 // callOver shows how a call from the terminal has ended.
 func (m *Main) callOver(c *client, p *phone) {
-	id, err := c.lastFrom(p.from, p.began)
+	id, err := p.record()
 	var r engine.Record
 	if err == nil {
 		err = c.get("/v1/calls/"+id, &r)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/loopstart/loopstart/engine"
 	"github.com/loopstart/loopstart/internal/clock"
+	"github.com/loopstart/loopstart/internal/fault"
 )
 
 // phone is the built-in caller at a terminal: what the script does appears as
@@ -22,6 +24,8 @@ type phone struct {
 	began  time.Time
 	press  chan string
 	hangup context.CancelFunc
+
+	result engine.CallerResult // of the call, when it is over
 
 	id   string               // of the call, once it is known
 	seen map[engine.Entry]int // lines of its timeline that were shown
@@ -83,6 +87,7 @@ func (p *phone) place(ctx context.Context, o callFlags) error {
 		Target: "sip:" + p.script + "@" + p.c.SIP, Script: p.script, From: p.from, Keys: o.dtmf, Press: p.press, Record: o.record, Hear: hear,
 		Data: o.data, Steps: o.trace, Log: p.m.logger("text", "error"), OnState: p.state,
 	})
+	p.result = res
 	if err == nil && !res.Answered && ctx.Err() == nil {
 		p.state(fmt.Sprintf("refused: %d %s", res.Code, res.Reason))
 	}
@@ -218,4 +223,19 @@ func (m *Main) step(e engine.Entry) {
 	for line := range strings.Lines(rest) {
 		m.progress("            %s", m.paint("2", clean(strings.TrimRight(line, "\n"))))
 	}
+}
+
+// record finds the call's record, and says why there is none.
+func (p *phone) record() (id string, err error) {
+	tries := recordTries
+	refused := !p.result.Answered && p.result.Code >= 300
+	if refused {
+		tries = refusedTries
+	}
+	id, err = p.c.lastFrom(p.from, p.began, tries)
+	if host, _, bad := net.SplitHostPort(p.c.SIP); err != nil && refused && p.result.Code == 403 && bad == nil {
+		err = fault.New(fault.Denied, "the running loopstart refuses calls from this machine: 403 %s", p.result.Reason).
+			WithHint("add %s to sip.trust, or let sip.listen have udp://127.0.0.1:5060, too", host)
+	}
+	return id, err
 }

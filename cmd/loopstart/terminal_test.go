@@ -315,6 +315,21 @@ func TestCallThatIsRefusedAtATerminal(t *testing.T) {
 	c.ends(0) // by the script: served
 }
 
+// An instance that does not trust this machine's address is told from a script
+// that refuses the call.
+func TestCallOfAStranger(t *testing.T) {
+	t.Parallel()
+	dir := phoneProject(t, map[string]string{"tone.js": toneScript})
+	config := "sip: {listen: [udp://127.0.0.1:0], trust: [192.0.2.1/32]}\nhttp: {listen: \"127.0.0.1:0\"}\n"
+	if err := os.WriteFile(filepath.Join(dir, "loopstart.yaml"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := openConsole(t, dir, "loopstart", "call", "tone")
+	c.sees("refuses calls from this machine: 403")
+	c.sees("add 127.0.0.1 to sip.trust")
+	c.ends(1)
+}
+
 // The sound of a call goes to the first player that works.
 func TestCallIsHeard(t *testing.T) {
 	t.Parallel()
