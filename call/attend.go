@@ -218,7 +218,10 @@ func (m *attending) leave(by string) {
 	r := ConferenceResult{Status: "completed", EndedBy: by, TalkMs: l.call.clk.Now().Sub(m.since).Milliseconds(), Member: m.id}
 	rooms.mu.Lock()
 	if m.room.rec != "" {
-		r.Recording = &RecordResult{ID: m.room.rec, DurationMs: l.call.clk.Now().Sub(m.room.began).Milliseconds(), Reason: by}
+		r.Recording = &RecordResult{ID: m.room.rec, DurationMs: l.call.clk.Now().Sub(m.room.began).Milliseconds(), Reason: "hangup"}
+		if by == "script" {
+			r.Recording.Reason = "stopped"
+		}
 	}
 	rooms.mu.Unlock()
 	l.note("conference", "left "+quoted(m.opts.Name)+": "+by, m.verb.At)

@@ -395,7 +395,7 @@ func TestConferenceRecordingAndSay(t *testing.T) {
 	}
 	b.bye()
 	h.pass(time.Second)
-	if got := jb.get(); !strings.Contains(got, `"recording":{"id":"room1"`) {
+	if got := jb.get(); !strings.Contains(got, `"recording":{"id":"room1"`) || !strings.Contains(got, `"reason":"hangup"`) {
 		t.Errorf("result %s", got)
 	}
 	a.bye()
