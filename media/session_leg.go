@@ -192,11 +192,12 @@ func (l *leg) awaitFrom(sh *shard) time.Duration {
 }
 
 // aim sends to where the source rule says, and tells the kernel to take
-// packets from there only as soon as the source is pinned.
+// packets from there only as soon as the described source is pinned. A learned
+// one may get another port from its NAT, which has to be seen.
 func (l *leg) aim(sh *shard) {
 	l.dest.set(l.src.current)
 	pin := destination{}
-	if l.src.pinned && reachable(l.src.current) {
+	if l.src.pinned && l.src.current == l.src.described && reachable(l.src.current) {
 		pin = l.dest
 	}
 	l.dest.connected = sh.io.connect(l.s.sock, &pin) && pin.size > 0

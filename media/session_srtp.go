@@ -79,7 +79,7 @@ func (l *leg) unseal(sh *shard, b []byte, from netip.AddrPort) []byte {
 // in it.
 func (x *rtpSource) foreign(from netip.AddrPort) bool {
 	if x.pinned {
-		return from != x.current
+		return from != x.current && (x.current == x.described || from.Addr() != x.current.Addr())
 	}
 	return from != x.described && from.Addr() != x.symmetric
 }

@@ -9,10 +9,16 @@ import (
 // else, unless SessionOptions.Symmetric names an IP address from which another
 // source may be learned. Learning takes learnPackets in sequence over at least
 // learnTime, happens once per described address, and ends as soon as the
-// described address itself sends.
+// described address itself sends. A learned source may move once more and again
+// to another port of that IP address, because a NAT that loses its table gives the
+// same stream another port: when the learned one has been silent for remapSilence, and
+// only by the very stream, with its SSRC and its next sequence numbers, which
+// nobody who does not read the stream knows.
 const (
 	learnPackets = 4
 	learnTime    = 60 * time.Millisecond
+	remapSilence = 200 * time.Millisecond
+	remapAhead   = 1500 // packets, 30 s of 20 ms ones, which may have been lost meanwhile
 )
 
 type verdict uint8
@@ -36,6 +42,12 @@ type rtpSource struct {
 	seq       uint16
 	count     int
 	since     time.Time
+
+	last struct { // packet of the learned source
+		ssrc uint32
+		seq  uint16
+		at   time.Time
+	}
 }
 
 // describe takes the address of an offer or answer and reports whether it is
@@ -59,10 +71,11 @@ func (x *rtpSource) relearn() {
 
 // judge decides about a valid packet from an address.
 func (x *rtpSource) judge(from netip.AddrPort, p *packet, now time.Time) verdict {
-	if x.pinned {
-		if from == x.current {
-			return sourceGood
-		}
+	if x.pinned && from == x.current {
+		x.note(p, now)
+		return sourceGood
+	}
+	if x.pinned && !x.remapped(from, p, now) {
 		return sourceForeign
 	}
 	if from == x.described {
@@ -81,5 +94,18 @@ func (x *rtpSource) judge(from netip.AddrPort, p *packet, now time.Time) verdict
 		return sourceLearning
 	}
 	x.current, x.pinned = from, true
+	x.note(p, now)
 	return sourcePinned
+}
+
+func (x *rtpSource) note(p *packet, now time.Time) {
+	x.last.ssrc, x.last.seq, x.last.at = p.ssrc, p.seq, now
+}
+
+// remapped tells whether a packet may be of the learned stream behind another
+// port of its NAT.
+func (x *rtpSource) remapped(from netip.AddrPort, p *packet, now time.Time) bool {
+	ahead := p.seq - x.last.seq
+	return x.current != x.described && from != x.described && from.Addr() == x.current.Addr() && now.Sub(x.last.at) >= remapSilence &&
+		p.ssrc == x.last.ssrc && ahead > 0 && ahead <= remapAhead
 }

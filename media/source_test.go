@@ -38,6 +38,10 @@ func TestSourceRule(t *testing.T) {
 		{"out of sequence begins anew", true, []step{{nat, 0, 1, L}, {nat, 20, 2, L}, {nat, 40, 4, L}, {nat, 60, 5, L}, {nat, 80, 6, L}, {nat, 100, 7, P}}, nat},
 		{"two candidates disturb each other", true, []step{{nat, 0, 1, L}, {nat2, 10, 1, L}, {nat, 20, 2, L}, {nat2, 30, 2, L}, {nat, 80, 3, L}}, sdp},
 		{"the described address ends the learning", true, []step{{nat, 0, 1, L}, {nat, 20, 2, L}, {sdp, 30, 1, P}, {nat, 40, 3, F}, {nat, 60, 4, F}, {nat, 80, 5, F}}, sdp},
+		{"a NAT that gives the silent stream another port", true, []step{{nat, 0, 1, L}, {nat, 20, 2, L}, {nat, 40, 3, L}, {nat, 60, 4, P}, {nat, 80, 5, G}, {nat2, 279, 9, F}, {nat2, 280, 10, L}, {third, 290, 10, F}, {nat2, 300, 11, L}, {nat2, 320, 12, L}, {nat2, 340, 13, P}, {nat, 360, 14, F}, {nat2, 380, 14, G}}, nat2},
+		{"another stream from that host", true, []step{{nat, 0, 100, L}, {nat, 20, 101, L}, {nat, 40, 102, L}, {nat, 60, 103, P}, {nat2, 400, 103, F}, {nat2, 420, 90, F}, {nat2, 440, 1700, F}, {nat, 460, 104, G}}, nat},
+		{"the learned source comes back in time", true, []step{{nat, 0, 1, L}, {nat, 20, 2, L}, {nat, 40, 3, L}, {nat, 60, 4, P}, {nat2, 280, 5, L}, {nat2, 300, 6, L}, {nat, 310, 5, G}, {nat2, 320, 7, F}, {nat2, 340, 8, F}}, nat},
+		{"what is described stays", true, []step{{sdp, 0, 1, P}, {nat, 300, 2, F}, {nat, 320, 3, F}, {nat, 340, 4, F}, {nat, 360, 5, F}}, sdp},
 		{"a third address is never learned", true, []step{{third, 0, 1, F}, {third, 20, 2, F}, {third, 40, 3, F}, {third, 60, 4, F}, {third, 80, 5, F}}, sdp},
 	}
 	for _, tt := range tests {

@@ -185,12 +185,21 @@ func (c *clientTx) run(ctx context.Context, cancel context.CancelFunc, req *gosi
 		return
 	}
 	c.tx.Store(tx)
+	flow := e.watchFlow(c.hop)
+	defer flow.stop()
 	for {
 		select {
 		case res := <-tx.Responses():
+			flow.heard()
 			if c.pass(res) {
 				return
 			}
+		case <-flow.gone:
+			flow.wait()
+		case <-flow.lost:
+			tx.Terminate()
+			c.fail(net.ErrClosed)
+			return
 		case <-tx.Done():
 			c.fail(tx.Err())
 			return

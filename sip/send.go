@@ -93,12 +93,20 @@ func (e *Endpoint) exchange(ctx context.Context, req *gosip.Request, h hop) (*go
 
 // await reads a client transaction to its final response.
 func (e *Endpoint) await(ctx context.Context, tx *gosip.ClientTx, h hop) (*gosip.Response, error) {
+	flow := e.watchFlow(h)
+	defer flow.stop()
 	for {
 		select {
 		case res := <-tx.Responses():
+			flow.heard()
 			if res.StatusCode >= 200 {
 				return res, nil
 			}
+		case <-flow.gone:
+			flow.wait()
+		case <-flow.lost:
+			tx.Terminate()
+			return nil, fault.New(fault.Network, "sip: %s to %s: the connection has ended", tx.Origin().Method, h.addr)
 		case <-tx.Done():
 			return nil, fault.New(fault.Network, "sip: %s to %s: %w", tx.Origin().Method, h.addr, tx.Err())
 		case <-ctx.Done():

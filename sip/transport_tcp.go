@@ -121,6 +121,7 @@ func (h *tcpHub) adopt(c net.Conn, transport string, accepted bool) (*tcpConn, e
 	if err := h.register(t); err != nil {
 		return nil, err
 	}
+	noticeSilence(c)
 	select {
 	case h.ready <- t:
 	case <-h.closed:
@@ -183,9 +184,13 @@ func (h *tcpHub) silentLocked() (oldest *tcpConn) {
 }
 
 func (h *tcpHub) forget(t *tcpConn) {
-	if h.remove(t) && !t.accepted {
+	if !h.remove(t) {
+		return
+	}
+	if !t.accepted {
 		h.e.parted(t)
 	}
+	h.e.unreach(t)
 }
 
 // remove frees a connection's place; ended tells that it had one, and not that

@@ -36,6 +36,31 @@ func (t *Table) Users() []string {
 	return out
 }
 
+// Drop removes the bindings for which gone is true, among those from one address
+// over one transport, and returns them.
+func (t *Table) Drop(source netip.AddrPort, transport string, gone func(Binding) bool) (dropped []Binding) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.at[source.Addr()] == 0 {
+		return nil
+	}
+	for user, list := range t.users {
+		var left []Binding
+		for _, b := range list {
+			if b.Source == source && b.Transport == transport && gone(b) {
+				dropped = append(dropped, b)
+			} else {
+				left = append(left, b)
+			}
+		}
+		if n := len(list) - len(left); n > 0 {
+			t.stats.Removed += uint64(n)
+			t.putLocked(user, len(list), left)
+		}
+	}
+	return dropped
+}
+
 // Keep removes the bindings of every user for whom keep is false.
 func (t *Table) Keep(keep func(user string) bool) {
 	t.mu.Lock()
