@@ -100,6 +100,7 @@ func (d *Dialog) sendInvite(f effect) {
 
 // sendRequest sends a request inside the dialog.
 func (d *Dialog) sendRequest(f effect) {
+	d.followBinding()
 	h := nextHop(f.leg.next(), d.peer, d.user)
 	switch {
 	case f.code == forkEnds:

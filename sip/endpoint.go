@@ -76,8 +76,9 @@ type plan struct {
 	auth        *digest.Client // credentials; nil: none are ever sent
 	headers     []Header       // extra headers: P-Asserted-Identity and the like
 	session     SessionTimer
-	trunk       string // or ""
-	user        string // or ""
+	trunk       string   // or ""
+	user        string   // or ""
+	binding     *Binding // of the user, as last seen
 }
 
 // Open binds the listeners and serves until Close. A port in use is

@@ -105,6 +105,24 @@ func (e *Endpoint) hopTo(b Binding) hop {
 	return h
 }
 
+// followBinding takes the way by which the phone of a call has registered since:
+// a NAT gave it another port, or it made another connection.
+func (d *Dialog) followBinding() {
+	if d.plan == nil || d.plan.binding == nil || len(d.plan.route) > 0 {
+		return
+	}
+	last := d.plan.binding
+	for _, b := range d.e.locations.Lookup(d.plan.user) {
+		if b.Identity != last.Identity {
+			continue
+		}
+		if b.Source != last.Source || b.Transport != last.Transport {
+			d.peer, d.plan.binding = d.e.hopTo(b), &b
+		}
+		return
+	}
+}
+
 // directly is where a phone without a NAT before it takes TCP or TLS
 // connections: its Contact names the very host that registered.
 func directly(b Binding) (netip.AddrPort, bool) {

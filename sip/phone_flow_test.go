@@ -141,3 +141,43 @@ func TestSilentConnectionsEnd(t *testing.T) {
 		t.Fatal(got, err, again)
 	}
 }
+
+// TestByeFollowsTheRegistration: a phone whose NAT gave it another port in the
+// middle of a call registers from there, and our BYE comes there.
+func TestByeFollowsTheRegistration(t *testing.T) {
+	e, _, _ := openWire(t, Config{Users: twoUsers})
+	p := newPhone(t, e, "101", "secret")
+	if m := p.register(600); m.code() != 200 {
+		t.Fatal(m.line)
+	}
+	d, err := e.Dial(Outgoing{Target: Target{User: "101"}, Body: []byte(sdp("offer"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	invite := p.receive()
+	text := "SIP/2.0 200 OK\n"
+	for _, name := range []string{"Via", "From", "To", "Call-ID", "CSeq"} {
+		text += name + ": " + invite.get(name)
+		if name == "To" {
+			text += ";tag=peer"
+		}
+		text += "\n"
+	}
+	p.send(invite.from, text+"Contact: "+p.contact+"\nContent-Type: application/sdp\nContent-Length: 5\n\nv=0\r\n")
+	if m := p.receive(); m.method() != "ACK" {
+		t.Fatal(m.line)
+	}
+	moved := newPhone(t, e, "101", "secret")
+	moved.seq = p.seq // its REGISTERs go on
+	if m := moved.register(600); m.code() != 200 {
+		t.Fatal(m.line)
+	}
+	d.Hangup()
+	m := moved.receive()
+	if m.method() != "BYE" {
+		t.Fatal(m.line)
+	}
+	moved.answer(m, 200, "OK")
+	for range d.Events() {
+	}
+}

@@ -334,7 +334,7 @@ func (e *Endpoint) planUser(o Outgoing) (plan, error) {
 		}
 		return plan{
 			request: request, from: from, to: Address{User: o.Target.User, Host: from.Host}, route: b.Path,
-			hops: []hop{e.hopTo(b)}, user: o.Target.User,
+			hops: []hop{e.hopTo(b)}, user: o.Target.User, binding: &b,
 		}, nil
 	}
 	if !e.isUser(o.Target.User) {
