@@ -34,7 +34,7 @@ export default async function (call) { await call.answer(); await call.play("ton
 export default async function (call) { await call.answer(); call.result = await call.connect("101", { timeout: "8s" }); }`,
 	"late.ts": `
 import { sleep } from "loopstart:core";
-export default async function (call) { await call.ring(); await sleep("5s"); await call.answer(); await call.play("tone:440/200ms"); }`,
+export default async function (call) { await call.ring(); await sleep("5s"); await call.answer(); await call.play("tone:440/10s"); }`,
 	"short.ts": `
 export default async function (call) { await call.answer(); await call.play("tone:440/200ms"); }`,
 }
