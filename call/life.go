@@ -39,7 +39,7 @@ func (c *Call) Inbound(d Dialog) {
 
 func (c *Call) refuse(l *Leg, code int, err error) {
 	l.note("media", err.Error(), "")
-	l.code, l.reason = code, mediaReason(err)
+	l.code, l.reason, l.leaving = code, mediaReason(err), true
 	c.endedBy, c.outcome = "system", Failed
 	var why []sip.Header
 	if code == 488 {

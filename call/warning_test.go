@@ -70,3 +70,27 @@ func TestNamesOfPeers(t *testing.T) {
 		})
 	}
 }
+
+// TestNoAudioForACall: a call that gets no media session, because no port is free
+// or its address is gone, is refused; a script that answers it meanwhile is told.
+func TestNoAudioForACall(t *testing.T) {
+	w := newWorld(t)
+	w.deps.Open = func(media.SessionOptions) (*media.Session, error) { return nil, errors.New("media: no port is free") }
+	p := w.phone("caller")
+	p.offer = p.session.Offer()
+	w.call = New(Spec{ID: "c1.1", Order: "c1", Script: "test", Session: media.SessionOptions{Bind: loopback}}, w.deps)
+	w.call.Inbound(p)
+	w.call.Attach(w)
+	r := w.do(func(l *Leg, v Verb) { l.Answer(v) }) // before the end of the call is known
+	w.call.ScriptEnded(nil)
+	w.pass(20 * time.Second)
+	if got := r.get(); !strings.Contains(got, "HANGUP") {
+		t.Errorf("answer() came to %s", got)
+	}
+	if got := w.final(); got.Outcome != Failed || got.Code != 503 || got.EndedBy != "system" {
+		t.Errorf("%+v", got)
+	}
+	if n := w.deps.Counters.Panics.Load(); n != 0 {
+		t.Errorf("%d panics", n)
+	}
+}
