@@ -187,7 +187,7 @@ func (g *guard) execs(run native) native {
 		v := run(c)
 		if !v.ToBoolean() { // null of exec, false of test
 			// The engine reports a match that took too long as none.
-			if clock.Now().Sub(begun) >= regexpTime {
+			if clock.Now().Sub(begun) >= regexpTime*3/4 {
 				g.refuse("regexp", "a regular expression took longer than %s", regexpTime)
 			}
 			return v

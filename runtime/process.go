@@ -32,8 +32,8 @@ const (
 	// maxGoStack ends a native that recurses without end before it has used
 	// the machine's memory.
 	maxGoStack = 64 << 20
-	// regexpTime is how long one backtracking match may take. The engine gives
-	// up later, and reports no match.
+	// regexpTime is how long one backtracking match may take; goja then
+	// reports no match.
 	regexpTime = 100 * time.Millisecond
 	// gcPercent makes a worker smaller at the price of some CPU.
 	gcPercent = 50
@@ -159,7 +159,7 @@ func goroutineNumber() uint64 {
 // the first one.
 func limitMatches() {
 	regexp2.SetTimeoutCheckPeriod(regexpTime / 5)
-	regexp2.DefaultMatchTimeout = 2 * regexpTime // by a clock that a busy machine lets fall behind: execs looks at ours
+	regexp2.DefaultMatchTimeout = regexpTime
 }
 
 // setNiceness lowers all threads that are there; new ones inherit it.
