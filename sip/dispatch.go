@@ -23,6 +23,9 @@ func (e *Endpoint) onRequest(req *gosip.Request, tx *gosip.ServerTx) {
 			e.respond(tx, req, 500, "Server Internal Error")
 		}
 	}()
+	if req.Method == gosip.CANCEL {
+		tx.Terminate() // sipgo writes its answers past the transaction, which would swallow all repetitions and never end
+	}
 	switch {
 	case req.IsAck():
 		e.onAck(req)
