@@ -383,9 +383,9 @@ func (h *house) SignalFlow(script, key string, body json.RawMessage) error {
 	return h.fail
 }
 
-func (h *house) ListFlows(q FlowQuery) (any, string, error) {
+func (h *house) ListFlows(q FlowQuery) ([]json.RawMessage, string, error) {
 	h.flows = append(h.flows, fmt.Sprintf("list %+v", q))
-	return []any{}, "", h.fail
+	return nil, "", h.fail
 }
 
 func (h *house) ShowFlow(script, key string) (any, error) {

@@ -15,7 +15,7 @@ type Flows interface {
 	// SignalFlow sends a running flow an event; body is {event, data}.
 	SignalFlow(script, key string, body json.RawMessage) error
 	// ListFlows is a page of flows, newest first.
-	ListFlows(q FlowQuery) (rows any, next string, err error)
+	ListFlows(q FlowQuery) (rows []json.RawMessage, next string, err error)
 	// ShowFlow is the last flow with the key, with its journal.
 	ShowFlow(script, key string) (any, error)
 	CancelFlow(script, key string) error
@@ -89,16 +89,7 @@ func (s *server) listFlows(w http.ResponseWriter, r *http.Request) error {
 		if q.Limit = limit; cursor != nil {
 			q.Cursor = *cursor
 		}
-		list, next, err := s.Flows.ListFlows(q)
-		if err != nil {
-			return nil, "", err
-		}
-		var rows []json.RawMessage
-		raw, err := json.Marshal(list)
-		if err == nil {
-			err = json.Unmarshal(raw, &rows)
-		}
-		return rows, next, err
+		return s.Flows.ListFlows(q)
 	})
 	if err != nil {
 		return err

@@ -438,6 +438,19 @@ func (l *Leg) cannotTake() bool {
 	return l.remoteEnd && (l.code == 488 || l.code == 606 || l.code == 415)
 }
 
+// ringEnd words how ringing a place has ended, of whose phones l was the last.
+// refused is the status with which the party has declined on one of them, 0 when
+// it has not.
+func (l *Leg) ringEnd(status string, refused int) (string, int) {
+	switch {
+	case refused > 0:
+		return string(Unanswered(refused, "", true)), refused
+	case l.cannotTake():
+		return "failed", l.code
+	}
+	return status, l.code
+}
+
 // hush ends the phones of a place that ring on.
 func (k *connecting) hush(place string) {
 	for _, other := range inOrder(k.ringing) {

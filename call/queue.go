@@ -221,22 +221,16 @@ func (q *queueing) waited() time.Duration {
 // gone is a phone of an agent that does not ring any more.
 func (q *queueing) gone(l *Leg, status string) {
 	agent := l.place.Name
-	switch {
-	case l.declined():
+	if l.declined() {
 		q.refused[agent] = l.code
 		q.Stop(agent)
-	case l.cannotTake():
-		status = "failed"
 	}
 	if q.phones[agent]--; q.phones[agent] > 0 {
 		return
 	}
 	delete(q.phones, agent)
-	code := l.code
-	if refused := q.refused[agent]; refused > 0 {
-		delete(q.refused, agent)
-		status, code = string(Unanswered(refused, "", true)), refused
-	}
+	status, code := l.ringEnd(status, q.refused[agent])
+	delete(q.refused, agent)
 	if status != "cancelled" {
 		q.note(agent + ": " + status + " " + itoa(code))
 	}

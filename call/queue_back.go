@@ -254,13 +254,8 @@ func (b *callingBack) gone(l *Leg) {
 		b.end("the agent has left")
 		b.call.hangup("system", 480)
 	case b.phones[agent] == 0:
-		status, code := legStatus(l), l.code
-		switch {
-		case b.refused > 0:
-			status, code, b.refused = string(Unanswered(b.refused, "", true)), b.refused, 0
-		case l.cannotTake():
-			status = "failed"
-		}
+		status, code := l.ringEnd(legStatus(l), b.refused)
+		b.refused = 0
 		if status != "cancelled" {
 			b.note(agent + ": " + status + " " + itoa(code))
 		}

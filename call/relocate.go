@@ -24,6 +24,10 @@ const reasonMoved = "our address is gone"
 // returns how many have no way yet. The last try ends dials, and notes it for
 // talks, which end when media.timeout says so. Call goroutine only.
 func (c *Call) Relocate(gone []netip.Addr, way Way, last bool) (stranded int) {
+	fresh := func(peer netip.Addr) (bind, advertise netip.Addr, ok bool) {
+		bind, advertise = way(peer)
+		return bind, advertise, bind.IsValid() && !slices.Contains(gone, bind)
+	}
 	for _, l := range c.legsInOrder() {
 		if !l.alive() || l.session == nil || l.parted != nil || l.state < legUp && l.route.Dial != nil {
 			continue
@@ -32,14 +36,11 @@ func (c *Call) Relocate(gone []netip.Addr, way Way, last bool) (stranded int) {
 		if !slices.Contains(gone, old) {
 			continue
 		}
-		bind, advertise := way(l.peer())
+		bind, advertise, ok := fresh(l.peer())
 		switch {
 		case bind == old: // it is back
-		case bind.IsValid() && !slices.Contains(gone, bind):
-			l.relocate(old, bind, advertise, func(peer netip.Addr) (netip.Addr, netip.Addr, bool) {
-				b, a := way(peer)
-				return b, a, b.IsValid() && !slices.Contains(gone, b)
-			})
+		case ok:
+			l.relocate(old, bind, advertise, fresh)
 		case last:
 			l.strand(old)
 		default:

@@ -81,10 +81,7 @@ func moveAndTalk(t *testing.T, far string) {
 	eventually(t, "the registration", 10*time.Second, registered(b, movingOld))
 
 	id := a.place(map[string]any{"script": "talk", "to": "+79160000001"})
-	eventually(t, "the answer", 10*time.Second, func() bool {
-		var out struct{ Events []entry }
-		return a.api("GET", "/v1/calls/"+id+".1/timeline", nil, &out) == 200 && hasEvent(out.Events, "ACK ")
-	})
+	eventually(t, "the answer", 10*time.Second, func() bool { return a.tells(id+".1", "ACK ") })
 	ip(t, "addr del "+movingOld+"/24 dev "+movingLink)
 	ip(t, "addr add "+movingNew+"/24 dev "+movingLink)
 	eventually(t, "the new registration", 15*time.Second, registered(b, movingNew))
@@ -114,10 +111,7 @@ func moveAndTalk(t *testing.T, far string) {
 func moveWhileRinging(t *testing.T, a *project) {
 	t.Helper()
 	id := a.place(map[string]any{"script": "short", "to": "+79160000003"})
-	eventually(t, "the ringing", 10*time.Second, func() bool {
-		var out struct{ Events []entry }
-		return a.api("GET", "/v1/calls/"+id+".1/timeline", nil, &out) == 200 && hasEvent(out.Events, "180 ")
-	})
+	eventually(t, "the ringing", 10*time.Second, func() bool { return a.tells(id+".1", "180 ") })
 	ip(t, "addr del "+movingNew+"/24 dev "+movingLink)
 	ip(t, "addr add "+movingOld+"/24 dev "+movingLink)
 	o := a.done(id)

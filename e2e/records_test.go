@@ -119,6 +119,13 @@ func (p *project) timeline(id string) []entry {
 	return out.Events
 }
 
+// tells reports whether a call, which may not have begun yet, has a line with that
+// text.
+func (p *project) tells(id, text string) bool {
+	var out struct{ Events []entry }
+	return p.api("GET", "/v1/calls/"+id+"/timeline", nil, &out) == 200 && hasEvent(out.Events, text)
+}
+
 // find is the first line of a timeline with that kind and text.
 func find(t testing.TB, line []entry, kind, text string) entry {
 	t.Helper()

@@ -136,18 +136,31 @@ func (s *source) speaksAfter(i int) bool {
 // branches reports whether the block that ends with token i is that of an if or
 // an else: the script goes on behind it.
 func (s *source) branches(i int) bool {
-	open := s.opening(i)
-	if open < 1 || s.tok(open-1).Is("else") {
-		return open > 0
-	}
-	condition := s.opening(open - 1)
-	return s.tok(open-1).Is(")") && condition > 0 && s.tok(condition-1).Is("if")
+	head := s.head(i)
+	return head.Is("if") || head.Is("else")
 }
 
-// opening is the bracket that token i closes, -1 when it is too far away.
-func (s *source) opening(i int) int {
+// loops reports whether the block that ends with token i is the body of a loop.
+func (s *source) loops(i int) bool {
+	head := s.head(i)
+	return head.Is("do") || head.Is("while") || head.Is("for")
+}
+
+// head is the token before the block that ends with token i, and before its
+// condition if it has one.
+func (s *source) head(i int) jslex.Token {
+	low := max(0, i-maxSpan)
+	at := s.opening(i, low)
+	if s.tok(at - 1).Is(")") {
+		at = s.opening(at-1, low)
+	}
+	return s.tok(at - 1)
+}
+
+// opening is the bracket that token i closes, -1 when it is not behind low.
+func (s *source) opening(i, low int) int {
 	depth := 0
-	for j := i; j >= max(0, i-maxSpan); j-- {
+	for j := i; j >= low; j-- {
 		switch t := s.tokens[j]; {
 		case t.Is("}") || t.Is(")") || t.Is("]"):
 			depth++
@@ -158,30 +171,4 @@ func (s *source) opening(i int) int {
 		}
 	}
 	return -1
-}
-
-// loops reports whether the block that ends with token i is the body of a loop.
-func (s *source) loops(i int) bool {
-	depth := 0
-	for j := i; j >= max(0, i-maxSpan); j-- {
-		switch t := s.tokens[j]; {
-		case t.Is("}") || t.Is(")"):
-			depth++
-		case t.Is("{") || t.Is("("):
-			if depth--; depth > 0 {
-				continue
-			}
-			if t.Is("{") {
-				if s.tok(j - 1).Is("do") {
-					return true
-				}
-				if !s.tok(j - 1).Is(")") {
-					return false
-				}
-				continue
-			}
-			return s.tok(j-1).Is("while") || s.tok(j-1).Is("for")
-		}
-	}
-	return false
 }

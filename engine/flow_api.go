@@ -58,13 +58,15 @@ func (a *surface) told(begin func(done func(error))) error {
 }
 
 // ListFlows implements api.Flows.
-func (a *surface) ListFlows(q api.FlowQuery) (any, string, error) {
+func (a *surface) ListFlows(q api.FlowQuery) (rows []json.RawMessage, next string, err error) {
 	if q.State != "" && !slices.Contains(flow.States(), flow.State(q.State)) {
 		return nil, "", fault.New(fault.Invalid, "state: no state %q of a flow", q.State).WithHint("states are running, done, failed, cancelled")
 	}
-	rows, next, err := a.flows.List(flow.Query{State: flow.State(q.State), Script: q.Script, Key: q.Key, Limit: q.Limit, Cursor: q.Cursor})
-	if rows == nil {
-		rows = []flow.Flow{}
+	list, next, err := a.flows.List(flow.Query{State: flow.State(q.State), Script: q.Script, Key: q.Key, Limit: q.Limit, Cursor: q.Cursor})
+	for i := 0; err == nil && i < len(list); i++ {
+		var row json.RawMessage
+		row, err = json.Marshal(list[i])
+		rows = append(rows, row)
 	}
 	return rows, next, err
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,13 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/klauspost/compress/s2"
 
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/pcap"
+	"github.com/loopstart/loopstart/internal/quote"
 )
 
 // The SIP messages of a call are stored as the last entry of its timeline,
@@ -78,7 +77,7 @@ func (e *Engine) withLadder(t *call.Timeline) []call.Entry {
 // texts. Every call is packed, and reflection would take half of the time.
 func packLadder(l Ladder) string {
 	raw := make([]byte, 0, ladderRoom*(1+len(l.Messages)))
-	raw = appendQuoted(append(raw, `{"call":`...), l.Call)
+	raw = quote.AppendJSON(append(raw, `{"call":`...), l.Call)
 	raw = append(raw, `,"messages":[`...)
 	for i, m := range l.Messages {
 		if i > 0 {
@@ -88,7 +87,7 @@ func packLadder(l Ladder) string {
 		for _, member := range [...]struct{ name, value string }{{"leg", m.Leg}, {"direction", m.Direction}, {"transport", m.Transport},
 			{"from", addrText(m.From)}, {"to", addrText(m.To)}, {"text", m.Text}} {
 			raw = append(append(append(raw, `,"`...), member.name...), `":`...)
-			raw = appendQuoted(raw, member.value)
+			raw = quote.AppendJSON(raw, member.value)
 		}
 		raw = append(raw, '}')
 	}
@@ -106,27 +105,6 @@ func addrText(a netip.AddrPort) string {
 		return ""
 	}
 	return a.String()
-}
-
-// appendQuoted appends a text as JSON; what is not UTF-8 becomes U+FFFD.
-func appendQuoted(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r == '\r':
-			dst = append(dst, `\r`...)
-		case r == '\n':
-			dst = append(dst, `\n`...)
-		case r < ' ':
-			dst = append(dst, `\u00`...)
-			dst = hex.AppendEncode(dst, []byte{s[i]})
-		default:
-			dst = utf8.AppendRune(dst, r)
-		}
-	}
-	return append(dst, '"')
 }
 
 // cutLadder parts a stored timeline from its ladder.

@@ -132,9 +132,7 @@ func forwards(h sip.Headers) int {
 	switch {
 	case text == "" || err != nil:
 		return sip.DefaultMaxForwards
-	case n == 0:
-		return -1
-	case n == 1: // 0 stands for the default
+	case n <= 1: // 0 would stand for the default
 		return -1
 	}
 	return int(n) - 1

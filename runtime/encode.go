@@ -9,11 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/dop251/goja"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/quote"
 )
 
 // Limits of the JSON form of a script value.
@@ -358,7 +358,7 @@ func (e *encoder) bytes(b []byte) {
 // string writes s as a JSON string. What is no UTF-8 becomes U+FFFD.
 func (e *encoder) string(s string) {
 	e.room(len(s) + 2)
-	e.out = appendString(e.out, s)
+	e.out = quote.AppendJSON(e.out, s)
 	e.room(0)
 }
 
@@ -371,25 +371,6 @@ func (e *encoder) room(n int) {
 	if len(e.out)+n > e.maxBytes {
 		e.fail(fault.Limit, "", "the value is longer than %d bytes as JSON (limit body_bytes)", e.maxBytes)
 	}
-}
-
-const hexDigits = "0123456789abcdef"
-
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r == '\n':
-			dst = append(dst, '\\', 'n')
-		case r < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
-		default:
-			dst = utf8.AppendRune(dst, r)
-		}
-	}
-	return append(dst, '"')
 }
 
 func clip(s string, n int) string {

@@ -22,16 +22,7 @@ func TestADialogThatIsOverIsForgotten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, nil)
 			over := func() weak.Pointer[Dialog] {
-				p := r.peer()
-				c := p.newCall()
-				c.invite()
-				d := r.incoming()
-				if err := d.Accept([]byte(sdp("answer"))); err != nil {
-					t.Fatal(err)
-				}
-				c.to = p.response(200, "INVITE").get("To")
-				c.ack("")
-				expect(t, d, Confirmed)
+				p, c, d := r.established()
 				end(p, c, d)
 				expect(t, d, Ended)
 				return weak.Make(d)

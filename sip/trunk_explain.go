@@ -130,8 +130,6 @@ func explainProof(err error) (words, hint string) {
 // hintFor says what to look at after an answer that is no success.
 func hintFor(code int) string {
 	switch code {
-	case 301, 302:
-		return "put the address it names into `proxy`"
 	case 400, 416, 420:
 		return "some registrars refuse a REGISTER without Contact: see whether `loopstart trunk ls` says registered"
 	case 401, 407:
@@ -156,8 +154,6 @@ func hintFor(code int) string {
 		return "the provider has this account switched off for now"
 	case 488, 606:
 		return "it does not like codecs or encryption: see `codecs` and `srtp`"
-	case 500, 502, 503:
-		return "the provider is in trouble or limits us: it is tried again; Retry-After is kept to"
 	}
 	switch code / 100 {
 	case 3:
