@@ -290,15 +290,23 @@ func quoted(name string) string { return fmt.Sprintf("%q", name) }
 // Update takes the values a script has set, after each of its slices.
 func (c *Call) Update(result json.RawMessage, outcome string, tags map[string]string) {
 	c.post(func() {
-		if len(result) > 0 && string(result) != string(c.result) {
+		news := false
+		if o := Outcome(outcome); outcome != "" && KnownOutcome(o) && o != c.outcome {
+			c.outcome, news = o, true
+		}
+		for name, value := range tags {
+			if old, ok := c.tags[name]; !ok || old != value {
+				c.tags[name], news = value, true
+			}
+		}
+		switch {
+		case len(result) > 0 && string(result) != string(c.result):
 			c.result = result
 			c.note("result", "", string(result), "")
 			c.deps.Observer.Result(c, result)
+		case news:
+			c.deps.Observer.Said(c)
 		}
-		if o := Outcome(outcome); outcome != "" && KnownOutcome(o) {
-			c.outcome = o
-		}
-		maps.Copy(c.tags, tags)
 	})
 }
 
@@ -309,11 +317,12 @@ func (c *Call) Started() time.Time { return c.started }
 // any goroutine.
 func (c *Call) AnsweredAt() *time.Time { return c.answeredAt.Load() }
 
-// SoFar is the record as it stands. It is for the observer, on the call's
+// SoFar is the record as it stands; its outcome is the one that was set, ""
+// while the call itself would tell. It is for the observer, on the call's
 // goroutine.
 func (c *Call) SoFar() Record {
 	r := c.record()
-	r.Tags = maps.Clone(c.tags)
+	r.Tags, r.Outcome = maps.Clone(c.tags), c.outcome
 	return r
 }
 

@@ -66,6 +66,7 @@ type nobodyHears struct{}
 func (nobodyHears) Ringing(*Call)                 {}
 func (nobodyHears) Answered(*Call)                {}
 func (nobodyHears) Result(*Call, json.RawMessage) {}
+func (nobodyHears) Said(*Call)                    {}
 func (nobodyHears) Ended(*Call, Record)           {}
 func (nobodyHears) DeadAir(*Call, time.Duration)  {}
 

@@ -87,8 +87,9 @@ func (l *Leg) digit(d byte, way string) {
 	if shown == string(d) {
 		l.streamDigit(d)
 	}
-	if l == l.call.main {
+	if l == l.call.main && !l.call.facts.keyPressed {
 		l.call.facts.keyPressed = true
+		l.call.deps.Observer.Said(l.call)
 	}
 	l.call.keyOf(l, d, shown)
 	switch {

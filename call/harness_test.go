@@ -36,6 +36,7 @@ type world struct {
 	dialled []*phone
 	record  *Record
 	results []string
+	said    int // outcomes, tags and first keys
 	events  []string
 	dir     string
 	disk    func(id string) (*os.File, error) // opens recordings; nil: in dir
@@ -139,6 +140,7 @@ func (w *world) say(s string) {
 
 func (w *world) Ringing(*Call)                    { w.say("ringing") }
 func (w *world) Answered(*Call)                   { w.say("answered") }
+func (w *world) Said(*Call)                       { w.mu.Lock(); w.said++; w.mu.Unlock() }
 func (w *world) DeadAir(_ *Call, d time.Duration) { w.say("dead air " + d.String()) }
 
 func (w *world) Result(_ *Call, r json.RawMessage) {

@@ -171,6 +171,9 @@ type Observer interface {
 	Ringing(*Call)
 	Answered(*Call)
 	Result(*Call, json.RawMessage)
+	// Said: another outcome or tag was set, or the first key was pressed: what
+	// SoFar tells has changed.
+	Said(*Call)
 	// DeadAir: an answered call in which nobody has heard anything for so long.
 	DeadAir(*Call, time.Duration)
 	Ended(*Call, Record)

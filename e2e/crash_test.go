@@ -200,6 +200,67 @@ func TestKill9(t *testing.T) {
 	}
 }
 
+// saidScripts say something and wait until it is on disk, since a verb of the
+// call is served after what was set before it.
+var saidScripts = files{
+	"decided.ts": `
+import { kv } from "loopstart:core";
+export default async (call) => {
+  await call.answer();
+  call.outcome = call.direction === "inbound" ? "served" : "machine";
+  call.tag("shop", "spb");
+  await call.play("silence:20ms");
+  await kv.set("decided." + call.direction, true);
+  await call.play("tone:500", { loop: true });
+}`,
+	"enough.ts": `
+import { kv } from "loopstart:core";
+export default async (call) => {
+  await call.retry({ never: true });
+  await kv.set("enough", true);
+  await call.play("tone:500", { loop: true });
+}`,
+}
+
+// TestKill9KeepsWhatWasSaid: an outcome, a tag and a wish of a script are kept
+// though no result was set beside them, and decide what follows.
+func TestKill9KeepsWhatWasSaid(t *testing.T) {
+	t.Parallel()
+	ua := trunk(t, "127.0.0.78")
+	p := serve(t, saidScripts, conf{rest: "trunks:\n" + trunkLine("t", ua, "")})
+	retry := map[string]string{"unknown": "1s", "machine": "1h", "default": "1s"}
+	order := func(script, to, kept string) string {
+		id := p.place(map[string]any{"script": script, "to": to, "trunk": "t", "attempts": 3, "retry": retry})
+		ua.Next(t, 10*time.Second).PickUp()
+		eventually(t, kept, 10*time.Second, func() bool { return p.kv(kept) == "true" })
+		return id
+	}
+	decided := order("decided", "+79160000001", "decided.outbound")
+	enough := order("enough", "+79160000002", "enough")
+	phone.New(t, "+79000001052", "127.0.0.1").Call(p.uri("decided"), p.sip).Talk(10 * time.Second)
+	eventually(t, "the caller", 10*time.Second, func() bool { return p.kv("decided.inbound") == "true" })
+
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.over
+	eventually(t, "the workers' end", 5*time.Second, func() bool { return len(p.processes()) == 0 })
+	p.start()
+
+	if o := p.show(decided); o.State != "waiting" || len(o.Attempts) != 1 || o.Attempts[0].Outcome != "machine" || o.Tags["shop"] != "spb" {
+		t.Errorf("decided: %s %+v %v", o.State, o.Attempts, o.Tags)
+	}
+	if o := p.show(enough); o.State != "done" || o.Outcome != "unknown" || len(o.Attempts) != 1 {
+		t.Errorf("enough: %s %s %+v", o.State, o.Outcome, o.Attempts)
+	}
+	if r := p.ended("+79000001052"); r.Outcome != "served" || r.Tags["shop"] != "spb" {
+		t.Errorf("the caller: %s %v", r.Outcome, r.Tags)
+	}
+	if len(ua.Calls) > 0 {
+		t.Error("somebody is rung again")
+	}
+}
+
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	p := serve(t, files{"steady.ts": crashScripts["steady.ts"]}, conf{})

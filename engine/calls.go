@@ -150,6 +150,13 @@ func (e *Engine) Result(c *call.Call, result json.RawMessage) {
 	}
 }
 
+// Said implements call.Observer: what a script has set outlives the process.
+func (e *Engine) Said(c *call.Call) {
+	if l := e.calls.find(c.ID()); l != nil {
+		e.live.say(l)
+	}
+}
+
 // DeadAir implements call.Observer: an alarm, for the feed and for the log.
 func (e *Engine) DeadAir(c *call.Call, silent time.Duration) {
 	e.log.Warn("dead air: nobody hears anything", "call", c.ID(), "script", c.Spec().Script, "for", silent.Round(time.Second).String())

@@ -246,13 +246,18 @@ func (s *campaigns) lookup(id string) (campaign.Result, bool) {
 	}
 	ord := &order{Order: orderOfContact(camp, k)}
 	r = lostRecord(ord, campaign.Attempt{ID: id, N: len(k.Attempts), At: k.Last().At, To: k.Last().Phone})
-	s.e.live.take(&r)
-	_, again := camp.Spec.Retry.Next(campaign.Outcome(r.Outcome), len(k.Attempts), camp.Spec.Attempts, nil, s.e.clk.Now())
+	var wish *campaign.Override
+	if asked := s.e.live.take(&r); asked != nil {
+		wish = override(asked)
+	}
+	_, again := camp.Spec.Retry.Next(campaign.Outcome(r.Outcome), len(k.Attempts), camp.Spec.Attempts, wish, s.e.clk.Now())
 	r.Final = !again
 	s.e.putRecord(r)
 	s.e.afterRecord(ord, r)
 	s.e.log.Warn("an attempt was cut off: the process ended during it", "call", id, "to", phone.Mask(r.To), "outcome", r.Outcome)
-	return resultOf(&r), r.Outcome != call.Unknown
+	out := resultOf(&r)
+	out.Retry = wish
+	return out, wish != nil || r.Outcome != call.Unknown
 }
 
 // lostRecord is the record of an attempt of which nothing else is known.

@@ -102,6 +102,7 @@ func TestCutOffOrderedCall(t *testing.T) {
 	}{
 		{"pressed", `{"direction":"outbound","script":"one","trunk":"mango","started_at":"` + began.Format(time.RFC3339Nano) + `","answered_at":"` + answered.Format(time.RFC3339Nano) + `","result":{"step":"going"},"keyed":true}`, call.Delivered, true},
 		{"listened", `{"direction":"outbound","script":"one","trunk":"mango","started_at":"` + began.Format(time.RFC3339Nano) + `","answered_at":"` + answered.Format(time.RFC3339Nano) + `","result":{"step":"none"}}`, call.Unknown, true},
+		{"decided", `{"direction":"outbound","script":"one","trunk":"mango","started_at":"` + began.Format(time.RFC3339Nano) + `","answered_at":"` + answered.Format(time.RFC3339Nano) + `","result":1,"outcome":"delivered"}`, call.Delivered, true},
 		{"rang", "", call.Unknown, false},
 	} {
 		attempt := OrderAttempt{ID: c.id + ".1", At: began}

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"github.com/loopstart/loopstart/call"
+	callhost "github.com/loopstart/loopstart/stdlib/call/host"
 	"github.com/loopstart/loopstart/store"
 )
 
@@ -41,21 +43,31 @@ type said struct {
 	from, trunk string
 	result      json.RawMessage
 	tags        map[string]string
+	outcome     call.Outcome // set by the script, or ""
 	keyed       bool
+	retry       *callhost.Retry
 }
 
-// say writes what is known of a call at the answer and with each result. It is
-// called on the call's goroutine.
+// say writes what is known of a call at the answer, with each result, outcome
+// or tag, with a wish to try again and with the first key. It is called on the
+// call's goroutine.
 func (s liveCalls) say(l *live) {
 	r := l.SoFar()
-	l.said.Store(&said{r.From, r.Trunk, r.Result, r.Tags, r.Keyed})
+	now := said{r.From, r.Trunk, r.Result, r.Tags, r.Outcome, r.Keyed, nil}
+	if l.order != nil {
+		l.order.mu.Lock()
+		now.retry = l.order.retry
+		l.order.mu.Unlock()
+	}
+	l.said.Store(&now)
 	s.put(l)
 }
 
 // liveRow is the record of a call so far.
 type liveRow struct {
 	call.Record
-	Keyed bool `json:"keyed,omitempty"`
+	Keyed bool            `json:"keyed,omitempty"`
+	Retry *callhost.Retry `json:"retry,omitempty"`
 }
 
 // row is a call in progress as its record so far.
@@ -70,7 +82,8 @@ func (s liveCalls) row(l *live) []byte {
 		r.Direction = "outbound"
 	}
 	if last := l.said.Load(); last != nil {
-		r.From, r.Trunk, r.Result, r.Tags, r.Keyed = last.from, last.trunk, last.result, last.tags, last.keyed
+		r.From, r.Trunk, r.Result, r.Tags, r.Outcome = last.from, last.trunk, last.result, last.tags, last.outcome
+		r.Keyed, r.Retry = last.keyed, last.retry
 	}
 	if group := l.waits.Load(); group != nil && *group != "" {
 		r.Queue = &call.QueueFacts{Group: *group, Status: "waiting"}
@@ -95,8 +108,9 @@ func (s liveCalls) kept(err error) {
 	}
 }
 
-// recover turns what an earlier process left into records: the outcome is
-// failed, since nobody knows what the caller heard. Whoever wants to know of
+// recover turns what an earlier process left into records: the outcome is the
+// one that the script has set, else failed, since nobody knows what the caller
+// heard. Whoever wants to know of
 // ended calls hears of them.
 func (s liveCalls) recover() {
 	for after := ""; ; {
@@ -141,28 +155,31 @@ func (s liveCalls) close(en store.Entry) {
 func (s liveCalls) forget(id string) { s.space.ApplyIdle(s.kept, store.Op{Key: id}) }
 
 // take completes the record of an ordered call that was cut off by what its
-// row tells: the answer, and what its script has said. Who pressed a key has
-// been reached; of anybody else nobody knows what was heard.
-func (s liveCalls) take(r *call.Record) {
+// row tells: the answer, and what its script has said. The outcome is the one
+// that the script has set. Else who pressed a key has been reached; of anybody
+// else nobody knows what was heard. What follows is the script's wish, or nil.
+func (s liveCalls) take(r *call.Record) *callhost.Retry {
 	raw, ok, err := s.space.Get(r.ID)
 	var row liveRow
 	if err != nil || !ok || json.Unmarshal(raw, &row) != nil {
 		s.e.pulse.end(r)
-		return
+		return nil
 	}
 	r.Version, r.Trunk, r.From, r.StartedAt = row.Version, row.Trunk, row.From, row.StartedAt
 	r.AnsweredAt, r.Result, r.Tags = row.AnsweredAt, row.Result, row.Tags
 	if row.Keyed {
 		r.Outcome, r.Keyed = call.Delivered, true
 	}
+	r.Outcome = cmp.Or(row.Outcome, r.Outcome)
 	line := []call.Entry{{Kind: "state", Leg: "a", Detail: "dialling " + r.To}}
 	s.answered(r, line)
 	s.forget(r.ID)
+	return row.Retry
 }
 
 // finish completes the record of a call that was cut off and keeps it.
 func (s liveCalls) finish(r *call.Record) {
-	r.EndedBy, r.Cause, r.Outcome, r.Final = "system", cutOff, call.Failed, true
+	r.EndedBy, r.Cause, r.Outcome, r.Final = "system", cutOff, cmp.Or(r.Outcome, call.Failed), true
 	if _, err := s.e.record.stored(r.ID); err == nil {
 		r.Recording = r.ID
 	}

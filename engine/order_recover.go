@@ -58,11 +58,11 @@ func (e *Engine) lost(ord *order, a OrderAttempt) {
 		e.afterRecord(ord, r)
 		return
 	}
-	e.live.take(&r)
+	ord.retry = e.live.take(&r)
 	if _, err := e.record.stored(a.ID); err == nil {
 		r.Recording = a.ID
 	}
-	if _, named := ord.Retry[string(call.Unknown)]; !named && r.Outcome == call.Unknown {
+	if _, named := ord.Retry[string(call.Unknown)]; !named && r.Outcome == call.Unknown && ord.retry == nil {
 		ord.Attempts = len(ord.Made) // the policy: an unknown attempt is shown, not repeated
 	}
 	e.orders.attemptOver(ord, &r, func() { e.putRecord(r) })

@@ -374,5 +374,6 @@ func (o *orders) Retry(c *call.Call, r callhost.Retry) error {
 	ord.mu.Lock()
 	ord.retry = &r
 	ord.mu.Unlock()
+	o.e.Said(c)
 	return nil
 }
