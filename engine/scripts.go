@@ -290,11 +290,11 @@ func (e *Engine) scriptChanged(ch scripts.Change) {
 		e.speakAhead(ch.Version)
 	case scripts.Failed:
 		for _, d := range ch.Errors {
-			e.log.Error("script broken: "+d.Message, "script", ch.Script, "at", d.Place)
+			e.reportBroken(ch, d)
 		}
 	case scripts.Held:
 		e.log.Warn("script saved, but new calls keep the version they get now: it is pinned or has a canary",
-			"script", ch.Script, "version", ch.Version.ID, "active", ch.Previous)
+			"script", ch.Script, "version", ch.Version.ID, "active", ch.Previous, "hint", "loopstart scripts")
 	case scripts.Freed:
 		e.settings.forget(ch.Version)
 		e.workers.Retire(ch.Script, ch.Version.ID)
@@ -308,6 +308,24 @@ func (e *Engine) scriptChanged(ch scripts.Change) {
 	if e.opts.OnScript != nil {
 		e.opts.OnScript(ch)
 	}
+}
+
+// reportBroken logs why a save does not build the way its author can use it.
+func (e *Engine) reportBroken(ch scripts.Change, d scripts.Diagnostic) {
+	attrs := []any{"script", ch.Script}
+	if d.Place != "" {
+		attrs = append(attrs, "at", d.Place)
+	}
+	if d.Hint != "" {
+		attrs = append(attrs, "hint", d.Hint)
+	}
+	if ch.Version != nil {
+		attrs = append(attrs, "calls_keep", ch.Version.ID)
+	}
+	if d.Frame != "" {
+		attrs = append(attrs, "frame", d.Frame)
+	}
+	e.log.Error("script broken: "+d.Message, attrs...)
 }
 
 // builder implements scripts.Builder by a child process of this binary.

@@ -166,11 +166,15 @@ func (m *Main) connect(ctx context.Context, o callFlags) (*client, func(), error
 		return nil, nil, err
 	}
 	if r, ok := find(cfg); ok {
+		if r.Brief != "" {
+			return nil, nil, fault.New(fault.Conflict, "`loopstart %s` (process %d) runs this project until its call is over", r.Brief, r.PID).WithExit(fault.ExitStore).
+				WithHint("call again when it has ended, or start `loopstart dev` or `loopstart run` for several calls at a time")
+		}
 		return newClient(r), func() {}, nil
 	}
-	opts := engine.Options{Dev: true}
+	opts, brief := engine.Options{Dev: true}, "call"
 	if o.to != "" {
-		opts.Dev = false
+		opts.Dev, brief = false, "call --to"
 		cfg, err = m.load("", config.Options{})
 	} else if dev, derr := m.loadDev(devFlags{}, nil); derr == nil {
 		cfg = dev.Config
@@ -180,11 +184,17 @@ func (m *Main) connect(ctx context.Context, o callFlags) (*client, func(), error
 	if err != nil {
 		return nil, nil, err
 	}
-	in, err := start(ctx, cfg, opts, m.logger("text", "warn"))
+	if !opts.Dev {
+		m.progress("no loopstart runs here: until this call is over, this is it, with its trunks, open orders and campaigns; `loopstart run` cannot start meanwhile")
+	}
+	// A signal ends the call; the instance tells its record after that.
+	in, err := startFor(context.WithoutCancel(ctx), cfg, opts, m.logger("text", "warn"), brief)
 	if err != nil {
 		return nil, nil, err
 	}
-	return newClient(in.running), in.close, nil
+	c := newClient(in.running)
+	c.own = true
+	return c, in.close, nil
 }
 
 // scripts are the names of those that the instance has.
@@ -215,6 +225,9 @@ func (c *client) knows(name string) error {
 			continue
 		}
 		if s.State == "broken" {
+			if c.own {
+				s.Frame = "" // the log has just shown it
+			}
 			return fault.New(fault.Script, "script %s is broken: %s", name, s.Error).WithExit(fault.ExitScript).At("", s.Frame)
 		}
 		return nil

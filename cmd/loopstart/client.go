@@ -17,6 +17,7 @@ import (
 type client struct {
 	running
 	http *http.Client
+	own  bool // the instance is of this process
 }
 
 // client finds the running instance of the project at dir.
@@ -32,7 +33,7 @@ func (m *Main) client(dir string) (*client, error) {
 	return newClient(r), nil
 }
 
-func newClient(r running) *client { return &client{r, &http.Client{}} }
+func newClient(r running) *client { return &client{running: r, http: &http.Client{}} }
 
 func (c *client) do(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var in io.Reader

@@ -274,23 +274,11 @@ func (m *Main) demo(ctx context.Context, in *instance, script string) {
 	}
 }
 
+// showScript tells of a saved script what the log does not.
 func (m *Main) showScript(ch engine.Change) {
-	switch ch.Kind {
-	case engine.Swapped:
+	if ch.Kind == engine.Swapped {
 		for _, w := range ch.Warnings {
 			m.progress("%s %s", m.paint("33", "warning:"), w)
-		}
-	case engine.Held:
-		m.progress("%s %s is saved, but new calls keep %s: it is pinned or has a canary (`loopstart scripts`)", m.paint("33", "held:"), ch.Script, ch.Previous)
-	case engine.Failed:
-		for _, d := range ch.Errors {
-			m.progress("%s %s\n%s", m.paint("31;1", "broken:"), d, d.Frame)
-			if d.Hint != "" {
-				m.progress("  %s", d.Hint)
-			}
-		}
-		if ch.Version != nil {
-			m.progress("  calls go on with the last good version")
 		}
 	}
 }

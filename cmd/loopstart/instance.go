@@ -28,6 +28,9 @@ type running struct {
 	SIP   string `json:"sip"`   // host:port of the UDP listener
 	Token string `json:"token"` // full rights
 	Dev   bool   `json:"dev"`
+	// Brief is the verb that the instance serves and ends with: "call --to"; ""
+	// of run and dev.
+	Brief string `json:"brief,omitempty"`
 }
 
 // stateDir is where dev keeps its state, and run its store.
@@ -51,6 +54,11 @@ type instance struct {
 
 // start builds an engine, serves HTTP, and writes the run file.
 func start(ctx context.Context, cfg *config.Config, o engine.Options, log *slog.Logger) (*instance, error) {
+	return startFor(ctx, cfg, o, log, "")
+}
+
+// startFor starts an instance that ends with a verb.
+func startFor(ctx context.Context, cfg *config.Config, o engine.Options, log *slog.Logger, brief string) (*instance, error) {
 	o.Log, o.Version = log, version
 	if err := children(&o); err != nil {
 		return nil, err
@@ -63,10 +71,10 @@ func start(ctx context.Context, cfg *config.Config, o engine.Options, log *slog.
 	e, err := engine.New(cfg, o)
 	if err != nil {
 		stop()
-		return nil, err
+		return nil, holds(cfg, o.Dev, err)
 	}
 	in := &instance{Engine: e, stop: stop, file: filepath.Join(stateDir(cfg, o.Dev), runFile)}
-	in.PID, in.Dev, in.Token = os.Getpid(), o.Dev, newToken()
+	in.PID, in.Dev, in.Token, in.Brief = os.Getpid(), o.Dev, newToken(), brief
 	if in.HTTP, err = e.Serve(ctx, cfg.HTTP.Listen.String(), engine.LocalToken(in.Token)); err != nil {
 		stop()
 		e.Close()
@@ -115,18 +123,41 @@ func (in *instance) close() {
 	_ = os.Remove(in.file)
 }
 
+// holds names the instance that has the store which err could not open.
+func holds(cfg *config.Config, dev bool, err error) error {
+	if fault.CodeOf(err) != fault.Conflict || fault.ExitOf(err) != fault.ExitStore {
+		return err
+	}
+	r, ok := readRun(cfg, dev)
+	switch {
+	case !ok:
+		return fault.New(fault.Conflict, "%w", err).WithExit(fault.ExitStore).
+			WithHint("stop the other loopstart; if none is to be seen, it has just begun or ended: try again")
+	case r.Brief != "":
+		return fault.New(fault.Conflict, "%w: `loopstart %s` (process %d) runs this project until its call is over", err, r.Brief, r.PID).
+			WithExit(fault.ExitStore).WithHint("start again when it has ended")
+	}
+	return fault.New(fault.Conflict, "%w: loopstart runs here already (process %d, API http://%s)", err, r.PID, r.HTTP).
+		WithExit(fault.ExitStore).WithHint("stop the other loopstart, or give this one its own store.dir")
+}
+
 // find reads the run file of a project's instance; ok is false when none runs.
 func find(cfg *config.Config) (r running, ok bool) {
 	for _, dev := range []bool{false, true} {
-		raw, err := os.ReadFile(filepath.Join(stateDir(cfg, dev), runFile))
-		if err != nil || json.Unmarshal(raw, &r) != nil {
-			continue
-		}
-		if alive(r) {
+		if r, ok = readRun(cfg, dev); ok {
 			return r, true
 		}
 	}
 	return running{}, false
+}
+
+// readRun reads one run file; ok is false unless its instance listens.
+func readRun(cfg *config.Config, dev bool) (r running, ok bool) {
+	raw, err := os.ReadFile(filepath.Join(stateDir(cfg, dev), runFile))
+	if err != nil || json.Unmarshal(raw, &r) != nil || !alive(r) {
+		return running{}, false
+	}
+	return r, true
 }
 
 // alive reports whether the instance of a run file still listens.
