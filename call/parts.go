@@ -27,6 +27,7 @@ type Part struct {
 	Of       []string `json:"of,omitempty"`
 	Case     string   `json:"case,omitempty"`
 	Gender   string   `json:"gender,omitempty"`
+	Year     *bool    `json:"year,omitempty"` // of a date; nil: said when it is needed
 	Currency string   `json:"currency,omitempty"`
 	Language string   `json:"language,omitempty"`
 	Voice    string   `json:"voice,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/loopstart/loopstart/call"
 	"github.com/loopstart/loopstart/internal/fault"
@@ -48,7 +49,7 @@ func isTone(src string) bool {
 // sentence, so that the engine gets its melody right.
 func (p *prompts) Load(ctx context.Context, r call.PromptRequest) ([]*sound.Prompt, error) {
 	var out []*sound.Prompt
-	for _, piece := range pieces(r) {
+	for _, piece := range pieces(r, p.today()) {
 		audio, err := p.piece(ctx, r, piece)
 		if err != nil {
 			return nil, err
@@ -76,7 +77,15 @@ type piece struct {
 	err                   error
 }
 
-func pieces(r call.PromptRequest) []piece {
+// today is the day as the project sees it.
+func (p *prompts) today() time.Time {
+	if zone, err := time.LoadLocation((*Engine)(p).Config().Project.Zone); err == nil {
+		return p.clk.Now().In(zone)
+	}
+	return p.clk.Now()
+}
+
+func pieces(r call.PromptRequest, today time.Time) []piece {
 	var out []piece
 	for i := range r.Parts {
 		part := &r.Parts[i]
@@ -85,7 +94,7 @@ func pieces(r call.PromptRequest) []piece {
 			continue
 		}
 		n := piece{language: first(part.Language, r.Language), voice: first(part.Voice, r.Voice)}
-		n.text, n.err = speak(part, n.language)
+		n.text, n.err = speak(part, n.language, today)
 		if k := len(out) - 1; k >= 0 && !part.Apart && out[k].text != "" && out[k].err == nil && out[k].language == n.language && out[k].voice == n.voice {
 			out[k].text, out[k].err = out[k].text+" "+n.text, n.err
 			continue
@@ -103,19 +112,19 @@ func first(a, b string) string {
 }
 
 // speak is a part as words for a speech engine.
-func speak(part *call.Part, language string) (string, error) {
+func speak(part *call.Part, language string, today time.Time) (string, error) {
 	kind, value := part.Value()
 	if kind == "" {
 		return part.Text, nil
 	}
-	text, err := spoken(kind, value, language, part)
+	text, err := spoken(kind, value, language, part, today)
 	if err != nil {
 		return "", fault.New(fault.Invalid, "prompt: %s: %w", kind, err)
 	}
 	return text, nil
 }
 
-func spoken(kind, value, language string, part *call.Part) (string, error) {
+func spoken(kind, value, language string, part *call.Part, today time.Time) (string, error) {
 	switch kind {
 	case "digits":
 		return words.Digits(language, value)
@@ -137,6 +146,9 @@ func spoken(kind, value, language string, part *call.Part) (string, error) {
 		return words.Count(language, value, part.Of, form)
 	case "money":
 		return words.Money(language, value, part.Currency, form)
+	}
+	if form.Year = words.NeedsYear(value, today); part.Year != nil {
+		form.Year = *part.Year
 	}
 	return words.Date(language, value, form)
 }

@@ -20,6 +20,7 @@ package words
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Limits of what is put into words.
@@ -199,6 +200,19 @@ func Date(tag, text string, f Form) (string, error) {
 		return "", err
 	}
 	return speak(tag).date(d, f), nil
+}
+
+// NeedsYear reports whether a date is not understood without its year: one that
+// is a year or more ahead of today, or lies more than half a year back. today is
+// in the zone of who hears it; a text that is no date needs none.
+func NeedsYear(text string, today time.Time) bool {
+	d, err := parseDate(text)
+	if err != nil || d.year == 0 {
+		return false
+	}
+	at := time.Date(d.year, time.Month(d.month), d.day, 0, 0, 0, 0, time.UTC)
+	now := time.Date(today.Year(), today.Month(), today.Day(), 0, 0, 0, 0, time.UTC)
+	return !at.Before(now.AddDate(1, 0, 0)) || at.Before(now.AddDate(0, -6, 0))
 }
 
 // Time says a time of day: 10:30, or the one inside an ISO instant.

@@ -33,7 +33,7 @@ const (
 // partKinds are the kinds of part with the other fields each may have.
 var partKinds = map[string][]string{
 	"say": nil, "play": nil, "recording": nil, "digits": nil, "spell": nil, "phone": nil, "time": nil,
-	"number": {"case", "gender"}, "count": {"of", "case"}, "money": {"currency", "case"}, "date": {"case"},
+	"number": {"case", "gender"}, "count": {"of", "case"}, "money": {"currency", "case"}, "date": {"case", "year"},
 }
 
 // prompt makes the list of parts of a string, a part or a list of both.
@@ -66,7 +66,7 @@ func part(vm *runtime.VM, where string, v goja.Value, bare string) map[string]an
 	}
 	kind := kindOf(vm, where, o)
 	r := bind.Read(vm, where+" {"+kind+"}", o, append([]string{kind, "language", "voice"}, partKinds[kind]...)...)
-	r.String("language", "voice", "currency").Choice("case", "nom", "gen", "dat", "acc", "ins", "pre").Choice("gender", "m", "f", "n")
+	r.String("language", "voice", "currency").Choice("case", "nom", "gen", "dat", "acc", "ins", "pre").Choice("gender", "m", "f", "n").Bool("year")
 	if kind == "count" {
 		r.Wire["of"] = forms(r)
 	}

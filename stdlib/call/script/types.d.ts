@@ -36,7 +36,8 @@ declare module "loopstart:call" {
     /** `{ count: 5, of: ["заказ", "заказа", "заказов"] }` */
     | { count: number | string; of: string[]; case?: Case }
     | { money: number | string; currency?: string; case?: Case }
-    | { date: string | Date; case?: Case };
+    /** The year is said when the date is a year or more ahead or over half a year back; `year` decides otherwise. */
+    | { date: string | Date; case?: Case; year?: boolean };
   export type Prompt = Part | Part[];
 
   export interface VoiceOptions {
@@ -503,6 +504,7 @@ declare module "loopstart:call" {
     /**
      * Speaks and plays.
      * @example await call.prompt(["Заказ", { digits: "4031" }, "ждёт до", { date: "31.12.2026", case: "gen" }, { play: "bye.wav" }]);
+     * @example await call.prompt(["Полис действует до", { date: "31.12.2026", case: "gen", year: true }]);
      */
     prompt(parts: Prompt, options?: PromptOptions): Promise<Played>;
     /**

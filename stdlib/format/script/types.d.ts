@@ -21,7 +21,8 @@ declare module "loopstart:format" {
    */
   export function money(value: number | string, options?: Options & { currency?: string; case?: Case }): string;
   /**
-   * `date("31.12.2026", { case: "gen" })`; a Date is read in the zone of the project.
+   * `date("31.12.2026", { case: "gen" })`; a Date is read in the zone of the project. The year
+   * is said with `year: true` only; the part `{ date }` of a prompt decides by itself.
    * @example date("31.12.2026", { case: "gen", year: false }); // тридцать первого декабря
    */
   export function date(value: string | Date, options?: Options & { case?: Case; year?: boolean }): string;
