@@ -2,6 +2,7 @@ package sip
 
 import (
 	"errors"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -14,7 +15,8 @@ type dialogTable struct {
 	mu     sync.RWMutex
 	byKey  map[dialogKey]*Dialog
 	users  map[string]map[*Dialog]struct{} // dialogs of each user
-	merged *recent[mergeKey, mergedInvite]
+	merged *recent[uint64, mergedInvite]
+	seed   maphash.Seed
 	closed bool
 }
 
@@ -26,14 +28,16 @@ type mergeKey struct {
 	seq             uint32
 }
 
+// mergedInvite and its key are kept as hashes: parts of messages would hold the
+// memory of thousands of calls that are over.
 type mergedInvite struct {
-	branch string
+	branch uint64
 	at     time.Time
 }
 
 func (t *dialogTable) init() {
 	t.byKey, t.users = map[dialogKey]*Dialog{}, map[string]map[*Dialog]struct{}{}
-	t.merged = newRecent[mergeKey, mergedInvite](2*MaxDialogs, nil)
+	t.merged, t.seed = newRecent[uint64, mergedInvite](2*MaxDialogs, nil), maphash.MakeSeed()
 }
 
 // Why a dialog is not entered.
@@ -114,8 +118,9 @@ func (t *dialogTable) size() int {
 // remembers this one for as long as its transaction may live.
 func (t *dialogTable) copyOf(req *gosip.Request, now time.Time) bool {
 	from, _ := req.From().Params.Get("tag")
-	branch, _ := req.Via().Params.Get("branch")
-	k := mergeKey{req.CallID().Value(), from, req.CSeq().SeqNo}
+	via, _ := req.Via().Params.Get("branch")
+	branch := maphash.String(t.seed, via)
+	k := maphash.Comparable(t.seed, mergeKey{req.CallID().Value(), from, req.CSeq().SeqNo})
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if m, ok := t.merged.get(k); ok && m.branch != branch && now.Sub(m.at) < timer64 {
