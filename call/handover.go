@@ -64,15 +64,23 @@ func (l *Leg) adopt(n *Leg, patience time.Duration) {
 	}
 	l.note("state", "goes on with "+n.Party().Number(), "")
 	if old != nil && !gone {
-		if !wasUp || patience == 0 {
-			old.Hangup()
+		end := func() { old.Hangup() }
+		if !wasUp && !l.outbound {
+			end = func() { _ = old.Reject(487, "") } // it may have cancelled already
+		}
+		if patience == 0 {
+			end()
 		} else {
-			c.after(patience, func() { old.Hangup() })
-			l.onEnd = append(l.onEnd, func() { old.Hangup() }) // the timer ends with the call
+			c.after(patience, end)
+			l.onEnd = append(l.onEnd, end) // the timer ends with the call
 		}
 	}
-	if !wasUp {
+	switch {
+	case wasUp:
+	case n.state == legUp:
 		l.up(c.clk.Now())
+	default:
+		l.state = n.state
 	}
 }
 
@@ -161,7 +169,10 @@ func (c *Call) replace(dialog string, d Dialog, o media.SessionOptions, who Plac
 			l = x
 		}
 	}
-	if l == nil || l.state < legUp && !l.outbound || l.supervises != nil {
+	// Who rings us can be replaced only by our own hand: RFC 3891 §3 forbids it to an
+	// INVITE of others.
+	_, patched := d.(*pipe)
+	if l == nil || l.state < legUp && !l.outbound && !patched || l.supervises != nil {
 		return false
 	}
 	n, err := c.addLeg(false)
@@ -175,14 +186,30 @@ func (c *Call) replace(dialog string, d Dialog, o media.SessionOptions, who Plac
 	}
 	n.follow(d, func() {})
 	n.note("state", who.Name+" takes the place of "+l.Party().Number(), "")
-	if err := n.accept(nil); err != nil {
+	take, patience := func() error { return n.accept(nil) }, time.Duration(0)
+	if l.state < legUp && !l.outbound {
+		take, patience = func() error { return n.wait(l.state) }, byeAfter // its phone cancels by itself
+	}
+	if err := take(); err != nil {
 		n.note("media", err.Error(), "")
 		n.code = 488
 		_ = d.Reject(488, "")
 		return true
 	}
-	l.adopt(n, 0)
+	l.adopt(n, patience)
 	return true
+}
+
+// wait tells who takes the place of a caller that is not answered yet how far
+// that call has come.
+func (l *Leg) wait(as legState) error {
+	switch as {
+	case legRinging:
+		l.Ring(Verb{Reply: func(any, error) {}})
+	case legEarly:
+		return l.early("")
+	}
+	return nil
 }
 
 // Holds tells whether one of the call's legs has the dialog of that ID. It is
@@ -192,9 +219,12 @@ func (c *Call) Holds(dialog string) bool {
 	return ok
 }
 
-// shared is what other goroutines may know of a dialog: its ID, and the user or
-// number that its party talks with.
-type shared struct{ id, with string }
+// shared is what other goroutines may know of a dialog: its ID, the user or
+// number that its party talks with, and that it calls us and is not answered.
+type shared struct {
+	id, with string
+	unheard  bool
+}
 
 func (c *Call) shared(dialog string) (shared, bool) {
 	if list := c.dialogs.Load(); list != nil {
@@ -214,6 +244,13 @@ func (c *Call) With(dialog string) string {
 	return s.with
 }
 
+// Unanswered tells whether the dialog is of somebody who calls us and is not
+// answered yet. It is safe from any goroutine.
+func (c *Call) Unanswered(dialog string) bool {
+	s, _ := c.shared(dialog)
+	return s.unheard
+}
+
 // shareDialogs keeps the IDs of all dialogs, and who talks with whom, where
 // other goroutines may read them.
 func (c *Call) shareDialogs() {
@@ -222,7 +259,7 @@ func (c *Call) shareDialogs() {
 		if l.dialog == nil {
 			continue
 		}
-		s := shared{id: l.dialog.ID()}
+		s := shared{id: l.dialog.ID(), unheard: !l.outbound && l.state < legUp}
 		if l.talk != nil {
 			s.with = l.talk.other(l).Party().Number()
 		}

@@ -274,6 +274,7 @@ func (l *Leg) up(at time.Time) {
 		l.session.Answered()
 	}
 	l.note("state", "answered", "")
+	l.call.shareDialogs()
 	if l == l.call.main {
 		l.call.mainUp()
 	}

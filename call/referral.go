@@ -20,7 +20,7 @@ type Transfers interface {
 	// attended: whom it has already called.
 	Permit(user, target string, attended bool) error
 	// Patch is the way into the place of the dialog of ours of that ID, for who
-	// calls itself as.
+	// calls itself as. The place has no name while whom it calls has not answered.
 	Patch(dialog, as string) (Place, error)
 }
 
@@ -119,7 +119,6 @@ func (h *handing) refuse(code int, why string) {
 // accept dials the target and gives it the leg when it answers.
 func (h *handing) accept(target string) {
 	l := h.leg
-	c := l.call
 	h.wait.stop()
 	if target != "" && target != h.target {
 		h.target, h.dialog = target, ""
@@ -133,6 +132,12 @@ func (h *handing) accept(target string) {
 	}
 	_ = l.dialog.Consent(h.id, 202)
 	l.note("state", "transferred to "+h.target, "")
+	h.dial(places)
+}
+
+// dial rings who is to come.
+func (h *handing) dial(places []Place) {
+	l, c := h.leg, h.leg.call
 	c.made32++
 	c.dialPlaces(1<<31|c.made32, places, h.request(), Verb{Reply: h.dialled}, func() {
 		_ = l.dialog.Progress(h.id, 180, "")
@@ -151,6 +156,7 @@ func (h *handing) places() ([]Place, error) {
 	c := h.leg.call
 	if h.dialog != "" {
 		p, err := c.deps.Transfers.Patch(h.dialog, c.With(h.leg.dialog.ID()))
+		p.Name = cmp.Or(p.Name, h.target)
 		return []Place{p}, err
 	}
 	return c.deps.Dialer.Resolve(h.request())
@@ -164,7 +170,7 @@ func (h *handing) dialled(value any, err error) {
 	if err != nil {
 		r = DialResult{Status: "failed", Code: 503}
 	}
-	if l.handing != h {
+	if l.handing != h || r.Leg == nil && h.missed(r.Code) {
 		return
 	}
 	l.handing = nil
@@ -185,4 +191,24 @@ func (h *handing) dialled(value any, err error) {
 		r.Leg.hidden = true
 		l.adopt(r.Leg, byeAfter)
 	}
+}
+
+// missed rings the target anew when the call to be taken over has ended just
+// now: phones that transfer while it still rings cancel it as soon as we agree.
+func (h *handing) missed(code int) bool {
+	c := h.leg.call
+	if h.dialog == "" || code != 481 || c.ending {
+		return false
+	}
+	h.dialog = ""
+	if !c.scripted && c.deps.Transfers.Permit(h.leg.user(), h.target, false) != nil {
+		return false
+	}
+	places, err := h.places()
+	if err != nil {
+		return false
+	}
+	h.leg.note("state", "the call to "+h.target+" has ended meanwhile, dialled again", "")
+	h.dial(places)
+	return true
 }

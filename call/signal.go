@@ -113,6 +113,7 @@ func (l *Leg) accept(h []sip.Header) error {
 	if l.lateOffer {
 		l.state, l.answeredAt = legUp, l.call.clk.Now()
 		l.note("state", "answered", "")
+		l.call.shareDialogs()
 		l.call.mainUp()
 		return nil
 	}

@@ -75,6 +75,11 @@ func notified(c *phone.Call, status string) {
 	})
 }
 
+// replacesOf names the call that m has answered, as Refer-To does.
+func replacesOf(c *phone.Call, m *phone.Message) string {
+	return url.QueryEscape(c.ID + ";to-tag=" + phone.Tag(m.Get("to")) + ";from-tag=" + phone.Tag(m.Get("from")))
+}
+
 func TestTransfers(t *testing.T) {
 	t.Parallel()
 	p, phones := transferDesk(t)
@@ -122,8 +127,7 @@ func TestTransfers(t *testing.T) {
 		bob := phones["102"].Next(t, 5*time.Second)
 		bob.PickUp()
 		ok := second.Talk(5 * time.Second)
-		replaces := url.QueryEscape(second.ID + ";to-tag=" + phone.Tag(ok.Get("to")) + ";from-tag=" + phone.Tag(ok.Get("from")))
-		refer(anna, "sip:102@"+host+"?Replaces="+replaces, 202)
+		refer(anna, "sip:102@"+host+"?Replaces="+replacesOf(second, ok), 202)
 		notified(anna, "200")
 		second.Ended(5 * time.Second)
 		anna.Ended(5 * time.Second)
@@ -133,6 +137,51 @@ func TestTransfers(t *testing.T) {
 		if r := p.in(t).ended("+79000000502"); string(r.Result) != `{"status":"completed","by":"102","endedBy":"caller"}` {
 			t.Errorf("%s", r.Result)
 		}
+	})
+	for name, cancels := range map[string]bool{"its phone waits": false, "its phone cancels as soon as we agree": true} {
+		t.Run("attended, while the asked one rings: "+name, func(t *testing.T) {
+			from := map[bool]string{false: "+79000000505", true: "+79000000506"}[cancels]
+			c, anna := talking(t, from, "desk", phones["101"])
+			hold := anna.Media.Local
+			hold.Version, hold.Direction = hold.Version+1, "sendonly"
+			anna.Wait("200 to the hold", 3*time.Second, answerTo(anna.Reinvite(hold.String())))
+			second := phones["101"].Call(p.uri("102"), p.sip)
+			bob := phones["102"].Next(t, 5*time.Second)
+			bob.Ring()
+			rings := second.Answer(180, "INVITE", 5*time.Second)
+			refer(anna, "sip:102@"+host+"?Replaces="+replacesOf(second, rings), 202)
+			if cancels {
+				second.Cancel()
+				anna.Hangup()
+			}
+			second.Answer(487, "INVITE", 5*time.Second)
+			if bob.IsOver() { // cancelled before it was taken over: it is rung anew
+				bob = phones["102"].Next(t, 5*time.Second)
+			}
+			bob.PickUp()
+			if !cancels {
+				notified(anna, "200")
+				anna.Ended(5 * time.Second)
+			}
+			took(t, c, bob)
+			bob.Hangup()
+			c.Ended(5 * time.Second)
+			if r := p.in(t).ended(from); !strings.Contains(string(r.Result), `"status":"completed","by":"102"`) {
+				t.Errorf("%s", r.Result)
+			}
+		})
+	}
+	t.Run("attended, while the asked one rings, who does not take it", func(t *testing.T) {
+		c, anna := talking(t, "+79000000507", "desk", phones["101"])
+		second := phones["101"].Call(p.uri("102"), p.sip)
+		bob := phones["102"].Next(t, 5*time.Second)
+		bob.Ring()
+		refer(anna, "sip:102@"+host+"?Replaces="+replacesOf(second, second.Answer(180, "INVITE", 5*time.Second)), 202)
+		bob.Refuse(486, "Busy Here")
+		notified(anna, "486")
+		took(t, c, anna) // they talk on
+		c.Hangup()
+		anna.Ended(5 * time.Second)
 	})
 	t.Run("a route without a script asks the user's transfer", func(t *testing.T) {
 		c, anna := talking(t, "+79000000503", "201", phones["101"])

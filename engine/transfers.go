@@ -64,14 +64,18 @@ func (t transfers) Permit(user, target string, attended bool) error {
 
 // Patch implements call.Transfers: the way to the other side of the talk that
 // the dialog belongs to is a pipe to that call. Each side knows the other by who
-// talks at its end, and where nobody does by the call.
+// talks at its end, and where nobody does by the call; one that rings still is
+// known by whom the phone has asked for.
 func (t transfers) Patch(dialog, as string) (call.Place, error) {
 	l := t.e.calls.holding(dialog)
 	if l == nil {
 		return call.Place{}, fault.New(fault.NotFound, "transfer: the call to be taken over has ended")
 	}
 	options := t.e.patchSession()
-	with := cmp.Or(l.With(dialog), l.ID())
+	with := l.With(dialog)
+	if with == "" && !l.Unanswered(dialog) {
+		with = l.ID()
+	}
 	return call.Place{Name: with, Routes: []call.Route{{Media: options, Dial: func(o sip.Outgoing) (call.Dialog, error) {
 		near, far := call.Pipe(t.e.clk, o.Body)
 		t.e.clk.Busy(1)
