@@ -23,7 +23,11 @@ const (
 
 // noticeSilence makes the kernel end a connection whose peer is no longer there.
 func noticeSilence(c net.Conn) {
-	if inner, ok := c.(interface{ NetConn() net.Conn }); ok {
+	for { // WebSocket, TLS, TCP
+		inner, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
 		c = inner.NetConn()
 	}
 	s, ok := c.(syscall.Conn)

@@ -130,7 +130,13 @@ func TestSilentConnectionsEnd(t *testing.T) {
 	e, _, _ := openWire(t, Config{Users: twoUsers})
 	p := tcpPhone(t, e, "<sip:101@10.9.8.7:5060;transport=tcp>")
 	c := e.hub.lookup(p.tcp.LocalAddr().String())
-	raw, err := c.Conn.(*net.TCPConn).SyscallConn()
+	silenceIsNoticed(t, c.Conn.(*net.TCPConn))
+}
+
+// silenceIsNoticed checks a socket's limit for what is not acknowledged.
+func silenceIsNoticed(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	raw, err := c.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,9 @@ type wsConn struct {
 	ws       *websocket.Conn
 }
 
+// NetConn is the socket below, as tls.Conn gives it.
+func (c *wsConn) NetConn() net.Conn { return c.Conn }
+
 // Read is not used: messages come whole, from message.
 func (c *wsConn) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
 

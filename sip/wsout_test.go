@@ -2,6 +2,8 @@ package sip
 
 import (
 	"context"
+	"crypto/tls"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -39,6 +41,14 @@ func TestTrunkOverWebSocket(t *testing.T) {
 			}
 			talk(t, far, near, Target{User: "101"}, Origin{Kind: FromTrunk, Name: "far", Transport: transport})
 			talk(t, near, far, Target{Trunk: "far", Number: "5551"}, Origin{Kind: FromUser, Name: "101", Transport: transport})
+
+			for _, c := range []*tcpConn{far.hub.lookup(b.Source.String()), near.hub.lookup(far.LocalAddr(transport).String())} {
+				below := c.Conn.(*wsConn).Conn
+				if transport == "wss" {
+					below = below.(*tls.Conn).NetConn()
+				}
+				silenceIsNoticed(t, below.(*net.TCPConn))
+			}
 
 			lost := near.hub.lookup(b.Source.String())
 			if lost != nil {
