@@ -91,8 +91,8 @@ type Project struct {
 // Media is the part of the RTP engine that a user may set.
 type Media struct {
 	Ports   PortRange     `yaml:"ports" default:"40000-49999" doc:"UDP ports of RTP (even) and RTCP (odd)."`
-	Codecs  []string      `yaml:"codecs" default:"[PCMA, PCMU, G722, opus]" enum:"PCMA PCMU G722 opus" doc:"Codecs in order of preference."`
-	Timeout time.Duration `yaml:"timeout" default:"30s" off:"yes" doc:"A call without any RTP for so long is ended; off: never. By default the time begins with the first packet, when the key is set with the answer."`
+	Codecs  []string      `yaml:"codecs" some:"leave the key out for all" default:"[PCMA, PCMU, G722, opus]" enum:"PCMA PCMU G722 opus" doc:"Codecs in order of preference."`
+	Timeout time.Duration `yaml:"timeout" least:"100ms" default:"30s" off:"yes" doc:"A call without any RTP for so long is ended; off: never. By default the time begins with the first packet, when the key is set with the answer."`
 }
 
 // Scripts is the scripts folder and how scripts are run.
@@ -108,7 +108,7 @@ type ScriptLimits struct {
 	Name         string        `yaml:"-"`
 	Calls        int           `yaml:"calls" range:"0..1000000" doc:"Calls at once."`
 	CPS          float64       `yaml:"cps" range:"0..10000" doc:"New calls a second."`
-	CallDuration time.Duration `yaml:"call_duration" doc:"Longest call."`
+	CallDuration time.Duration `yaml:"call_duration" least:"100ms" zero:"yes" doc:"Longest call."`
 	CostPerDay   float64       `yaml:"cost_per_day" range:"0..1000000000" doc:"Spending a day on outgoing calls, by trunks.X.rates; 0: no cap."`
 }
 
@@ -123,16 +123,16 @@ type Recordings struct {
 	Dir    string        `yaml:"dir" default:"recordings" doc:"Folder of the recordings."`
 	Format string        `yaml:"format" default:"wav" enum:"wav mp3 ogg" doc:"What recordings become when they are over; mp3 needs lame or ffmpeg."`
 	Stereo bool          `yaml:"stereo" default:"true" doc:"Caller left, other side right."`
-	Keep   time.Duration `yaml:"keep" default:"90d" doc:"Files older than this are deleted."`
+	Keep   time.Duration `yaml:"keep" least:"100ms" default:"90d" doc:"Files older than this are deleted."`
 }
 
 // Keep says how long records stay in the store.
 type Keep struct {
-	Calls     time.Duration `yaml:"calls" default:"1y" doc:"Call records."`
-	Timelines time.Duration `yaml:"timelines" default:"90d" doc:"Timelines of calls."`
-	Contacts  time.Duration `yaml:"contacts" default:"180d" doc:"Campaigns that are over, with their contacts."`
-	Audit     time.Duration `yaml:"audit" default:"1y" doc:"The log of writes through the API."`
-	Outbox    time.Duration `yaml:"outbox" default:"30d" doc:"Deliveries that failed for good."`
+	Calls     time.Duration `yaml:"calls" least:"100ms" default:"1y" doc:"Call records."`
+	Timelines time.Duration `yaml:"timelines" least:"100ms" default:"90d" doc:"Timelines of calls."`
+	Contacts  time.Duration `yaml:"contacts" least:"100ms" default:"180d" doc:"Campaigns that are over, with their contacts."`
+	Audit     time.Duration `yaml:"audit" least:"100ms" default:"1y" doc:"The log of writes through the API."`
+	Outbox    time.Duration `yaml:"outbox" least:"100ms" default:"30d" doc:"Deliveries that failed for good."`
 }
 
 // Outbox says how fast deliveries go to one host.

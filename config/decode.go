@@ -147,6 +147,18 @@ func (d *decoder) field(path string, f field, n *node, set bool, v reflect.Value
 	}
 	if set {
 		d.later(path, f.tag, n, v)
+		d.empty(path, f, n, v)
+	}
+}
+
+// empty refuses a list or a text that is there and has nothing in it, where
+// that would mean something else than it says.
+func (d *decoder) empty(path string, f field, n *node, v reflect.Value) {
+	if hint := f.tag.Get("some"); hint != "" && n.kind == listNode && len(n.items) == 0 {
+		d.add(n.at, path+": the list is empty", hint)
+	}
+	if v.Kind() == reflect.String && n.kind == scalarNode && v.Len() == 0 && f.tag.Get("default") != "" && f.tag.Get("enum") == "" {
+		d.add(n.at, path+": this is empty", "leave the key out for "+f.tag.Get("default"))
 	}
 }
 
@@ -248,8 +260,16 @@ func (d *decoder) list(path string, tag reflect.StructTag, n *node, v reflect.Va
 		}
 		d.places[at] = item.at
 		d.value(at, tag, item, out.Index(i))
+		if tag.Get("repeat") == "" && repeated(items[:i], item) && out.Index(i).Type() != reflect.TypeFor[Secret]() {
+			d.add(item.at, at+": "+item.quoted()+" is here twice", "remove one of them")
+		}
 	}
 	v.Set(out)
+}
+
+// repeated tells a scalar that stands in a list already.
+func repeated(before []*node, n *node) bool {
+	return n.kind == scalarNode && slices.ContainsFunc(before, func(b *node) bool { return b.kind == scalarNode && b.text == n.text })
 }
 
 func (d *decoder) stringValue(path string, tag reflect.StructTag, n *node, v reflect.Value) {

@@ -79,6 +79,29 @@ func decodeDuration(d *decoder, path string, tag reflect.StructTag, n *node, v r
 		return
 	}
 	v.SetInt(int64(value))
+	d.least(path, tag, n, text, value)
+}
+
+// least refuses durations that nobody means, mostly seconds or minutes without
+// their unit, and notes the others that have none.
+func (d *decoder) least(path string, tag reflect.StructTag, n *node, text string, value time.Duration) {
+	if n.at == (place{}) {
+		return // a default
+	}
+	_, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	bare := err == nil
+	least, err := duration.Parse(tag.Get("least"))
+	allowed := value == 0 && tag.Get("off")+tag.Get("zero") != ""
+	switch {
+	case err != nil || allowed || value >= least:
+		if bare && value > 0 {
+			d.notices = append(d.notices, Notice{d.where(n.at), path + ": a number without a unit is milliseconds: " + duration.Format(value)})
+		}
+	case bare && value > 0:
+		d.add(n.at, fmt.Sprintf("%s: %s is milliseconds, less than %s", path, n.quoted(), duration.Format(least)), `write the unit: "30s", "5m", "2h"`)
+	default:
+		d.add(n.at, fmt.Sprintf("%s: %s is less than %s", path, n.quoted(), duration.Format(least)), "")
+	}
 }
 
 func decodeSecret(d *decoder, path string, _ reflect.StructTag, n *node, v reflect.Value) {
@@ -109,6 +132,10 @@ func decodeBytes(d *decoder, path string, tag reflect.StructTag, n *node, v refl
 // defaultExpires is what REGISTER asks for when the file says only true.
 const defaultExpires = 300 * time.Second
 
+// maxInterval is the longest time that a registration or a session may go
+// without being refreshed.
+const maxInterval = 30 * duration.Day
+
 func decodeRegister(d *decoder, path string, _ reflect.StructTag, n *node, v reflect.Value) {
 	r := Register{Expires: defaultExpires}
 	if n.kind == mapNode {
@@ -119,6 +146,8 @@ func decodeRegister(d *decoder, path string, _ reflect.StructTag, n *node, v ref
 		d.structure(path, n, reflect.ValueOf(&options).Elem())
 		if r.Expires = options.Expires; r.Expires < time.Minute {
 			d.add(n.at, path+".expires: less than 60s", "registrars refuse it")
+		} else if r.Expires > maxInterval {
+			d.add(n.at, path+".expires: more than "+duration.Format(maxInterval), "a registration that nobody renews is dead for as long")
 		}
 	} else if n.kind == scalarNode {
 		d.boolValue(path, n, reflect.ValueOf(&r.On).Elem())
@@ -145,6 +174,8 @@ func decodeSessionTimer(d *decoder, path string, tag reflect.StructTag, n *node,
 		decodeDuration(d, path, tag, n, reflect.ValueOf(&timer.Interval).Elem())
 		if timer.Interval > 0 && timer.Interval < minSessionTimer {
 			d.add(n.at, path+": less than 90s", "RFC 4028 forbids it")
+		} else if timer.Interval > maxInterval {
+			d.add(n.at, path+": more than "+duration.Format(maxInterval), "a dead call would stand for as long; 1800s is usual")
 		}
 	}
 	v.Set(reflect.ValueOf(timer))

@@ -88,7 +88,7 @@ func Parse(text []byte, name string, o Options) (*Config, error) {
 	d.structure("", root, reflect.ValueOf(c).Elem())
 	c.complete()
 	c.validate(r)
-	c.notices = d.notices
+	c.notices = append(d.notices, c.notices...)
 	if err := r.problems(); err != nil {
 		return nil, err
 	}

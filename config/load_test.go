@@ -333,7 +333,7 @@ func TestTemplateHasEveryKey(t *testing.T) {
 		t.Errorf("%+v", c.Routes)
 	}
 	bare := regexp.MustCompile(`(?m)^# ( *(?:[a-z_0-9]+:|- |"101":|CRM_TOKEN:))`).ReplaceAllString(Template("menu"), "$1")
-	env := map[string]string{"AGENT_101": "a", "MANGO_PASSWORD": "b", "CRM_API": "c", "TTS_KEY": "d", "HOOK_SECRET": "e", "CRM_TOKEN": "f", "B24_WEBHOOK": "https://example.bitrix24.ru/rest/1/g/", "B24_SECRET": "h", "RETAILCRM_KEY": "i"}
+	env := map[string]string{"AGENT_101": "a", "MANGO_PASSWORD": "b", "CRM_API": "c-token", "TTS_KEY": "d", "HOOK_SECRET": "e", "CRM_TOKEN": "f", "B24_WEBHOOK": "https://example.bitrix24.ru/rest/1/g/", "B24_SECRET": "h", "RETAILCRM_KEY": "i"}
 	full, err := Parse([]byte(bare), FileName, Options{Env: env})
 	if err != nil {
 		t.Fatalf("%s\n%s", bare, listing(err))
@@ -495,4 +495,23 @@ func FuzzDotEnv(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNoticesOfNumbers: what may be meant and mostly is not, is told by check.
+func TestNoticesOfNumbers(t *testing.T) {
+	c := load(t, "sip: {listen: [udp://0.0.0.0:41000]}\nmedia: {ports: 40000-41999, timeout: 0}\nhttp: {listen: \":8780\", tokens: [short, "+strings.Repeat("x", 16)+"]}\n"+
+		"limits: {calls: 1001, ring: 3600, drain: 0, dead_air: 5s}\n", Options{})
+	want := []string{
+		"loopstart.yaml:4:29: limits.ring: a number without a unit is milliseconds: 3s600ms",
+		"media.ports: 40000-41999 holds the port of sip.listen[0], which carries no audio then",
+		"limits.calls: 1001 calls, but media.ports has room for the audio of 1000",
+		"http.tokens.token1: the token is short, and http.listen is open to others: `openssl rand -hex 24` makes one that is not",
+	}
+	var got []string
+	for _, n := range c.Notices() {
+		got = append(got, n.String())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }

@@ -11,13 +11,13 @@ type Group struct {
 	Name       string        `yaml:"-"`
 	Members    []string      `yaml:"members" required:"yes" doc:"Users or numbers."`
 	Ring       string        `yaml:"ring" default:"all" enum:"all serial longest_idle round_robin skills" doc:"Who is rung, and in which order."`
-	Each       time.Duration `yaml:"each" default:"20s" doc:"How long one member is rung."`
-	WrapUp     time.Duration `yaml:"wrap_up" default:"0s" doc:"Rest after a talk, in which the member is not rung."`
+	Each       time.Duration `yaml:"each" least:"100ms" default:"20s" doc:"How long one member is rung."`
+	WrapUp     time.Duration `yaml:"wrap_up" least:"100ms" zero:"yes" default:"0s" doc:"Rest after a talk, in which the member is not rung."`
 	Hours      string        `yaml:"hours" doc:"Schedule in which the group is rung."`
 	MaxWaiting int           `yaml:"max_waiting" default:"30" range:"0..10000" doc:"Callers who may wait in the queue."`
 
 	PauseAfter   int           `yaml:"pause_after" default:"3" range:"0..100" doc:"Calls missed in a row after which the queue pauses a member, unless it is the last one; 0: never."`
-	ServiceLevel time.Duration `yaml:"service_level" default:"20s" doc:"Waits up to it count as answered in time."`
+	ServiceLevel time.Duration `yaml:"service_level" least:"100ms" default:"20s" doc:"Waits up to it count as answered in time."`
 }
 
 // Schedule is opening hours as written and as parsed.
@@ -40,10 +40,10 @@ type Open struct {
 // Route says what happens with an incoming call. The match fields are lists
 // of which one must match; an empty list matches everything.
 type Route struct {
-	To       []string       `yaml:"to" doc:"Called numbers; * stands for any characters."`
-	From     []string       `yaml:"from" doc:"Caller numbers; * stands for any characters."`
-	User     []string       `yaml:"user" doc:"Registered users who call; * stands for any characters."`
-	Trunk    []string       `yaml:"trunk" doc:"Trunks the call came through."`
+	To       []string       `yaml:"to" some:"leave the key out to match everything" doc:"Called numbers; * stands for any characters."`
+	From     []string       `yaml:"from" some:"leave the key out to match everything" doc:"Caller numbers; * stands for any characters."`
+	User     []string       `yaml:"user" some:"leave the key out to match everything" doc:"Registered users who call; * stands for any characters."`
+	Trunk    []string       `yaml:"trunk" some:"leave the key out to match everything" doc:"Trunks the call came through."`
 	Hours    string         `yaml:"hours" doc:"Schedule in which the route holds; !name: outside of it."`
 	Script   string         `yaml:"script" doc:"Script that takes the call."`
 	Connect  []string       `yaml:"connect" doc:"Groups, users, numbers or {to}, rung together."`

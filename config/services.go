@@ -42,8 +42,8 @@ type Tokens []Token
 type Token struct {
 	Name    string   `yaml:"-"`
 	Token   Secret   `yaml:"token" required:"yes" doc:"The bearer token."`
-	Allow   []string `yaml:"allow" enum:"calls campaigns flows kv scripts stoplist people audit backup users messages read" doc:"Parts of the API; default: all."`
-	Scripts []string `yaml:"scripts" doc:"Scripts it may start or see; default: all."`
+	Allow   []string `yaml:"allow" some:"leave the key out for all parts" enum:"calls campaigns flows kv scripts stoplist people audit backup users messages read" doc:"Parts of the API; default: all."`
+	Scripts []string `yaml:"scripts" some:"leave the key out for all scripts" doc:"Scripts it may start or see; default: all."`
 }
 
 // Speech is synthesis and recognition.
@@ -60,7 +60,7 @@ type TTS struct {
 	Voices        []VoiceFor    `yaml:"voices,keyed" doc:"Voice by engine, language or alias: {rhvoice: Anna}."`
 	Engines       []Engine      `yaml:"engines,keyed" doc:"Engines of your own."`
 	Cache         Cache         `yaml:"cache" doc:"Disk cache of rendered prompts."`
-	Timeout       time.Duration `yaml:"timeout" default:"15s" doc:"Longest synthesis of one text before the next engine is tried."`
+	Timeout       time.Duration `yaml:"timeout" least:"100ms" default:"15s" doc:"Longest synthesis of one text before the next engine is tried."`
 	MaxText       int           `yaml:"max_text" default:"4000" range:"1..100000" doc:"Longest text in characters."`
 	NonCommercial bool          `yaml:"allow_non_commercial_voices" doc:"Also use voices whose licence forbids commercial use."`
 }
@@ -81,13 +81,13 @@ type VoiceFor struct {
 type Engine struct {
 	Name    string        `yaml:"-"`
 	Driver  string        `yaml:"driver" required:"yes" enum:"espeak rhvoice command http openai yandex" unbuilt:"yandex" doc:"Kind of engine."`
-	Command []string      `yaml:"command" doc:"Program and arguments: text on stdin, WAV on stdout."`
+	Command []string      `yaml:"command" repeat:"yes" doc:"Program and arguments: text on stdin, WAV on stdout."`
 	URL     string        `yaml:"url" doc:"Address of an OpenAI-compatible /v1/audio/speech."`
 	Key     Secret        `yaml:"key" doc:"Bearer token of the URL."`
 	Model   string        `yaml:"model" doc:"Model name."`
 	Voice   string        `yaml:"voice" doc:"Voice name."`
 	Speed   float64       `yaml:"speed" default:"1" range:"0.25..4" doc:"Speed of speech."`
-	Timeout time.Duration `yaml:"timeout" default:"15s" doc:"Longest synthesis of one text."`
+	Timeout time.Duration `yaml:"timeout" least:"100ms" default:"15s" doc:"Longest synthesis of one text."`
 }
 
 // Cache is a bounded folder.
@@ -101,14 +101,14 @@ type ASR struct {
 	Default   []string      `yaml:"default" doc:"Recognisers in the order in which they are tried; default: all, in file order."`
 	Languages []Chain       `yaml:"languages,keyed" doc:"Other orders by language: {en: whisper}."`
 	Engines   []ASREngine   `yaml:"engines,keyed" doc:"Recognisers by name."`
-	Timeout   time.Duration `yaml:"timeout" default:"10s" doc:"How long a recogniser may take after the end of speech before the next one is tried."`
+	Timeout   time.Duration `yaml:"timeout" least:"100ms" default:"10s" doc:"How long a recogniser may take after the end of speech before the next one is tried."`
 }
 
 // ASREngine is one recogniser.
 type ASREngine struct {
 	Name         string   `yaml:"-"`
 	Driver       string   `yaml:"driver" required:"yes" enum:"vosk openai command" doc:"Kind of recogniser."`
-	Command      []string `yaml:"command" doc:"Program and arguments: WAV on stdin, text or JSON on stdout."`
+	Command      []string `yaml:"command" repeat:"yes" doc:"Program and arguments: WAV on stdin, text or JSON on stdout."`
 	URL          string   `yaml:"url" doc:"ws:// of a Vosk server, or http:// of an OpenAI-compatible /v1/audio/transcriptions."`
 	Key          Secret   `yaml:"key" doc:"Bearer token of the URL."`
 	Model        string   `yaml:"model" doc:"Model name."`
@@ -124,6 +124,6 @@ func WebhookEvents() []string {
 // Webhook is told about every call.
 type Webhook struct {
 	URL    string   `yaml:"url" required:"yes" doc:"Address that gets the POST."`
-	Events []string `yaml:"events" default:"[call.result, call.ended, order.done]" enum:"call.ringing call.answered call.dead_air call.result call.ended recording.stored recording.failed order.done source.banned address.changed cost.reached conference.began conference.joined conference.left conference.muted conference.unmuted conference.ended trunk.resting trunk.back queue.entered queue.answered queue.abandoned queue.left queue.done agent.ringing agent.missed agent.paused agent.wrap_up agent.ready agent.away" doc:"What it is told."`
+	Events []string `yaml:"events" some:"leave the key out for the usual ones" default:"[call.result, call.ended, order.done]" enum:"call.ringing call.answered call.dead_air call.result call.ended recording.stored recording.failed order.done source.banned address.changed cost.reached conference.began conference.joined conference.left conference.muted conference.unmuted conference.ended trunk.resting trunk.back queue.entered queue.answered queue.abandoned queue.left queue.done agent.ringing agent.missed agent.paused agent.wrap_up agent.ready agent.away" doc:"What it is told."`
 	Secret Secret   `yaml:"secret" doc:"Key of the Loopstart-Signature header."`
 }

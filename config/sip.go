@@ -14,11 +14,11 @@ type SIP struct {
 	Trust     []netip.Prefix `yaml:"trust" default:"[127.0.0.0/8, \"::1\"]" doc:"Sources that reach the routes unchallenged and are never banned."`
 	Users     []User         `yaml:"users,keyed" doc:"Accounts that may register here."`
 	Realm     string         `yaml:"realm" default:"loopstart" doc:"Realm of the digest challenge."`
-	KeepAlive time.Duration  `yaml:"keep_alive" default:"25s" off:"yes" doc:"Interval of empty packets (double CRLF, RFC 5626) that keep the way to phones of users behind a NAT open; off: their own keep-alives do."`
+	KeepAlive time.Duration  `yaml:"keep_alive" least:"100ms" default:"25s" off:"yes" doc:"Interval of empty packets (double CRLF, RFC 5626) that keep the way to phones of users behind a NAT open; off: their own keep-alives do."`
 	Agent     string         `yaml:"agent" default:"loopstart" doc:"User-Agent and Server header."`
 	TLS       SIPTLS         `yaml:"tls" doc:"SIP over TLS."`
 	Origins   []string       `yaml:"origins" doc:"Pages of other hosts that may open ws:// and wss:// listeners: host patterns such as phone.example.ru or *.example.ru; * is any."`
-	Ban       time.Duration  `yaml:"ban" default:"10m" off:"yes" doc:"How long a source is not heard that scans or guesses passwords; off: none is."`
+	Ban       time.Duration  `yaml:"ban" least:"100ms" default:"10m" off:"yes" doc:"How long a source is not heard that scans or guesses passwords; off: none is."`
 	Trace     bool           `yaml:"trace" default:"true" doc:"Keep the SIP messages of each call, secrets masked, with its timeline."`
 }
 
@@ -115,28 +115,28 @@ type Trunk struct {
 	Password     Secret         `yaml:"password" doc:"Digest password."`
 	Accounts     []Account      `yaml:"accounts" doc:"Several accounts to register."`
 	Register     Register       `yaml:"register" default:"false" doc:"true, false or {expires: 300s}."`
-	From         []string       `yaml:"from" doc:"Caller numbers this trunk may present."`
-	Allow        []netip.Prefix `yaml:"allow" doc:"Sources accepted as this trunk; default: what address and proxy resolve to."`
-	DID          []string       `yaml:"did" default:"[request-uri, to, p-called-party-id, diversion]" enum:"request-uri to p-called-party-id diversion history-info x-did" doc:"Headers searched for a number we own, in order."`
-	Caller       []string       `yaml:"caller" default:"[p-asserted-identity, from]" enum:"p-asserted-identity remote-party-id p-preferred-identity from" doc:"Headers believed for the caller's number, in order."`
+	From         []string       `yaml:"from" some:"leave the key out: the trunk then presents its username" doc:"Caller numbers this trunk may present."`
+	Allow        []netip.Prefix `yaml:"allow" some:"leave the key out for what address and proxy resolve to" doc:"Sources accepted as this trunk; default: what address and proxy resolve to."`
+	DID          []string       `yaml:"did" some:"leave the key out for the usual ones" default:"[request-uri, to, p-called-party-id, diversion]" enum:"request-uri to p-called-party-id diversion history-info x-did" doc:"Headers searched for a number we own, in order."`
+	Caller       []string       `yaml:"caller" some:"leave the key out for the usual ones" default:"[p-asserted-identity, from]" enum:"p-asserted-identity remote-party-id p-preferred-identity from" doc:"Headers believed for the caller's number, in order."`
 	Present      string         `yaml:"present" default:"from" enum:"from pai ppi rpid" doc:"Header that carries our number."`
 	Forwarded    string         `yaml:"forwarded" default:"diversion" enum:"off diversion history-info both" doc:"Header that tells of a forwarded call which number was called first."`
 	Format       string         `yaml:"format" default:"e164" enum:"e164 digits national" doc:"+7916…, 7916… or 8916…."`
-	Codecs       []string       `yaml:"codecs" enum:"PCMA PCMU G722 opus" doc:"Order of the offer; default: media.codecs."`
+	Codecs       []string       `yaml:"codecs" some:"leave the key out for media.codecs" enum:"PCMA PCMU G722 opus" doc:"Order of the offer; default: media.codecs."`
 	DTMF         string         `yaml:"dtmf" default:"auto" enum:"auto rfc4733 info inband" doc:"How keys travel; auto: in the audio only if telephone-event is not agreed."`
 	EarlyMedia   string         `yaml:"early_media" default:"pass" enum:"pass ringback ignore" doc:"What the caller hears before the answer: what the trunk sends, our ring tone, or nothing."`
 	EarlyTones   string         `yaml:"early_tones" default:"act" enum:"act note" doc:"A busy or reorder tone before the answer ends the dial, or is only noted."`
 	Redirect     string         `yaml:"redirect" default:"refuse" enum:"refuse follow" doc:"What becomes of a 3xx answer: the end of the dial, or its Contacts are dialled by the rules of any number."`
 	SRTP         string         `yaml:"srtp" default:"off" enum:"off optional required" doc:"Encryption of the audio (SRTP, keys in the session description); required: calls without are refused."`
 	SessionTimer SessionTimer   `yaml:"session_timer" default:"accept" doc:"accept, off or an interval such as 1800s."`
-	Options      time.Duration  `yaml:"options" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`
-	KeepAlive    time.Duration  `yaml:"keep_alive" default:"off" off:"yes" doc:"Interval of empty packets (double CRLF, RFC 5626) that keep a NAT's way open, or off: OPTIONS do it as well."`
+	Options      time.Duration  `yaml:"options" least:"100ms" default:"30s" off:"yes" doc:"Interval of OPTIONS pings, or off."`
+	KeepAlive    time.Duration  `yaml:"keep_alive" least:"100ms" default:"off" off:"yes" doc:"Interval of empty packets (double CRLF, RFC 5626) that keep a NAT's way open, or off: OPTIONS do it as well."`
 	MaxCalls     int            `yaml:"max_calls" default:"30" range:"1..1000000" doc:"Calls at once, both directions."`
-	MaxOut       int            `yaml:"max_out" range:"0..1000000" doc:"Of max_calls, how many we may start; default: all."`
+	MaxOut       int            `yaml:"max_out" range:"1..1000000" doc:"Of max_calls, how many we may start; default: all."`
 	MaxCPS       float64        `yaml:"max_cps" default:"5" range:"0.01..10000" doc:"New outgoing calls a second."`
 	Rates        []Rate         `yaml:"rates,keyed" doc:"What a minute costs, by prefix: {\"+7\": 1.5, \"+\": 30}; 1 where none fits. For cost_per_day."`
 	CostPerDay   float64        `yaml:"cost_per_day" range:"0..1000000000" doc:"Spending a day through this trunk; 0: no cap."`
-	Destinations []string       `yaml:"destinations" doc:"Prefixes that may be dialled; default: the project's country."`
+	Destinations []string       `yaml:"destinations" some:"prefixes such as +7; leave the key out for the country of the project" doc:"Prefixes that may be dialled; default: the project's country."`
 }
 
 // Rate is what a started minute to a prefix costs, in whatever currency

@@ -76,6 +76,7 @@ func (c *Config) validate(r *report) {
 	v.numbers()
 	v.tls()
 	v.advertised()
+	v.listeners()
 	v.users()
 	v.trunks()
 	v.schedules()
@@ -294,6 +295,13 @@ func (v checker) hours(path, name string) {
 	}
 }
 
+// Lengths of a bearer token: what is no secret at all, and what others may not
+// guess in a life.
+const (
+	leastToken = 3
+	goodToken  = 16
+)
+
 func (v checker) services() {
 	seen := map[Secret]string{}
 	for _, t := range v.c.HTTP.Tokens {
@@ -304,6 +312,12 @@ func (v checker) services() {
 			v.fail("http.tokens."+t.Name, "every token needs its own text", "the same token as %s", other)
 		}
 		seen[t.Token] = t.Name
+		switch listens := v.c.HTTP.Listen.Addr(); {
+		case len(t.Token) < leastToken:
+			v.fail("http.tokens."+t.Name, "a long random text: `openssl rand -hex 24` makes one", "a token as short as this can be guessed")
+		case len(t.Token) < goodToken && listens.IsValid() && !listens.IsLoopback():
+			v.c.notices = append(v.c.notices, Notice{Message: "http.tokens." + t.Name + ": the token is short, and http.listen is open to others: `openssl rand -hex 24` makes one that is not"})
+		}
 	}
 	if p := v.c.HTTP.Public; p != nil && p.URL != "" && !webURL(p.URL) {
 		v.fail("http.public.url", "such as https://pbx.example.ru", "this is no http or https URL")

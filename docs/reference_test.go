@@ -171,6 +171,9 @@ func (k key) kind() string {
 	if k.Tag.Get("off") != "" {
 		kind += " or `off`"
 	}
+	if least := k.Tag.Get("least"); least != "" {
+		kind += ", at least " + least
+	}
 	if r := k.Tag.Get("range"); r != "" {
 		low, high, _ := strings.Cut(r, "..")
 		kind += ", " + low + " to " + high
