@@ -369,7 +369,7 @@ func (k *connecting) dismiss(winner *Leg) {
 	for _, other := range inOrder(k.ringing) {
 		if k.ringing[other].stop(); other != winner {
 			other.reason = "cancelled"
-			other.hangup(sip.Header{Name: "Reason", Value: `SIP;cause=200;text="Call completed elsewhere"`})
+			other.hangup(answeredElsewhere())
 		}
 	}
 }

@@ -72,6 +72,7 @@ type Leg struct {
 	told      bool        // onRing was called
 	alerted   bool        // a 180 came
 	moving
+	twins []*Leg // further phones of who is called, which ring as well
 
 	typed        string
 	play         *playing
@@ -367,7 +368,7 @@ func (l *Leg) ended(ev sip.Event) {
 	if l.partedBy(ev) {
 		return
 	}
-	if l.state < legUp && l.outbound && l.nextRoute(ev) {
+	if l.state < legUp && l.outbound && (l.nextRoute(ev) || l.twinGoesOn(ev)) {
 		return
 	}
 	if timeout := ev.Reason == sip.ReasonTimeout || l.reason == "timeout"; timeout && ev.Code == 408 && ev.Headers == nil && l.outbound && l.state == legTrying && l.route.Trunk != "" {

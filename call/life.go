@@ -69,6 +69,12 @@ func warning(err error) sip.Header {
 func (c *Call) Originate(p Place) {
 	c.post(func() {
 		l, err := c.dialPlace(p)
+		for err != nil && len(p.Together) > 0 {
+			next := p.Together[0]
+			next.Together = p.Together[1:]
+			p = next
+			l, err = c.dialPlace(p)
+		}
 		if err != nil {
 			c.main, _ = c.addLegOnce()
 			c.main.note("state", "not dialled: "+err.Error(), "")
@@ -93,7 +99,11 @@ func (c *Call) Originate(p Place) {
 			if l.state >= legUp {
 				ring.stop()
 			}
+			if l.state == legUp {
+				l.dismissTwins()
+			}
 		}
+		l.ringTwins(p.Together)
 	})
 }
 

@@ -89,6 +89,10 @@ type Place struct {
 	Delay  time.Duration // before it rings
 	Each   time.Duration // ring time of this place; 0 for the verb's
 	Routes []Route
+	// Together are further phones of the same user, which ring at the same time
+	// when the place is the first leg of a call; other verbs have places of their
+	// own for them.
+	Together []Place
 }
 
 // Route is one way to a place.

@@ -277,8 +277,8 @@ func numberParty(number string) call.Party {
 	return p
 }
 
-// placeOf is where an order's call rings: a number through its trunks, a
-// user's phones, or the members of a group one after another.
+// placeOf is where an order's call rings: a number through its trunks, all
+// phones of a user, or the members of a group one after another.
 func (e *Engine) placeOf(ord *order, spec call.Spec) (call.Place, error) {
 	places, err := dialer{e}.Resolve(call.DialRequest{
 		Target: ord.To, From: ord.From, Trunk: ord.Trunk, Hide: ord.Hide, Script: ord.Script, Timeout: spec.RingTimeout,
@@ -290,6 +290,10 @@ func (e *Engine) placeOf(ord *order, spec call.Spec) (call.Place, error) {
 		return call.Place{}, fault.New(fault.Unavailable, "nobody is registered for %s", phone.Mask(ord.To))
 	}
 	p := places[0]
+	if _, user := e.Config().User(ord.To); user {
+		p.Together = places[1:]
+		return p, nil
+	}
 	for _, more := range places[1:] {
 		p.Routes = append(p.Routes, more.Routes...)
 	}
