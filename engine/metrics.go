@@ -132,6 +132,7 @@ func (g gauges) guard() []figure {
 		{"sip_address_changes_total", "Changes of this machine's addresses.", true, float64(s.Moves)},
 		{"sip_listeners_waiting", "Listeners whose address is not on this machine now.", false, float64(s.Absent)},
 		{"sip_transactions", "Requests of others whose transactions are not over.", false, float64(s.Transactions)},
+		{"sip_client_transactions", "Requests of ours whose transactions are not over.", false, float64(s.Requests)},
 		{"sip_sources", "UDP addresses that keep a way back for answers.", false, float64(s.Sources)},
 		{"sip_registrations", "Registrations of users.", false, float64(users.Bindings)},
 		{"sip_registrations_refused_total", "Registrations refused by a limit or as malformed.", true, float64(users.Refused)},

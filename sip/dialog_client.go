@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	gosip "github.com/emiago/sipgo/sip"
 
@@ -23,7 +22,6 @@ type clientTx struct {
 	hop      hop
 	exchange *digest.Exchange
 	req      *gosip.Request // newest try
-	tx       atomic.Pointer[gosip.ClientTx]
 	ctx      context.Context
 	cancel   context.CancelFunc
 }
@@ -185,16 +183,21 @@ func (c *clientTx) run(ctx context.Context, cancel context.CancelFunc, req *gosi
 		c.fail(err)
 		return
 	}
-	c.tx.Store(tx)
 	flow := e.watchFlow(c.hop)
 	defer flow.stop()
+	over, rings, left := c.orphaned(req), false, false
 	for {
 		select {
 		case res := <-tx.Responses():
 			flow.heard()
 			if c.pass(res) {
+				e.refusals.take(e, tx, res, c.hop)
 				return
 			}
+			rings = true
+		case <-over:
+			over, left = nil, true
+			defer e.clk.AfterFunc(timer64, cancel).Stop() // an INVITE that was answered 1xx has no timer of its own
 		case <-flow.gone:
 			flow.wait()
 		case <-flow.lost:
@@ -208,7 +211,20 @@ func (c *clientTx) run(ctx context.Context, cancel context.CancelFunc, req *gosi
 			tx.Terminate()
 			return
 		}
+		if left && rings && ctx.Err() == nil {
+			left = false
+			e.cancelInvite(req, c.hop, nil, func() {})
+		}
 	}
+}
+
+// orphaned is closed when the dialog of an INVITE is over: by a full queue or a
+// defect of ours that may be before the answer. nil for other requests.
+func (c *clientTx) orphaned(req *gosip.Request) <-chan struct{} {
+	if req.IsInvite() {
+		return c.d.done
+	}
+	return nil
 }
 
 // begin starts a client transaction; repeated gets further 2xx to an INVITE.
@@ -226,6 +242,10 @@ func (e *Endpoint) begin(ctx context.Context, req *gosip.Request, h hop, repeate
 	tx, err := e.tx.NewClientTransaction(ctx, req)
 	if err != nil {
 		return nil, err
+	}
+	e.requests.Add(1)
+	if !tx.OnTerminate(func(string, error) { e.requests.Add(-1) }) {
+		e.requests.Add(-1)
 	}
 	if repeated != nil {
 		tx.OnRetransmission(repeated)
@@ -381,27 +401,11 @@ func (d *Dialog) endFork(res *gosip.Response) {
 	d.e.spawn(func() { _, _ = d.e.exchange(d.e.ctx, bye, h) })
 }
 
-// sendCancel cancels the INVITE on its own way: same branch, same hop
-// (RFC 3261 §9.1).
+// sendCancel cancels the INVITE on its own way.
 func (d *Dialog) sendCancel(f effect) {
-	c := d.client[f.tx]
-	if c == nil || c.req == nil {
-		return
+	if c := d.client[f.tx]; c != nil && c.req != nil {
+		d.traceLine("CANCEL "+c.req.Recipient.String(), false)
+		d.e.sends.Add(1)
+		d.e.cancelInvite(c.req, c.hop, f.headers, d.e.sends.Done)
 	}
-	req, err := cancelOf(c.req, f.headers, d.e.agent())
-	if err != nil {
-		return
-	}
-	d.traceLine("CANCEL "+req.Recipient.String(), false)
-	if d.e.aim(req, c.hop) != nil {
-		return
-	}
-	d.e.sends.Add(1)
-	d.e.wg.Go(func() {
-		tx, err := d.e.begin(d.e.ctx, req, c.hop, nil)
-		d.e.sends.Done()
-		if err == nil {
-			_, _ = d.e.await(d.e.ctx, tx, c.hop) // the INVITE's own answer matters
-		}
-	})
 }

@@ -42,9 +42,11 @@ type Endpoint struct {
 	limiter      *limiter
 	bans         *bans
 	busy         perSource // transactions of each source
+	refusals     refusals  // refused INVITEs of ours
 	taps         taps
-	secret       [16]byte // of our tags
-	transactions atomic.Int64
+	secret       [16]byte       // of our tags
+	transactions atomic.Int64   // of requests to us
+	requests     atomic.Int64   // transactions of our own requests
 	sequence     atomic.Uint64  // of dialog IDs
 	sends        sync.WaitGroup // requests of dialogs that are not on the wire yet
 	draining     atomic.Bool
@@ -181,6 +183,7 @@ func (e *Endpoint) Stats() Stats {
 	s.Absent = len(e.Absent())
 	s.Dialogs = e.dialogs.size()
 	s.Connections, s.Transactions = e.hub.size(), int(e.transactions.Load())
+	s.Requests = int(e.requests.Load())
 	s.Bans, s.Banning = e.bans.began.Load(), len(e.bans.current(e.clk.Now()))
 	e.transports.mu.Lock()
 	s.Sources = e.sources.size()

@@ -147,10 +147,35 @@ func cancelOf(invite *gosip.Request, headers []Header, agent string) (*gosip.Req
 	return dr.build(invite.Via().Value(), "", agent)
 }
 
-// onStrayResponse gets responses without a transaction: 2xx that are repeated
-// after its end are acknowledged, all else is ignored.
+// cancelInvite cancels an INVITE on its own way: same branch, same hop (RFC 3261
+// §9.1). One that is cancelled already is not cancelled again. begun is called
+// when the CANCEL is out, or will never be.
+func (e *Endpoint) cancelInvite(invite *gosip.Request, h hop, headers []Header, begun func()) {
+	req, err := cancelOf(invite, headers, e.agent())
+	if err == nil {
+		err = e.aim(req, h)
+	}
+	if err != nil {
+		begun()
+		return
+	}
+	e.wg.Go(func() {
+		tx, err := e.begin(e.ctx, req, h, nil)
+		begun()
+		if err == nil {
+			_, _ = e.await(e.ctx, tx, h) // the INVITE's own answer matters
+		}
+	})
+}
+
+// onStrayResponse gets responses without a transaction: final ones to an INVITE
+// that are repeated after its end are acknowledged, all else is ignored.
 func (e *Endpoint) onStrayResponse(res *gosip.Response) {
-	if res.StatusCode < 200 || res.StatusCode > 299 || res.CSeq() == nil || res.CSeq().MethodName != gosip.INVITE {
+	if res.StatusCode < 200 || res.CSeq() == nil || res.CSeq().MethodName != gosip.INVITE {
+		return
+	}
+	if res.StatusCode > 299 {
+		e.refusals.again(e, res)
 		return
 	}
 	e.count.lateAnswers.Add(1)

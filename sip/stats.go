@@ -3,13 +3,14 @@ package sip
 import "sync/atomic"
 
 // Stats counts what an endpoint did since Open; Dialogs, Connections,
-// Sources, Transactions, Banning and Absent are present numbers.
+// Sources, Transactions, Requests, Banning and Absent are present numbers.
 type Stats struct {
 	Dialogs     int // now
 	Connections int // TCP, now
 	Sources     int // UDP sources remembered for answers, now
 
 	Transactions int // of requests to us, now
+	Requests     int // of ours whose transactions are not over, now
 
 	Received  uint64 // messages that passed raw validation
 	Malformed uint64 // messages refused by raw validation
