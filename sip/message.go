@@ -193,8 +193,9 @@ func (e *Endpoint) answer(tx *gosip.ServerTx, res *gosip.Response) (cancelled bo
 	case errors.Is(err, gosip.ErrTransactionCanceled):
 		_ = tx.Respond(newResponse(tx.Origin(), 487, "Request Terminated")) // only stored
 		return true
-	default:
+	default: // it does not fit into a message
 		e.count.writeErrors.Add(1)
+		tx.Terminate() // one that has accepted a 2xx which it could not write sets no timer to end by
 	}
 	return false
 }

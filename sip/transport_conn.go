@@ -248,14 +248,17 @@ func messageSize(b []byte) (int, error) {
 // Write sends with a deadline: a peer that does not read must not hold a dialog.
 func (c *tcpConn) Write(p []byte) (int, error) {
 	if err := c.Conn.SetWriteDeadline(c.hub.deadline(writeTimeout)); err != nil {
-		return 0, err
+		c.hub.e.count.writeErrors.Add(1)
+		return asLost(p, 0, err)
 	}
 	c.hub.e.said(p, c.local(), c.source, c.transport) // before it is answered
 	n, err := c.Conn.Write(p)
 	if err != nil {
 		c.hub.e.count.writeErrors.Add(1)
+		_ = c.Conn.Close() // half a message may be out; the reader ends by it
+		return asLost(p, n, err)
 	}
-	return n, err
+	return n, nil
 }
 
 // Close ends the connection and frees its place.

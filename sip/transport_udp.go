@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -174,7 +175,19 @@ func (s *udpSocket) WriteTo(p []byte, addr net.Addr) (int, error) {
 		return 0, errors.New("sip: not a UDP address")
 	}
 	to := u.AddrPort()
-	return s.write(p, netip.AddrPortFrom(to.Addr().Unmap(), to.Port()))
+	n, err := s.write(p, netip.AddrPortFrom(to.Addr().Unmap(), to.Port()))
+	return asLost(p, n, err)
+}
+
+// asLost takes an answer that could not be written for one that the network has
+// lost. The transactions of sipgo end at such an error behind our back: the
+// repeated INVITE would be another call, its CANCEL would find nothing, and one
+// that had just accepted its 2xx would never end.
+func asLost(p []byte, n int, err error) (int, error) {
+	if err != nil && bytes.HasPrefix(p, []byte("SIP/2.0 ")) {
+		return len(p), nil
+	}
+	return n, err
 }
 
 func (s *udpSocket) write(p []byte, to netip.AddrPort) (int, error) {
