@@ -25,7 +25,6 @@ type dialogTimer struct {
 func (d *Dialog) run() {
 	defer d.close()
 	d.perform() // what the core asked for at its birth
-	acks := d.acksOf(d.core.inviteTx)
 	for d.core.phase != phOver {
 		head, out := d.outlet.head()
 		select {
@@ -35,17 +34,19 @@ func (d *Dialog) run() {
 			d.outlet.attach(l)
 		case <-d.box.signal:
 			d.drain()
-		case ack := <-acks: // an ACK with the branch of its INVITE
+		case ack := <-d.acks2xx(): // an ACK with the branch of its INVITE
 			d.safely(func() { d.step(input{kind: inAck, msg: readMessage(ack)}) })
 		}
 	}
 }
 
-// acksOf is the channel on which sipgo gives ACKs that match the transaction
-// of the INVITE; nil for an outbound dialog.
-func (d *Dialog) acksOf(n uint64) <-chan *gosip.Request {
-	if s := d.serverTx(n); s != nil && !d.outbound {
-		return s.tx.Acks()
+// acks2xx is the channel on which sipgo gives ACKs that match the transaction of
+// the INVITE whose 2xx waits for one; nil when none does.
+func (d *Dialog) acks2xx() <-chan *gosip.Request {
+	if a := d.core.waiting; a != nil {
+		if s := d.serverTx(a.tx); s != nil {
+			return s.tx.Acks()
+		}
 	}
 	return nil
 }
@@ -67,11 +68,24 @@ func (d *Dialog) safely(f func()) {
 		if r := recover(); r != nil {
 			d.e.panicked(r, debug.Stack())
 			d.core.out = nil
+			d.leave()
 			d.core.phase = phOver
 			d.deliver(Event{Kind: Ended, Code: 500, Reason: ReasonError})
 		}
 	}()
 	f()
+}
+
+// leave tells the peer that a dialog with a defect ends: CANCEL, BYE or 503, as
+// far as what is left of its state allows.
+func (d *Dialog) leave() {
+	defer func() {
+		if r := recover(); r != nil {
+			d.e.panicked(r, debug.Stack())
+		}
+	}()
+	d.core.step(input{kind: inClose, reason: ReasonError})
+	d.perform()
 }
 
 func (d *Dialog) step(in input) {
@@ -86,8 +100,9 @@ func (d *Dialog) step(in input) {
 		d.trace(in.msg, true)
 	case inCancel:
 		d.traceLine("CANCEL "+in.msg.uri, true)
-		if !in.overtook {
+		if !in.overtook { // sipgo has answered it
 			d.traceLine("487 Request Terminated (INVITE)", false)
+			d.settle(in.tx)
 		}
 	case inResponse:
 		d.trace(in.msg, true)
@@ -227,9 +242,7 @@ func (d *Dialog) respond(f effect) {
 	}
 	d.traceLine((&message{code: f.code, reason: f.reason, method: method}).line(), false)
 	if f.code >= 200 && method != "INVITE" {
-		d.serverMu.Lock()
-		delete(d.server, f.tx)
-		d.serverMu.Unlock()
+		d.settle(f.tx)
 	}
 }
 
@@ -322,24 +335,34 @@ func (d *Dialog) close() {
 			t.timer.Stop()
 		}
 	}
-	for _, in := range d.box.close() {
-		if in.kind == inRequest {
-			d.refuse(in.msg)
-		}
-	}
-	for _, m := range d.core.order.held {
-		d.refuse(m)
-	}
+	d.box.close()
+	d.refuseRest()
 	d.deliver(Event{Kind: Ended, Code: 500, Reason: ReasonError}) // only when nothing else said so
 	close(d.done)
 	d.part()
 	d.spare, d.core.out = nil, nil // a third of what the dialog of a call out still weighs
 }
 
-func (d *Dialog) refuse(m *message) {
-	if s := d.serverTx(m.tx); s != nil {
-		d.e.respond(s.tx, s.req, 481, "Call/Transaction Does Not Exist")
+// refuseRest answers whatever has no final answer: what is still in the mailbox,
+// waits for its turn, or was lost with a defect of ours. No timer ends the
+// transaction of such a request.
+func (d *Dialog) refuseRest() {
+	d.serverMu.Lock()
+	rest := d.server
+	d.server = map[uint64]*serverTx{}
+	d.serverMu.Unlock()
+	for _, s := range rest {
+		if s.last == nil || s.last.StatusCode < 200 {
+			d.e.respond(s.tx, s.req, 481, "Call/Transaction Does Not Exist")
+		}
 	}
+}
+
+// settle forgets a request that needs no answer of ours any more.
+func (d *Dialog) settle(n uint64) {
+	d.serverMu.Lock()
+	defer d.serverMu.Unlock()
+	delete(d.server, n)
 }
 
 // hopOf is where a received request came from.

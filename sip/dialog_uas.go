@@ -107,9 +107,7 @@ func (d *Dialog) receive(req *gosip.Request, tx *gosip.ServerTx) bool {
 		}
 	}
 	if !ok {
-		d.serverMu.Lock()
-		delete(d.server, m.tx)
-		d.serverMu.Unlock()
+		d.settle(m.tx)
 	}
 	return ok
 }

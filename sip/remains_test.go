@@ -101,6 +101,31 @@ func faulty(d *Dialog, kind EventKind) {
 	}, func() {})
 }
 
+func TestADefectLeavesNobodyWaiting(t *testing.T) {
+	r := newRig(t, nil)
+	p := r.peer()
+	c := p.newCall()
+	c.invite()
+	d := r.incoming()
+	faulty(d, Info)
+	_ = d.Accept([]byte(sdp("answer")))
+	c.to = p.response(200, "INVITE").get("To")
+	c.ack("")
+	c.request("INVITE", sdp("hold"))
+	c.request("INFO", "Signal=1", "Content-Type: application/dtmf-relay")
+	got := map[string]bool{}
+	for !got["487 INVITE"] || !got["BYE"] {
+		w := p.next("487 to the re-INVITE, and BYE", func(w packet) bool { return w.code() >= 200 || w.method() == "BYE" })
+		if w.code() == 0 {
+			p.answer(w, 200, "OK", "", "")
+			got["BYE"] = true
+			continue
+		}
+		_, method, _ := strings.Cut(w.get("CSeq"), " ")
+		got[strings.Fields(w.start)[1]+" "+method] = true
+	}
+}
+
 func TestADefectCancelsWhatRings(t *testing.T) {
 	v := clock.NewVirtual(testStart)
 	r := newRig(t, virtual(v))
@@ -171,5 +196,19 @@ func TestMaxRefusals(t *testing.T) {
 	}
 	if !r.keep("fits", ackSent{}) || r.keep("one too many", ackSent{}) || len(r.sent) != maxRefusals {
 		t.Fatal(len(r.sent))
+	}
+}
+
+func TestAckWithTheBranchOfItsReinvite(t *testing.T) {
+	r := newRig(t, nil)
+	p, c, d := r.established()
+	c.seq++
+	p.raw(c.message("INVITE", c.seq, "z9hG4bKre", ""))
+	ev := expect(t, d, Offered)
+	_ = d.Respond(ev.ID, 200, []byte(sdp("ours")))
+	p.response(200, "INVITE")
+	p.raw(c.message("ACK", c.seq, "z9hG4bKre", sdp("theirs")))
+	if got := expect(t, d, Confirmed); got.ID != ev.ID || string(got.Body) != sdp("theirs") {
+		t.Fatalf("%+v", got)
 	}
 }
