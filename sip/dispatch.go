@@ -34,7 +34,13 @@ func (e *Endpoint) onRequest(req *gosip.Request, tx *gosip.ServerTx) {
 		e.onRegister(req, tx)
 	case isOutside(req):
 		e.onOutside(req, tx)
-		if req.Method != gosip.INVITE && req.Method != gosip.MESSAGE {
+		switch req.Method {
+		case gosip.INVITE:
+			if tag, _ := req.To().Params.Get("tag"); e.dialogOf(req) == nil {
+				e.arrivals.end(tag) // refused: a CANCEL for it would be kept for nobody
+			}
+		case gosip.MESSAGE:
+		default:
 			e.forget(req, tx)
 		}
 	default:
@@ -121,6 +127,7 @@ func (e *Endpoint) onOutside(req *gosip.Request, tx *gosip.ServerTx) {
 	}
 	if unknown := unsupported(requires(req)); unknown != "" {
 		e.respond(tx, req, 420, "Bad Extension", Header{"Unsupported", unknown})
+		e.forget(req, tx)
 		return
 	}
 	switch req.Method {

@@ -348,6 +348,16 @@ func TestStrangersLeaveNoTransaction(t *testing.T) {
 			t.Errorf("%s: the tags of two answers are %q", method, tags)
 		}
 	}
+	for _, method := range []string{"INVITE", "MESSAGE"} {
+		if answer := ask(method, "require"+method, "", "Require: magic\r\n"); !strings.Contains(answer, " 420 ") {
+			t.Error(answer)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		if n, err := c.Read(buf); err == nil {
+			t.Errorf("%s: repeated to a stranger: %s", method, buf[:n])
+		}
+		_ = c.SetReadDeadline(time.Now().Add(patience))
+	}
 	if answer := ask("BYE", "unknown", ";tag=made-up", ""); !strings.Contains(answer, " 481 ") {
 		t.Error(answer)
 	}

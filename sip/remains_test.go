@@ -199,6 +199,22 @@ func TestMaxRefusals(t *testing.T) {
 	}
 }
 
+func TestRefusedInviteKeepsNoCancel(t *testing.T) {
+	r := newRig(t, func(c *Config, _ *Deps) { c.Trust = nil })
+	p := r.peer()
+	c := p.newCall()
+	c.invite()
+	p.response(403, "INVITE")
+	eventually(t, "the INVITE is forgotten", func() bool {
+		r.arrivals.mu.Lock()
+		defer r.arrivals.mu.Unlock()
+		return r.arrivals.list.size() == 0
+	})
+	c.cancel()
+	p.response(481, "CANCEL")
+	r.empty()
+}
+
 func TestAckWithTheBranchOfItsReinvite(t *testing.T) {
 	r := newRig(t, nil)
 	p, c, d := r.established()
