@@ -142,9 +142,10 @@ func (p *peer) raw(s string) {
 // next returns the next message that keep wants; others are thrown away.
 func (p *peer) next(what string, keep func(packet) bool) packet {
 	p.t.Helper()
-	w, ok := p.within(patience, keep)
+	var seen []string
+	w, ok := p.within(patience, func(w packet) bool { seen = append(seen, w.start+" "+w.get("CSeq")); return keep(w) })
 	if !ok {
-		p.t.Fatalf("no %s came", what)
+		p.t.Fatalf("no %s came, but %q", what, seen)
 	}
 	return w
 }

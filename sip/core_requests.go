@@ -91,8 +91,12 @@ func (c *core) giveUpParked() {
 }
 
 // isPeer compares the tag of the sender: of the peer, or before an answer of
-// any fork.
+// any fork. A callee that has answered with no tag may have one in its own
+// requests; that it knows Call-ID and tag of ours is enough.
 func (c *core) isPeer(tag string) bool {
+	if !c.uas && c.phase >= phAccepted && c.leg.remoteTag == "" {
+		return true
+	}
 	return tag == c.leg.remoteTag && (c.uas || c.phase >= phAccepted || tag != "") || c.client.forks[tag] != nil
 }
 

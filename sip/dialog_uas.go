@@ -50,11 +50,26 @@ func (d *Dialog) serve(req *gosip.Request, tx *gosip.ServerTx, m *message) {
 	}
 	d.setTarget()
 	d.trace(m, true)
-	if !d.watchCancel(tx, m.tx) {
+	if d.watchCancel(tx, m.tx) {
+		d.trying(req, tx)
+	} else {
 		d.box.postUrgent(input{kind: inCancel, tx: m.tx, msg: m})
 	}
 	d.e.arrivals.begin(m.toTag, d, m.tx)
 	d.e.wg.Go(d.run)
+}
+
+// trying answers 100 at once, as every proxy and exchange does, although RFC
+// 3261 §17.2.1 leaves 200 ms for something better: callers are written that wait
+// for it before anything else.
+func (d *Dialog) trying(req *gosip.Request, tx *gosip.ServerTx) {
+	res := newResponse(req, 100, "Trying")
+	for _, h := range req.GetHeaders("Timestamp") { // §8.2.6.1
+		res.AppendHeader(gosip.NewHeader("Timestamp", h.Value()))
+	}
+	res.AppendHeader(gosip.NewHeader("Server", d.e.agent()))
+	d.e.answer(tx, res)
+	d.traceLine((&message{code: 100, reason: res.Reason, method: "INVITE"}).line(), false)
 }
 
 // traceFirst keeps the INVITE itself, which came before there was a dialog. Our
@@ -94,6 +109,9 @@ func (d *Dialog) watchCancel(tx *gosip.ServerTx, n uint64) bool {
 // means that the dialog is over or overrun.
 func (d *Dialog) receive(req *gosip.Request, tx *gosip.ServerTx) bool {
 	m := readMessage(req)
+	if m.fromTag == d.key.localTag { // see turned
+		m.fromTag, m.toTag = m.toTag, m.fromTag
+	}
 	m.tx = d.enter(req, tx)
 	if req.IsInvite() {
 		d.watchCancel(tx, m.tx) // too late: the call then answers an offer in vain

@@ -71,11 +71,25 @@ func (e *Endpoint) onAck(req *gosip.Request) {
 // onInside gives a request with a To tag to its dialog.
 func (e *Endpoint) onInside(req *gosip.Request, tx *gosip.ServerTx) {
 	d := e.dialogOf(req)
+	if d == nil && req.Method == gosip.BYE {
+		d = e.turned(req)
+	}
 	if d == nil || req.Method == gosip.CANCEL || !d.receive(req, tx) {
 		e.count.unmatched.Add(1)
 		e.respond(tx, req, 481, "Call/Transaction Does Not Exist")
 		e.forget(req, tx)
 	}
+}
+
+// turned finds the dialog of a BYE from a callee that has left From and To as
+// the INVITE had them. Answered 481 it would end nothing, and the call would
+// last until its audio is missed; who knows both tags is the peer.
+func (e *Endpoint) turned(req *gosip.Request) *Dialog {
+	ours, _ := req.From().Params.Get("tag")
+	if d := e.dialogs.find(req.CallID().Value(), ours); d != nil && d.outbound {
+		return d
+	}
+	return nil
 }
 
 // forget ends the transaction of a stranger's request that is answered: said

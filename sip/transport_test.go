@@ -499,7 +499,7 @@ func TestFollow(t *testing.T) {
 		for line := range lines {
 			got = append(got, line)
 		}
-		if n := len(got); n < 4 || !strings.HasPrefix(got[0], "traced INVITE ") || got[1] != "traced 200 OK (INVITE)" || got[n-1] != "ended " {
+		if n := len(got); n < 4 || !strings.HasPrefix(got[0], "traced INVITE ") || got[1] != "traced 100 Trying (INVITE)" || got[n-1] != "ended " {
 			t.Errorf("late %v: %q", late, got)
 		}
 	}

@@ -627,12 +627,13 @@ func TestTimeline(t *testing.T) {
 	_ = d.Accept([]byte(sdp("a")))
 	c.to = p.response(200, "INVITE").get("To")
 	c.ack("")
-	expect0 := []string{"> INVITE", "< 180 Ringing (INVITE)", "< 200 OK (INVITE)", "> ACK", "> BYE", "< 200 OK (BYE)"}
-	eventually(t, "the ACK", func() bool { return r.Stats().Received >= 2 })
-	c.request("BYE", "")
-	p.response(200, "BYE")
+	expect0 := []string{"> INVITE", "< 100 Trying (INVITE)", "< 180 Ringing (INVITE)", "< 200 OK (INVITE)", "> ACK", "> BYE", "< 200 OK (BYE)"}
 	var got []string
 	for ev := range d.Events() {
+		if ev.Kind == Confirmed { // read is not yet handled, and a BYE could overtake it
+			c.request("BYE", "")
+			p.response(200, "BYE")
+		}
 		if ev.Kind != Traced {
 			continue
 		}

@@ -61,8 +61,7 @@ type Field struct{ Name, Value string }
 type Exchange struct {
 	client  *Client
 	request Request
-	answers [2]int    // to WWW-Authenticate and Proxy-Authenticate
-	used    [2]string // nonce that the newest credentials carried
+	answers [2]int // to WWW-Authenticate and Proxy-Authenticate
 	fields  [2]*Field
 }
 
@@ -138,12 +137,12 @@ func (c *Client) choose(name string, headers []Field) (best Challenge, qop strin
 }
 
 // answer signs with a new nonce, unless the request has had its answers. A
-// challenge to credentials from an older nonce is the request's first one,
-// whether or not the server says stale.
+// challenge to the credentials that an earlier request left us is this one's
+// first, whether or not the server says stale, and even with the same nonce:
+// some never look at credentials that they have not asked for.
 func (x *Exchange) answer(kind int, ch Challenge, qop string) error {
 	again := x.answers[kind] > 0
-	if x.used[kind] == ch.Nonce && !ch.Stale ||
-		again && !ch.Stale || x.answers[kind] == maxAnswers {
+	if again && !ch.Stale || x.answers[kind] == maxAnswers {
 		x.client.forget(kind == 1, ch.Realm)
 		return fmt.Errorf("digest: realm %q: %w", ch.Realm, ErrRejected)
 	}
@@ -181,7 +180,6 @@ func (x *Exchange) sign(s *session) {
 	if s.proxy {
 		kind, name = 1, "Proxy-Authorization"
 	}
-	x.used[kind] = s.c.Nonce
 	x.fields[kind] = &Field{Name: name, Value: c.String()}
 }
 

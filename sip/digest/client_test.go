@@ -213,3 +213,29 @@ func TestClientWithoutRandomness(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+// Some challenge every request, with one nonce for ever.
+func TestClientSameNonceForCredentialsNotAskedFor(t *testing.T) {
+	same := www(`Digest realm="r", nonce="one"`)
+	c := newClient("")
+	if _, err := c.Begin(invite).Challenged(same); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		x := c.Begin(invite)
+		if got := parsed(t, x.Fields()); got.Nonce != "one" {
+			t.Fatalf("%+v", got)
+		}
+		if f, err := x.Challenged(same); err != nil || parsed(t, f).Nonce != "one" {
+			t.Fatalf("%v %v", f, err)
+		}
+	}
+	x := c.Begin(invite)
+	x.Fields()
+	if _, err := x.Challenged(same); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Challenged(same); !errors.Is(err, ErrRejected) {
+		t.Fatalf("asked for ever: %v", err)
+	}
+}
