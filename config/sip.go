@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -138,6 +139,24 @@ type Trunk struct {
 	CostPerDay   float64        `yaml:"cost_per_day" range:"0..1000000000" doc:"Spending a day through this trunk; 0: no cap."`
 	Destinations []string       `yaml:"destinations" some:"prefixes such as +7; leave the key out for the country of the project" doc:"Prefixes that may be dialled; default: the project's country."`
 }
+
+// Transport is the one that the trunk's address asks for, "" when it is left to
+// DNS or to us.
+func (t *Trunk) Transport() string {
+	host := t.Address
+	if t.Proxy != "" {
+		host = t.Proxy
+	}
+	for p := range strings.SplitSeq(host, ";") {
+		if name, value, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(name, "transport") {
+			return strings.ToLower(strings.TrimSpace(value))
+		}
+	}
+	return ""
+}
+
+// Private tells whether what is said over a SIP transport travels unseen.
+func Private(transport string) bool { return transport == "tls" || transport == "wss" }
 
 // Rate is what a started minute to a prefix costs, in whatever currency
 // cost_per_day is.

@@ -15,7 +15,7 @@ import (
 // openASR builds the chain of speech recognisers; a reload another one, for
 // what is said from then on.
 func (e *Engine) openASR(cfg *config.Config) error {
-	t, err := tlsOf(cfg)
+	t, err := ClientTLS(cfg)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (e *Engine) asrFigures() []figure {
 
 // hearing lets every recogniser hear a second of silence.
 func (d *doctor) hearing(ctx context.Context) {
-	t, err := tlsOf(d.cfg)
+	t, err := ClientTLS(d.cfg)
 	if err != nil {
 		return // said elsewhere
 	}

@@ -191,7 +191,7 @@ func (e *Engine) contactPatch(body json.RawMessage) (p campaign.ContactPatch, er
 	}
 	for _, text := range in.Phones {
 		number := phone.Normalize(text, e.Config().Project.Country)
-		if !strings.HasPrefix(number, "+") || !dialable(number[1:]) {
+		if !strings.HasPrefix(number, "+") || !phone.Dialable(number[1:]) {
 			return p, fault.New(fault.Invalid, "phones: %q is no phone number", text)
 		}
 		p.Phones = append(p.Phones, number)

@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -319,7 +317,7 @@ func (e *Engine) InstallBitrix24(ctx context.Context, fields url.Values) error {
 func (d *doctor) connections(ctx context.Context) {
 	f := &fetchers{timeout: d.cfg.Limits.FetchTimeout, max: int64(d.cfg.Limits.FetchBody), agent: d.cfg.SIP.Agent, pools: map[string]*pool{}}
 	var err error
-	if f.tls, err = tlsOf(d.cfg); err != nil {
+	if f.tls, err = ClientTLS(d.cfg); err != nil {
 		d.broken("http_client", err)
 		return
 	}
@@ -390,23 +388,4 @@ func (v lentVault) Load(string) ([]byte, bool, error) {
 // Store implements connector.Vault.
 func (v lentVault) Store(string, []byte) error {
 	return fault.New(fault.Internal, "%s", "a doctor changes nothing")
-}
-
-// crmWarnings finds scripts that a route leads to and whose connector is not
-// configured. Others may be for dev and tests.
-func (c *checking) crmWarnings() {
-	configured := map[string]bool{"loopstart:bitrix24": c.cfg.Bitrix24 != nil, "loopstart:retailcrm": c.cfg.RetailCRM != nil}
-	routed := func(script string) bool {
-		return slices.ContainsFunc(c.cfg.Routes, func(r config.Route) bool { return r.Script == script })
-	}
-	for _, s := range c.scripts {
-		for _, m := range s.Uses {
-			if have, known := configured[m]; known && !have && routed(s.Name) {
-				name := strings.TrimPrefix(m, "loopstart:")
-				c.add(Finding{Level: LevelWarning, Area: areaConfig, Code: fault.NotFound, Script: s.Name,
-					Message: fmt.Sprintf("script %s uses %s, and %s is not in the configuration: it works in dev and in tests only", s.Name, m, name),
-					Hint:    "add " + name + ": {…} to loopstart.yaml, see docs/" + name + ".md"})
-			}
-		}
-	}
 }

@@ -44,17 +44,13 @@ func (d dialer) Resolve(r call.DialRequest) ([]call.Place, error) {
 		return d.uri(cfg, r)
 	}
 	number := phone.Normalize(r.Target, cfg.Project.Country)
-	if !dialable(strings.TrimPrefix(number, "+")) {
+	if !phone.Dialable(strings.TrimPrefix(number, "+")) {
 		return nil, fault.New(fault.NotFound, "no group, user or number %q", r.Target).WithHint("names come from groups and sip.users of loopstart.yaml")
 	}
 	if err := d.e.mayUserDial(cfg, r, number); err != nil {
 		return nil, err
 	}
 	return d.number(cfg, number, r)
-}
-
-func dialable(number string) bool {
-	return number != "" && strings.Trim(number, "0123456789*#") == ""
 }
 
 // group is its members, with ranks as its ring order says.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/loopstart/loopstart/config"
 )
 
 // certificateWarning is how long before its end a certificate is complained
@@ -88,7 +90,7 @@ func (d *doctor) secureNames() (out []string) {
 	}
 	own := false
 	for _, l := range d.cfg.SIP.Listen {
-		if private(l.Transport) && l.Advertise.IsValid() {
+		if config.Private(l.Transport) && l.Advertise.IsValid() {
 			own = true
 			add(l.Advertise.Name)
 		}

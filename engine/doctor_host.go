@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/loopstart/loopstart/engine/sounds"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/runtime/message"
@@ -176,7 +177,7 @@ func (d *doctor) tongue(ctx context.Context) {
 		return
 	}
 	language := d.cfg.Project.Language
-	text := probeWords[base(language)]
+	text := probeWords[sounds.Base(language)]
 	if text == "" {
 		text = probeWords["en"]
 	}

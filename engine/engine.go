@@ -353,7 +353,7 @@ func (e *Engine) Drain(ctx context.Context) {
 // Reload puts another configuration into force. Calls in progress keep what
 // they began with; listeners, ports and folders change only with a restart.
 func (e *Engine) Reload(cfg *config.Config) error {
-	if _, err := tlsOf(cfg); err != nil {
+	if _, err := ClientTLS(cfg); err != nil {
 		return err
 	}
 	if err := e.sip.Update(e.sipConfig(cfg)); err != nil {

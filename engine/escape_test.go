@@ -16,6 +16,7 @@ import (
 
 	"github.com/loopstart/loopstart/api"
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/engine/sounds"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -101,7 +102,7 @@ func TestPromptsStayInTheirFolder(t *testing.T) {
 // tone is a short WAV file.
 func tone(t *testing.T, p *project) []byte {
 	t.Helper()
-	data, ok := builtinPrompt("en", "apology.wav")
+	data, ok := sounds.Builtin("en", "apology.wav")
 	if ok {
 		return data
 	}

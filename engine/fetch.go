@@ -40,8 +40,8 @@ type pool struct {
 	used uint64 // turn of the last use
 }
 
-// tlsOf reads the certificates of a configuration.
-func tlsOf(cfg *config.Config) (netx.TLS, error) {
+// ClientTLS reads the certificates of a configuration.
+func ClientTLS(cfg *config.Config) (netx.TLS, error) {
 	at := func(p string) string {
 		if filepath.IsAbs(p) {
 			return p
@@ -66,7 +66,7 @@ func tlsOf(cfg *config.Config) (netx.TLS, error) {
 // openFetchers sets the clients up; Reload does so again. Requests that are
 // under way end with the client they began with.
 func (e *Engine) openFetchers(cfg *config.Config) error {
-	t, err := tlsOf(cfg)
+	t, err := ClientTLS(cfg)
 	if err != nil {
 		return err
 	}

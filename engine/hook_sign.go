@@ -16,7 +16,6 @@ import (
 
 	"github.com/loopstart/loopstart/internal/duration"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/scripts"
 )
 
 // hookSign is config.hook.sign: what a request has to be signed with.
@@ -165,19 +164,6 @@ func (e *Engine) signedBy(script string, s *hookSign, text []byte, values [][]by
 		}
 	}
 	return found, nil
-}
-
-// hookSecrets finds hooks that nobody could use: what signs them is not set.
-func (c *checking) hookSecrets(entry scripts.Entry, st *Static) {
-	if st.Hook == nil || st.Hook.Sign == nil {
-		return
-	}
-	for _, name := range st.Hook.Sign.Secret {
-		if _, ok := c.cfg.Secret(name); !ok {
-			c.add(Finding{Level: LevelError, Area: areaScript, Script: entry.Name, Code: fault.NotFound,
-				Message: "config.hook.sign: there is no secret " + name, Hint: "add it to secrets in loopstart.yaml"})
-		}
-	}
 }
 
 // signatures remembers what was served, in the order in which it came.

@@ -18,7 +18,6 @@ import (
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/scripts"
 )
 
 // gate is an engine that has only what checking signatures needs.
@@ -182,18 +181,6 @@ export default async function () {}
 	for _, want := range []int{200, http.StatusConflict} { // the failed one may be sent again, the served one not
 		if w := ask("PUT", "/v1/hooks/crm", "text/plain", "again", sig); w.Code != want {
 			t.Fatal(w.Code, w.Body)
-		}
-	}
-}
-
-// TestHookSecretCheck: check finds the secret that is missing.
-func TestHookSecretCheck(t *testing.T) {
-	c := &checking{cfg: &config.Config{Secrets: []config.Entry{{Name: "A", Value: "x"}}}}
-	for rule, want := range map[string]int{`"A"`: 0, `"B"`: 1, `{"secret":["A","C"]}`: 1} {
-		c.findings = nil
-		c.hookSecrets(scripts.Entry{Name: "x"}, &Static{Hook: &StaticHook{Sign: signRule(t, rule)}})
-		if len(c.findings) != want {
-			t.Errorf("%s: %+v", rule, c.findings)
 		}
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/internal/jslex"
 	"github.com/loopstart/loopstart/internal/netx"
 	"github.com/loopstart/loopstart/sip"
 	corehost "github.com/loopstart/loopstart/stdlib/core/host"
@@ -84,29 +81,6 @@ func TestContactScan(t *testing.T) {
 	list, next, err := (*surface)(e).ListContacts("c", api.ContactQuery{Limit: 5, State: string(campaign.Done)})
 	if found := list.([]Contact); err != nil || len(found) != 0 || next != fmt.Sprint((maxContactScan+rowBatch-1)/rowBatch*rowBatch) {
 		t.Fatalf("%v, next %q, %v", found, next, err)
-	}
-}
-
-func TestSoundsLimit(t *testing.T) {
-	dir := t.TempDir()
-	for i := range maxSounds + 1 {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := len(sounds(dir, "ru")); n != maxSounds {
-		t.Fatalf("%d names", n)
-	}
-}
-
-// TestSpanLimit: in a source that never closes its brackets nothing is searched
-// to the end for each of them.
-func TestSpanLimit(t *testing.T) {
-	for words, found := range map[int]bool{maxSpan - 2: true, maxSpan - 1: false} {
-		s := &source{tokens: jslex.Tokens("(" + strings.Repeat("a ", words) + ")")}
-		if got := s.closing(0); (got == words+1) != found {
-			t.Errorf("%d words in brackets: %d", words, got)
-		}
 	}
 }
 

@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"hash/maphash"
+	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/campaign"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/phone"
 	"github.com/loopstart/loopstart/store"
-	"strings"
 )
 
 // placingLocks is how many numbers can be ordered with dedupe at once without

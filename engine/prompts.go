@@ -3,12 +3,12 @@ package engine
 import (
 	"bytes"
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/loopstart/loopstart/call"
+	"github.com/loopstart/loopstart/engine/sounds"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/words"
 	"github.com/loopstart/loopstart/media/sound"
@@ -29,7 +29,7 @@ func (p *prompts) Ready(r call.PromptRequest) ([]*sound.Prompt, bool) {
 	var out []*sound.Prompt
 	for i := range r.Parts {
 		src := r.Parts[i].Play
-		if !isTone(src) {
+		if !sounds.IsTone(src) {
 			return nil, false
 		}
 		t, err := p.tones.get(src)
@@ -39,10 +39,6 @@ func (p *prompts) Ready(r call.PromptRequest) ([]*sound.Prompt, bool) {
 		out = append(out, t)
 	}
 	return out, true
-}
-
-func isTone(src string) bool {
-	return strings.HasPrefix(src, "tone:") || strings.HasPrefix(src, "silence:")
 }
 
 // Load implements call.Prompts. Neighbouring speech parts are spoken as one
@@ -174,7 +170,7 @@ func (p *prompts) piece(ctx context.Context, r call.PromptRequest, n piece) (*so
 		return p.library.Load(ctx, path, sound.LoadOptions{})
 	case n.play == "":
 		return p.speech(ctx, n)
-	case isTone(n.play):
+	case sounds.IsTone(n.play):
 		return p.tones.get(n.play)
 	case strings.HasPrefix(n.play, "http://") || strings.HasPrefix(n.play, "https://"):
 		return p.url(ctx, r, n.play)
@@ -200,16 +196,10 @@ func (p *prompts) speech(ctx context.Context, n piece) (*sound.Prompt, error) {
 // Nothing outside of the folder is opened, whatever the name.
 func (p *prompts) file(ctx context.Context, r call.PromptRequest, name string) (*sound.Prompt, error) {
 	dir := p.folder(r)
-	lang, _, _ := strings.Cut(r.Language, "-")
-	tried := []string{name, filepath.Join("prompts", r.Language, name), filepath.Join("prompts", lang, name)}
-	for _, rel := range tried {
-		path, ok := inside(dir, rel)
-		if !ok {
-			continue
-		}
+	if path, ok := sounds.Find(dir, r.Language, name); ok {
 		return p.library.Load(ctx, path, sound.LoadOptions{})
 	}
-	if data, ok := builtinPrompt(r.Language, name); ok {
+	if data, ok := sounds.Builtin(r.Language, name); ok {
 		return p.library.LoadReader(ctx, bytes.NewReader(data), "wav", sound.LoadOptions{})
 	}
 	return nil, fault.New(fault.NotFound, "prompt file %s not found", name).
@@ -228,18 +218,4 @@ func (p *prompts) relative(dir string) string {
 		return rel
 	}
 	return dir
-}
-
-// inside resolves rel below dir through os.Root, which follows no link and no
-// .. out of it.
-func inside(dir, rel string) (string, bool) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return "", false
-	}
-	defer root.Close()
-	if info, err := root.Stat(filepath.FromSlash(rel)); err != nil || !info.Mode().IsRegular() {
-		return "", false
-	}
-	return filepath.Join(dir, filepath.FromSlash(rel)), true
 }

@@ -115,7 +115,7 @@ func redirectNumber(cfg *config.Config, a sip.Address) (string, error) {
 		return "", fault.New(fault.Denied, "sips: addresses are not dialled")
 	case a.Scheme == "tel" && strings.Contains(strings.ToLower(a.Params), "phone-context"):
 		return "", fault.New(fault.Denied, "a number with a context is not dialled")
-	case !dialable(strings.TrimPrefix(number, "+")):
+	case !phone.Dialable(strings.TrimPrefix(number, "+")):
 		return "", fault.New(fault.Denied, "%q is neither a number nor a name at a host of the trunk", a.User)
 	}
 	return number, nil

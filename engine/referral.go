@@ -30,7 +30,7 @@ func (d dialer) Referral(r call.DialRequest, trunk, peer string) (string, error)
 	number := phone.Normalize(r.Target, cfg.Project.Country)
 	if _, user := cfg.User(r.Target); user {
 		number = r.Target
-	} else if !dialable(strings.TrimPrefix(number, "+")) {
+	} else if !phone.Dialable(strings.TrimPrefix(number, "+")) {
 		return "", fault.New(fault.NotFound, "transfer: no user or number %q", r.Target).WithHint("write a number, a name of sip.users or sip:user@host")
 	} else if t, ok := cfg.Trunk(trunk); ok {
 		return d.trunkReferral(cfg, t, number)

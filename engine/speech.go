@@ -3,14 +3,12 @@ package engine
 import (
 	"bytes"
 	"context"
-	"embed"
-	"io/fs"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/engine/sounds"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/speech"
@@ -101,52 +99,18 @@ func synthesizer(cfg *config.Config, name string) (speech.Synthesizer, error) {
 		WithHint("use espeak, rhvoice, command or http").WithExit(fault.ExitConfig)
 }
 
-// builtin holds what must be speakable with no engine and no file: the apology
-// and the prompts of the hello script.
-//
-//go:embed prompts
-var builtin embed.FS
-
-// builtinPrompt is an embedded sound by name, in the language or in English.
-func builtinPrompt(language, name string) ([]byte, bool) {
-	for _, l := range []string{base(language), "en"} {
-		if data, err := builtin.ReadFile(path.Join("prompts", l, name)); err == nil {
-			return data, true
-		}
-	}
-	return nil, false
-}
-
-// base is the language of a BCP 47 tag: ru of ru-RU.
-func base(tag string) string {
-	lang, _, _ := strings.Cut(strings.ToLower(tag), "-")
-	return lang
-}
-
 // loadApologies decodes the built-in apologies by language.
 func loadApologies(library *sound.Library) (map[string]*sound.Prompt, error) {
 	out := map[string]*sound.Prompt{}
-	files, err := fs.Glob(builtin, "prompts/*/apology.wav")
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range files {
-		data, err := builtin.ReadFile(f)
-		if err != nil {
-			return nil, err
-		}
-		p, err := library.LoadReader(context.Background(), bytes.NewReader(data), "wav", sound.LoadOptions{})
-		if err != nil {
-			return nil, err
-		}
-		out[path.Base(path.Dir(f))] = p
-	}
-	return out, nil
+	return out, sounds.Each("apology.wav", func(language string, wav []byte) (err error) {
+		out[language], err = library.LoadReader(context.Background(), bytes.NewReader(wav), "wav", sound.LoadOptions{})
+		return err
+	})
 }
 
 // apology is the built-in "something went wrong" in a language.
 func (e *Engine) apology(language string) *sound.Prompt {
-	p := e.apologies[base(language)]
+	p := e.apologies[sounds.Base(language)]
 	if p == nil {
 		p = e.apologies["en"]
 	}

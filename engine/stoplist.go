@@ -30,7 +30,7 @@ func (s stopList) space() *store.Space { return s.e.store.Space("stoplist") }
 
 func (s stopList) number(text string) (string, error) {
 	n := phone.Normalize(strings.TrimSpace(text), s.e.Config().Project.Country)
-	if !strings.HasPrefix(n, "+") || !dialable(n[1:]) {
+	if !strings.HasPrefix(n, "+") || !phone.Dialable(n[1:]) {
 		return "", fault.New(fault.Invalid, "stop-list: %q is no phone number", text).WithHint("write it as +79161234567")
 	}
 	return n, nil

@@ -35,7 +35,7 @@ func (t transfers) Destination(referTo string) (target, dialog string, err error
 	if _, group := cfg.Group(a.User); group {
 		return a.User, dialog, nil
 	}
-	if n := phone.Normalize(a.User, cfg.Project.Country); dialable(strings.TrimPrefix(n, "+")) {
+	if n := phone.Normalize(a.User, cfg.Project.Country); phone.Dialable(strings.TrimPrefix(n, "+")) {
 		return n, dialog, nil
 	}
 	return a.URI(), dialog, nil

@@ -104,7 +104,7 @@ func (a *surface) Why(number string) (any, error) {
 func (e *Engine) whyNumber(number string) (*Why, error) {
 	cfg := e.Config()
 	w := &Why{Phone: phone.Normalize(number, cfg.Project.Country), Trunks: []WhyTrunk{}, Answers: []WhyAnswer{}}
-	if !strings.HasPrefix(w.Phone, "+") || !dialable(w.Phone[1:]) {
+	if !strings.HasPrefix(w.Phone, "+") || !phone.Dialable(w.Phone[1:]) {
 		return nil, fault.New(fault.Invalid, "why: %q is no phone number", number).WithHint("write it as +79161234567")
 	}
 	zone := e.zoneOf(&Order{To: w.Phone})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/loopstart/loopstart/config"
 	"github.com/loopstart/loopstart/engine"
+	"github.com/loopstart/loopstart/engine/check"
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -46,24 +47,24 @@ func runCheck(ctx context.Context, m *Main, args []string) error {
 	return exitStatus(report.Exit())
 }
 
-func (m *Main) check(ctx context.Context, dir string) (engine.Report, error) {
+func (m *Main) check(ctx context.Context, dir string) (check.Report, error) {
 	cfg, err := m.load(dir, config.Options{})
 	if err != nil {
-		return engine.ConfigReport(err), nil
+		return check.ConfigReport(err), nil
 	}
 	var o engine.Options
 	if err := children(&o); err != nil {
-		return engine.Report{}, err
+		return check.Report{}, err
 	}
-	return engine.Check(ctx, cfg, engine.CheckOptions{Builder: o.Builder})
+	return check.Run(ctx, cfg, check.Options{Builder: o.Builder})
 }
 
-func (m *Main) showReport(r engine.Report) {
+func (m *Main) showReport(r check.Report) {
 	for _, f := range r.Findings {
 		switch f.Level {
-		case engine.LevelError:
+		case check.LevelError:
 			m.complain(f.Fault())
-		case engine.LevelWarning:
+		case check.LevelWarning:
 			m.remark(m.paint("33", "loopstart: warning:"), f)
 		default:
 			if !m.global.quiet {
@@ -79,11 +80,11 @@ func (m *Main) showReport(r engine.Report) {
 		}
 		fmt.Fprintf(m.Stdout, "%s %s\n", m.mark(s.OK), line)
 	}
-	fmt.Fprintf(m.Stdout, "%s, %s, %s\n", plural(len(r.Scripts), "script"), plural(r.Count(engine.LevelError), "error"), plural(r.Count(engine.LevelWarning), "warning"))
+	fmt.Fprintf(m.Stdout, "%s, %s, %s\n", plural(len(r.Scripts), "script"), plural(r.Count(check.LevelError), "error"), plural(r.Count(check.LevelWarning), "warning"))
 }
 
 // remark prints a finding that is no error in the form of one.
-func (m *Main) remark(head string, f engine.Finding) {
+func (m *Main) remark(head string, f check.Finding) {
 	fmt.Fprintf(m.Stderr, "%s %s\n", head, f.Fault())
 	if f.Frame != "" {
 		fmt.Fprintln(m.Stderr, strings.TrimRight(f.Frame, "\n"))

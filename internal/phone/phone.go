@@ -110,6 +110,11 @@ func clean(text string) (digits string, plus, ok bool) {
 	return b.String(), plus, b.Len() > 0
 }
 
+// Dialable tells whether a number without its + can be dialled: digits, * and #.
+func Dialable(digits string) bool {
+	return digits != "" && strings.Trim(digits, "0123456789*#") == ""
+}
+
 func onlyDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {

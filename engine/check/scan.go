@@ -1,4 +1,4 @@
-package engine
+package check
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/loopstart/loopstart/engine"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/jslex"
 	"github.com/loopstart/loopstart/internal/phone"
@@ -54,7 +55,7 @@ type source struct {
 // read looks through the author's sources of a script.
 func (c *checking) read(ctx context.Context, entry scripts.Entry, res scripts.BuildResult) {
 	r := &reading{checking: c, ctx: ctx, entry: entry, folder: filepath.Join(c.dir, filepath.FromSlash(entry.Dir)), language: c.cfg.Project.Language}
-	st, err := ParseStatic(entry.Name, res.Config)
+	st, err := engine.ParseStatic(entry.Name, res.Config)
 	if err == nil && st.Language != "" {
 		r.language = st.Language
 	}
@@ -394,7 +395,7 @@ func (s *source) queue(i int) {
 
 func (s *source) target(t jslex.Token) {
 	number := phone.Normalize(t.Value, s.cfg.Project.Country)
-	if strings.HasPrefix(t.Value, "sip:") || strings.HasPrefix(t.Value, "sips:") || strings.HasPrefix(number, "+") || dialable(number) {
+	if strings.HasPrefix(t.Value, "sip:") || strings.HasPrefix(t.Value, "sips:") || strings.HasPrefix(number, "+") || phone.Dialable(number) {
 		return
 	}
 	names := append(s.groups(), s.users()...)

@@ -1,4 +1,7 @@
-package engine
+// Package check finds what is wrong with a project without running it: it builds
+// the scripts, reads them for what can only fail later, and holds the
+// configuration against them. `loopstart check` prints its report.
+package check
 
 import (
 	"cmp"
@@ -12,13 +15,14 @@ import (
 	"sync"
 
 	"github.com/loopstart/loopstart/config"
+	"github.com/loopstart/loopstart/engine"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/suggest"
 	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/scripts"
 )
 
-// Level is how much a finding of [Check] matters.
+// Level is how much a finding of a check matters.
 type Level string
 
 // The levels. Only errors make a check fail.
@@ -60,8 +64,8 @@ func (f Finding) exit() int {
 	return fault.ExitScript
 }
 
-// CheckedScript is one script of a report.
-type CheckedScript struct {
+// Script is one script of a report.
+type Script struct {
 	Name    string   `json:"name"`
 	Entry   string   `json:"entry"`
 	Version string   `json:"version,omitempty"`
@@ -72,9 +76,9 @@ type CheckedScript struct {
 
 // Report is what can be known of a project without running it.
 type Report struct {
-	OK       bool            `json:"ok"`
-	Scripts  []CheckedScript `json:"scripts"`
-	Findings []Finding       `json:"findings"`
+	OK       bool      `json:"ok"`
+	Scripts  []Script  `json:"scripts"`
+	Findings []Finding `json:"findings"`
 }
 
 // Exit is the exit status of the command line.
@@ -101,7 +105,7 @@ func (r Report) Count(l Level) int {
 
 // ConfigReport is the report of a project whose configuration does not load.
 func ConfigReport(err error) Report {
-	r := Report{Scripts: []CheckedScript{}, Findings: []Finding{}}
+	r := Report{Scripts: []Script{}, Findings: []Finding{}}
 	list := config.ProblemsOf(err)
 	if len(list) == 0 {
 		list = []*fault.Error{fault.New(fault.CodeOf(err), "%w", err)}
@@ -112,22 +116,22 @@ func ConfigReport(err error) Report {
 	return r
 }
 
-// CheckOptions are what a check needs beside the configuration.
-type CheckOptions struct {
-	// Builder makes the command line of a build child, as in Options.
+// Options are what a check needs beside the configuration.
+type Options struct {
+	// Builder makes the command line of a build child, as in engine.Options.
 	Builder func() *exec.Cmd
 }
 
-// checking is one run of Check.
+// checking is one check.
 type checking struct {
 	cfg     *config.Config
 	project string // folder of the project, absolute
 	dir     string // of the scripts, absolute
-	builder builder
+	builder scripts.Builder
 	library *sound.Library
 
 	mu       sync.Mutex
-	scripts  []CheckedScript
+	scripts  []Script
 	findings []Finding
 	entries  []scripts.Entry
 	built    map[string]scripts.BuildResult
@@ -136,10 +140,10 @@ type checking struct {
 // buildsAtOnce bounds the build children of a check.
 const buildsAtOnce = 2
 
-// Check builds all scripts of a project, reads them for what can only fail
+// Run builds all scripts of a project, reads them for what can only fail
 // later, and holds the configuration against them. The error says why the
 // check could not run; what it found is in the report.
-func Check(ctx context.Context, cfg *config.Config, o CheckOptions) (Report, error) {
+func Run(ctx context.Context, cfg *config.Config, o Options) (Report, error) {
 	project, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return Report{}, fault.New(fault.Invalid, "check: %w", err)
@@ -148,7 +152,7 @@ func Check(ctx context.Context, cfg *config.Config, o CheckOptions) (Report, err
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(project, dir)
 	}
-	c := &checking{cfg: cfg, project: project, dir: dir, builder: builder{o.Builder}, built: map[string]scripts.BuildResult{},
+	c := &checking{cfg: cfg, project: project, dir: dir, builder: engine.ChildBuilder(o.Builder), built: map[string]scripts.BuildResult{},
 		library: sound.NewLibrary(sound.LibraryOptions{MaxBytes: int64(cfg.Limits.Prompts)})}
 	if c.entries, err = scripts.Discover(dir); err != nil {
 		return Report{}, err
@@ -156,7 +160,7 @@ func Check(ctx context.Context, cfg *config.Config, o CheckOptions) (Report, err
 	for _, n := range cfg.Notices() {
 		c.add(Finding{Level: LevelNote, Area: areaConfig, Place: n.Place, Message: n.Message})
 	}
-	if _, err := tlsOf(cfg); err != nil {
+	if _, err := engine.ClientTLS(cfg); err != nil {
 		c.add(Finding{Level: LevelError, Area: areaConfig, Message: err.Error(), Hint: fault.HintOf(err)})
 	}
 	if err := c.buildAll(ctx); err != nil {
@@ -167,7 +171,7 @@ func Check(ctx context.Context, cfg *config.Config, o CheckOptions) (Report, err
 	}
 	c.routes()
 	c.names()
-	c.crmWarnings()
+	c.connectors()
 	c.security()
 	return c.report(), nil
 }
@@ -208,7 +212,7 @@ func (c *checking) script(ctx context.Context, entry scripts.Entry) error {
 		c.done(entry, scripts.BuildResult{})
 		return nil
 	}
-	res, err := c.builder.Build(ctx, scripts.BuildRequest{Dir: c.dir, Script: entry.Name, Entry: entry.File, Modules: Modules()})
+	res, err := c.builder.Build(ctx, scripts.BuildRequest{Dir: c.dir, Script: entry.Name, Entry: entry.File, Modules: engine.Modules()})
 	if err != nil {
 		return err
 	}
@@ -233,7 +237,7 @@ func (c *checking) done(entry scripts.Entry, res scripts.BuildResult) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.built[entry.Name] = res
-	c.scripts = append(c.scripts, CheckedScript{Name: entry.Name, Entry: entry.File, Version: res.Version, Exports: res.Exports, Uses: res.Uses})
+	c.scripts = append(c.scripts, Script{Name: entry.Name, Entry: entry.File, Version: res.Version, Exports: res.Exports, Uses: res.Uses})
 }
 
 // routes holds the routes against the scripts.
@@ -311,12 +315,12 @@ var levelOrder = map[Level]int{LevelNote: 0, LevelWarning: 1, LevelError: 2}
 func (c *checking) report() Report {
 	r := Report{OK: true, Scripts: c.scripts, Findings: c.findings}
 	if r.Scripts == nil {
-		r.Scripts = []CheckedScript{}
+		r.Scripts = []Script{}
 	}
 	if r.Findings == nil {
 		r.Findings = []Finding{}
 	}
-	slices.SortFunc(r.Scripts, func(a, b CheckedScript) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(r.Scripts, func(a, b Script) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(levelOrder[a.Level]-levelOrder[b.Level], cmp.Compare(a.Area, b.Area), cmp.Compare(a.Script, b.Script))
 	})

@@ -1,38 +1,36 @@
-package engine
+package check
 
 import (
 	"context"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
+	"github.com/loopstart/loopstart/engine/sounds"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/internal/suggest"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
-// prompt looks for a sound as a call would (prompts.file) and tries to decode
+// prompt looks for a sound as a call would (sounds.Find) and tries to decode
 // it. It returns nil if all is well or the source is no file.
 func (c *checking) prompt(ctx context.Context, folder, language, source string) *Finding {
 	if source == "" || strings.Contains(source, "://") {
 		return nil
 	}
-	if isTone(source) {
+	if sounds.IsTone(source) {
 		if _, err := sound.Tone(source); err != nil {
 			return &Finding{Level: LevelError, Area: areaScript, Code: fault.CodeOf(err), Message: err.Error(), Hint: fault.HintOf(err)}
 		}
 		return nil
 	}
-	for _, rel := range []string{source, path.Join("prompts", language, source), path.Join("prompts", base(language), source)} {
-		if file, ok := inside(folder, rel); ok {
-			if _, err := c.library.Load(ctx, file, sound.LoadOptions{}); err != nil {
-				return broken(source, file, err)
-			}
-			return nil
+	if file, ok := sounds.Find(folder, language, source); ok {
+		if _, err := c.library.Load(ctx, file, sound.LoadOptions{}); err != nil {
+			return broken(source, file, err)
 		}
+		return nil
 	}
-	if _, ok := builtinPrompt(language, source); ok {
+	if _, ok := sounds.Builtin(language, source); ok {
 		return nil
 	}
 	return c.missing(folder, language, source)
@@ -52,12 +50,12 @@ func (c *checking) missing(folder, language, source string) *Finding {
 		where = folder
 	}
 	f := &Finding{Level: LevelError, Area: areaScript, Code: fault.NotFound, Message: "prompt file " + source + " not found",
-		Hint: "it is looked for in " + filepath.ToSlash(where) + "/, and in prompts/" + language + "/ and prompts/" + base(language) + "/ there"}
+		Hint: "it is looked for in " + filepath.ToSlash(where) + "/, and in prompts/" + language + "/ and prompts/" + sounds.Base(language) + "/ there"}
 	if other, _ := filepath.Glob(filepath.Join(folder, "prompts", "*", filepath.FromSlash(source))); len(other) > 0 {
 		f.Level, f.Message = LevelWarning, "prompt file "+source+" is there in another language only, not in "+language
 		return f
 	}
-	if near := suggest.Nearest(source, sounds(folder, language)); near != "" {
+	if near := suggest.Nearest(source, soundNames(folder, language)); near != "" {
 		f.Hint = "did you mean " + near + "? " + f.Hint
 	}
 	return f
@@ -66,9 +64,9 @@ func (c *checking) missing(folder, language, source string) *Finding {
 // maxSounds bounds the names that a misspelt one is compared with.
 const maxSounds = 500
 
-func sounds(folder, language string) []string {
+func soundNames(folder, language string) []string {
 	var out []string
-	for _, dir := range []string{"", filepath.Join("prompts", language), filepath.Join("prompts", base(language))} {
+	for _, dir := range sounds.Folders(language) {
 		items, err := os.ReadDir(filepath.Join(folder, dir))
 		if err != nil {
 			continue // it need not be there
