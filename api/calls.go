@@ -100,7 +100,7 @@ func narrow(t Token, script *string) error {
 	case len(t.Scripts) == 0 || *script != "" && t.sees(*script):
 		return nil
 	case *script != "":
-		return fault.New(fault.Denied, "token %s may not use script %s", t.Name, *script)
+		return t.noScript(*script)
 	case len(t.Scripts) == 1:
 		*script = t.Scripts[0]
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/internal/suggest"
 )
 
 type tokenKey struct{}
@@ -52,9 +53,24 @@ func (t Token) sees(script string) bool {
 // mayScript refuses a script that the request's token does not cover.
 func mayScript(r *http.Request, script string) error {
 	if t := token(r); !t.sees(script) {
-		return fault.New(fault.Denied, "token %s may not use script %s", t.Name, script).WithHint("see http.tokens.%s.scripts", t.Name)
+		return t.noScript(script)
 	}
 	return nil
+}
+
+// noScript refuses a script that the token is not for. Whether there is one of
+// that name is not said; a misspelt name is likely all the same.
+func (t Token) noScript(script string) error {
+	const shown = 10
+	list := strings.Join(t.Scripts[:min(len(t.Scripts), shown)], ", ")
+	if len(t.Scripts) > shown {
+		list += ", …"
+	}
+	e := fault.New(fault.Denied, "token %s may not use script %s", t.Name, script)
+	if near := suggest.Nearest(script, t.Scripts); near != "" {
+		return e.WithHint("did you mean %s? The token is for %s (http.tokens.%s.scripts)", near, list, t.Name)
+	}
+	return e.WithHint("the token is for %s (http.tokens.%s.scripts)", list, t.Name)
 }
 
 // mayCall refuses a call whose script the token does not cover, with the

@@ -72,7 +72,7 @@ func checkRest(t *testing.T, r *Report) {
 
 func TestProject(t *testing.T) {
 	for pattern, least := range map[string]int{"mocks": 6, "verbs": 10} {
-		r, err := Run(context.Background(), Options{Config: load(t, "testdata/project"), Pattern: pattern})
+		r, err := Run(context.Background(), Options{Config: load(t, "testdata/project"), Patterns: []string{pattern}})
 		if err != nil {
 			t.Fatal(err)
 		}

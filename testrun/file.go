@@ -29,20 +29,25 @@ type listed struct {
 // leaves nothing of it.
 func (r *runner) file(ctx context.Context, name string) (f File, ok bool) {
 	f = File{Name: name, Tests: []Result{}}
-	wanted := strings.Contains(strings.ToLower(name), strings.ToLower(r.Pattern))
+	whole, maybe := r.choices.file(name)
+	if !whole && !maybe {
+		return f, false
+	}
 	built, err := r.builder.Build(ctx, scripts.BuildRequest{Dir: r.root, Script: strings.TrimSuffix(name, path.Ext(name)), Entry: name, Modules: engine.Modules(), Test: true})
 	if err != nil || len(built.Errors) > 0 {
+		r.choices.took(name, "")
 		f.Error = broken(built, err)
 		return f, true
 	}
 	tests, failure := r.list(ctx, built)
 	if failure != nil {
+		r.choices.took(name, "")
 		f.Error = failure
 		return f, true
 	}
 	told := false
 	for i, t := range tests {
-		if !wanted && !strings.Contains(strings.ToLower(t.Name), strings.ToLower(r.Pattern)) {
+		if !r.choices.took(name, t.Name) {
 			continue
 		}
 		if !told {

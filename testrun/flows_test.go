@@ -17,7 +17,7 @@ import (
 // their log lines and the timelines of their calls.
 func flowRun(t testing.TB, r *runner, name string) string {
 	t.Helper()
-	r.Pattern = name
+	r.choices = choose(r.root, []string{name})
 	f, _ := r.file(context.Background(), "parcel.test.ts")
 	if f.Error != nil {
 		t.Fatalf("%+v", f.Error)

@@ -12,6 +12,7 @@ type Report struct {
 	VirtualMs int64        `json:"virtual_ms"`
 	Menus     []Menu       `json:"menus"`
 	Snapshots SnapshotNews `json:"snapshots"`
+	Unmatched []string     `json:"unmatched,omitempty"` // patterns that fit no test
 }
 
 // SnapshotNews are the snapshot files that a run has written.

@@ -18,12 +18,14 @@ import (
 
 // Options say what to run.
 type Options struct {
-	Config  *config.Config
-	Pattern string          // part of a file's path or of a test's name; "" runs all
-	Update  bool            // snapshots are written, not compared
-	All     bool            // timelines of all calls are kept, not only of failed tests
-	Trace   bool            // scripts show each await in their timelines, which are all kept
-	Builder scripts.Builder // nil builds in this process
+	Config *config.Config
+	// Patterns are parts of a file's path or of a test's name, or paths of test
+	// files, scripts and folders; what fits one of them is run, without any all.
+	Patterns []string
+	Update   bool            // snapshots are written, not compared
+	All      bool            // timelines of all calls are kept, not only of failed tests
+	Trace    bool            // scripts show each await in their timelines, which are all kept
+	Builder  scripts.Builder // nil builds in this process
 	// OnResult hears of each test as soon as it is over.
 	OnResult func(Result)
 	// OnFile hears of each file before its tests run.
@@ -52,6 +54,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			report.add(f)
 		}
 	}
+	report.Unmatched = r.choices.unmatched()
 	report.RealMs = clock.Since(clock.System(), began).Milliseconds()
 	report.Menus = r.menus.list()
 	report.Snapshots = SnapshotNews{Written: r.relative(r.shots.written), Updated: r.relative(r.shots.changed)}
@@ -62,7 +65,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 type runner struct {
 	Options
 	setting
-	root string // the scripts folder
+	root    string // the scripts folder
+	choices choices
 }
 
 func newRunner(o Options) (*runner, error) {
@@ -87,7 +91,7 @@ func newRunner(o Options) (*runner, error) {
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "test: %w", err)
 	}
-	return &runner{Options: o, root: root, setting: setting{
+	return &runner{Options: o, root: root, choices: choose(root, o.Patterns), setting: setting{
 		cfg: o.Config, zone: zone, dir: dir, builder: newBuildCache(o.Builder), menus: newMenus(),
 		trace: o.Trace, shots: &snapshots{update: o.Update, used: map[string]string{}},
 	}}, nil

@@ -126,7 +126,7 @@ func TestOutbound(t *testing.T) {
 
 // hourOfSilence runs the tests in which a caller says nothing for an hour.
 func hourOfSilence(t testing.TB) (steps []int) {
-	r, err := Run(context.Background(), Options{Config: load(t, "testdata/project"), Pattern: "an hour of silence"})
+	r, err := Run(context.Background(), Options{Config: load(t, "testdata/project"), Patterns: []string{"an hour of silence"}})
 	if err != nil {
 		t.Fatal(err)
 	}

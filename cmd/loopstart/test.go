@@ -19,9 +19,10 @@ import (
 )
 
 var testVerb = verb{
-	name: "test", args: "[pattern] [--watch] [--update] [--trace]", summary: "run *.test.ts and *.test.js in virtual time",
+	name: "test", args: "[pattern …] [--watch] [--update] [--trace]", summary: "run *.test.ts and *.test.js in virtual time",
 	details: "Runs the tests of the scripts folder on the real call, media and script code, with a virtual clock, no network and an empty\n" +
-		"store for each test. A pattern is a part of a file's path or of a test's name. --watch runs again after each change;\n" +
+		"store for each test. A pattern is a part of a file's path or of a test's name, or the path of a test file, a\n" +
+		"script or a folder; what fits one of them is run. --watch runs again after each change;\n" +
 		"--update writes the snapshots of timelines instead of comparing them. --trace shows the calls of all tests with each await:\n" +
 		"its line, what it gave, and the variables. Exit status 12 when a test fails.",
 	run: runTest,
@@ -32,14 +33,11 @@ func runTest(ctx context.Context, m *Main, args []string) error {
 	watch := fs.Bool("watch", false, "run again after each change")
 	update := fs.Bool("update", false, "write snapshots")
 	trace := fs.Bool("trace", false, "show each await of the scripts")
-	rest, err := parse(fs, args, 1)
+	rest, err := parse(fs, args, -1)
 	if err != nil {
 		return err
 	}
-	o := testrun.Options{Update: *update, Trace: *trace}
-	if len(rest) == 1 {
-		o.Pattern = rest[0]
-	}
+	o := testrun.Options{Update: *update, Trace: *trace, Patterns: rest}
 	ctx, stop := m.interruptible(ctx)
 	defer stop()
 	if *watch {
@@ -77,16 +75,18 @@ func (m *Main) tests(ctx context.Context, run testrun.Options) error {
 	switch {
 	case report.Failed > 0:
 		return exitStatus(fault.ExitTest)
-	case report.Passed+report.Skipped == 0 && ctx.Err() == nil:
-		return noTests(run.Pattern)
+	case ctx.Err() != nil:
+		return nil
+	case len(report.Unmatched) > 0:
+		return fault.New(fault.NotFound, "no test matches %q", strings.Join(report.Unmatched, `", "`)).WithExit(fault.ExitTest).
+			WithHint("a pattern is a part of a file's path or of a test's name, or a path such as scripts/hello.test.ts")
+	case report.Passed+report.Skipped == 0:
+		return noTests()
 	}
 	return nil
 }
 
-func noTests(pattern string) error {
-	if pattern != "" {
-		return fault.New(fault.NotFound, "no test matches %q", pattern).WithExit(fault.ExitTest).WithHint("a pattern is a part of a file's path or of a test's name")
-	}
+func noTests() error {
 	return fault.New(fault.NotFound, "there are no tests").WithExit(fault.ExitTest).
 		WithHint("tests are files such as scripts/hello.test.ts; see docs/testing.md")
 }
