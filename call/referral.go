@@ -74,7 +74,7 @@ func (l *Leg) asked(ev sip.Event) {
 
 // user is the registered user at the leg, "" for anybody else.
 func (l *Leg) user() string {
-	if l == l.call.main && !l.moved {
+	if l == l.call.main && !l.moved && !l.outbound {
 		return l.call.spec.User
 	}
 	return cmp.Or(l.route.Outgoing.Target.User, l.place.Name)

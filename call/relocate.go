@@ -50,6 +50,17 @@ func (c *Call) Relocate(gone []netip.Addr, way Way, last bool) (stranded int) {
 	return stranded
 }
 
+// Roam tells that a user has proved by SIP to be at an address: phones that go to
+// another network in the middle of a call send their audio from there. Call
+// goroutine only.
+func (c *Call) Roam(user string, to netip.Addr) {
+	for _, l := range c.legsInOrder() {
+		if l.session != nil && l.alive() && l.user() == user {
+			l.session.Roam(to)
+		}
+	}
+}
+
 // peer is where the party is: where its audio goes, before that its signalling.
 func (l *Leg) peer() netip.Addr {
 	if a := l.session.Peer(); a.IsValid() && l.state == legUp {

@@ -58,3 +58,12 @@ func (e *Engine) moveCall(l *live, gone []netip.Addr, tries int) {
 		}
 	})
 }
+
+// roam tells the calls of a user from where it has just registered.
+func (e *Engine) roam(user string, to netip.Addr) {
+	for _, l := range e.calls.list() {
+		if l.Spec().User == user || l.Rings(user) {
+			l.Do(func() { l.Roam(user, to) })
+		}
+	}
+}

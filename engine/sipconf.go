@@ -83,6 +83,9 @@ func (e *Engine) sipTrunk(t config.Trunk) sip.Trunk {
 func (e *Engine) registered(ev sip.RegisterEvent) {
 	if ev.User != "" {
 		e.log.Info("registration "+ev.State, "user", ev.User, "source", ev.Source.String())
+		if ev.State == "registered" {
+			e.roam(ev.User, ev.Source.Addr())
+		}
 		return
 	}
 	e.log.Info("registration "+ev.State, "trunk", ev.Trunk, "code", ev.Code, "reason", ev.Reason, "expires", ev.Expires.String())

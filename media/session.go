@@ -86,6 +86,7 @@ type Session struct {
 	offered    *Local // of an offer without an answer yet
 	remote     Remote
 	agreed     bool
+	roamed     bool // the peer has been seen at another address than the first
 	plays      uint32
 	current    *player         // latest playback as the host knows it, for another codec
 	partsAsked []*sound.Prompt // its audio, volume applied

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,7 @@ const (
 	cmdTap
 	cmdUntap
 	cmdMove
+	cmdRoam
 	cmdClose
 )
 
@@ -52,6 +54,7 @@ type command struct {
 	tap     *Tap
 	mix     *mixMember
 	home    *newHome
+	roam    *netip.Addr
 	sound   *mixSound // for a mixer
 }
 

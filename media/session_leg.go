@@ -158,6 +158,8 @@ func (l *leg) do(sh *shard, c *command) {
 		l.untap(sh, c.tap, ReasonStopped)
 	case cmdMove:
 		l.moved(sh, c.home)
+	case cmdRoam:
+		l.roam(sh, *c.roam)
 	case cmdClose:
 		l.close(sh)
 	}
@@ -174,6 +176,7 @@ func (l *leg) agree(sh *shard, c *command) {
 		l.play.recode(c.recoded)
 		l.checkPlay(sh)
 	}
+	l.src.sealed = a.secured
 	if l.src.describe(a.rtp, l.s.opts.Symmetric) {
 		l.aim(sh)
 	}
@@ -193,11 +196,12 @@ func (l *leg) awaitFrom(sh *shard) time.Duration {
 
 // aim sends to where the source rule says, and tells the kernel to take
 // packets from there only as soon as the described source is pinned. A learned
-// one may get another port from its NAT, which has to be seen.
+// one may get another port from its NAT, and a phone may go to another network,
+// which has to be seen.
 func (l *leg) aim(sh *shard) {
 	l.dest.set(l.src.current)
 	pin := destination{}
-	if l.src.pinned && l.src.current == l.src.described && reachable(l.src.current) {
+	if l.src.pinned && l.src.current == l.src.described && !l.src.roams() && reachable(l.src.current) {
 		pin = l.dest
 	}
 	l.dest.connected = sh.io.connect(l.s.sock, &pin) && pin.size > 0

@@ -80,3 +80,34 @@ func (l *leg) moved(sh *shard, to *newHome) {
 		l.heard = sh.at // the peer does not know yet where to send
 	}
 }
+
+// Roam tells that the peer has proved by SIP that it is at an address now, which a
+// phone does that has gone to another network. Its stream, with its SSRC and the
+// next of its numbers, is taken from there once it is silent where it was, and
+// answered there. It changes nothing for sessions without Symmetric.
+func (s *Session) Roam(to netip.Addr) {
+	to = to.Unmap()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == sessionClosed || !s.opts.Symmetric.IsValid() || !s.roamed && to == s.opts.Symmetric.Unmap() {
+		return
+	}
+	s.roamed = true
+	if s.state == sessionOpen {
+		s.leg.src.roam = to
+		return
+	}
+	if !s.inbox.put(command{kind: cmdRoam, roam: &to}) {
+		s.engine.overflows.Add(1)
+		return
+	}
+	s.wake()
+}
+
+// roam carries out cmdRoam.
+func (l *leg) roam(sh *shard, to netip.Addr) {
+	l.src.roam = to
+	if l.agreed != nil {
+		l.aim(sh)
+	}
+}

@@ -54,7 +54,7 @@ func (l *leg) rekey(sh *shard, before, a *agreement) {
 // third party's packets cost no cryptography.
 func (l *leg) unseal(sh *shard, b []byte, from netip.AddrPort) []byte {
 	a := l.agreed
-	if l.src.foreign(from) {
+	if l.src.foreign(from, b, sh.now) {
 		l.drop(sh, DropSource)
 		return nil
 	}
@@ -73,15 +73,6 @@ func (l *leg) unseal(sh *shard, b []byte, from netip.AddrPort) []byte {
 		}
 	}
 	return out
-}
-
-// foreign reports whether no packet from an address can be taken, whatever is
-// in it.
-func (x *rtpSource) foreign(from netip.AddrPort) bool {
-	if x.pinned {
-		return from != x.current && (x.current == x.described || from.Addr() != x.current.Addr())
-	}
-	return from != x.described && from.Addr() != x.symmetric
 }
 
 // sealed is the packet of sh.head and payload, encrypted; nil when it cannot

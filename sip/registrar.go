@@ -285,20 +285,21 @@ func registered(req *gosip.Request, list []Binding, now time.Time) *gosip.Respon
 	return res
 }
 
-// tellChanges reports what came and what went; a refresh is no news.
+// tellChanges reports what came and what went; a refresh is no news, unless it
+// comes from another host.
 func (e *Endpoint) tellChanges(user string, before, after []Binding) {
-	had := make(map[string]bool, len(before))
+	had := make(map[string]netip.Addr, len(before))
 	for _, b := range before {
-		had[b.ID] = true
+		had[b.ID] = b.Source.Addr()
 	}
 	for _, b := range after {
-		if !had[b.ID] {
+		if had[b.ID] != b.Source.Addr() {
 			e.tellUser(RegisterEvent{User: user, State: "registered", Contact: b.Contact, Source: b.Source, Expires: b.Expires.Sub(b.Refreshed)})
 		}
 		delete(had, b.ID)
 	}
 	for _, b := range before {
-		if had[b.ID] {
+		if had[b.ID].IsValid() {
 			e.tellUser(RegisterEvent{User: user, State: "unregistered", Contact: b.Contact, Source: b.Source})
 		}
 	}

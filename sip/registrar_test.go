@@ -78,6 +78,21 @@ func TestRegisterWithDigest(t *testing.T) {
 	}
 }
 
+// TestARefreshFromAnotherHostIsNews: a phone that has gone to another network.
+func TestARefreshFromAnotherHostIsNews(t *testing.T) {
+	var told []RegisterEvent
+	e := &Endpoint{deps: Deps{Register: func(ev RegisterEvent) { told = append(told, ev) }}}
+	at := func(source string) []Binding { return []Binding{{ID: "1", Source: netip.MustParseAddrPort(source)}} }
+	e.tellChanges("101", at("192.0.2.1:5060"), at("192.0.2.1:5062"))
+	if len(told) != 0 {
+		t.Fatalf("another port is news: %+v", told)
+	}
+	e.tellChanges("101", at("192.0.2.1:5060"), at("198.51.100.7:5060"))
+	if len(told) != 1 || told[0].State != "registered" || told[0].Source.String() != "198.51.100.7:5060" {
+		t.Fatalf("%+v", told)
+	}
+}
+
 func TestRegisterQueriesAndRemoves(t *testing.T) {
 	e, _, events := openWire(t, Config{Users: twoUsers})
 	p := newPhone(t, e, "101", "secret")

@@ -188,6 +188,19 @@ func (m *Media) Mute(on bool) {
 	m.mu.Unlock()
 }
 
+// Elsewhere is the same stream from another IP address: what a phone does that
+// goes to another network in the middle of a call. The old address is silent.
+func (m *Media) Elsewhere(ip netip.Addr) *Media {
+	next := NewMedia(m.t, ip)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.muted = true
+	next.PT, next.EventPT, next.remote = m.PT, m.EventPT, m.remote
+	next.source, next.origin, next.frame, next.seq, next.ts, next.ssrc = m.source, m.origin, m.frame, m.seq, m.ts, m.ssrc
+	next.Start()
+	return next
+}
+
 // Start begins to send.
 func (m *Media) Start() {
 	m.mu.Lock()
