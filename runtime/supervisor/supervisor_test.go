@@ -209,7 +209,7 @@ func TestStoppedProcessIsKilled(t *testing.T) {
 
 func TestMemoryLimitIsNamed(t *testing.T) {
 	f := newFixture(t, func(o *Options) { o.Limits.Memory, o.Limits.PerVM = 60<<20, 1 })
-	s := spec("a", `exports.default = async () => { const keep = []; for (;;) { keep.push(new Uint8Array(4e6).fill(1)); await host("x") } }`, nil)
+	s := spec("a", `exports.default = async () => { const keep = []; for (;;) { keep.push(new Uint8Array(25e4).fill(1)); await host("x") } }`, nil)
 	bundle := s.Bundle()
 	bundle.Limits.Heap, bundle.Limits.SliceCPU = 8<<30, 5*time.Second
 	s.Bundle = func() message.Bundle { return bundle }
