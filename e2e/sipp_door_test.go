@@ -79,6 +79,7 @@ func TestSIPpMatrix(t *testing.T) {
 	byCaller, byScript := "200 served caller", "200 served script"
 	table := []matrixCase{
 		{name: "uac-basic", to: "wait", record: byCaller},
+		{name: "uac-wants-100", to: "wait", record: byCaller},
 		{name: "uac-answered-we-hang-up", to: "bye", record: byScript},
 		{name: "uac-late-offer", to: "wait", record: byCaller},
 		{name: "uac-hold-sendonly", to: "wait", record: byCaller, result: `"held":\[true,false\]`},

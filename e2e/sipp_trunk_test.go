@@ -145,6 +145,7 @@ func TestSIPpMatrixTrunks(t *testing.T) {
 	table := []matrixCase{
 		{name: "uas-answers", to: "say", record: byScript},
 		{name: "uas-hangs-up", to: "stay", record: byCallee},
+		{name: "uas-bye-turned", to: "stay", record: byCallee},
 		{name: "uas-early-media", to: "say", record: byScript},
 		{name: "uas-many-provisionals", to: "say", record: byScript},
 		{name: "uas-sdp-only-in-183", to: "say", record: byScript},
@@ -158,6 +159,7 @@ func TestSIPpMatrixTrunks(t *testing.T) {
 		{name: "uas-digest-stale", to: "say", record: byScript},
 		{name: "uas-digest-wrong-password", to: "say", record: "-"},
 		{name: "uas-digest-everywhere", to: "hold", record: byScript, result: "held"},
+		{name: "uas-digest-one-nonce", to: "hold", record: byScript, result: "held"},
 		{name: "uas-404", to: "say", record: "404 bad_number callee"},
 		{name: "uas-480", to: "say", record: "480 no_answer callee"},
 		{name: "uas-486", to: "say", record: "486 busy callee"},
@@ -201,7 +203,7 @@ func TestSIPpMatrixTrunks(t *testing.T) {
 		"uas-302-followed": ", redirect: follow", "uas-422": ", session_timer: 100s", "uas-keys-as-info": ", dtmf: info",
 		"uas-identity-pai": ", present: pai" + login, "uas-digits": ", format: national",
 	}
-	for _, name := range []string{"old", "md5", "sha256", "sha512", "two-challenges", "stale", "wrong-password", "everywhere"} {
+	for _, name := range []string{"old", "md5", "sha256", "sha512", "two-challenges", "stale", "wrong-password", "everywhere", "one-nonce"} {
 		more["uas-digest-"+name] = login
 	}
 	for i := range table {

@@ -51,7 +51,10 @@ func (e *Endpoint) belongs(s *sniffed) bool {
 	if s.response {
 		tag = s.fromTag
 	}
-	return len(tag) > 0 && len(s.callID) > 0 && e.dialogs.find(string(s.callID), string(tag)) != nil
+	if len(tag) > 0 && len(s.callID) > 0 && e.dialogs.find(string(s.callID), string(tag)) != nil {
+		return true
+	}
+	return string(s.method) == "BYE" && len(s.fromTag) > 0 && e.dialogs.find(string(s.callID), string(s.fromTag)) != nil // see turned
 }
 
 // answersUs tells whether the sender has read something that we sent to its

@@ -22,6 +22,7 @@ func (e *Endpoint) inspect(m *rawMessage, data []byte, source netip.AddrPort, st
 	if !ok {
 		return false, false
 	}
+	m.inside = inDialog
 	bad := m.parseRaw(data, stream)
 	if bad == nil && !inDialog && m.method != "" && m.method != "ACK" && m.method != "CANCEL" && e.crowded(source.Addr()) {
 		e.count.crowded.Add(1)

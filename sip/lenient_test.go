@@ -105,3 +105,48 @@ func TestByeWithTheSidesOfTheInvite(t *testing.T) {
 		t.Errorf("%+v", ev)
 	}
 }
+
+// TestUnreadableRequestURIInADialog is of scenarios that have no address to put
+// there; outside a dialog it is refused.
+func TestUnreadableRequestURIInADialog(t *testing.T) {
+	r := newRig(t, nil)
+	for _, uri := range []string{"127.0.0.1:5060", "sip:1@:5060", "sip::5060"} {
+		p, d, inv := r.connected()
+		c := back(p, inv, "b1")
+		c.target = uri
+		c.request("INVITE", "")
+		_ = d.Respond(expect(t, d, Offered).ID, 200, []byte(sdp("b")))
+		p.response(200, "INVITE")
+		c.ack(sdp("answer"))
+		expect(t, d, Confirmed)
+		c.from, c.to = c.to, c.from // and as if the sides had not changed
+		c.request("BYE", "")
+		p.response(200, "BYE")
+		<-d.done
+		c.request("BYE", "")
+		if got := p.final("BYE").code(); got/100 != 4 || got == 481 {
+			t.Errorf("%s, outside: %d", uri, got)
+		}
+	}
+}
+
+// TestSDPWithoutContentType is taken for what it is, and other bodies are not.
+func TestSDPWithoutContentType(t *testing.T) {
+	r := newRig(t, nil)
+	for body, code := range map[string]int{sdp("offer"): 0, "hello": 415} {
+		p := r.peer()
+		c := p.newCall()
+		text := strings.Replace(c.message("INVITE", 1, "", body), "Content-Type: application/sdp\r\n", "", 1)
+		p.raw(text)
+		if code != 0 {
+			p.response(code, "INVITE")
+			continue
+		}
+		d := r.incoming()
+		if string(d.Offer()) != body {
+			t.Errorf("%q", d.Offer())
+		}
+		_ = d.Reject(486, "Busy Here")
+		p.response(486, "INVITE")
+	}
+}

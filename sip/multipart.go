@@ -14,6 +14,10 @@ const maxParts = 16
 // openParts takes the SDP out of a multipart body: trunks with SIP-I send it
 // beside an ISUP part. Without an SDP part the body stays as it is.
 func (m *message) openParts() {
+	if t := m.headers.Get("Content-Type"); t == "" && bytes.HasPrefix(m.body, []byte("v=0")) {
+		m.ctype = "application/sdp" // forgotten, and it can be nothing else
+		return
+	}
 	kind, params, err := mime.ParseMediaType(m.headers.Get("Content-Type"))
 	if err != nil || !strings.HasPrefix(kind, "multipart/") || params["boundary"] == "" {
 		return

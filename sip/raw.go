@@ -18,6 +18,7 @@ type rawMessage struct {
 	fields []rawField
 	body   []byte
 	via    []string // canonical, top first
+	inside bool     // of a dialog that is up; set before parseRaw
 	length int      // Content-Length; -1 when there is none
 }
 
@@ -58,7 +59,7 @@ var single = map[string]bool{
 // parseRaw cuts a datagram, or one framed message of a stream. Even when it
 // refuses, what was read so far stands in m, so that an answer can be built.
 func (m *rawMessage) parseRaw(data []byte, stream bool) *refusal {
-	*m = rawMessage{fields: m.fields[:0], via: m.via[:0], length: -1}
+	*m = rawMessage{fields: m.fields[:0], via: m.via[:0], length: -1, inside: m.inside}
 	data = bytes.TrimLeft(data, "\r\n")
 	head, body, found := cutHead(data)
 	lines := &lineReader{rest: head}
@@ -178,8 +179,17 @@ func (m *rawMessage) parseStart(line string) *refusal {
 	if !strings.EqualFold(version, "SIP/2.0") {
 		return refuseVersion
 	}
-	return checkRequestURI(uri)
+	bad := checkRequestURI(uri)
+	if bad != nil && m.inside {
+		m.uri, bad = unreadableURI, nil
+	}
+	return bad
 }
+
+// unreadableURI stands for a Request-URI that cannot be read, of a request in a
+// dialog that is up: Call-ID and tags say whose it is, and a BYE or ACK that is
+// thrown away would leave the call without its end.
+const unreadableURI = "sip:unreadable.invalid"
 
 func checkRequestURI(uri string) *refusal {
 	if len(uri) > MaxAddress {
