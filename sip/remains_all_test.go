@@ -24,6 +24,7 @@ type manner struct {
 	*call
 	send   func(text string)
 	answer func(method string) packet // the next final answer
+	rung   func()                     // has heard 180
 	cut    func()                     // ends the connection; nil over UDP
 }
 
@@ -32,7 +33,7 @@ func (r *rig) manners(from string) map[string]func() *manner {
 	return map[string]func() *manner{
 		"UDP": func() *manner {
 			p := newPeerOn(r.t, from+":0", r.LocalAddr("udp"))
-			return &manner{call: p.newCall(), send: p.raw, answer: p.final}
+			return &manner{call: p.newCall(), send: p.raw, answer: p.final, rung: func() { p.response(180, "INVITE") }}
 		},
 		"TCP": func() *manner {
 			d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from + ":0"))}
@@ -41,8 +42,22 @@ func (r *rig) manners(from string) map[string]func() *manner {
 				r.t.Fatal(err)
 			}
 			s := newStream(r.t, conn)
-			return &manner{call: r.streamCall(s), send: s.raw, answer: s.final, cut: func() { _ = conn.Close() }}
+			return &manner{call: r.streamCall(s), send: s.raw, answer: s.final, rung: s.ringing, cut: func() { _ = conn.Close() }}
 		},
+	}
+}
+
+// ringing reads up to 180.
+func (s *streamPeer) ringing() {
+	s.t.Helper()
+	for {
+		w, err := s.next()
+		if err != nil {
+			s.t.Fatal("no 180: ", err)
+		}
+		if w.code() == 180 {
+			return
+		}
 	}
 }
 
@@ -83,7 +98,7 @@ func behave(d *Dialog) {
 		_ = d.Accept([]byte(sdp("answer")))
 	case "refuses":
 		_ = d.Reject(486, "")
-	case "rings":
+	case "rings", "late":
 		_ = d.Provisional(180, "", nil)
 	case "sounds":
 		_ = d.Provisional(183, "", []byte(sdp("early")))
@@ -100,10 +115,11 @@ var exchanges = map[string]func(m *manner){
 	"answered without ACK":       func(m *manner) { m.begin("answers"); m.answer("INVITE") },
 	"invited twice":              func(m *manner) { m.begin("answers"); m.begin("answers"); m.answer("INVITE") },
 	"extension unknown":          func(m *manner) { m.begin("answers", "Require: magic"); m.answer("INVITE") },
-	"cut before the answer":      func(m *manner) { m.begin("rings"); m.cutOff() },
+	"cut before the answer":      func(m *manner) { m.begin("rings"); m.rung(); m.cutOff() },
+	"cut at once":                func(m *manner) { m.begin("rings"); m.cutOff() },
 	"cut after the answer":       func(m *manner) { m.up(); m.cutOff() },
 	"cut with everything asked":  func(m *manner) { m.up(); m.everything(1); m.cutOff() },
-	"answered after the cut":     func(m *manner) { m.begin("late"); m.cutOff() },
+	"answered after the cut":     func(m *manner) { m.begin("late"); m.rung(); m.cutOff() },
 	"left ringing":               func(m *manner) { m.begin("rings") },
 	"left in silence":            func(m *manner) { m.begin("silent") },
 	"never acknowledged 183":     func(m *manner) { m.begin("sounds", "Require: 100rel") },
