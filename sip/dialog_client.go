@@ -361,6 +361,7 @@ func (d *Dialog) keepAck(k ackKey, ack ackSent) {
 	if d.acks == nil {
 		d.acks = newRecent[ackKey, ackSent](4*MaxForks, nil)
 	}
+	ack.req = ack.req.Clone() // sipgo writes into what it sends
 	d.acks.put(k, ack)
 }
 
@@ -368,7 +369,7 @@ func (d *Dialog) keepAck(k ackKey, ack ackSent) {
 func (d *Dialog) ackAgain(k ackKey) bool {
 	ack, ok := d.ackOf(k)
 	if ok {
-		_ = d.e.write(ack.req, ack.to) // counted there
+		d.e.repeat(ack)
 	}
 	return ok
 }

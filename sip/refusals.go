@@ -60,7 +60,7 @@ func (r *refusals) again(e *Endpoint, res *gosip.Response) {
 	ack, ok := r.sent[branchOf(res)]
 	r.mu.Unlock()
 	if ok {
-		_ = e.write(ack.req, ack.to) // counted there
+		e.repeat(ack)
 	}
 }
 

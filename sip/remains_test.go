@@ -188,6 +188,33 @@ func TestRepeatedRefusalsAreAcknowledgedAtOnce(t *testing.T) {
 	p.request("ACK")
 }
 
+// Repeated answers come on goroutines of their own, and sipgo writes into the ACK
+// that it sends: this is for the race detector.
+func TestRepeatedAnswersAreAcknowledged(t *testing.T) {
+	const times = 50
+	r := newRig(t, nil)
+	for _, code := range []int{486, 200} {
+		p := r.peer()
+		d, err := r.Dial(Outgoing{Target: Target{URI: "sip:bob@" + p.addr().String()}, From: Address{User: "101"}, Body: []byte(sdp("offer"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		invite := p.request("INVITE")
+		p.answer(invite, code, "Answer", "b1", sdp("answer"))
+		p.request("ACK")
+		if code == 486 {
+			expect(t, d, Ended)
+			eventually(t, "its transaction ends", func() bool { return r.Stats().Requests == 0 })
+		}
+		for range times {
+			p.answer(invite, code, "Answer", "b1", sdp("answer"))
+		}
+		for range times {
+			p.request("ACK")
+		}
+	}
+}
+
 func TestMaxRefusals(t *testing.T) {
 	var r refusals
 	r.sent = map[string]ackSent{}

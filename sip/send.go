@@ -147,6 +147,11 @@ func cancelOf(invite *gosip.Request, headers []Header, agent string) (*gosip.Req
 	return dr.build(invite.Via().Value(), "", agent)
 }
 
+// repeat sends an ACK again. Several answers may come at one time.
+func (e *Endpoint) repeat(ack ackSent) {
+	_ = e.write(ack.req.Clone(), ack.to) // counted there
+}
+
 // cancelInvite cancels an INVITE on its own way: same branch, same hop (RFC 3261
 // §9.1). One that is cancelled already is not cancelled again. begun is called
 // when the CANCEL is out, or will never be.
