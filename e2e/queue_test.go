@@ -178,6 +178,7 @@ func TestQueue(t *testing.T) {
 		l.api("GET", "/v1/calls?to=%2B79000002002", nil, &list)
 		return len(list.Calls) == 1 && list.Calls[0].Outcome == "delivered" && list.Calls[0].Direction == "outbound"
 	})
+	l.empty(t)
 }
 
 // TestQueueSurvives: agents who are away and places that are kept are there

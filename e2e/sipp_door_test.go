@@ -151,4 +151,5 @@ func TestSIPpMatrix(t *testing.T) {
 		{name: "uac-sdp-broken", to: "wait"},
 	}
 	m.each(t, m.cells(table, "+7900003"), m.calls)
+	m.p.empty(t)
 }

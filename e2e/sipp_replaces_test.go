@@ -118,6 +118,7 @@ func TestSIPpMatrixReplaces(t *testing.T) {
 		r := replacing{m, t, c, trunks[c.from], number}
 		map[string]func(){"a talk": r.talk, "only early": r.onlyEarly, "while it rings": r.ringing, "referred to us": r.referred, "referred by us": r.refers}[c.name]()
 	})
+	m.p.empty(t)
 }
 
 // replacing is one run.

@@ -48,4 +48,5 @@ export default async function (call) {
 		goes.passes(t)
 		stays.passes(t)
 	})
+	m.p.empty(t)
 }

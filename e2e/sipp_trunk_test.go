@@ -232,4 +232,5 @@ func trunkMatrix(t *testing.T, table []matrixCase, more map[string]string) {
 	}
 	m.each(t, plain(cells), func(t testing.TB, c cell) { m.called(t, at[c.from]) })
 
+	m.p.empty(t)
 }

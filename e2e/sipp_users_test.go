@@ -33,6 +33,7 @@ func TestSIPpMatrixUsers(t *testing.T) {
 	m.p.start()
 	m.each(t, strangers, m.calls)
 	m.each(t, cells, m.calls)
+	m.p.empty(t)
 }
 
 // TestSIPpMatrixFull: beyond limits.calls, and while the program drains, callers

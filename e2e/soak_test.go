@@ -83,6 +83,7 @@ func TestManyCalls(t *testing.T) {
 		return after.goroutines <= before.goroutines+moreThings && after.files <= before.files+moreThings &&
 			float64(after.bytes) <= float64(before.bytes)*moreMemory+slack
 	})
+	p.empty(t)
 	t.Logf("| calls | calls/s | before | at the end | after |")
 	t.Logf("| %d | %.0f | %s | %s | %s |", n, float64(n)/took.Seconds(), before, during, after)
 }
