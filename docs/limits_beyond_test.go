@@ -114,6 +114,17 @@ var beyond = map[string]string{
 	"sip.MaxNumber":                     "INVALID to the caller",
 	"sip.maxServiceRoute":               "further values are left out",
 	"sip.maxRegistrars":                 "the registration has failed and is tried again later",
+	"media.digitLimit":                  "LIMIT to the script",
+	"media.sessionLimit":                "503 to the caller, LIMIT to the script; `rtp_sessions`",
+	"media.recordingLimit":              "LIMIT to the script; `recordings`",
+	"media.outboxLimit":                 "dropped; `rtp_events_dropped_total`",
+	"media.noticeLimit":                 "dropped; `rtp_events_dropped_total`",
+	"media.commandLimit":                "answered as if it had ended at once; `rtp_commands_refused_total`",
+	"media.readLimit":                   "read in the next frame; `rtp_reads_cut_total`",
+	"media.encodingLimit":               "who plays the prompt waits for it",
+	"sip.nameMost":                      "asked again after it",
+	"sip.datagramLimit":                 "sent over TCP where the callee has it, else as fragments",
+	"sip.wsReadLimit":                   "the connection is closed",
 	"sip/digest.MaxNonces":              "the oldest is forgotten: its user is challenged again",
 }
 
@@ -157,4 +168,25 @@ func beyondOf(l limit) string {
 var untested = map[string]string{
 	"runtime.maxGoStack": "it ends the process: `TestScriptThatKillsItsWorker` of runtime/supervisor",
 	"testrun.MaxReal":    "a test of it would take as long",
+
+	"bench.callLimit":           "it takes a machine that fails",
+	"bench.answerLimit":         "it takes a machine that fails",
+	"call.recognitionLimit":     "no recogniser is waited for as long: `speech.asr.timeout` comes first",
+	"call.renderLimit":          "no engine is waited for as long: `speech.tts.timeout` comes first",
+	"campaign.forecastLimit":    "it bounds a loop that is over before",
+	"engine.beforeAttemptLimit": "a test of it would take as long",
+	"engine.prerenderLimit":     "a test of it would take as long",
+	"media.readLimit":           "`TestPassReadsABoundedNumberOfDatagrams` sends more",
+	"media.encodingLimit":       "beyond it the same work is done by who waits for it",
+	"sip.nameMost":              "it bounds what DNS says; the least is tested",
+	"sip.datagramLimit":         "it chooses a transport, by the size of the whole request",
+}
+
+// noLimits are constants whose name looks like a limit's, and what they are.
+var noLimits = map[string]string{
+	"api.defaultLimit":          "rows of a page when the client names no number",
+	"media/codec.lowScaleMost":  "arithmetic of G.722",
+	"media/codec.highScaleMost": "arithmetic of G.722",
+	"media/codec.subBandMost":   "arithmetic of G.722",
+	"media/sound.peakLimit":     "a level, not a count",
 }

@@ -29,7 +29,7 @@ type limit struct {
 }
 
 var (
-	limitName = regexp.MustCompile(`^([Mm]ax[A-Z]\w*|\w+(Capacity|Backlog|Queue))$`)
+	limitName = regexp.MustCompile(`^([Mm]ax[A-Z]\w*|\w+(Capacity|Backlog|Queue|Limit|Most))$`)
 )
 
 // TestLimits generates LIMITS.md: the limits of the configuration, and every
@@ -110,8 +110,8 @@ nothing grows until memory ends. Figures of ` + "`/metrics`" + ` begin with ` + 
 const constantsIntro = `
 ## Constants
 
-A constant is a limit if its name begins with Max or ends in Capacity, Backlog
-or Queue. What happens beyond it is counted in the figure named, or is said to
+A constant is a limit if its name begins with Max or ends in Capacity, Backlog,
+Queue, Limit or Most. What happens beyond it is counted in the figure named, or is said to
 the caller; the test is one that takes the code to the limit by its name.
 `
 
@@ -159,7 +159,7 @@ func constants(t *testing.T) []limit {
 		for _, name := range p.order {
 			c := p.consts[name]
 			v, ok := p.value(c.expr, 0)
-			if !ok || !limitName.MatchString(name) {
+			if !ok || !limitName.MatchString(name) || v.Kind() == constant.String || noLimits[folder+"."+name] != "" {
 				continue
 			}
 			out = append(out, limit{folder, name, show(c, v), c.meaning, testOf(all, folder, name), isUsed(all, folder, name)})

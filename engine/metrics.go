@@ -205,6 +205,7 @@ func (g gauges) media(out chan<- prometheus.Metric) {
 		{"rtp_reads_cut_total", "Reads of a session ended by a limit: more arrives than calls send.", true, float64(s.Cut)},
 		{"rtp_late_skips_total", "Frames left out because a pass was too late.", true, float64(s.LateSkips)},
 		{"rtp_names_refused_total", "Host names in session descriptions not looked up, because too many were.", true, float64(s.NamesRefused)},
+		{"rtp_commands_refused_total", "Commands of calls to their audio refused by a limit.", true, float64(s.Commands)},
 		{"rtp_events_dropped_total", "Media events dropped.", true, float64(s.EventsDropped)},
 		{"recordings", "Recordings running.", false, float64(s.Recordings)},
 		{"recording_chunks_thinned_total", "Chunks dropped because the disk is behind.", true, float64(s.WritesThinned)},

@@ -194,3 +194,24 @@ func TestTrunkAsksForARest(t *testing.T) {
 		free()
 	}
 }
+
+// TestRestMost: rests double up to the longest one, also one that is asked for.
+func TestRestMost(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	var r rest
+	for range restAfter - 1 {
+		r.failed(now)
+	}
+	for want := restFirst; ; want *= 2 {
+		if !r.failed(now) || r.until.Sub(now) != min(want, restMost) {
+			t.Fatalf("a rest of %s, want %s", r.until.Sub(now), min(want, restMost))
+		}
+		if now = r.until.Add(time.Second); want > 2*restMost {
+			break
+		}
+	}
+	r = rest{}
+	if r.asks(now, 2*restMost); r.until.Sub(now) != restMost {
+		t.Errorf("asked for: %s", r.until.Sub(now))
+	}
+}

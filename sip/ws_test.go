@@ -138,7 +138,7 @@ func TestWebSocketMessages(t *testing.T) {
 	if w := s.final("OPTIONS"); w.code() != 200 {
 		t.Fatal(w)
 	}
-	_, _ = s.conn.Write([]byte(options(r, 3, "X: "+strings.Repeat("y", MaxMessage)+"\r\n\r\n")))
+	_, _ = s.conn.Write([]byte(options(r, 3, "X: "+strings.Repeat("y", wsReadLimit)+"\r\n\r\n")))
 	if _, err := s.next(); err == nil || isTimeout(err) {
 		t.Fatal("a message beyond the limit is taken", err)
 	}

@@ -267,3 +267,20 @@ func TestErase(t *testing.T) {
 	}
 	close(gate)
 }
+
+// TestBreakerMost: the pause of a receiver that never answers doubles up to the
+// longest one.
+func TestBreakerMost(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	var k breaker
+	for range BreakerAfter - 1 {
+		k.heard(false, 0, now)
+	}
+	for want := BreakerPause; want < 8*BreakerMost; want *= 2 {
+		k.heard(false, 0, now)
+		if got := k.until.Sub(now); got != min(want, BreakerMost) {
+			t.Fatalf("a pause of %s, want %s", got, min(want, BreakerMost))
+		}
+		now = k.until
+	}
+}
