@@ -96,6 +96,7 @@ type Credentials struct {
 
 var (
 	errMissing = errors.New("digest: credentials lack a parameter")
+	errUnasked = errors.New("digest: credentials without nonce")
 	errCount   = errors.New("digest: nc is not eight hex digits")
 )
 
@@ -111,7 +112,10 @@ func ParseCredentials(value string) (Credentials, error) {
 		Algorithm: parseAlgorithm(p["algorithm"]),
 		CNonce:    p["cnonce"], Opaque: p["opaque"], QOP: strings.ToLower(p["qop"]),
 	}
-	if c.Username == "" || c.Nonce == "" || c.URI == "" || c.Response == "" {
+	if c.Nonce == "" {
+		return Credentials{}, errUnasked
+	}
+	if c.Username == "" || c.URI == "" || c.Response == "" {
 		return Credentials{}, errMissing
 	}
 	if c.QOP == "" {

@@ -120,7 +120,7 @@ func TestParseCredentialsRefuses(t *testing.T) {
 		want     error
 	}{
 		{`username="u"`, `username=""`, errMissing},
-		{`nonce="n"`, `x="n"`, errMissing},
+		{`nonce="n"`, `x="n"`, errUnasked},
 		{`uri="sip:a"`, `uri=""`, errMissing},
 		{`response="00"`, `response=`, errMissing},
 		{`cnonce="c"`, `cnonce=""`, errMissing},

@@ -140,7 +140,7 @@ func (s *Server) pick(authorization []string) (*Credentials, Verdict) {
 	for _, value := range authorization {
 		c, err := ParseCredentials(value)
 		switch {
-		case err == errScheme:
+		case err == errScheme, err == errUnasked: // some name themselves in the first REGISTER (3GPP TS 24.229 §5.1.1.2)
 		case err != nil:
 			v = Denied
 		case c.Realm == s.realm:

@@ -335,3 +335,12 @@ func TestAnswers(t *testing.T) {
 		t.Error("an old nonce")
 	}
 }
+
+// Phones of 3GPP networks, and Bria, send this before any challenge.
+func TestVerifyCredentialsBeforeAnyChallenge(t *testing.T) {
+	b := newBench(0)
+	unasked := `Digest username="101", realm="pbx", uri="sip:pbx", nonce="", response=""`
+	if _, v := b.Verify(invite, []string{unasked}, passwords); v != Missing {
+		t.Fatal(v)
+	}
+}
