@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
@@ -131,6 +132,9 @@ func (l *Leg) open(o media.SessionOptions) error {
 		l.call.post(func() { l.present().mediaOf(s, ev) })
 	}
 	s, err := l.call.deps.Open(o)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		s, err = l.openAnew(o, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,25 @@ func (c *Call) Relocate(gone []netip.Addr, way Way, last bool) (stranded int) {
 	return stranded
 }
 
+// openAnew binds the leg's session to the address that leads to its party now:
+// the one before has gone a moment ago, as err says.
+func (l *Leg) openAnew(o media.SessionOptions, err error) (*media.Session, error) {
+	peer := l.call.spec.Peer
+	if l.outbound {
+		peer = l.route.Peer
+	}
+	if l.call.deps.Anew == nil || !peer.IsValid() {
+		return nil, err
+	}
+	bind, advertise := l.call.deps.Anew(peer)
+	if !bind.IsValid() || bind == o.Bind {
+		return nil, err
+	}
+	l.note("media", fmt.Sprintf("our address %s is gone, %s is taken", o.Bind, bind), "")
+	o.Bind, o.Advertise = bind, advertise
+	return l.call.deps.Open(o)
+}
+
 // Roam tells that a user has proved by SIP to be at an address: phones that go to
 // another network in the middle of a call send their audio from there. Call
 // goroutine only.

@@ -3,8 +3,12 @@ package call
 import (
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media"
 )
 
 var elsewhere = netip.MustParseAddr("127.0.0.2")
@@ -149,5 +153,65 @@ func TestRingingInMoves(t *testing.T) {
 			caller.bye()
 			w.pass(10 * time.Second)
 		})
+	}
+}
+
+// goneUnnoticed makes loopback no address of ours, which nobody has noticed yet; to
+// is what leads to peers instead.
+func (w *world) goneUnnoticed(to netip.Addr) (asked *[]netip.Addr) {
+	asked = new([]netip.Addr)
+	w.deps.Open = func(o media.SessionOptions) (*media.Session, error) {
+		if o.Bind == loopback {
+			return nil, fault.New(fault.Media, "media: bind %s: %w", o.Bind, syscall.EADDRNOTAVAIL)
+		}
+		return w.engine.Open(o)
+	}
+	w.deps.Anew = func(peer netip.Addr) (netip.Addr, netip.Addr) {
+		*asked = append(*asked, peer)
+		return to, to
+	}
+	return asked
+}
+
+// TestCallsOfTheMomentAnAddressGoes: a call that comes or is made before the change
+// is noticed takes the address that leads to its party now.
+func TestCallsOfTheMomentAnAddressGoes(t *testing.T) {
+	w := newWorld(t)
+	asked := w.goneUnnoticed(elsewhere)
+	peer := netip.MustParseAddr("192.0.2.7")
+	caller := w.inbound(Spec{ID: "c1.1", Order: "c1", Script: "test", Peer: peer})
+	w.answer()
+	if !caller.did("200") || len(*asked) != 1 || (*asked)[0] != peer {
+		t.Fatalf("%v %v\n%s", caller.log, *asked, w.story())
+	}
+	w.callees["anna"] = answers(w, time.Second)
+	places, _ := w.Resolve(DialRequest{Target: "anna"})
+	places[0].Routes[0].Peer = peer
+	w.call.Do(func() {
+		w.call.dialPlaces(1, places, DialRequest{Timeout: time.Minute}, Verb{Reply: func(any, error) {}}, nil)
+	})
+	w.pass(2 * time.Second)
+	if anna := w.callee("anna"); anna == nil || !strings.Contains(string(anna.offer), "127.0.0.2") || len(*asked) != 2 {
+		t.Fatalf("%v\n%s", *asked, w.story())
+	}
+}
+
+// TestNoOtherAddress: the one that is gone was the only one, or nobody knows where
+// the party is.
+func TestNoOtherAddress(t *testing.T) {
+	for name, c := range map[string]struct{ to, peer netip.Addr }{
+		"no way at all":   {netip.Addr{}, netip.MustParseAddr("192.0.2.7")},
+		"the same again":  {loopback, netip.MustParseAddr("192.0.2.7")},
+		"an unknown peer": {elsewhere, netip.Addr{}},
+	} {
+		w := newWorld(t)
+		w.goneUnnoticed(c.to)
+		caller := w.inbound(Spec{ID: "c1.1", Order: "c1", Script: "test", Peer: c.peer})
+		w.pass(time.Second)
+		if !caller.did("503") {
+			t.Errorf("%s: %v", name, caller.log)
+		}
+		w.call.ScriptEnded(nil)
+		w.pass(time.Second)
 	}
 }

@@ -197,9 +197,12 @@ type Queues interface {
 
 // Deps are what every call of an engine shares.
 type Deps struct {
-	Clock      clock.Clock
-	Log        *slog.Logger
-	Open       func(media.SessionOptions) (*media.Session, error)
+	Clock clock.Clock
+	Log   *slog.Logger
+	Open  func(media.SessionOptions) (*media.Session, error)
+	// Anew is the way to a peer as the network is right now, asked when a media
+	// session could not be bound; nil: there is no other.
+	Anew       Way
 	Dialer     Dialer
 	Prompts    Prompts
 	Recordings Recordings

@@ -345,7 +345,7 @@ func actions(list []config.Action, in config.Incoming) []call.Action {
 // callDeps are what every call of this engine shares.
 func (e *Engine) callDeps() call.Deps {
 	return call.Deps{
-		Clock: e.clk, Log: e.log, Open: e.media.Open, Dialer: dialer{e}, Prompts: (*prompts)(e), Recordings: e.record, Observer: e,
+		Clock: e.clk, Log: e.log, Open: e.media.Open, Anew: e.wayAnew, Dialer: dialer{e}, Prompts: (*prompts)(e), Recordings: e.record, Observer: e,
 		Talked:   func(member string) { e.groups.talked(member, e.clk.Now()); e.queues.talked(member) },
 		Queues:   &e.queues,
 		Counters: &e.counters, Apology: e.apology, MaxRecord: e.Config().Limits.Recording, DeadAir: e.Config().Limits.DeadAir, Veil: e.veil.text,

@@ -45,15 +45,26 @@ func (e *Engine) moveCalls(gone []netip.Addr) {
 	}
 }
 
-func (e *Engine) moveCall(l *live, gone []netip.Addr, tries int) {
-	way := func(peer netip.Addr) (bind, advertise netip.Addr) {
-		if bind = e.sip.LocalFor(peer); bind.IsValid() {
-			advertise = e.sip.AdvertisedFor(peer)
-		}
-		return bind, advertise
+// wayTo is how a peer is reached now.
+func (e *Engine) wayTo(peer netip.Addr) (bind, advertise netip.Addr) {
+	if bind = e.sip.LocalFor(peer); bind.IsValid() {
+		advertise = e.sip.AdvertisedFor(peer)
 	}
+	return bind, advertise
+}
+
+// wayAnew is wayTo for a call whose address has turned out to be gone, before
+// anybody has noticed.
+func (e *Engine) wayAnew(peer netip.Addr) (bind, advertise netip.Addr) {
+	if s, ok := e.sip.(interface{ ForgetRoutes() }); ok {
+		s.ForgetRoutes()
+	}
+	return e.wayTo(peer)
+}
+
+func (e *Engine) moveCall(l *live, gone []netip.Addr, tries int) {
 	l.Do(func() {
-		if l.Relocate(gone, way, tries == 1) > 0 && e.ctx.Err() == nil {
+		if l.Relocate(gone, e.wayTo, tries == 1) > 0 && e.ctx.Err() == nil {
 			e.clk.AfterFunc(movePause, func() { e.moveCall(l, gone, tries-1) })
 		}
 	})

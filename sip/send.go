@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -91,6 +92,9 @@ func (e *Endpoint) exchange(ctx context.Context, req *gosip.Request, h hop) (*go
 	return e.await(ctx, tx, h)
 }
 
+// errEnded is a connection that its peer has ended in place of an answer.
+var errEnded = errors.New("the connection has ended")
+
 // await reads a client transaction to its final response.
 func (e *Endpoint) await(ctx context.Context, tx *gosip.ClientTx, h hop) (*gosip.Response, error) {
 	flow := e.watchFlow(h)
@@ -106,7 +110,7 @@ func (e *Endpoint) await(ctx context.Context, tx *gosip.ClientTx, h hop) (*gosip
 			flow.wait()
 		case <-flow.lost:
 			tx.Terminate()
-			return nil, fault.New(fault.Network, "sip: %s to %s: the connection has ended", tx.Origin().Method, h.addr)
+			return nil, fault.New(fault.Network, "sip: %s to %s: %w", tx.Origin().Method, h.addr, errEnded)
 		case <-tx.Done():
 			return nil, fault.New(fault.Network, "sip: %s to %s: %w", tx.Origin().Method, h.addr, tx.Err())
 		case <-ctx.Done():

@@ -115,6 +115,10 @@ func (e *Endpoint) interfacesChanged(old, now []netip.Addr) {
 	}
 }
 
+// ForgetRoutes makes the next question for a way to a peer look anew: something
+// has shown that an address of ours is gone, before it was noticed here.
+func (e *Endpoint) ForgetRoutes() { e.forgetRoutes(nil) }
+
 // forgetRoutes forgets by which of our addresses peers are reached, and peers
 // that came to one that is gone.
 func (e *Endpoint) forgetRoutes(gone []netip.Addr) {

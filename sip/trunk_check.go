@@ -101,13 +101,13 @@ func (t *trunk) checkResolve(ctx context.Context) []TrunkStep {
 func (h hop) String() string { return h.transport + "://" + h.addr.String() }
 
 func (t *trunk) checkOptions(ctx context.Context) []TrunkStep {
-	ctx, cancel := context.WithTimeout(ctx, checkWait)
+	limited, cancel := context.WithTimeout(ctx, checkWait)
 	defer cancel()
 	began := t.e.clk.Now()
-	res, h, err := t.ping(ctx)
+	res, h, err := t.ping(limited)
 	s := TrunkStep{What: "options", Target: h.String(), Took: t.e.clk.Now().Sub(began)}
 	if err != nil {
-		s.Words, s.Hint = explainError(err)
+		s.Words, s.Hint = t.explain(ctx, err, h)
 		return []TrunkStep{s}
 	}
 	s.Code, s.Reason = res.StatusCode, res.Reason
@@ -176,18 +176,18 @@ func (t *trunk) checkRegister(ctx context.Context) (steps []TrunkStep) {
 }
 
 func (t *trunk) checkSend(ctx context.Context, o outside) (TrunkStep, *gosip.Response) {
-	ctx, cancel := context.WithTimeout(ctx, checkWait)
+	limited, cancel := context.WithTimeout(ctx, checkWait)
 	defer cancel()
 	s := TrunkStep{What: "register", Target: t.requestURI("").URI()}
 	began := t.e.clk.Now()
-	h, err := t.pick(ctx)
+	h, err := t.pick(limited)
 	var res *gosip.Response
 	if err == nil {
-		res, err = t.exchange(ctx, o, h)
+		res, err = t.exchange(limited, o, h)
 	}
 	s.Took = t.e.clk.Now().Sub(began)
 	if err != nil {
-		s.Words, s.Hint = explainError(err)
+		s.Words, s.Hint = t.explain(ctx, err, h)
 		return s, nil
 	}
 	s.Code, s.Reason = res.StatusCode, res.Reason

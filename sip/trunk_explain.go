@@ -57,10 +57,35 @@ func explainError(err error) (words, hint string) {
 		return "our listener on that way waits: its address is not on this machine now", "`loopstart doctor` tells which; it is taken up as soon as an interface has the address"
 	case errors.Is(err, errNoListener):
 		return "we have no listener of that transport and address family", "add one to sip.listen"
+	case timedOut(err) && strings.Contains(err.Error(), "TLS"):
+		return "a connection came about, but nobody there answers the TLS handshake", "perhaps that port is for plain TCP: check it (TLS is on 5061 mostly) and `;transport=` of `address`"
 	case timedOut(err):
 		return "no answer in time", "perhaps nobody listens there, or: a firewall, a wrong address or transport, or a provider that does not answer addresses it has not allowed"
 	}
 	return explainCut(err)
+}
+
+// explain is explainError, with a look at what closes a plain connection.
+func (t *trunk) explain(ctx context.Context, err error, h hop) (words, hint string) {
+	if h.transport == "tcp" && wasCut(err) && speaksTLS(ctx, h.addr) {
+		return "the connection was closed: that port speaks TLS, and we speak plain TCP to it", "add `;transport=tls` to `address` (or `proxy`)"
+	}
+	return explainError(err)
+}
+
+// speaksTLS tells whether a server begins TLS. Nothing is said to it, so that
+// whose certificate it shows does not matter.
+func speaksTLS(ctx context.Context, addr netip.AddrPort) bool {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
+	c, err := d.DialContext(ctx, "tcp", addr.String())
+	if err == nil {
+		_ = c.Close()
+		return true
+	}
+	_, refused := errors.AsType[tls.AlertError](err)
+	return refused
 }
 
 // explainName is the words for a certificate of another name than we call.
@@ -83,17 +108,27 @@ func explainName(err x509.HostnameError) (words, hint string) {
 // explainCut is the words for a connection that came about and broke, and for all
 // that nobody has thought of.
 func explainCut(err error) (words, hint string) {
-	cut := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) || errors.Is(err, gosip.ErrTransactionTransport)
+	cut := wasCut(err)
 	switch {
 	case cut && strings.Contains(err.Error(), "TLS"):
 		return "the connection was closed while encryption was to begin", "check that this port is for TLS; some providers close it to addresses that they have not allowed"
 	case cut:
-		return "the connection was closed before an answer came", "check port and `;transport=`; some providers close the connection to addresses that they have not allowed"
+		return "the connection was closed before an answer came", "check port and `;transport=` (perhaps it is a port for TLS); some providers close the connection to addresses that they have not allowed"
 	}
 	if hint = fault.HintOf(err); hint == "" {
 		hint = "check `address`, `proxy` and this machine's network"
 	}
 	return inWords(err), hint
+}
+
+// wasCut tells an error of a connection that came about and broke.
+func wasCut(err error) bool {
+	for _, how := range [...]error{errEnded, io.EOF, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed, gosip.ErrTransactionTransport} {
+		if errors.Is(err, how) {
+			return true
+		}
+	}
+	return false
 }
 
 func timedOut(err error) bool {

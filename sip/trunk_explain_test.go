@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,6 +54,8 @@ func TestExplainError(t *testing.T) {
 		{"127.0.0.1:" + plain + ";transport=tls", "does not speak TLS", "check the port"},
 		{"localhost:" + secure + ";transport=tls", "authority that nobody here knows", "sip.tls.ca"},
 		{"localhost:" + closing + ";transport=tls", "closed while encryption was to begin", "for TLS"},
+		{"127.0.0.1:" + closing + ";transport=tcp", "the connection was closed before an answer came", "TLS"},
+		{"127.0.0.1:" + secure + ";transport=tcp", "speaks TLS", "transport=tls"},
 	} {
 		r := newRig(t, func(cfg *Config, _ *Deps) { cfg.Trunks = []Trunk{{Name: "t", Address: c.address}} })
 		report, err := r.CheckTrunk(context.Background(), "t")
@@ -76,6 +79,7 @@ func TestExplainError(t *testing.T) {
 		"for another name":                          wrap(x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"a"}}, Host: "h"}),
 		"out of date":                               wrap(x509.CertificateInvalidError{Reason: x509.Expired, Cert: &x509.Certificate{}}),
 		"no answer in time":                         wrap(context.DeadlineExceeded),
+		"nobody there answers the TLS handshake":    fault.New(fault.Network, "sip: TLS with h at h:5060: %w", os.ErrDeadlineExceeded),
 		"no listener":                               wrap(errNoListener),
 	} {
 		if got, hint := explainError(err); !strings.Contains(got, words) || hint == "" {
