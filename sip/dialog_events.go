@@ -94,10 +94,11 @@ func (o *outlet) attach(l listener) {
 		o.backlog.flush(l.channel)
 		return
 	}
-	for _, ev := range o.backlog {
+	left := o.backlog
+	o.backlog = nil
+	for _, ev := range left {
 		l.sink(ev)
 	}
-	o.backlog = nil
 }
 
 // flush moves what fits into the channel; a nil channel takes nothing.

@@ -31,7 +31,7 @@ func (d *Dialog) run() {
 		case out <- head:
 			d.outlet.backlog.sent()
 		case l := <-d.outlet.came:
-			d.outlet.attach(l)
+			d.safely(func() { d.outlet.attach(l) })
 		case <-d.box.signal:
 			d.drain()
 		case ack := <-d.acks2xx(): // an ACK with the branch of its INVITE

@@ -126,6 +126,31 @@ func TestADefectLeavesNobodyWaiting(t *testing.T) {
 	}
 }
 
+// The first reader of a call's events is at fault: that costs this call only.
+func TestADefectOfALateReader(t *testing.T) {
+	r := newRig(t, nil)
+	p, _, d := r.establishedUnread()
+	faulty(d, Traced)
+	p.answer(p.request("BYE"), 200, "OK", "", "")
+	if s := r.Stats(); s.Panics != 1 {
+		t.Fatalf("%+v", s)
+	}
+}
+
+// establishedUnread is a call whose events nobody has read.
+func (r *rig) establishedUnread() (*peer, *call, *Dialog) {
+	p := r.peer()
+	c := p.newCall()
+	c.invite()
+	d := r.incoming()
+	_ = d.Accept([]byte(sdp("answer")))
+	c.to = p.response(200, "INVITE").get("To")
+	c.ack("")
+	c.request("INFO", "")
+	p.response(200, "INFO")
+	return p, c, d
+}
+
 func TestADefectCancelsWhatRings(t *testing.T) {
 	v := clock.NewVirtual(testStart)
 	r := newRig(t, virtual(v))
