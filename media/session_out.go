@@ -108,6 +108,7 @@ func (l *leg) frame(sh *shard) {
 	a := l.agreed
 	if a == nil || !a.sends {
 		l.send.gap = true
+		l.unheard(sh)
 		return
 	}
 	ts := l.send.stamp(l.due)
@@ -133,6 +134,21 @@ func (l *leg) frame(sh *shard) {
 	default:
 		l.digitsDone(sh, done)
 		l.usual(sh, ts)
+	}
+}
+
+// unheard lets a prompt wait for the party that holds us, and then go on without
+// it: a script that waits for its end is not to wait for as long as a phone likes.
+func (l *leg) unheard(sh *shard) {
+	p := l.play
+	if p == nil || p.parts == nil || p.paused {
+		return
+	}
+	if p.waited++; p.waited <= wholeFrames(holdPatience) {
+		return
+	}
+	if p.advance(); p.over() {
+		l.endPlay(sh, ReasonEnd)
 	}
 }
 

@@ -22,7 +22,11 @@ type player struct {
 	sent        int // frames
 	start       int // frame at which it begins, until the parts are there
 	paused      bool
+	waited      int // frames in which the party held us
 }
+
+// holdPatience is how long a playback waits for a party that holds us.
+const holdPatience = 30 * time.Second
 
 func newPlayer(id uint32, prompts []*sound.Prompt, pb Playback) *player {
 	p := &player{id: id, loop: pb.Loop, start: wholeFrames(pb.From), paused: pb.Paused}

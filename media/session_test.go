@@ -133,6 +133,23 @@ func TestHoldByDirection(t *testing.T) {
 	}
 }
 
+// A prompt waits for who holds us, but not for ever: then it goes on unheard.
+func TestPromptGoesOnWithoutWhoHolds(t *testing.T) {
+	st := newStudio(t, 1)
+	p := st.leg(nil)
+	p.s.Play(Playback{Parts: []*sound.Prompt{ramp(100)}}) // 2 s
+	st.run(500*time.Millisecond, nil, p)
+	p.offer(SendOnly)
+	st.run(holdPatience+time.Second, nil, p)
+	if n := len(p.events.of(PlayEnded)); n != 0 {
+		t.Fatal("it has ended too early")
+	}
+	st.run(time.Second, nil, p)
+	if e := p.events.of(PlayEnded); len(e) != 1 || !e[0].Completed || e[0].PlayedMs < 400 || e[0].PlayedMs > 600 {
+		t.Fatalf("%+v", e)
+	}
+}
+
 func TestReceiveOnlyPeerIsNotHeardButHears(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.open(nil)
