@@ -95,6 +95,7 @@ var beyond = map[string]string{
 	"sip.MaxSuspects":                   "the oldest are forgotten: their failures count anew",
 	"sip.MaxBanTime":                    "the ban is no longer; `sip_bans_total`",
 	"sip.MaxContacts":                   "further Contacts are not read",
+	"sip.maxSilentHops":                 "what the hop says later is ignored",
 	"sip.maxRefusals":                   "the refusal is acknowledged by sipgo, again after 4 s; `sip_client_transactions`",
 	"sip.maxGlare":                      "the re-INVITE has failed with 491; the call is told",
 	"sip.maxQueued":                     "503 to the call that sends, not to a peer",

@@ -41,6 +41,7 @@ const (
 	fxAck                           // acknowledge the 2xx to client INVITE tx on leg
 	fxCancel                        // cancel the initial INVITE
 	fxDrop                          // give up client transaction tx
+	fxLeave                         // give up the hop of the INVITE tx, which says nothing
 	fxTimer                         // call back after wait
 	fxStop                          // forget the timer
 	fxQuiet                         // forget all timers but those of the end

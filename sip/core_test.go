@@ -273,6 +273,8 @@ func show(f effect) string {
 		b.WriteString("cancel")
 	case fxDrop:
 		b.WriteString("drop the INVITE")
+	case fxLeave:
+		b.WriteString("leave the hop")
 	case fxTimer:
 		fmt.Fprintf(&b, "timer %s %s", timerNames[f.timer], f.wait)
 	case fxStop:

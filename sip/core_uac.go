@@ -132,9 +132,7 @@ func (c *core) onInviteResponse(m *message) {
 		c.phase = phCalling
 		c.invite()
 	case c.failsOver(m):
-		c.client.hop++
-		c.phase = phCalling
-		c.invite()
+		c.leaveHop(m.headers == nil)
 	default:
 		c.onRefused(m)
 	}
@@ -144,14 +142,22 @@ func (c *core) onInviteResponse(m *message) {
 // there is another one: Timer B is longer than most people let it ring.
 const hopPatience = 4 * time.Second
 
-// onHopSilent goes on to the next hop. What the silent one may still say finds
-// no transaction.
+// onHopSilent goes on to the next hop. What the silent one may still say is
+// refused.
 func (c *core) onHopSilent() {
 	if c.client.ending || c.phase != phCalling || c.client.hop+1 >= c.client.hops {
 		return
 	}
-	c.emit(effect{kind: fxDrop, tx: c.inviteTx})
+	c.leaveHop(true)
+}
+
+// leaveHop sends the INVITE to the next hop.
+func (c *core) leaveHop(silent bool) {
+	if silent {
+		c.emit(effect{kind: fxLeave, tx: c.inviteTx})
+	}
 	c.client.hop++
+	c.phase = phCalling
 	c.invite()
 }
 

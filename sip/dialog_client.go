@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	gosip "github.com/emiago/sipgo/sip"
 
@@ -24,6 +25,7 @@ type clientTx struct {
 	req      *gosip.Request // newest try
 	ctx      context.Context
 	cancel   context.CancelFunc
+	left     atomic.Bool // its hop was given up: what comes is not for the dialog
 }
 
 // prepare builds a request of the dialog for a hop.
@@ -261,6 +263,10 @@ func (e *Endpoint) begin(ctx context.Context, req *gosip.Request, h hop, repeate
 // pass posts a response; true means it was the last one. Provisional ones may
 // be lost when the mailbox is full, final ones never.
 func (c *clientTx) pass(res *gosip.Response) (final bool) {
+	if c.left.Load() {
+		c.d.e.silentHops.heard(c.d.e, res)
+		return res.StatusCode >= 200
+	}
 	m := readMessage(res)
 	m.tx = c.n
 	if m.code < 200 {
@@ -271,7 +277,7 @@ func (c *clientTx) pass(res *gosip.Response) (final bool) {
 		m.auth = c.answer(m)
 	}
 	if !c.d.box.postUrgent(input{kind: inResponse, msg: m}) && m.method == "INVITE" && m.code < 300 {
-		c.d.endFork(res)
+		c.d.endFork(res, c.hop)
 	}
 	return true
 }
@@ -291,6 +297,9 @@ func (c *clientTx) answer(m *message) []Header {
 }
 
 func (c *clientTx) fail(err error) {
+	if c.left.Load() {
+		return
+	}
 	c.d.box.postUrgent(input{kind: inFailed, tx: c.n, timeout: errors.Is(err, gosip.ErrTransactionTimeout)})
 }
 
@@ -304,7 +313,7 @@ func (c *clientTx) onRepeated(res *gosip.Response) {
 		return
 	}
 	if !c.d.box.postUrgent(input{kind: inResponse, msg: m}) {
-		c.d.endFork(res)
+		c.d.endFork(res, c.hop)
 	}
 }
 
@@ -384,10 +393,10 @@ func (d *Dialog) ackOf(k ackKey) (ackSent, bool) {
 }
 
 // endFork acknowledges and ends a 2xx that came after the dialog's end.
-func (d *Dialog) endFork(res *gosip.Response) {
+func (d *Dialog) endFork(res *gosip.Response, from hop) {
 	m := readMessage(res)
 	l := d.base.answeredBy(m)
-	h := nextHop(l.next(), d.peer, d.user)
+	h := nextHop(l.next(), from, d.user)
 	ack, err := d.prepare(effect{method: "ACK", leg: &l, seq: m.seq}, h)
 	if err != nil {
 		return

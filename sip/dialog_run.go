@@ -196,6 +196,8 @@ func (d *Dialog) do(f effect) {
 		d.sendCancel(f)
 	case fxDrop:
 		d.dropClient(f.tx)
+	case fxLeave:
+		d.leaveHop(f.tx)
 	case fxTimer:
 		d.startTimer(f)
 	case fxStop:

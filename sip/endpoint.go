@@ -41,8 +41,9 @@ type Endpoint struct {
 	arrivals     *arrivals
 	limiter      *limiter
 	bans         *bans
-	busy         perSource // transactions of each source
-	refusals     refusals  // refused INVITEs of ours
+	busy         perSource  // transactions of each source
+	refusals     refusals   // refused INVITEs of ours
+	silentHops   silentHops // that were given up
 	taps         taps
 	secret       [16]byte       // of our tags
 	transactions atomic.Int64   // of requests to us

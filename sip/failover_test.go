@@ -76,6 +76,55 @@ func TestFailoverInsideOneCall(t *testing.T) {
 	}
 }
 
+// A hop that was only slow does not ring beside the next one: it is cancelled
+// when it rings, and hung up on when it answers.
+func TestSlowHopIsRefused(t *testing.T) {
+	r, s := named(t)
+	slow, second := newPeer(t, r.LocalAddr("udp")), newPeer(t, r.LocalAddr("udp"))
+	s.Set("trunk.test", dnstest.NAPTR(time.Minute, 1, 1, "SIP+D2U", "_sip._udp.elsewhere.test"))
+	s.Set("_sip._udp.elsewhere.test", place(1, slow), place(2, second))
+	s.Set("host.test", dnstest.Addr(time.Minute, "127.0.0.1"))
+	of := func(p *peer, callID string) packet {
+		return p.next("INVITE", func(w packet) bool { return w.method() == "INVITE" && w.get("Call-ID") == callID })
+	}
+	rung, answered := r.dialTrunk(), r.dialTrunk()
+	rings, answers := of(slow, rung.key.callID), of(slow, answered.key.callID)
+	for _, d := range []*Dialog{rung, answered} {
+		second.answer(of(second, d.key.callID), 200, "OK", "b1", sdp("answer"))
+		expect(t, d, Answered)
+	}
+	slow.answer(rings, 180, "Ringing", "a1", "")
+	slow.answer(rings, 183, "Session Progress", "a1", sdp("early"))
+	cancel := slow.request("CANCEL")
+	if cancel.branch() != rings.branch() {
+		t.Fatalf("%+v", cancel)
+	}
+	slow.answer(cancel, 200, "OK", "a1", "")
+	for range 2 {
+		slow.answer(rings, 487, "Request Terminated", "a1", "")
+		if ack := slow.request("ACK"); ack.branch() != rings.branch() || !strings.Contains(ack.get("To"), "tag=a1") {
+			t.Fatalf("%+v", ack)
+		}
+	}
+	for range 2 {
+		slow.answer(answers, 200, "OK", "a2", sdp("answer"))
+		if ack := slow.request("ACK"); ack.get("Call-ID") != answered.key.callID || !strings.Contains(ack.get("To"), "tag=a2") {
+			t.Fatalf("%+v", ack)
+		}
+	}
+	bye := slow.request("BYE")
+	if !strings.Contains(bye.get("To"), "tag=a2") {
+		t.Fatalf("%+v", bye)
+	}
+	slow.answer(bye, 200, "OK", "", "")
+	slow.quiet(50*time.Millisecond, func(w packet) bool { return w.method() != "INVITE" && w.method() != "OPTIONS" })
+	for _, d := range []*Dialog{rung, answered} { // they talk on
+		if d.Hangup(); expect(t, d, Ended).Code != 200 {
+			t.Error("it had ended before")
+		}
+	}
+}
+
 // The transport is the one that the domain's NAPTR rules prefer.
 func TestTransportByNAPTR(t *testing.T) {
 	r, s := named(t)

@@ -251,6 +251,16 @@ func TestMaxRefusals(t *testing.T) {
 	}
 }
 
+func TestMaxSilentHops(t *testing.T) {
+	s := silentHops{left: map[string]*silentHop{}}
+	for i := range maxSilentHops - 1 {
+		s.left[string(rune(i))] = &silentHop{}
+	}
+	if !s.keep("fits", nil) || s.keep("one too many", nil) || len(s.left) != maxSilentHops {
+		t.Fatal(len(s.left))
+	}
+}
+
 func TestRefusedInviteKeepsNoCancel(t *testing.T) {
 	r := newRig(t, func(c *Config, _ *Deps) { c.Trust = nil })
 	p := r.peer()

@@ -177,10 +177,11 @@ func (e *Endpoint) cancelInvite(invite *gosip.Request, h hop, headers []Header, 
 	})
 }
 
-// onStrayResponse gets responses without a transaction: final ones to an INVITE
-// that are repeated after its end are acknowledged, all else is ignored.
+// onStrayResponse gets responses without a transaction: hops that were given up
+// are refused, final ones to an INVITE that are repeated after its end are
+// acknowledged, all else is ignored.
 func (e *Endpoint) onStrayResponse(res *gosip.Response) {
-	if res.StatusCode < 200 || res.CSeq() == nil || res.CSeq().MethodName != gosip.INVITE {
+	if res.CSeq() == nil || res.CSeq().MethodName != gosip.INVITE || e.silentHops.heard(e, res) || res.StatusCode < 200 {
 		return
 	}
 	if res.StatusCode > 299 {
