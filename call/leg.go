@@ -9,6 +9,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/srtp"
 	"github.com/loopstart/loopstart/sip"
 )
@@ -348,7 +349,7 @@ func (l *Leg) reoffered(ev sip.Event) {
 	if ev.Code/100 == 2 {
 		if err := l.session.Accept(ev.Body); err != nil {
 			l.note("media", "answer refused: "+err.Error(), "")
-			if errors.Is(err, media.ErrUnsecured) {
+			if errors.Is(err, sdp.ErrUnsecured) {
 				l.reason = reasonDowngrade
 				l.hangup()
 			}

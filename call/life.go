@@ -8,6 +8,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -52,7 +53,7 @@ func (c *Call) refuse(l *Leg, code int, err error) {
 // §20.43): 302 is about the transport, 305 about the formats.
 func warning(err error) sip.Header {
 	code, text := "305", strings.TrimPrefix(err.Error(), "media: sdp: ")
-	if strings.Contains(text, "transport") || errors.Is(err, media.ErrUnsecured) {
+	if strings.Contains(text, "transport") || errors.Is(err, sdp.ErrUnsecured) {
 		code = "302"
 	}
 	clean := strings.Map(func(r rune) rune {

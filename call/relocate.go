@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -167,7 +168,7 @@ func (l *Leg) describeAnew() {
 		l.described = l.session.Offer()
 		return // the offer of our 2xx; the caller's answer comes with the ACK
 	}
-	if l.dialog.Reoffer(l.session.Reoffer(media.SendRecv)) == nil {
+	if l.dialog.Reoffer(l.session.Reoffer(sdp.SendRecv)) == nil {
 		l.reoffer = append(l.reoffer, func(code int, _ []byte) {
 			if code/100 == 2 {
 				l.untold = false
@@ -179,9 +180,9 @@ func (l *Leg) describeAnew() {
 
 // tellAddress tells a party that we talk with the new address.
 func (l *Leg) tellAddress() {
-	dir := media.SendRecv
+	dir := sdp.SendRecv
 	if l.holding {
-		dir = media.SendOnly
+		dir = sdp.SendOnly
 	}
 	if err := l.dialog.Reoffer(l.session.Reoffer(dir)); err != nil {
 		l.note("media", "the new address could not be told: "+err.Error(), "")

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/srtp"
 	"github.com/loopstart/loopstart/sip"
 )
@@ -13,7 +14,7 @@ const reasonDowngrade = "refusing downgrade"
 
 // mediaReason is why an exchange of session descriptions has failed.
 func mediaReason(err error) string {
-	if errors.Is(err, media.ErrUnsecured) {
+	if errors.Is(err, sdp.ErrUnsecured) {
 		return reasonDowngrade
 	}
 	return "media"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/loopstart/loopstart/media"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/srtp"
 	"github.com/loopstart/loopstart/sip"
 )
@@ -61,7 +62,7 @@ func TestOutboundSecurity(t *testing.T) {
 		{"required, refused", srtp.Required, func(w *world) func(*phone) { return func(p *phone) { p.refuse(488) } }, 1, "rejected", "", ""},
 		{"required, answered in the clear", srtp.Required, func(w *world) func(*phone) {
 			return func(p *phone) {
-				p.send(sip.Event{Kind: sip.Answered, Code: 200, Body: media.BuildOffer(media.Local{Addr: loopback, Port: 4000, Codecs: []*codec.Codec{codec.PCMA}})})
+				p.send(sip.Event{Kind: sip.Answered, Code: 200, Body: sdp.BuildOffer(sdp.Local{Addr: loopback, Port: 4000, Codecs: []*codec.Codec{codec.PCMA}})})
 			}
 		}, 1, "refusing downgrade", "", "answer refused"},
 	} {

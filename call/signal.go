@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
-	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -259,9 +259,9 @@ func (l *Leg) Hold(on bool, music []Part, v Verb) {
 		v.ok(nil)
 		return
 	}
-	dir := media.SendRecv
+	dir := sdp.SendRecv
 	if on {
-		dir = media.SendOnly
+		dir = sdp.SendOnly
 	}
 	if err := l.dialog.Reoffer(l.session.Reoffer(dir)); err != nil {
 		v.fail(err)

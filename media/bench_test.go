@@ -15,6 +15,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -102,8 +103,8 @@ func measureLoad(b *testing.B, n int, duplex bool, d time.Duration) loadResult {
 		}
 		sessions[i] = s
 		crowd.targets[i] = s.LocalAddr()
-		local := Local{Addr: crowd.addr.Addr(), Port: crowd.ports[i], Codecs: []*codec.Codec{codec.PCMA}}
-		if _, err := s.Answer(BuildOffer(local)); err != nil {
+		local := sdp.Local{Addr: crowd.addr.Addr(), Port: crowd.ports[i], Codecs: []*codec.Codec{codec.PCMA}}
+		if _, err := s.Answer(sdp.BuildOffer(local)); err != nil {
 			b.Fatal(err)
 		}
 		s.Play(Playback{Parts: []*sound.Prompt{prompt}, Loop: true})

@@ -1,15 +1,13 @@
 package media
 
 import (
-	"encoding/base64"
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // TestMovesAreBounded: a session whose partner runs from shard to shard gives
@@ -47,35 +45,10 @@ func TestJumpOfSequence(t *testing.T) {
 	}
 }
 
-func TestPayloadTypeLimit(t *testing.T) {
-	for pt, ok := range map[int]bool{maxPT: true, maxPT + 1: false} {
-		if _, got := parsePT(fmt.Sprint(pt)); got != ok {
-			t.Errorf("%d: %t", pt, got)
-		}
-	}
-}
-
-// TestCryptoLinesLimit: keys of a line so far down are looked at, no further.
-func TestCryptoLinesLimit(t *testing.T) {
-	good := "a=crypto:9 AES_CM_128_HMAC_SHA1_80 inline:" + base64.StdEncoding.EncodeToString(make([]byte, 30)) + "\r\n"
-	for before, kept := range map[int]bool{maxCryptoLines - 1: true, maxCryptoLines: false} {
-		d, err := parseSDP([]byte("v=0\r\nm=audio 5004 RTP/SAVP 8\r\n" + strings.Repeat("a=crypto:1 UNKNOWN inline:x\r\n", before) + good))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Contains(strings.Join(d.media[0].crypto, " "), "AES_CM"); got != kept {
-			t.Errorf("behind %d others: %t", before, got)
-		}
-	}
-}
-
-// TestPacketTimeLimit: nobody makes us send longer packets, and what a
-// timestamp claims to be longer is neither made up for nor counted as lost.
-func TestPacketTimeLimit(t *testing.T) {
-	if got := packetTime(codec.PCMU, 1000, 0); got != maxPtimeMs {
-		t.Errorf("we send %d ms", got)
-	}
-	const most = maxPtimeMs * audio.SampleRate / 1000
+// TestLongPacketsAreNotBelieved: what a timestamp claims to be longer than any
+// packet is neither made up for nor counted as lost.
+func TestLongPacketsAreNotBelieved(t *testing.T) {
+	const most = sdp.MaxPtimeMs * audio.SampleRate / 1000
 	for units, believed := range map[int]bool{most: true, most + 1: false} {
 		dec := &refuser{}
 		l := &leg{spoken: true}

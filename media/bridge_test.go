@@ -7,6 +7,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -263,7 +264,7 @@ func TestBridgePassesDigitsWithTheOthersPayloadType(t *testing.T) {
 	st := newStudio(t, 1)
 	a, b := st.leg(nil), st.open(nil)
 	b.local.EventPT = 96
-	b.offer(SendRecv)
+	b.offer(sdp.SendRecv)
 	b.s.Start()
 	a.s.Bridge(b.s)
 	talk := a.talk(1)

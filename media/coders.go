@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // coders are the states of a session's streams. The host makes them, because
@@ -14,10 +15,10 @@ type coders struct {
 	pack *packer         // nil: a packet is a frame
 }
 
-func newCoders(r Remote) coders {
+func newCoders(r sdp.Remote) coders {
 	c := coders{enc: r.Codec.NewEncoder(), decs: make([]codec.Decoder, len(r.Formats)), pack: newPacker(r.PtimeMs)}
 	if r.Codec == codec.Opus {
-		c.enc = codec.NewOpusEncoder(r.opus)
+		c.enc = codec.NewOpusEncoder(r.Opus)
 	}
 	for i, f := range r.Formats {
 		c.decs[i] = f.Codec.NewDecoder()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -48,8 +49,8 @@ func TestStreamIsOneThroughAllTransitions(t *testing.T) {
 	})
 	step("we hold: silence", 200*time.Millisecond, func() { p.s.Hold(true) })
 	step("resumed", 200*time.Millisecond, func() { p.s.Hold(false) })
-	step("they hold: nothing is sent", 200*time.Millisecond, func() { p.offer(SendOnly) })
-	step("they resume", 200*time.Millisecond, func() { p.offer(SendRecv) })
+	step("they hold: nothing is sent", 200*time.Millisecond, func() { p.offer(sdp.SendOnly) })
+	step("they resume", 200*time.Millisecond, func() { p.offer(sdp.SendRecv) })
 	step("the bridge ends", 200*time.Millisecond, func() { p.s.Unbridge() })
 	step("keys over a prompt", 600*time.Millisecond, func() {
 		p.s.Play(Playback{Parts: []*sound.Prompt{ramp(10)}})
@@ -57,7 +58,7 @@ func TestStreamIsOneThroughAllTransitions(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	step("a session refresh changes nothing", 500*time.Millisecond, func() { p.offer(SendRecv) })
+	step("a session refresh changes nothing", 500*time.Millisecond, func() { p.offer(sdp.SendRecv) })
 	step("a pass that is 300 ms late: two frames and a step in time", 100*time.Millisecond, func() {
 		p.s.Play(Playback{Parts: []*sound.Prompt{ramp(50)}})
 		late := st.clk.Now().Add(300 * time.Millisecond)
@@ -93,17 +94,17 @@ func runs(t *testing.T, packets []heard, last *heard) (out []string) {
 	for _, h := range packets {
 		now, step := "sound", int32(h.ts-last.ts)
 		switch {
-		case h.pt == DefaultEventPT:
+		case h.pt == sdp.DefaultEventPT:
 			now = fmt.Sprintf("key %d", h.payload[0])
 		case bytes.Equal(h.payload, codec.PCMA.Silence()):
 			now = "silence"
 		}
 		if last.payload != nil {
-			if h.ssrc != last.ssrc || h.seq != last.seq+1 || step < 0 || step == 0 && h.pt != DefaultEventPT {
+			if h.ssrc != last.ssrc || h.seq != last.seq+1 || step < 0 || step == 0 && h.pt != sdp.DefaultEventPT {
 				t.Fatalf("ssrc %x seq %d ts %d after ssrc %x seq %d ts %d", h.ssrc, h.seq, h.ts, last.ssrc, last.seq, last.ts)
 			}
 		}
-		usual := step == audio.FrameSamples || last.payload == nil || h.pt == DefaultEventPT || last.pt == DefaultEventPT
+		usual := step == audio.FrameSamples || last.payload == nil || h.pt == sdp.DefaultEventPT || last.pt == sdp.DefaultEventPT
 		if now != kind || h.marker || !usual {
 			flush()
 			kind, n, head = now, 0, ""

@@ -7,6 +7,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // live says audio that is encoded packet by packet, as phones do: silence is
@@ -40,7 +41,7 @@ func TestSilenceOnHoldIsNoMusic(t *testing.T) {
 				st := newStudio(t, 1)
 				p := st.leg(func(o *SessionOptions) { o.Voice, o.Codecs = voice, codec.All() }, c)
 				silence, tone := p.live(c)
-				p.offer(SendOnly)
+				p.offer(sdp.SendOnly)
 				st.run(2*time.Second, silence, p)
 				if at := p.s.LastMusic(); !at.IsZero() {
 					t.Fatal("silence is music")

@@ -1,11 +1,10 @@
-// Package media makes, negotiates and moves the audio of calls.
+// Package media makes and moves the audio of calls.
 //
 // It is the engine that paces RTP: sessions on shards, one goroutine each, with
-// their players, bridges, mixers, recorders and taps, and the offer/answer rules
-// of SDP ([BuildOffer], [BuildAnswer], [ReadAnswer]). What needs no session lies
-// below it: samples and rates in media/audio, codecs in media/codec, prompts and
-// files in media/sound, detectors of machines, tones, speech and keys in
-// media/detect, encryption in media/srtp.
+// their players, bridges, mixers, recorders and taps. What needs no session lies
+// below it: offers and answers in media/sdp, samples and rates in media/audio,
+// codecs in media/codec, prompts and files in media/sound, detectors of machines,
+// tones, speech and keys in media/detect, encryption in media/srtp.
 //
 // # Concurrency
 //
@@ -15,11 +14,11 @@
 // # Limits
 //
 // Every file, session description, queue and pool has a named limit constant
-// beside the code that enforces it (MaxSDP, MaxMediaLines, MaxMixMembers, …).
+// beside the code that enforces it (MaxMixMembers, MaxFeed, …).
 //
 // # Errors
 //
 // Errors that a user may see are *fault.Error: Media for what cannot be agreed
 // on, Limit for a named limit.
-// [ErrNotAcceptable] marks a session description that deserves a 488.
+// [sdp.ErrNotAcceptable] marks a session description that deserves a 488.
 package media

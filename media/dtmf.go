@@ -8,6 +8,7 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/detect"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -173,7 +174,7 @@ func parseDigits(text string) ([]byte, error) {
 
 // takesEvents reports whether a peer understands every one of the steps as an
 // event.
-func takesEvents(f EventFormat, steps []byte) bool {
+func takesEvents(f sdp.EventFormat, steps []byte) bool {
 	for _, key := range steps {
 		if key != digitPause && !f.Has(int(eventCode(key))) {
 			return false

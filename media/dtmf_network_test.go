@@ -11,6 +11,7 @@ import (
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/detect"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // badNetwork loses, doubles and delays what passes through a Fabric.
@@ -151,7 +152,7 @@ func TestKeysAreHeardAsSent(t *testing.T) {
 		events, d := "", digitReceiver{}
 		var pcm []int16
 		for _, h := range p.packets {
-			if h.pt == DefaultEventPT {
+			if h.pt == sdp.DefaultEventPT {
 				ev, _ := parseEvent(h.payload)
 				if n := d.packet(h.ssrc, h.ts, audio.SampleRate, ev, time.UnixMilli(h.at.Milliseconds())); n.began {
 					events += string(n.beganKey)

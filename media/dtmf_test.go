@@ -10,6 +10,7 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -414,7 +415,7 @@ func TestSendDigitsLimits(t *testing.T) {
 	if err := p.s.SendDigits("1"); fault.CodeOf(err) != fault.Media {
 		t.Fatalf("before negotiation: %v", err)
 	}
-	p.offer(SendRecv)
+	p.offer(sdp.SendRecv)
 	if err := p.s.SendDigits(strings.Repeat("1", digitLimit)); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -86,7 +87,7 @@ type heard struct {
 type party struct {
 	st      *studio
 	conn    *FabricConn
-	local   Local
+	local   sdp.Local
 	s       *Session
 	events  *diary
 	seq     uint16
@@ -99,7 +100,7 @@ type party struct {
 func (st *studio) leg(change func(*SessionOptions), codecs ...*codec.Codec) *party {
 	st.t.Helper()
 	p := st.open(change, codecs...)
-	p.offer(SendRecv)
+	p.offer(sdp.SendRecv)
 	p.s.Start()
 	return p
 }
@@ -117,7 +118,7 @@ func (st *studio) open(change func(*SessionOptions), codecs ...*codec.Codec) *pa
 	if len(codecs) == 0 {
 		codecs = []*codec.Codec{codec.PCMA}
 	}
-	p.local = Local{Addr: addr.Addr(), Port: addr.Port(), SessionID: 7, Version: 1, Codecs: codecs}
+	p.local = sdp.Local{Addr: addr.Addr(), Port: addr.Port(), SessionID: 7, Version: 1, Codecs: codecs}
 	o := SessionOptions{Sink: p.events.note}
 	if change != nil {
 		change(&o)
@@ -129,11 +130,11 @@ func (st *studio) open(change func(*SessionOptions), codecs ...*codec.Codec) *pa
 }
 
 // offer sends the peer's offer with a direction of the peer.
-func (p *party) offer(dir Direction) {
+func (p *party) offer(dir sdp.Direction) {
 	p.st.t.Helper()
 	p.local.Direction = dir
 	p.local.Version++
-	if _, err := p.s.Answer(BuildOffer(p.local)); err != nil {
+	if _, err := p.s.Answer(sdp.BuildOffer(p.local)); err != nil {
 		p.st.t.Fatal(err)
 	}
 }
@@ -252,7 +253,7 @@ func TestNothingIsSentBeforeNegotiationOrStart(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.open(nil)
 	st.run(100*time.Millisecond, nil, p)
-	p.offer(SendRecv)
+	p.offer(sdp.SendRecv)
 	st.run(100*time.Millisecond, nil, p)
 	if len(p.packets) != 0 {
 		t.Fatal("sends before Start")

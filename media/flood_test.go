@@ -8,6 +8,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // Floods on all sessions of a shard at once: a pass reads no more than
@@ -134,7 +135,7 @@ func FuzzDatagram(f *testing.F) {
 	var h [rtpHeader]byte
 	putRTP(&h, false, codec.PCMA.PT, 1, 2, 3)
 	plain := append(h[:], voice(0)...)
-	putRTP(&h, true, DefaultEventPT, 2, 2, 3)
+	putRTP(&h, true, sdp.DefaultEventPT, 2, 2, 3)
 	event := append(h[:], 5, 0x8a, 3, 32)
 	putRTP(&h, false, comfortPT, 3, 500, 3)
 	f.Add(plain, event, false)
@@ -149,7 +150,7 @@ func FuzzDatagram(f *testing.F) {
 		st.t, st.ports = t, 6000
 		p := st.open(func(o *SessionOptions) { o.Voice, o.MediaTimeout = time.Second, time.Second })
 		p.local.Mux = mux
-		p.offer(SendRecv)
+		p.offer(sdp.SendRecv)
 		tap := NewTap(TapOptions{Inbound: true})
 		go func() {
 			for f := range tap.Frames() {

@@ -8,6 +8,7 @@ import (
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // pressed says a prompt of keys as tones, one frame every 20 ms, without those
@@ -85,7 +86,7 @@ func TestDigitsInTheAudio(t *testing.T) {
 func TestDigitEndsWithItsAudio(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.open(func(o *SessionOptions) { o.Digits = DigitsInband })
-	p.offer(SendRecv)
+	p.offer(sdp.SendRecv)
 	p.s.Start()
 	payload := make([]byte, audio.FrameSamples)
 	long, column := mediatest.Tone(852, 200, 6000), mediatest.Tone(1209, 200, 6000) // the key 7
@@ -118,7 +119,7 @@ func TestEventsEndTheListening(t *testing.T) {
 	}
 	p.s.Start()
 	st.run(20*time.Millisecond, nil, p)
-	p.sendEvent(DefaultEventPT, p.ts, telephoneEvent{code: 1, duration: 160})
+	p.sendEvent(sdp.DefaultEventPT, p.ts, telephoneEvent{code: 1, duration: 160})
 	st.run(600*time.Millisecond, p.pressed("1", nil), p)
 	if got := p.events.digits(); got != "1" {
 		t.Fatalf("%q", got)

@@ -1,6 +1,9 @@
 package media
 
-import "github.com/loopstart/loopstart/media/audio"
+import (
+	"github.com/loopstart/loopstart/media/audio"
+	"github.com/loopstart/loopstart/media/sdp"
+)
 
 // A lane puts the audio of one direction in order: a ring of samples by
 // position on our own clock, into which packets are put as they arrive and from
@@ -144,7 +147,7 @@ func (l *lane) lose(pos int64, gap int, ahead, done int64) {
 		return
 	}
 	n := ahead / int64(gap+1)
-	if n <= 0 || n > maxPtimeMs*audio.SampleRate/1000 {
+	if n <= 0 || n > sdp.MaxPtimeMs*audio.SampleRate/1000 {
 		return
 	}
 	for i := gap; i > 0 && l.lost < laneHoles; i-- {

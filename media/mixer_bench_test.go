@@ -8,6 +8,7 @@ import (
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // BenchmarkMixing is conferences on the machine's sockets: members send and
@@ -44,7 +45,7 @@ func measureMixing(b *testing.B, size, n int, d time.Duration) (perCall, floor f
 			b.Fatal(err)
 		}
 		sessions[i], crowd.targets[i] = s, s.LocalAddr()
-		if _, err := s.Answer(BuildOffer(Local{Addr: crowd.addr.Addr(), Port: crowd.ports[i], Codecs: []*codec.Codec{codec.PCMA}})); err != nil {
+		if _, err := s.Answer(sdp.BuildOffer(sdp.Local{Addr: crowd.addr.Addr(), Port: crowd.ports[i], Codecs: []*codec.Codec{codec.PCMA}})); err != nil {
 			b.Fatal(err)
 		}
 		s.Start()

@@ -3,12 +3,12 @@ package media
 import (
 	"context"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // Host names in c= lines (RFC 8866 §5.7). The exchange goes on at once; the name
@@ -20,8 +20,7 @@ import (
 // Limits of looking names up.
 const (
 	nameWait   = 2 * time.Second
-	maxName    = 253 // RFC 1035 §2.3.4
-	maxLookups = 64  // at one time, of an engine
+	maxLookups = 64 // at one time, of an engine
 )
 
 // Lookup returns the addresses of a host, until the context ends.
@@ -90,34 +89,14 @@ func audioMayGo(a, own netip.Addr) bool {
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// hostName is s if it has the form of a host's name, else "".
-func hostName(s string) string {
-	s = strings.TrimSuffix(s, ".")
-	if s == "" || len(s) > maxName {
-		return ""
-	}
-	last := ""
-	for last = range strings.SplitSeq(s, ".") {
-		if last == "" || len(last) > 63 || last[0] == '-' || strings.Trim(last, nameLetters) != "" {
-			return ""
-		}
-	}
-	if digits(last) { // a damaged address
-		return ""
-	}
-	return s
-}
-
-const nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
-
 // named fills in the address of a name that the session knows; any other it has
 // looked up, and agrees once more when that is done.
-func (s *Session) named(r *Remote) {
+func (s *Session) named(r *sdp.Remote) {
 	s.nameTurn++
 	switch {
 	case r.Name == "" || s.state == sessionClosed:
 	case r.Name == s.nameKnown:
-		r.at(s.nameAddr)
+		r.At(s.nameAddr)
 	default:
 		name, turn, own, desk := r.Name, s.nameTurn, s.local.Addr, s.engine.names
 		s.engine.clk.Busy(1)
@@ -148,16 +127,8 @@ func (s *Session) found(turn uint32, addr netip.Addr, err error) {
 	}
 	if ev.Reason = r.Name; ev.Completed {
 		ev.Reason += " is " + addr.String()
-		r.at(addr)
+		r.At(addr)
 		s.inForce(s.local, r)
 	}
 	s.engine.notes.post(s.opts.Sink, ev)
-}
-
-// at gives a description with a name its address.
-func (r *Remote) at(a netip.Addr) {
-	r.Addr = netip.AddrPortFrom(a, r.Addr.Port())
-	if !r.RTCP.Addr().IsValid() && r.RTCP.Port() != 0 {
-		r.RTCP = netip.AddrPortFrom(a, r.RTCP.Port())
-	}
 }

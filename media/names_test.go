@@ -10,6 +10,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // where a name of a test leads.
@@ -28,7 +29,7 @@ func (n names) lookup(_ context.Context, host string) (out []netip.Addr, err err
 // offerNamed is the peer's offer with a name in place of its address.
 func (p *party) offerNamed(host string) error {
 	p.local.Version++
-	_, err := p.s.Answer([]byte(strings.Replace(string(BuildOffer(p.local)), "c=IN IP4 10.0.0.9", "c=IN IP4 "+host, 1)))
+	_, err := p.s.Answer([]byte(strings.Replace(string(sdp.BuildOffer(p.local)), "c=IN IP4 10.0.0.9", "c=IN IP4 "+host, 1)))
 	return err
 }
 
@@ -103,7 +104,7 @@ func TestNameOfAnOldOffer(t *testing.T) {
 	if p.s.Negotiated().Addr.IsValid() {
 		t.Fatal("an address before it is known")
 	}
-	p.offer(SendRecv)
+	p.offer(sdp.SendRecv)
 	close(answer)
 	st.engine.names.wg.Wait()
 	if got := p.s.Negotiated().Addr.Addr().String(); got != "10.0.0.9" || len(p.events.of(NameFound)) != 0 {
@@ -159,7 +160,7 @@ func TestAudioMayGo(t *testing.T) {
 // TestConnectionLines: for all streams, for one, for both, for none.
 func TestConnectionLines(t *testing.T) {
 	const head, audio = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\n", "m=audio 4000 RTP/AVP 8\r\n"
-	ours := Local{Addr: netip.MustParseAddr("10.0.0.1"), Port: 5000, Codecs: []*codec.Codec{codec.PCMA}}
+	ours := sdp.Local{Addr: netip.MustParseAddr("10.0.0.1"), Port: 5000, Codecs: []*codec.Codec{codec.PCMA}}
 	for name, tc := range map[string]struct{ sdp, addr, host, err string }{
 		"for all":                 {head + "c=IN IP4 192.0.2.7\r\nt=0 0\r\n" + audio, "192.0.2.7:4000", "", ""},
 		"for one":                 {head + "t=0 0\r\n" + audio + "c=IN IP4 192.0.2.7\r\n", "192.0.2.7:4000", "", ""},
@@ -180,10 +181,10 @@ func TestConnectionLines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := ours
 			l.Names = true
-			_, r, err := BuildAnswer(l, []byte(tc.sdp))
+			_, r, err := sdp.BuildAnswer(l, []byte(tc.sdp))
 			switch {
 			case tc.err != "":
-				if err == nil || !errors.Is(err, ErrNotAcceptable) || !strings.Contains(err.Error(), tc.err) {
+				if err == nil || !errors.Is(err, sdp.ErrNotAcceptable) || !strings.Contains(err.Error(), tc.err) {
 					t.Fatalf("%v", err)
 				}
 				return
@@ -192,7 +193,7 @@ func TestConnectionLines(t *testing.T) {
 			case r.Name != tc.host || tc.addr != "" && r.Addr.String() != tc.addr || (r.OnHold != (name == "hold")):
 				t.Fatalf("%+v", r)
 			}
-			if _, _, err := BuildAnswer(ours, []byte(tc.sdp)); (err == nil) != (tc.host == "") {
+			if _, _, err := sdp.BuildAnswer(ours, []byte(tc.sdp)); (err == nil) != (tc.host == "") {
 				t.Fatalf("without names: %v", err)
 			}
 		})

@@ -17,6 +17,7 @@ import (
 	"github.com/loopstart/loopstart/internal/clock"
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -231,7 +232,7 @@ func TestPeerThatIsNotThere(t *testing.T) {
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Answer(BuildOffer(Local{Addr: addr.Addr(), Port: addr.Port(), Codecs: codec.All()})); err != nil {
+	if _, err := s.Answer(sdp.BuildOffer(sdp.Local{Addr: addr.Addr(), Port: addr.Port(), Codecs: codec.All()})); err != nil {
 		t.Fatal(err)
 	}
 	s.Start()
@@ -287,7 +288,7 @@ func TestIdleEngineParks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Answer(BuildOffer(Local{Addr: loopbacks["IPv4"], Port: 9, Codecs: codec.All()})); err != nil {
+	if _, err := s.Answer(sdp.BuildOffer(sdp.Local{Addr: loopbacks["IPv4"], Port: 9, Codecs: codec.All()})); err != nil {
 		t.Fatal(err)
 	}
 	s.Start()

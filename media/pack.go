@@ -3,6 +3,7 @@ package media
 import (
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // packer makes packets of another length than a frame, for peers that wish for
@@ -29,10 +30,10 @@ const (
 
 // newPacker is nil for packets of one frame.
 func newPacker(ptimeMs int) *packer {
-	if ptimeMs == 0 || ptimeMs == usualPtimeMs {
+	if ptimeMs == 0 || ptimeMs == sdp.UsualPtimeMs {
 		return nil
 	}
-	frames := (ptimeMs + usualPtimeMs - 1) / usualPtimeMs
+	frames := (ptimeMs + sdp.UsualPtimeMs - 1) / sdp.UsualPtimeMs
 	return &packer{length: uint32(ptimeMs * audio.SampleRate / 1000), delay: uint32(frames-1) * audio.FrameSamples}
 }
 

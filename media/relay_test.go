@@ -8,6 +8,7 @@ import (
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -32,7 +33,7 @@ func (x *toneTalker) at(phase int) func(ms int) {
 		code := make([]byte, codec.MaxPayload)
 		code = code[:x.enc.Encode(code, pcm)]
 		if x.p.seq++; x.lose == nil || !x.lose(x.frame) {
-			x.p.sendFrom(x.p.conn, x.p.local.payloadType(x.codec), false, x.p.seq, x.p.ts, code)
+			x.p.sendFrom(x.p.conn, x.p.local.PayloadType(x.codec), false, x.p.seq, x.p.ts, code)
 		}
 		x.p.ts += audio.FrameSamples * x.codec.Factor()
 		x.frame++
@@ -184,7 +185,7 @@ func TestCodecChangesUnderWay(t *testing.T) {
 	st.run(time.Second, nil, p)
 	for _, c := range []*codec.Codec{codec.G722, codec.Opus, codec.PCMU, codec.Opus, codec.PCMA} {
 		p.local.Codecs = []*codec.Codec{c}
-		p.offer(SendRecv)
+		p.offer(sdp.SendRecv)
 		st.run(200*time.Millisecond, nil, p)
 		n := len(p.packets)
 		st.run(1200*time.Millisecond, nil, p)

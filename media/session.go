@@ -9,6 +9,7 @@ import (
 
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/media/srtp"
 )
@@ -82,9 +83,9 @@ type Session struct {
 
 	mu         sync.Mutex // host half
 	state      sessionState
-	local      Local
-	offered    *Local // of an offer without an answer yet
-	remote     Remote
+	local      sdp.Local
+	offered    *sdp.Local // of an offer without an answer yet
+	remote     sdp.Remote
 	agreed     bool
 	roamed     bool // the peer has been seen at another address than the first
 	plays      uint32
@@ -110,7 +111,7 @@ const (
 func newSession(e *Engine, o SessionOptions, port uint16, rtp, rtcp socketID) *Session {
 	s := &Session{engine: e, opts: o, id: e.ids.Add(1), port: port, sock: rtp, rtcpSock: rtcp}
 	id := rand.Uint64() >> 2
-	s.local = Local{Addr: o.Advertise, Port: port, SessionID: id, Version: id, Codecs: o.Codecs, Plain: o.Digits == DigitsInband || o.Digits == DigitsInfo}
+	s.local = sdp.Local{Addr: o.Advertise, Port: port, SessionID: id, Version: id, Codecs: o.Codecs, Plain: o.Digits == DigitsInband || o.Digits == DigitsInfo}
 	s.local.Names = e.names.lookup != nil
 	s.local.SRTP, s.local.Keys = o.SRTP, srtp.NewKeyring(nil)
 	s.leg.init(s)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // codecGaps is how many packets a codec makes up for at once; of a longer gap
@@ -18,7 +19,7 @@ const codecGaps = 5
 func (l *leg) makeUp(sh *shard, p *packet, codec *codec.Codec, dec codec.Decoder, gap int, age time.Duration) int {
 	ahead := int(int32(p.ts - l.spokenTS))
 	units := ahead / (gap + 1)
-	if !l.spoken || codec.G711 != nil || ahead%(gap+1) != 0 || units <= 0 || units > maxPtimeMs*audio.SampleRate/1000 {
+	if !l.spoken || codec.G711 != nil || ahead%(gap+1) != 0 || units <= 0 || units > sdp.MaxPtimeMs*audio.SampleRate/1000 {
 		return gap
 	}
 	for left := min(gap, codecGaps); left > 0; left-- {

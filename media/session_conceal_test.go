@@ -7,6 +7,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // guesser is a decoder with a way of its own to make up for what is lost: a
@@ -182,7 +183,7 @@ func TestReportsShareThePortWhenOffered(t *testing.T) {
 		st := newStudio(t, 1)
 		p := st.open(nil)
 		p.local.Mux = mux
-		p.offer(SendRecv)
+		p.offer(sdp.SendRecv)
 		if got := p.s.Negotiated().Mux; got != mux {
 			t.Fatalf("agreed on %v", got)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/loopstart/loopstart/internal/fault"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 // TestMove: a session takes another address while it talks; what is played goes
@@ -34,7 +35,7 @@ func TestMove(t *testing.T) {
 		if len(p.packets) < before+14 {
 			t.Errorf("%s: %d packets after the move", name, len(p.packets)-before)
 		}
-		if sdp := p.s.Reoffer(SendRecv); !bytes.Contains(sdp, []byte("c=IN IP4 203.0.113.5\r\n")) {
+		if sdp := p.s.Reoffer(sdp.SendRecv); !bytes.Contains(sdp, []byte("c=IN IP4 203.0.113.5\r\n")) {
 			t.Errorf("%s: %s", name, sdp)
 		}
 		heard := st.engine.Stats().Received

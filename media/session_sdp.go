@@ -5,6 +5,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/detect"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/srtp"
 )
 
@@ -18,27 +19,27 @@ func (s *Session) Offer() []byte {
 // Reoffer is an offer for a re-INVITE or UPDATE with another direction of
 // ours: SendOnly or Inactive to hold, SendRecv to resume. Nothing changes
 // before Accept.
-func (s *Session) Reoffer(dir Direction) []byte {
+func (s *Session) Reoffer(dir sdp.Direction) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.offer(dir)
 }
 
-func (s *Session) offer(dir Direction) []byte {
+func (s *Session) offer(dir sdp.Direction) []byte {
 	l := s.following()
 	l.Direction = dir
 	s.offered = &l
-	return BuildOffer(l)
+	return sdp.BuildOffer(l)
 }
 
 // following is our side of the next exchange; before the first one it is the
 // first one.
-func (s *Session) following() Local {
+func (s *Session) following() sdp.Local {
 	if s.agreed {
 		// Only the key in use stays; what comes later begins with a fresh one.
 		var used *srtp.Suite
-		if c := s.remote.crypto; c != nil {
-			used = c.key.Suite
+		if k := s.remote.MasterKey(); k != nil {
+			used = k.Suite
 		}
 		s.local.Keys.Keep(used)
 		return s.local.Following(s.remote)
@@ -51,7 +52,7 @@ func (s *Session) Answer(offer []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.following()
-	answer, r, err := BuildAnswer(l, offer)
+	answer, r, err := sdp.BuildAnswer(l, offer)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (s *Session) Accept(answer []byte) error {
 	if s.offered != nil {
 		l = *s.offered
 	}
-	r, err := ReadAnswer(l, answer)
+	r, err := sdp.ReadAnswer(l, answer)
 	if err != nil {
 		return err
 	}
@@ -78,17 +79,17 @@ func (s *Session) Accept(answer []byte) error {
 }
 
 // agree takes what an exchange has agreed on.
-func (s *Session) agree(l Local, r Remote) {
+func (s *Session) agree(l sdp.Local, r sdp.Remote) {
 	s.named(&r)
 	s.inForce(l, r)
 }
 
 // inForce puts an agreement into force.
-func (s *Session) inForce(l Local, r Remote) {
+func (s *Session) inForce(l sdp.Local, r sdp.Remote) {
 	recode := s.agreed && s.remote.Codec != r.Codec || !s.agreed
 	s.local, s.remote, s.agreed = l, r, true
 	c := command{kind: cmdAgree, agreed: newAgreement(r), coders: newCoders(r), tones: s.tonesFor(r)}
-	s.secure(c.agreed, r.masterKey())
+	s.secure(c.agreed, r.MasterKey())
 	if recode && s.current != nil {
 		again := newPlayer(s.current.id, s.partsAsked, Playback{Loop: s.current.loop})
 		again.encode(s.engine, s.partsAsked, r.Codec)
@@ -99,7 +100,7 @@ func (s *Session) inForce(l Local, r Remote) {
 
 // tonesFor listens for keys in the audio of a peer that has no
 // telephone-events; nil when that is not wanted.
-func (s *Session) tonesFor(r Remote) *detect.KeyReceiver {
+func (s *Session) tonesFor(r sdp.Remote) *detect.KeyReceiver {
 	if r.EventSend.PT != 0 || s.opts.Digits == DigitsEvents || s.opts.Digits == DigitsInfo {
 		return nil
 	}
@@ -107,7 +108,7 @@ func (s *Session) tonesFor(r Remote) *detect.KeyReceiver {
 }
 
 // Negotiated is what the last exchange agreed on; its zero value before.
-func (s *Session) Negotiated() Remote {
+func (s *Session) Negotiated() sdp.Remote {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.remote
@@ -123,8 +124,8 @@ type agreement struct {
 	eventHz   int
 	sends     bool // we may send
 	receives  bool // they may send
-	formats   []AudioFormat
-	events    []EventFormat
+	formats   []sdp.AudioFormat
+	events    []sdp.EventFormat
 	mux       bool           // RTCP comes and goes on the RTP socket
 	secured   bool           // SRTP: nothing is sent or taken without
 	seal      *srtp.Outgoing // of what we send
@@ -138,7 +139,7 @@ const (
 	comfortPT   = 13
 )
 
-func newAgreement(r Remote) *agreement {
+func newAgreement(r sdp.Remote) *agreement {
 	a := &agreement{
 		rtp: unmap(r.Addr), rtcp: unmap(r.RTCP), codec: r.Codec, sendPT: r.SendPT,
 		eventPT: r.EventSend.PT, eventHz: r.EventSend.Clock,

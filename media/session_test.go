@@ -6,6 +6,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -53,11 +54,11 @@ func TestMediaTimeoutFromTheStartWhenRequired(t *testing.T) {
 }
 
 // reoffer sends an offer of the session with a direction of ours.
-func (p *party) reoffer(dir Direction) {
+func (p *party) reoffer(dir sdp.Direction) {
 	p.st.t.Helper()
 	theirs := p.local
-	theirs.Direction = SendRecv
-	answer, _, err := BuildAnswer(theirs, p.s.Reoffer(dir))
+	theirs.Direction = sdp.SendRecv
+	answer, _, err := sdp.BuildAnswer(theirs, p.s.Reoffer(dir))
 	if err != nil {
 		p.st.t.Fatal(err)
 	}
@@ -69,10 +70,10 @@ func (p *party) reoffer(dir Direction) {
 func TestMediaTimeoutStandsStillWhileHeld(t *testing.T) {
 	holds := map[string]func(p *party){
 		"by us":                 func(p *party) { p.s.Hold(true) },
-		"by them, inactive":     func(p *party) { p.offer(Inactive) },
-		"by them, receive only": func(p *party) { p.offer(RecvOnly) },
-		"by them, send only":    func(p *party) { p.offer(SendOnly) },
-		"by our offer":          func(p *party) { p.reoffer(SendOnly) },
+		"by them, inactive":     func(p *party) { p.offer(sdp.Inactive) },
+		"by them, receive only": func(p *party) { p.offer(sdp.RecvOnly) },
+		"by them, send only":    func(p *party) { p.offer(sdp.SendOnly) },
+		"by our offer":          func(p *party) { p.reoffer(sdp.SendOnly) },
 	}
 	for name, hold := range holds {
 		st := newStudio(t, 1)
@@ -84,7 +85,7 @@ func TestMediaTimeoutStandsStillWhileHeld(t *testing.T) {
 			t.Errorf("%s: lost while held", name)
 		}
 		p.s.Hold(false)
-		p.reoffer(SendRecv)
+		p.reoffer(sdp.SendRecv)
 		st.run(900*time.Millisecond, nil, p)
 		if n := len(p.events.of(MediaLost)); n != 0 {
 			t.Errorf("%s: lost too early", name)
@@ -99,7 +100,7 @@ func TestMediaTimeoutStandsStillWhileHeld(t *testing.T) {
 // Hold by the peer: nothing is sent, the timestamp runs on, the first packet
 // afterwards has a marker, and the prompt waits.
 func TestHoldByDirection(t *testing.T) {
-	for _, dir := range []Direction{SendOnly, Inactive} {
+	for _, dir := range []sdp.Direction{sdp.SendOnly, sdp.Inactive} {
 		st := newStudio(t, 1)
 		p := st.leg(nil)
 		prompt := ramp(60)
@@ -113,7 +114,7 @@ func TestHoldByDirection(t *testing.T) {
 		if len(p.packets) != n {
 			t.Fatalf("%s: %d packets sent", dir, len(p.packets)-n)
 		}
-		p.offer(SendRecv)
+		p.offer(sdp.SendRecv)
 		st.run(2*time.Second, nil, p)
 		steady(t, p.packets[:n], 0)
 		steady(t, p.packets[n:], 0)
@@ -139,7 +140,7 @@ func TestPromptGoesOnWithoutWhoHolds(t *testing.T) {
 	p := st.leg(nil)
 	p.s.Play(Playback{Parts: []*sound.Prompt{ramp(100)}}) // 2 s
 	st.run(500*time.Millisecond, nil, p)
-	p.offer(SendOnly)
+	p.offer(sdp.SendOnly)
 	st.run(holdPatience+time.Second, nil, p)
 	if n := len(p.events.of(PlayEnded)); n != 0 {
 		t.Fatal("it has ended too early")
@@ -153,7 +154,7 @@ func TestPromptGoesOnWithoutWhoHolds(t *testing.T) {
 func TestReceiveOnlyPeerIsNotHeardButHears(t *testing.T) {
 	st := newStudio(t, 1)
 	p := st.open(nil)
-	p.offer(RecvOnly)
+	p.offer(sdp.RecvOnly)
 	p.s.Start()
 	st.run(time.Second, p.talk(1), p)
 	steady(t, p.packets, 0)

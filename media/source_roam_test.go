@@ -7,6 +7,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/codec"
 	"github.com/loopstart/loopstart/media/mediatest"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 	"github.com/loopstart/loopstart/media/srtp"
 )
@@ -100,7 +101,7 @@ func moving(t *testing.T, how srtp.Policy) (st *studio, p *pair) {
 	mediatest.Must(t, err)
 	p.b, err = st.engine.Open(SessionOptions{SRTP: how, Sink: p.heardB.note, Codecs: []*codec.Codec{codec.PCMA}, Symmetric: p.a.LocalAddr().Addr()})
 	mediatest.Must(t, err)
-	p.exchange(st, SendRecv)
+	p.exchange(st, sdp.SendRecv)
 	p.a.Start()
 	p.b.Start()
 	p.talks(st, "at home")

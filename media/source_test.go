@@ -9,6 +9,7 @@ import (
 
 	"github.com/loopstart/loopstart/media/audio"
 	"github.com/loopstart/loopstart/media/codec"
+	"github.com/loopstart/loopstart/media/sdp"
 )
 
 func TestSourceRule(t *testing.T) {
@@ -206,7 +207,7 @@ func TestReinviteMovesTheMedia(t *testing.T) {
 	p, q := st.leg(nil), st.open(nil)
 	st.run(200*time.Millisecond, p.talk(1), p)
 	p.local.Port = q.conn.Addr().Port()
-	p.offer(SendRecv)
+	p.offer(sdp.SendRecv)
 	received := p.s.Stats().Received
 	st.run(100*time.Millisecond, p.talk(1), p, q)
 	if len(q.packets) < 3 {

@@ -180,7 +180,7 @@ func (w *wire) ask(to netip.AddrPort, method, uri, user string, extra ...string)
 	}
 	fmt.Fprintf(&b, "Via: SIP/2.0/%s %s;branch=z9hG4bK%s%d;rport\n", transport, w.addr(), w.t.Name(), w.seq)
 	fmt.Fprintf(&b, "From: <sip:%s@pbx>;tag=f%d\nTo: <sip:%s@pbx>\n", user, w.seq, user)
-	fmt.Fprintf(&b, "Call-ID: %s@wire\nCSeq: %d %s\nMax-Forwards: 70\n", w.t.Name(), w.seq, method)
+	fmt.Fprintf(&b, "Call-ID: %s@%s\nCSeq: %d %s\nMax-Forwards: 70\n", w.t.Name(), w.addr(), w.seq, method)
 	for _, h := range extra {
 		b.WriteString(h + "\n")
 	}

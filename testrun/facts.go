@@ -9,6 +9,7 @@ import (
 	"github.com/loopstart/loopstart/engine"
 	"github.com/loopstart/loopstart/internal/fault"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/media/sound"
 )
 
@@ -258,15 +259,15 @@ func (p *handset) play(audio *sound.Prompt) uint32 {
 }
 
 func (h *host) hold(args json.RawMessage, done func(any, error)) error {
-	return h.direct("hold", media.SendOnly, args, done)
+	return h.direct("hold", sdp.SendOnly, args, done)
 }
 
 func (h *host) resume(args json.RawMessage, done func(any, error)) error {
-	return h.direct("resume", media.SendRecv, args, done)
+	return h.direct("resume", sdp.SendRecv, args, done)
 }
 
 // direct changes the direction of the audio.
-func (h *host) direct(verb string, dir media.Direction, args json.RawMessage, done func(any, error)) error {
+func (h *host) direct(verb string, dir sdp.Direction, args json.RawMessage, done func(any, error)) error {
 	_, p, err := h.of(verb, args)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/loopstart/loopstart/engine"
 	"github.com/loopstart/loopstart/media"
+	"github.com/loopstart/loopstart/media/sdp"
 	"github.com/loopstart/loopstart/sip"
 )
 
@@ -320,7 +321,7 @@ func (p *handset) message(text string) {
 }
 
 // reoffer asks for another direction of the media.
-func (p *handset) reoffer(dir media.Direction, done func(error)) {
+func (p *handset) reoffer(dir sdp.Direction, done func(error)) {
 	p.reoffers = append(p.reoffers, done)
 	p.ids++
 	p.send(sip.Event{Kind: sip.Offered, ID: p.ids, Body: p.session.Reoffer(dir), Remote: true})

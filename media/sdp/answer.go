@@ -1,4 +1,4 @@
-package media
+package sdp
 
 import (
 	"errors"
@@ -35,9 +35,10 @@ type Remote struct {
 	// plain RTP.
 	Suite string
 
+	Opus codec.OpusParams // with Opus: their wishes
+
 	ourEventPT uint8
-	opus       codec.OpusParams // with Opus: their wishes
-	crypto     *cryptoLine      // theirs
+	crypto     *cryptoLine // theirs
 }
 
 // BuildAnswer answers an offer: one codec (the first offered that l has), the
@@ -104,7 +105,7 @@ func ReadAnswer(l Local, answer []byte) (Remote, error) {
 	if err != nil {
 		return Remote{}, err
 	}
-	r.RecvPT = l.payloadType(r.Codec)
+	r.RecvPT = l.PayloadType(r.Codec)
 	r.Formats = mergeAudio(l.offered(), audio)
 	r.EventPT = mergeEvents(l.events(), r.EventPT, r.Formats)
 	r.Effective = l.Direction.And(r.Direction.Reverse())
@@ -175,7 +176,7 @@ func (m *mediaBlock) remote(l Local, audio []AudioFormat) (Remote, error) {
 		return Remote{}, notAcceptable("no connection address").WithHint("the peer must send a c= line, for all streams or for the audio")
 	}
 	r := Remote{
-		Name: name, Addr: netip.AddrPortFrom(addr, m.port), Codec: audio[0].Codec, SendPT: audio[0].PT, opus: audio[0].opus,
+		Name: name, Addr: netip.AddrPortFrom(addr, m.port), Codec: audio[0].Codec, SendPT: audio[0].PT, Opus: audio[0].opus,
 		EventPT: m.eventFormats(), Direction: m.direction, PtimeMs: packetTime(audio[0].Codec, m.ptime, m.maxPtime),
 	}
 	if addr.IsUnspecified() { // hold of RFC 2543
@@ -311,8 +312,8 @@ func codecNames(codecs []*codec.Codec) string {
 	return strings.Join(names, ", ")
 }
 
-// Key is what the peer encrypts with; nil without encryption.
-func (r *Remote) masterKey() *srtp.Key {
+// MasterKey is what the peer encrypts with; nil without encryption.
+func (r *Remote) MasterKey() *srtp.Key {
 	if r.crypto == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package media
+package sdp
 
 import (
 	"slices"
@@ -13,8 +13,8 @@ import (
 const (
 	ptimeStep    = 10
 	minPtimeMs   = 10
-	maxPtimeMs   = 60
-	usualPtimeMs = int(audio.FrameDuration / 1e6)
+	MaxPtimeMs   = 60
+	UsualPtimeMs = int(audio.FrameDuration / 1e6)
 )
 
 // opusPtimes are those of Opus: whole frames of 20 ms.
@@ -24,12 +24,12 @@ var opusPtimes = []int{20, 40, 60}
 // takes no more than most, in ms; 0 = not said.
 func packetTime(c *codec.Codec, ptime, most int) int {
 	if ptime == 0 {
-		ptime = usualPtimeMs
+		ptime = UsualPtimeMs
 	}
 	if most > 0 {
 		ptime = min(ptime, most)
 	}
-	ptime = max(minPtimeMs, min(ptime, maxPtimeMs)) / ptimeStep * ptimeStep
+	ptime = max(minPtimeMs, min(ptime, MaxPtimeMs)) / ptimeStep * ptimeStep
 	if !c.Steady {
 		i, exact := slices.BinarySearch(opusPtimes, ptime)
 		if !exact {

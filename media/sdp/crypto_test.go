@@ -1,4 +1,4 @@
-package media
+package sdp
 
 import (
 	"encoding/base64"

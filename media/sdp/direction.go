@@ -1,4 +1,4 @@
-package media
+package sdp
 
 // Direction says who sends audio, from the point of view of the side that
 // states it (RFC 8866 §6.7).

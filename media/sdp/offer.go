@@ -1,4 +1,4 @@
-package media
+package sdp
 
 import (
 	"cmp"
@@ -88,7 +88,7 @@ func BuildOffer(l Local) []byte {
 func (l Local) offered() []AudioFormat {
 	list := make([]AudioFormat, len(l.Codecs))
 	for i, c := range l.Codecs {
-		list[i] = AudioFormat{PT: l.payloadType(c), Codec: c}
+		list[i] = AudioFormat{PT: l.PayloadType(c), Codec: c}
 	}
 	return list
 }
@@ -125,7 +125,7 @@ func (l Local) audioLine(b *strings.Builder, proto string, audio []AudioFormat, 
 	if l.Mux {
 		b.WriteString("a=rtcp-mux\r\n")
 	}
-	fmt.Fprintf(b, "a=ptime:%d\r\na=%s\r\n", cmp.Or(l.PtimeMs, usualPtimeMs), dir)
+	fmt.Fprintf(b, "a=ptime:%d\r\na=%s\r\n", cmp.Or(l.PtimeMs, UsualPtimeMs), dir)
 }
 
 // refuse writes an m= line with port 0, which declines the stream (RFC 3264 §6).

@@ -1,7 +1,8 @@
-package media
+package sdp
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -20,10 +21,13 @@ import (
 // narrowCodecs are those of a description that does not name its own.
 var narrowCodecs = []*codec.Codec{codec.PCMA, codec.PCMU}
 
-// TestSDPTranscripts runs testdata/sdp: what a peer says, what we answer and
+// update rewrites the expected half of the transcripts in testdata.
+var update = flag.Bool("update", false, "rewrite testdata")
+
+// TestSDPTranscripts runs testdata: what a peer says, what we answer and
 // what we then believe. An "offer" is answered, a "reply" answers our offer.
 func TestSDPTranscripts(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "sdp", "*.txt"))
+	files, err := filepath.Glob(filepath.Join("testdata", "*.txt"))
 	if err != nil || len(files) < 30 {
 		t.Fatalf("%d transcripts, %v", len(files), err)
 	}
@@ -209,7 +213,7 @@ func TestOfferAnswerAgree(t *testing.T) {
 
 // A new offer of ours repeats the m= lines, numbers and session of before.
 func TestFollowingOffer(t *testing.T) {
-	archive, err := txtar.ParseFile(filepath.Join("testdata", "sdp", "video.txt"))
+	archive, err := txtar.ParseFile(filepath.Join("testdata", "video.txt"))
 	mediatest.Must(t, err)
 	offer := strings.Replace(string(archive.Files[1].Data), "49170 RTP/AVP 0 8", "49170 RTP/AVP 0 8 96\na=rtpmap:96 telephone-event/8000", 1)
 	l := testLocal()
@@ -313,7 +317,7 @@ func TestEventFormatHas(t *testing.T) {
 }
 
 func FuzzSDP(f *testing.F) {
-	files, _ := filepath.Glob(filepath.Join("testdata", "sdp", "*.txt"))
+	files, _ := filepath.Glob(filepath.Join("testdata", "*.txt"))
 	for _, file := range files {
 		if archive, err := txtar.ParseFile(file); err == nil {
 			f.Add(archive.Files[1].Data)

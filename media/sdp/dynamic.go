@@ -1,4 +1,4 @@
-package media
+package sdp
 
 import (
 	"strconv"
@@ -16,8 +16,8 @@ const (
 	lastDynamicPT  = 127
 )
 
-// payloadType is the payload type of c in our descriptions.
-func (l Local) payloadType(c *codec.Codec) uint8 {
+// PayloadType is the payload type of c in our descriptions.
+func (l Local) PayloadType(c *codec.Codec) uint8 {
 	if c == codec.Opus && l.opusPT != 0 {
 		return l.opusPT
 	}
@@ -93,7 +93,7 @@ func (l Local) events() []EventFormat {
 	for _, hz := range l.clocks() {
 		pt := l.eventPT()
 		if hz != audio.SampleRate {
-			pt = l.freePT(pt+1, l.Lines, l.eventPT(), l.payloadType(codec.Opus))
+			pt = l.freePT(pt+1, l.Lines, l.eventPT(), l.PayloadType(codec.Opus))
 		}
 		list = append(list, EventFormat{PT: pt, Clock: hz, Events: allEvents})
 	}

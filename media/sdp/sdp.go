@@ -1,4 +1,12 @@
-package media
+// Package sdp writes and reads session descriptions: an offer of our audio, an
+// answer to somebody's, and what the two have agreed on (RFC 8866, RFC 3264, with
+// the keys of RFC 4568). It opens no socket and looks no name up.
+//
+// # Errors
+//
+// Errors are *fault.Error of code Media that wrap [ErrNotAcceptable] or
+// [ErrMalformed].
+package sdp
 
 import (
 	"errors"
