@@ -101,7 +101,7 @@ func (c *Call) Originate(p Place) {
 				ring.stop()
 			}
 			if l.state == legUp {
-				l.dismissTwins()
+				l.dismissTwins(nil)
 			}
 		}
 		l.ringTwins(p.Together)

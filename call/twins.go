@@ -43,7 +43,7 @@ func (l *Leg) twinChanged(n *Leg) {
 		if l.dialog != nil {
 			l.dialog.Hangup(answeredElsewhere())
 		}
-		l.dismissTwinsBut(n)
+		l.dismissTwins(n)
 		l.continueAs(n)
 	default:
 		l.twinRings(n)
@@ -93,10 +93,9 @@ func (l *Leg) continueAs(n *Leg) {
 	l.adopt(n, 0)
 }
 
-// dismissTwins ends the other phones: one has answered.
-func (l *Leg) dismissTwins() { l.dismissTwinsBut(nil) }
-
-func (l *Leg) dismissTwinsBut(winner *Leg) {
+// dismissTwins ends the other phones: one has answered, the leg's own where winner
+// is nil.
+func (l *Leg) dismissTwins(winner *Leg) {
 	for _, n := range l.twins {
 		if n != winner {
 			n.reason = "cancelled"

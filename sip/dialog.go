@@ -5,8 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	gosip "github.com/emiago/sipgo/sip"
-
 	"github.com/loopstart/loopstart/internal/fault"
 )
 
@@ -57,8 +55,6 @@ type Dialog struct {
 	ended  bool
 	leftAt time.Time // when our BYE went out: the end of the talk, whenever its answer comes
 	spare  []effect  // the memory of core.out, used in turn
-
-	laterAcks <-chan *gosip.Request // ACKs with the branch of the newest re-INVITE
 
 	lastServer atomic.Uint64
 	serverMu   sync.Mutex

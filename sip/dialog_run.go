@@ -36,8 +36,6 @@ func (d *Dialog) run() {
 			d.drain()
 		case ack := <-d.acks2xx(): // an ACK with the branch of its INVITE
 			d.safely(func() { d.step(input{kind: inAck, msg: readMessage(ack)}) })
-		case ack := <-d.laterAcks:
-			d.safely(func() { d.step(input{kind: inAck, msg: readMessage(ack)}) })
 		}
 	}
 }
@@ -143,9 +141,6 @@ func (d *Dialog) meet(m *message) {
 	s := d.serverTx(m.tx)
 	if s == nil {
 		return
-	}
-	if s.req.IsInvite() {
-		d.laterAcks = s.tx.Acks()
 	}
 	if from, ok := d.e.hopOf(s.req); ok && (d.user || from.addr.Addr() == d.peer.addr.Addr()) && from.transport == d.peer.transport {
 		if from.addr == d.peer.addr {

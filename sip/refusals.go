@@ -1,12 +1,6 @@
 package sip
 
-import (
-	"sync"
-
-	gosip "github.com/emiago/sipgo/sip"
-
-	"github.com/loopstart/loopstart/internal/clock"
-)
+import gosip "github.com/emiago/sipgo/sip"
 
 // maxRefusals is how many refused INVITEs of ours are acknowledged again at one
 // time, half a minute each.
@@ -16,10 +10,7 @@ const maxRefusals = 8192
 // that come again. The transactions of sipgo would wait 4 s before each ACK and
 // hold a goroutine for every repetition until then: a peer whose network loses an
 // ACK hears too late, and one that keeps repeating fills our memory.
-type refusals struct {
-	mu   sync.Mutex
-	sent map[string]ackSent // by branch
-}
+type refusals struct{ aftermath[ackSent] }
 
 // take ends the transaction of an INVITE whose refusal sipgo has acknowledged,
 // and keeps the ACK. Where there is no room the transaction stays as it is.
@@ -37,39 +28,14 @@ func (r *refusals) take(e *Endpoint, tx *gosip.ClientTx, res *gosip.Response, h 
 }
 
 func (r *refusals) keep(branch string, ack ackSent) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.sent) >= maxRefusals {
-		return false
-	}
-	if r.sent == nil {
-		r.sent = map[string]ackSent{}
-	}
-	r.sent[branch] = ack
-	clock.System().AfterFunc(timer64, func() { // as the transaction's own timers
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.sent, branch)
-	})
-	return true
+	return r.remember(branch, ack, maxRefusals)
 }
 
 // again acknowledges a refusal that has come again.
 func (r *refusals) again(e *Endpoint, res *gosip.Response) {
-	r.mu.Lock()
-	ack, ok := r.sent[branchOf(res)]
-	r.mu.Unlock()
-	if ok {
+	if ack, ok := r.of(res); ok {
 		e.repeat(ack)
 	}
-}
-
-func branchOf(m gosip.Message) string {
-	if via := m.Via(); via != nil {
-		branch, _ := via.Params.Get("branch")
-		return branch
-	}
-	return ""
 }
 
 // ackOfRefusal is the ACK of a final answer other than 2xx: the INVITE's, but for

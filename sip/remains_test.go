@@ -242,22 +242,23 @@ func TestRepeatedAnswersAreAcknowledged(t *testing.T) {
 
 func TestMaxRefusals(t *testing.T) {
 	var r refusals
-	r.sent = map[string]ackSent{}
+	r.kept = map[string]ackSent{}
 	for i := range maxRefusals - 1 {
-		r.sent[string(rune(i))] = ackSent{}
+		r.kept[string(rune(i))] = ackSent{}
 	}
-	if !r.keep("fits", ackSent{}) || r.keep("one too many", ackSent{}) || len(r.sent) != maxRefusals {
-		t.Fatal(len(r.sent))
+	if !r.keep("fits", ackSent{}) || r.keep("one too many", ackSent{}) || len(r.kept) != maxRefusals {
+		t.Fatal(len(r.kept))
 	}
 }
 
 func TestMaxSilentHops(t *testing.T) {
-	s := silentHops{left: map[string]*silentHop{}}
+	var s silentHops
+	s.kept = map[string]*silentHop{}
 	for i := range maxSilentHops - 1 {
-		s.left[string(rune(i))] = &silentHop{}
+		s.kept[string(rune(i))] = &silentHop{}
 	}
-	if !s.keep("fits", nil) || s.keep("one too many", nil) || len(s.left) != maxSilentHops {
-		t.Fatal(len(s.left))
+	if !s.keep("fits", nil) || s.keep("one too many", nil) || len(s.kept) != maxSilentHops {
+		t.Fatal(len(s.kept))
 	}
 }
 

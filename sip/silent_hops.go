@@ -1,12 +1,9 @@
 package sip
 
 import (
-	"sync"
 	"sync/atomic"
 
 	gosip "github.com/emiago/sipgo/sip"
-
-	"github.com/loopstart/loopstart/internal/clock"
 )
 
 // maxSilentHops is how many INVITEs whose hop said nothing are remembered after
@@ -15,43 +12,23 @@ const maxSilentHops = 4096
 
 // silentHops has the INVITEs that were given up for another hop. One that speaks
 // after all, because it was slow and not dead, is cancelled or hung up on: else
-// two phones ring for one call, and the one that loses hears nothing.
-type silentHops struct {
-	mu   sync.Mutex
-	left map[string]*silentHop // by branch
-}
+// two phones ring for one call, and the one that loses hears nothing. Where there is
+// no room what it says is ignored.
+type silentHops struct{ aftermath[*silentHop] }
 
 type silentHop struct {
 	c         *clientTx
 	cancelled atomic.Bool
 }
 
-// keep remembers an INVITE that is given up. Where there is no room its hop's
-// answers are ignored.
-func (s *silentHops) keep(branch string, c *clientTx) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.left) >= maxSilentHops {
-		return false
-	}
-	if s.left == nil {
-		s.left = map[string]*silentHop{}
-	}
-	s.left[branch] = &silentHop{c: c}
-	clock.System().AfterFunc(timer64, func() { // as the INVITE's own Timer B
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.left, branch)
-	})
-	return true
+func (s *silentHops) keep(branch string, h *silentHop) bool {
+	return s.remember(branch, h, maxSilentHops)
 }
 
 // heard reports whether a response is of a hop that was given up, and answers it.
 func (s *silentHops) heard(e *Endpoint, res *gosip.Response) bool {
-	s.mu.Lock()
-	h := s.left[branchOf(res)]
-	s.mu.Unlock()
-	if h == nil {
+	h, ok := s.of(res)
+	if !ok {
 		return false
 	}
 	e.count.lateAnswers.Add(1)
@@ -59,7 +36,7 @@ func (s *silentHops) heard(e *Endpoint, res *gosip.Response) bool {
 	switch {
 	case res.StatusCode < 200:
 		if h.cancelled.CompareAndSwap(false, true) {
-			e.cancelInvite(invite, to, nil, func() {})
+			e.spawn(func() { e.cancelInvite(invite, to, nil, func() {}) })
 		}
 	case res.StatusCode < 300:
 		m := readMessage(res)
@@ -78,7 +55,7 @@ func (s *silentHops) heard(e *Endpoint, res *gosip.Response) bool {
 func (d *Dialog) leaveHop(n uint64) {
 	if c := d.client[n]; c != nil && c.req != nil {
 		c.left.Store(true)
-		d.e.silentHops.keep(branchOf(c.req), c)
+		d.e.silentHops.keep(branchOf(c.req), &silentHop{c: c})
 	}
 	d.dropClient(n)
 }
