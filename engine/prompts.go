@@ -45,7 +45,7 @@ func (p *prompts) Ready(r call.PromptRequest) ([]*sound.Prompt, bool) {
 // sentence, so that the engine gets its melody right.
 func (p *prompts) Load(ctx context.Context, r call.PromptRequest) ([]*sound.Prompt, error) {
 	var out []*sound.Prompt
-	for _, piece := range pieces(r, p.today()) {
+	for _, piece := range pieces(r, p.today) {
 		audio, err := p.piece(ctx, r, piece)
 		if err != nil {
 			return nil, err
@@ -73,7 +73,8 @@ type piece struct {
 	err                   error
 }
 
-// today is the day as the project sees it.
+// today is the day as the project sees it. The zone is read from its file, which
+// only dates are worth.
 func (p *prompts) today() time.Time {
 	if zone, err := time.LoadLocation((*Engine)(p).Config().Project.Zone); err == nil {
 		return p.clk.Now().In(zone)
@@ -81,7 +82,7 @@ func (p *prompts) today() time.Time {
 	return p.clk.Now()
 }
 
-func pieces(r call.PromptRequest, today time.Time) []piece {
+func pieces(r call.PromptRequest, today func() time.Time) []piece {
 	var out []piece
 	for i := range r.Parts {
 		part := &r.Parts[i]
@@ -108,7 +109,7 @@ func first(a, b string) string {
 }
 
 // speak is a part as words for a speech engine.
-func speak(part *call.Part, language string, today time.Time) (string, error) {
+func speak(part *call.Part, language string, today func() time.Time) (string, error) {
 	kind, value := part.Value()
 	if kind == "" {
 		return part.Text, nil
@@ -120,7 +121,7 @@ func speak(part *call.Part, language string, today time.Time) (string, error) {
 	return text, nil
 }
 
-func spoken(kind, value, language string, part *call.Part, today time.Time) (string, error) {
+func spoken(kind, value, language string, part *call.Part, today func() time.Time) (string, error) {
 	switch kind {
 	case "digits":
 		return words.Digits(language, value)
@@ -143,8 +144,10 @@ func spoken(kind, value, language string, part *call.Part, today time.Time) (str
 	case "money":
 		return words.Money(language, value, part.Currency, form)
 	}
-	if form.Year = words.NeedsYear(value, today); part.Year != nil {
+	if part.Year != nil {
 		form.Year = *part.Year
+	} else {
+		form.Year = words.NeedsYear(value, today())
 	}
 	return words.Date(language, value, form)
 }

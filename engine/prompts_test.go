@@ -11,7 +11,7 @@ import (
 // TestDateInAPrompt: the year is said where the date would be mistaken without
 // it, and as the part asks.
 func TestDateInAPrompt(t *testing.T) {
-	today := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	today := func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) }
 	for _, c := range []struct{ language, part, want string }{
 		{"ru-RU", `{"date":"2026-12-31","case":"gen"}`, "тридцать первого декабря"},
 		{"ru-RU", `{"date":"2028-12-31","case":"gen"}`, "тридцать первого декабря две тысячи двадцать восьмого года"},
